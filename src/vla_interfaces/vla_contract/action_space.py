@@ -1,0 +1,352 @@
+"""The action space: what a robot can be told, in which units and within which limits.
+
+One YAML file per robot, kept beside the weights that were trained for it. The policy reads from
+it how a normalised output becomes SI units; the safety node reads the limits and where each
+dimension goes. See `ActionSpace.load`.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import yaml
+
+Array = npt.NDArray[np.float64]
+
+
+class ActionSpaceError(ValueError):
+    """An action space file that cannot be used; the message says where, what and what is accepted."""
+
+
+class Kind(enum.Enum):
+    """What a dimension commands. Decides its unit and which derivative each limit bounds."""
+
+    LINEAR_VELOCITY = "linear_velocity"
+    ANGULAR_VELOCITY = "angular_velocity"
+    JOINT_POSITION = "joint_position"
+    GRIPPER = "gripper"
+
+    @property
+    def is_velocity(self) -> bool:
+        """True where the commanded value is itself a velocity: it is zero at a standstill."""
+        return self in (Kind.LINEAR_VELOCITY, Kind.ANGULAR_VELOCITY)
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """Accepted units of the commanded value."""
+        return {
+            Kind.LINEAR_VELOCITY: ("m/s",),
+            Kind.ANGULAR_VELOCITY: ("rad/s",),
+            Kind.JOINT_POSITION: ("rad", "m"),
+            Kind.GRIPPER: ("1", "m", "rad", "N"),
+        }[self]
+
+
+MESSAGE_TYPES = (
+    "geometry_msgs/msg/Twist",
+    "geometry_msgs/msg/TwistStamped",
+    "std_msgs/msg/Float64",
+    "std_msgs/msg/Float64MultiArray",
+    "trajectory_msgs/msg/JointTrajectory",
+)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Greatest magnitudes of one dimension's motion, all positive.
+
+    velocity: m/s or rad/s; for a gripper the change of its command per second.
+    acceleration, jerk: the next two derivatives (per s^2, per s^3 of the position's unit).
+    """
+
+    velocity: float
+    acceleration: float
+    jerk: float
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not (isinstance(value, float) and value > 0.0 and math.isfinite(value)):
+                raise ActionSpaceError(
+                    f"limit {field.name} is {value!r}; accepted: a finite number above 0"
+                )
+
+    def time_to_rest(self) -> float:
+        """Time to bring `velocity` to rest within `acceleration` and `jerk`, s (continuous time)."""
+        ramp = self.acceleration / self.jerk
+        if self.velocity >= self.acceleration * ramp:
+            return self.velocity / self.acceleration + ramp
+        return 2.0 * math.sqrt(self.velocity / self.jerk)
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where a dimension goes.
+
+    topic: relative name, remappable. type: one of `MESSAGE_TYPES`.
+    field: a dotted path ("twist.linear.x", "data"), an index ("data[2]") for arrays, or the
+    joint's name for a JointTrajectory.
+    """
+
+    topic: str
+    type: str
+    field: str
+
+    def __post_init__(self) -> None:
+        if self.type not in MESSAGE_TYPES:
+            raise ActionSpaceError(
+                f"output type is {self.type!r}; accepted: {', '.join(MESSAGE_TYPES)}"
+            )
+        if not self.topic or not self.field:
+            raise ActionSpaceError("output needs a topic and a field; one of them is empty")
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """One commanded quantity.
+
+    low, high: hard range of the commanded value. model_low, model_high: what -1 and 1 of the
+    model's normalised output mean, in the same unit.
+    """
+
+    name: str
+    kind: Kind
+    unit: str
+    low: float
+    high: float
+    model_low: float
+    model_high: float
+    normal: Limits
+    emergency: Limits
+    frame: str
+    output: Output
+
+    def __post_init__(self) -> None:
+        if self.unit not in self.kind.units:
+            raise ActionSpaceError(
+                f"unit of {self.name} is {self.unit!r}; accepted for {self.kind.value}: "
+                + ", ".join(self.kind.units)
+            )
+        for low, high, what in (
+            (self.low, self.high, "range"),
+            (self.model_low, self.model_high, "model_range"),
+        ):
+            if not (math.isfinite(low) and math.isfinite(high) and low < high):
+                raise ActionSpaceError(
+                    f"{what} of {self.name} is [{low}, {high}]; accepted: two finite numbers, "
+                    "the lower one first"
+                )
+        if self.kind.is_velocity and not self.low <= 0.0 <= self.high:
+            raise ActionSpaceError(
+                f"range of {self.name} is [{self.low}, {self.high}]; accepted for a velocity: a "
+                "range that holds 0, or the robot could not stand still"
+            )
+        for name in ("acceleration", "jerk"):
+            normal, emergency = getattr(self.normal, name), getattr(self.emergency, name)
+            if emergency < normal:
+                raise ActionSpaceError(
+                    f"emergency {name} of {self.name} is {emergency}; accepted: at least the "
+                    f"normal one, {normal}"
+                )
+
+
+@dataclass(frozen=True)
+class ActionSpace:
+    """The dimensions of a robot's commands, their control rate and the shape of a chunk.
+
+    control_rate: Hz, at which commands leave the safety node.
+    chunk_length, chunk_period: rows of a chunk at most, and the time between two of them, s.
+    braking_time: s within which the emergency limits bring every dimension to rest.
+    """
+
+    name: str
+    control_rate: float
+    chunk_length: int
+    chunk_period: float
+    braking_time: float
+    dimensions: tuple[Dimension, ...]
+
+    def __post_init__(self) -> None:
+        if not self.dimensions:
+            raise ActionSpaceError("dimensions is empty; accepted: at least one")
+        names = self.dimension_names
+        if len(set(names)) != len(names):
+            raise ActionSpaceError(f"dimension names {list(names)} are not unique")
+        for name in ("control_rate", "chunk_period", "braking_time"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value > 0.0):
+                raise ActionSpaceError(f"{name} is {value!r}; accepted: a finite number above 0")
+        if self.chunk_length < 1:
+            raise ActionSpaceError(f"chunk length is {self.chunk_length}; accepted: at least 1")
+        self._check_braking_time()
+
+    def _check_braking_time(self) -> None:
+        # One period more than in continuous time for each derivative that is held in steps.
+        for dimension in self.dimensions:
+            needed = dimension.emergency.time_to_rest() + 2.0 / self.control_rate
+            if needed > self.braking_time:
+                raise ActionSpaceError(
+                    f"braking_time is {self.braking_time} s, but {dimension.name} needs "
+                    f"{needed:.3f} s with its emergency limits; accepted: at least that"
+                )
+
+    @property
+    def width(self) -> int:
+        """Number of dimensions."""
+        return len(self.dimensions)
+
+    @property
+    def dimension_names(self) -> tuple[str, ...]:
+        """Names of the dimensions, in order."""
+        return tuple(dimension.name for dimension in self.dimensions)
+
+    @property
+    def period(self) -> float:
+        """Control period, s."""
+        return 1.0 / self.control_rate
+
+    @property
+    def horizon(self) -> float:
+        """Time that a full chunk covers, s."""
+        return self.chunk_length * self.chunk_period
+
+    def to_si(self, normalised: npt.ArrayLike) -> Array:
+        """Turn model outputs in [-1, 1], shape (..., width), into SI units, float64."""
+        y = np.asarray(normalised, dtype=np.float64)
+        low, high = self._model_range()
+        return low + (y + 1.0) * 0.5 * (high - low)
+
+    def to_normalised(self, si: npt.ArrayLike) -> Array:
+        """Inverse of `to_si`; shape (..., width), float64, not clipped."""
+        x = np.asarray(si, dtype=np.float64)
+        low, high = self._model_range()
+        return (x - low) / (high - low) * 2.0 - 1.0
+
+    def _model_range(self) -> tuple[Array, Array]:
+        return (
+            np.array([d.model_low for d in self.dimensions]),
+            np.array([d.model_high for d in self.dimensions]),
+        )
+
+    @staticmethod
+    def load(path: str | Path) -> ActionSpace:
+        """Read an action space file.
+
+        Raises:
+            ActionSpaceError: no such file, not YAML, a missing, unknown or refused entry. The
+                message names the file, the entry and what is accepted.
+        """
+        path = Path(path)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "not UTF-8 text"
+            raise ActionSpaceError(f"action space {path}: {reason}") from error
+        try:
+            return ActionSpace.from_dict(yaml.safe_load(text))
+        except yaml.YAMLError as error:
+            where = " ".join(str(error).split())
+            raise ActionSpaceError(f"action space {path}: not YAML: {where}") from error
+        except ActionSpaceError as error:
+            raise ActionSpaceError(f"action space {path}: {error}") from error
+
+    @staticmethod
+    def from_dict(data: Any) -> ActionSpace:
+        """Build an action space from the content of its file; raises ActionSpaceError."""
+        entries = _entries(
+            data, "the file", ("name", "control_rate", "chunk", "braking_time", "dimensions")
+        )
+        chunk = _entries(entries["chunk"], "chunk", ("length", "period"))
+        if not isinstance(entries["dimensions"], list):
+            raise ActionSpaceError("dimensions is not a list")
+        if isinstance(chunk["length"], bool) or not isinstance(chunk["length"], int):
+            raise ActionSpaceError(
+                f"length of chunk is {chunk['length']!r}; accepted: a whole number"
+            )
+        return ActionSpace(
+            name=str(entries["name"]),
+            control_rate=_number(entries, "control_rate", "the file"),
+            chunk_length=chunk["length"],
+            chunk_period=_number(chunk, "period", "chunk"),
+            braking_time=_number(entries, "braking_time", "the file"),
+            dimensions=tuple(
+                _dimension(entry, f"dimensions[{i}]")
+                for i, entry in enumerate(entries["dimensions"])
+            ),
+        )
+
+
+def _dimension(data: Any, where: str) -> Dimension:
+    required = ("name", "kind", "unit", "range", "normal", "emergency", "frame", "output")
+    entries = _entries(data, where, required, ("model_range",))
+    try:
+        kind = Kind(entries["kind"])
+    except ValueError as error:
+        accepted = ", ".join(k.value for k in Kind)
+        raise ActionSpaceError(
+            f"kind of {where} is {entries['kind']!r}; accepted: {accepted}"
+        ) from error
+    low, high = _pair(entries["range"], f"range of {where}")
+    model_range = entries.get("model_range", entries["range"])
+    model_low, model_high = _pair(model_range, f"model_range of {where}")
+    output = _entries(entries["output"], f"output of {where}", ("topic", "type", "field"))
+    return Dimension(
+        name=str(entries["name"]),
+        kind=kind,
+        unit=str(entries["unit"]),
+        low=low,
+        high=high,
+        model_low=model_low,
+        model_high=model_high,
+        normal=_limits(entries["normal"], f"normal of {where}"),
+        emergency=_limits(entries["emergency"], f"emergency of {where}"),
+        frame=str(entries["frame"]),
+        output=Output(**{key: str(value) for key, value in output.items()}),
+    )
+
+
+def _limits(data: Any, where: str) -> Limits:
+    names = ("velocity", "acceleration", "jerk")
+    entries = _entries(data, where, names)
+    try:
+        return Limits(**{name: _number(entries, name, where) for name in names})
+    except ActionSpaceError as error:
+        raise ActionSpaceError(f"{where}: {error}") from error
+
+
+def _entries(
+    data: Any, where: str, required: tuple[str, ...], optional: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    if not isinstance(data, dict):
+        raise ActionSpaceError(f"{where} is not a mapping; accepted: {', '.join(required)}")
+    missing = [key for key in required if key not in data]
+    unknown = [str(key) for key in data if key not in required + optional]
+    if missing or unknown:
+        parts = [f"lacks {', '.join(missing)}"] if missing else []
+        parts += [f"has unknown {', '.join(unknown)}"] if unknown else []
+        raise ActionSpaceError(
+            f"{where} {' and '.join(parts)}; accepted: {', '.join(required + optional)}"
+        )
+    return data
+
+
+def _number(entries: dict[str, Any], key: str, where: str) -> float:
+    value = entries[key]
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ActionSpaceError(f"{key} of {where} is {value!r}; accepted: a number")
+    return float(value)
+
+
+def _pair(value: Any, what: str) -> tuple[float, float]:
+    numbers = isinstance(value, list) and all(
+        isinstance(v, (int, float)) and not isinstance(v, bool) for v in value
+    )
+    if not numbers or len(value) != 2:
+        raise ActionSpaceError(f"{what} is {value!r}; accepted: [low, high]")
+    return float(value[0]), float(value[1])
