@@ -1,0 +1,35 @@
+"""The one image resize of the project: recording, training and running must not differ in it."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Image = npt.NDArray[np.uint8]
+
+
+def resize_area(image: Image, height: int, width: int) -> Image:
+    """Resize by pixel-area averaging, without cropping.
+
+    Args:
+        image: uint8, shape (H, W, 3), any memory layout.
+        height, width: size wanted, px. (0, 0), or the size it has, gives the image itself.
+
+    Returns:
+        uint8, shape (height, width, 3).
+
+    Raises:
+        ValueError: not a uint8 image of three channels with at least one pixel, or a negative
+            size, or just one of height and width 0.
+    """
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+        raise ValueError(
+            f"image is {image.dtype} of shape {image.shape}; accepted: uint8 (H, W, 3), H, W >= 1"
+        )
+    if (height, width) in ((0, 0), image.shape[:2]):
+        return image
+    if height <= 0 or width <= 0:
+        raise ValueError(f"size wanted is {height}x{width}; accepted: both above 0, or 0x0 to keep")
+    resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(resized, dtype=np.uint8)

@@ -1,0 +1,99 @@
+"""Names of the graph and its one QoS table.
+
+All names are relative: the launch files put them into the namespace and remap what belongs to
+the robot. `qos_profile` turns a row of the table into rclpy's object.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rclpy.qos import QoSProfile
+
+OBSERVATION = "observation"
+ACTION_CHUNK = "action_chunk"
+SAFE_ACTION = "safe_action"
+SAFETY_STATUS = "safety_status"
+FAULT = "fault"
+PROMPT = "prompt"
+COMMAND = "command"
+COMMAND_STAMPED = "command_stamped"
+EMERGENCY_STOP = "emergency_stop"
+JOINT_STATES = "joint_states"
+END_EFFECTOR_POSE = "end_effector_pose"
+TICK = "tick"
+TASK_STATE = "task_state"
+CAMERA = "camera"  # the row of the table; a camera's topic is in the cameras file
+ROBOT_COMMAND = "robot_command"  # likewise; the topics are in the action space
+DIAGNOSTICS = "/diagnostics"
+
+STOP_SERVICE = "stop"
+RESET_SERVICE = "reset"
+ARM_SERVICE = "arm"
+RESET_EPISODE_SERVICE = "reset_episode"
+RUN_EPISODE_SERVICE = "run_episode"
+EXECUTE_COMMAND_ACTION = "execute_command"
+
+
+@dataclass(frozen=True)
+class Qos:
+    """Reliability, durability and history depth of a topic, and why."""
+
+    reliable: bool
+    transient_local: bool
+    depth: int
+    reason: str
+
+
+QOS: dict[str, Qos] = {
+    CAMERA: Qos(False, False, 1, "sensor data: only the newest image is of use"),
+    JOINT_STATES: Qos(False, False, 10, "sensor data, kept for pairing with images"),
+    END_EFFECTOR_POSE: Qos(False, False, 10, "sensor data, kept for pairing with images"),
+    OBSERVATION: Qos(True, False, 1, "only the newest observation is of use"),
+    ACTION_CHUNK: Qos(True, False, 1, "only the newest chunk is of use"),
+    SAFE_ACTION: Qos(True, False, 10, "a record of every period"),
+    SAFETY_STATUS: Qos(True, True, 1, "a late joiner must see the present state"),
+    FAULT: Qos(True, False, 50, "levels of several sources on one topic"),
+    PROMPT: Qos(True, True, 1, "what the robot asks stays asked"),
+    COMMAND: Qos(True, False, 10, "volatile: transient local would refuse `ros2 topic pub`"),
+    COMMAND_STAMPED: Qos(True, False, 10, "as command"),
+    EMERGENCY_STOP: Qos(True, False, 10, "volatile, as drivers publish it periodically"),
+    ROBOT_COMMAND: Qos(True, False, 10, "drivers subscribe reliable or best effort"),
+    TICK: Qos(True, False, 10, "lock-step: nothing may be lost"),
+    TASK_STATE: Qos(True, True, 10, "a late joiner must see the verdict"),
+}
+
+# Lock-step loses nothing: every stream is reliable and kept.
+LOCK_STEP_DEPTH = 50
+
+
+def qos(name: str, *, lock_step: bool = False) -> Qos:
+    """Row of the table for a topic of the graph.
+
+    Raises:
+        KeyError: `name` is not in the table.
+    """
+    row = QOS[name]
+    if not lock_step:
+        return row
+    depth = max(row.depth, LOCK_STEP_DEPTH)
+    return Qos(True, row.transient_local, row.depth if row.transient_local else depth, row.reason)
+
+
+def qos_profile(name: str, *, lock_step: bool = False) -> QoSProfile:
+    """The same row as an rclpy QoSProfile."""
+    from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+
+    row = qos(name, lock_step=lock_step)
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=row.depth,
+        reliability=(
+            ReliabilityPolicy.RELIABLE if row.reliable else ReliabilityPolicy.BEST_EFFORT
+        ),
+        durability=(
+            DurabilityPolicy.TRANSIENT_LOCAL if row.transient_local else DurabilityPolicy.VOLATILE
+        ),
+    )
