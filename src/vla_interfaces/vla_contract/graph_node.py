@@ -1,0 +1,277 @@
+"""The lifecycle node that every node of the graph is built on, and its main function.
+
+It gives what is the same everywhere: parameters from a config dataclass, autostart, exceptions of
+transitions reported as one line, `/diagnostics`, and an orderly shutdown. A node overrides
+`configure`, `activate`, `deactivate`, `clean_up`, `brake`, `diagnose` and `config_changed`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any, Generic
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.clock import Clock, ClockType
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from rclpy.signals import SignalHandlerOptions
+
+from vla_contract import parameters, topics
+from vla_contract.parameters import ConfigType, ParameterError
+
+DIAGNOSTICS_PERIOD = 1.0  # s
+
+
+@dataclass
+class Diagnosis:
+    """What a node says of itself on `/diagnostics`: one level, one line, named values."""
+
+    level: bytes = DiagnosticStatus.OK
+    message: str = "ok"
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+class GraphNode(LifecycleNode, Generic[ConfigType]):
+    """A lifecycle node whose parameters are the fields of `config_class`.
+
+    Attributes:
+        config: the validated parameters; set before `configure` is called and kept up to date.
+        active: True between `activate` and `deactivate`.
+        last_error: why the last transition failed, one line; empty after one that succeeded.
+        steady_clock: for periods and time-outs that must not follow ROS time.
+    """
+
+    config: ConfigType
+
+    def __init__(self, name: str, config_class: type[ConfigType], **kwargs: Any) -> None:
+        super().__init__(name, **kwargs)
+        self._config_class = config_class
+        self.active = False
+        self.last_error = ""
+        self.callback_errors = 0
+        self.steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
+        if not self.has_parameter("autostart"):
+            self.declare_parameter("autostart", True)
+        parameters.declare(self, config_class)
+        self.add_on_set_parameters_callback(self._on_set_parameters)
+        # Not a lifecycle publisher: a node that could not be configured must be able to say so.
+        self._diagnostics = self.create_publisher(DiagnosticArray, topics.DIAGNOSTICS, 10)
+        self.create_timer(DIAGNOSTICS_PERIOD, self.publish_diagnostics, clock=self.steady_clock)
+
+    # What a node overrides.
+
+    def configure(self) -> None:
+        """Load and create everything, from `self.config`. Any exception fails the transition."""
+
+    def activate(self) -> None:
+        """Start to work."""
+
+    def deactivate(self) -> None:
+        """Stop to work; what `configure` made stays."""
+
+    def clean_up(self) -> None:
+        """Destroy what `configure` made, also when it made it only in part."""
+
+    def brake(self) -> None:
+        """Bring the robot to rest before the node deactivates or ends. May take its time."""
+
+    def diagnose(self) -> Diagnosis:
+        """The node's own part of its diagnostics, while it is configured."""
+        return Diagnosis()
+
+    def config_changed(self) -> None:
+        """`self.config` has new values, of parameters that may change at run time."""
+
+    # Transitions. rclpy swallows what they raise, hence the catch-all in `_transition`.
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        return self._transition("configure", self._configure, clean_up_on_failure=True)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        result = super().on_activate(state)
+        if result != TransitionCallbackReturn.SUCCESS:
+            return result
+        return self._transition("activate", self._activate)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        result = self._transition("deactivate", self._deactivate)
+        super().on_deactivate(state)
+        return result
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        return self._transition("clean up", self.clean_up)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        if self.active:
+            self._transition("deactivate", self._deactivate)
+        return self._transition("shut down", self.clean_up)
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        return self._transition("recover from an error", self.clean_up)
+
+    def _configure(self) -> None:
+        self.config = parameters.read(self, self._config_class)
+        self.configure()
+
+    def _activate(self) -> None:
+        self.activate()
+        self.active = True
+
+    def _deactivate(self) -> None:
+        self.brake()
+        self.active = False
+        self.deactivate()
+
+    def _transition(
+        self, what: str, action: Callable[[], None], *, clean_up_on_failure: bool = False
+    ) -> TransitionCallbackReturn:
+        try:
+            action()
+        except Exception as error:  # noqa: BLE001 - rclpy would swallow it without a word
+            self.last_error = " ".join(str(error).split()) or type(error).__name__
+            self.get_logger().fatal(f"cannot {what}: {self.last_error}")
+            if clean_up_on_failure:
+                self._transition_clean_up_after_failure()
+            self.publish_diagnostics()
+            return TransitionCallbackReturn.FAILURE
+        self.last_error = ""
+        return TransitionCallbackReturn.SUCCESS
+
+    def _transition_clean_up_after_failure(self) -> None:
+        try:
+            self.clean_up()
+        except Exception as error:  # noqa: BLE001 - the first failure is the one to report
+            self.get_logger().error(f"cannot clean up either: {error}")
+
+    # Parameters.
+
+    def _on_set_parameters(self, changed: list[Parameter]) -> SetParametersResult:
+        known = {name for name, _, _ in parameters.fields(self._config_class)}
+        changes = {p.name: p.value for p in changed if p.name in known}
+        if not changes or not hasattr(self, "config"):
+            return SetParametersResult(successful=True)
+        try:
+            config = parameters.updated(self.config, changes, active=self.active)
+        except ParameterError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        self.config = config
+        if self.active:
+            self.config_changed()
+        return SetParametersResult(successful=True)
+
+    # Diagnostics.
+
+    def publish_diagnostics(self) -> None:
+        """Publish the node's state on `/diagnostics` now."""
+        diagnosis = self._diagnosis()
+        values = {**diagnosis.values, "callback_errors": self.callback_errors}
+        status = DiagnosticStatus(
+            level=diagnosis.level,
+            name=self.get_fully_qualified_name(),
+            message=diagnosis.message,
+            hardware_id=self.get_namespace(),
+            values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
+        )
+        array = DiagnosticArray(status=[status])
+        array.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(array)
+
+    def _diagnosis(self) -> Diagnosis:
+        if self.last_error:
+            return Diagnosis(DiagnosticStatus.ERROR, self.last_error)
+        if not self.active:
+            return Diagnosis(DiagnosticStatus.OK, "inactive")
+        return self.diagnose()
+
+
+class _Signals:
+    """SIGINT and SIGTERM as a flag that wakes the executor at once.
+
+    rclpy's own handlers close the context before a last command can be sent, so they are not
+    installed. The executor waits in C, where no Python handler runs: a byte in a pipe is read by
+    a thread, which triggers a guard condition that ends the wait.
+    """
+
+    def __init__(self, node: GraphNode[Any]) -> None:
+        self.received: int | None = None
+        guard = node.create_guard_condition(lambda: None)
+        read_end, write_end = os.pipe()
+        os.set_blocking(write_end, False)
+        signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+        signal.signal(signal.SIGINT, self._note)
+        signal.signal(signal.SIGTERM, self._note)
+
+        def wake() -> None:
+            while os.read(read_end, 1):
+                guard.trigger()
+
+        threading.Thread(target=wake, name="signals", daemon=True).start()
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.received = number
+
+
+def run(factory: Callable[[], GraphNode[Any]], args: list[str] | None = None) -> int:
+    """Make the node, start it as its `autostart` says, spin until SIGINT or SIGTERM, brake, end.
+
+    Returns:
+        The process's exit status: 0, or 1 when the node could not be made.
+    """
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        node = factory()
+    except Exception as error:  # noqa: BLE001 - one line instead of a traceback
+        rclpy.logging.get_logger("vla").fatal(f"cannot start: {' '.join(str(error).split())}")
+        rclpy.try_shutdown()
+        return 1
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    signals = _Signals(node)
+    try:
+        if node.get_parameter("autostart").value:
+            autostart(node)
+        while signals.received is None and rclpy.ok():
+            _spin_once(executor, node)
+        _end(node)
+    finally:
+        executor.remove_node(node)
+        node.destroy_node()
+        rclpy.try_shutdown()
+    return 0
+
+
+def autostart(node: GraphNode[Any]) -> bool:
+    """Configure and activate; False where a transition failed (it has said why)."""
+    success = TransitionCallbackReturn.SUCCESS
+    return node.trigger_configure() == success and node.trigger_activate() == success
+
+
+def _spin_once(executor: SingleThreadedExecutor, node: GraphNode[Any]) -> None:
+    try:
+        executor.spin_once()
+    except ExternalShutdownException:
+        return
+    except Exception as error:  # noqa: BLE001 - one bad callback must not end the node
+        node.callback_errors += 1
+        node.get_logger().error(
+            f"callback failed: {type(error).__name__}: {error}", throttle_duration_sec=1.0
+        )
+
+
+def _end(node: GraphNode[Any]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not cut the braking short
+    node.get_logger().info("shutting down")
+    try:
+        if node.active:
+            node.trigger_deactivate()
+        node.trigger_shutdown()
+    except Exception as error:  # noqa: BLE001 - the process ends in any case
+        node.get_logger().error(f"shutdown: {error}")
