@@ -1,0 +1,130 @@
+"""The action space file: what is read, what is refused and with which words."""
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from vla_contract.action_space import ActionSpace, ActionSpaceError, Limits
+
+LIMITS = {"velocity": 0.5, "acceleration": 2.0, "jerk": 20.0}
+DIMENSION = {
+    "name": "linear_x",
+    "kind": "linear_velocity",
+    "unit": "m/s",
+    "range": [-0.5, 0.5],
+    "normal": LIMITS,
+    "emergency": {**LIMITS, "acceleration": 4.0},
+    "frame": "base_link",
+    "output": {"topic": "cmd_vel", "type": "geometry_msgs/msg/Twist", "field": "linear.x"},
+}
+GRIPPER = {
+    **DIMENSION,
+    "name": "gripper",
+    "kind": "gripper",
+    "unit": "1",
+    "range": [0.0, 1.0],
+    "model_range": [-1.0, 2.0],
+    "output": {"topic": "gripper", "type": "std_msgs/msg/Float64", "field": "data"},
+}
+SPACE = {
+    "name": "base",
+    "control_rate": 50,
+    "chunk": {"length": 10, "period": 0.1},
+    "braking_time": 0.5,
+    "dimensions": [DIMENSION, GRIPPER],
+}
+
+
+def changed(path: list[object], value: object) -> dict:
+    data = copy.deepcopy(SPACE)
+    target = data
+    for key in path[:-1]:
+        target = target[key]  # type: ignore[index]
+    target[path[-1]] = value  # type: ignore[index]
+    return data
+
+
+def test_reads_every_entry():
+    space = ActionSpace.from_dict(copy.deepcopy(SPACE))
+    assert (space.width, space.period, space.horizon) == (2, 0.02, 1.0)
+    assert space.dimension_names == ("linear_x", "gripper")
+    assert space.dimensions[0].emergency.acceleration == 4.0
+    assert (space.dimensions[1].model_low, space.dimensions[1].high) == (-1.0, 1.0)
+
+
+def test_normalised_output_becomes_si():
+    space = ActionSpace.from_dict(copy.deepcopy(SPACE))
+    np.testing.assert_allclose(space.to_si([[0.0, -1.0], [1.0, 1.0]]), [[0.0, -1.0], [0.5, 2.0]])
+
+
+@given(arrays(np.float64, (3, 2), elements=st.floats(-10, 10)))
+def test_normalising_is_invertible(values):
+    space = ActionSpace.from_dict(copy.deepcopy(SPACE))
+    np.testing.assert_allclose(space.to_normalised(space.to_si(values)), values, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        (["control_rate"], 0, "control_rate is 0.0; accepted: a finite number above 0"),
+        (["control_rate"], "fast", "control_rate of the file is 'fast'; accepted: a number"),
+        (["chunk"], {"length": 10}, "chunk lacks period"),
+        (["chunk", "length"], 2.5, "length of chunk is 2.5; accepted: a whole number"),
+        (["chunk", "length"], 0, "chunk length is 0; accepted: at least 1"),
+        (["dimensions"], [], "dimensions is empty"),
+        (["dimensions"], "x", "dimensions is not a list"),
+        (["dimensions"], [DIMENSION, DIMENSION], "are not unique"),
+        (["dimensions", 0, "kind"], "torque", "accepted: linear_velocity, angular_velocity"),
+        (["dimensions", 0, "unit"], "km/h", "accepted for linear_velocity: m/s"),
+        (["dimensions", 0, "range"], [0.5, -0.5], "two finite numbers, the lower one first"),
+        (["dimensions", 0, "range"], [0.1, 0.5], "range that holds 0"),
+        (["dimensions", 0, "range"], [0.1], "accepted: [low, high]"),
+        (["dimensions", 0, "normal", "jerk"], -1.0, "limit jerk is -1.0"),
+        (["dimensions", 0, "normal", "jerk"], float("nan"), "limit jerk is nan"),
+        (["dimensions", 0, "emergency", "acceleration"], 1.0, "accepted: at least the normal one"),
+        (["dimensions", 0, "output", "type"], "Twist", "accepted: geometry_msgs/msg/Twist"),
+        (["dimensions", 0, "colour"], "red", "has unknown colour"),
+        (["braking_time"], 0.1, "but linear_x needs"),
+    ],
+)
+def test_refuses_and_says_what_is_accepted(path, value, words):
+    with pytest.raises(ActionSpaceError) as error:
+        ActionSpace.from_dict(changed(path, value))
+    assert words in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"a: [", "not YAML"), (b"\xff\xfe\x00", "not UTF-8"), (b"- 1", "is not a mapping")],
+)
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content, words):
+    path = tmp_path / "robot.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ActionSpaceError) as error:
+        ActionSpace.load(path)
+    assert str(path) in str(error.value)
+    assert words in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path):
+    with pytest.raises(ActionSpaceError, match="No such file"):
+        ActionSpace.load(tmp_path / "none.yaml")
+
+
+def test_a_written_file_is_read_back(tmp_path: Path):
+    path = tmp_path / "robot.yaml"
+    path.write_text(yaml.safe_dump(SPACE))
+    assert ActionSpace.load(path) == ActionSpace.from_dict(copy.deepcopy(SPACE))
+
+
+def test_time_to_rest_is_that_of_a_jerk_limited_profile():
+    # Trapezium: 1 m/s at 2 m/s^2 and 20 m/s^3 takes v/a + a/j; triangle: 2 sqrt(v/j).
+    assert Limits(1.0, 2.0, 20.0).time_to_rest() == pytest.approx(0.6)
+    assert Limits(0.05, 2.0, 20.0).time_to_rest() == pytest.approx(0.1)

@@ -1,0 +1,133 @@
+"""The node's base, as a process over DDS: transitions, parameters, diagnostics, shutdown."""
+
+import os
+import signal
+import sys
+from dataclasses import dataclass
+
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from lifecycle_msgs.msg import State
+from lifecycle_msgs.srv import GetState
+from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
+from rcl_interfaces.srv import SetParameters
+from vla_contract.graph_node import Diagnosis, GraphNode, run
+from vla_contract.parameters import Config, parameter
+from vla_contract.testing import Client, NodeProcess, node_process
+
+DOMAIN = int(os.environ.get("ROS_DOMAIN_ID", "42"))
+
+
+@dataclass(frozen=True)
+class ExampleConfig(Config):
+    gain: float = parameter(1.0, "Gain.", minimum=0.0, runtime=True)
+    path: str = parameter("", "A file.")
+
+
+class Example(GraphNode[ExampleConfig]):
+    def __init__(self) -> None:
+        super().__init__("example", ExampleConfig)
+
+    def configure(self) -> None:
+        if self.config.path:
+            raise FileNotFoundError(f"path {self.config.path}:\n no such file")
+
+    def brake(self) -> None:
+        self.get_logger().info("braked")
+
+    def clean_up(self) -> None:
+        self.get_logger().info("cleaned up")
+
+    def config_changed(self) -> None:
+        self.get_logger().info(f"gain is now {self.config.gain}")
+
+    def diagnose(self) -> Diagnosis:
+        return Diagnosis(message="working", values={"gain": self.config.gain})
+
+
+@pytest.fixture
+def client():
+    client = Client(DOMAIN)
+    yield client
+    client.close()
+
+
+def example(**values):
+    # The module's folder is not a package: the process finds it by its path.
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        [os.path.dirname(__file__), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    )
+    return node_process("test_graph_node", DOMAIN, values)
+
+
+def state(client: Client) -> int:
+    return client.call(GetState, "/example/get_state", GetState.Request()).current_state.id
+
+
+def set_parameter(client: Client, name: str, value: ParameterValue):
+    request = SetParameters.Request(parameters=[Parameter(name=name, value=value)])
+    return client.call(SetParameters, "/example/set_parameters", request).results[0]
+
+
+def status(client: Client, messages: list) -> DiagnosticStatus:
+    messages.clear()
+    client.wait(lambda: messages)
+    return messages[-1].status[0]
+
+
+def test_starts_by_itself_brakes_and_ends(client):
+    with example(gain=2) as process:
+        assert state(client) == State.PRIMARY_STATE_ACTIVE
+        said = status(client, client.collect(DiagnosticArray, "/diagnostics", 10))
+        assert (said.name, said.level, said.message) == ("/example", b"\0", "working")
+        assert {v.key: v.value for v in said.values}["gain"] == "2.0"
+        assert process.stop(signal.SIGTERM) == 0
+        assert process.output.index("braked") < process.output.index("cleaned up")
+
+
+def test_waits_where_autostart_is_off(client):
+    with example(autostart=False):
+        assert state(client) == State.PRIMARY_STATE_UNCONFIGURED
+
+
+@pytest.mark.parametrize(
+    ("values", "line"),
+    [
+        ({"path": "/none"}, "cannot configure: path /none: no such file"),
+        ({"gain": -1.0}, "cannot configure: parameter gain is -1.0; accepted: float, at least 0.0"),
+        ({"gain": "high"}, "cannot configure: parameter gain is 'high'; accepted: float"),
+    ],
+)
+def test_a_failure_is_one_line_and_a_diagnosis(client, values, line):
+    messages = client.collect(DiagnosticArray, "/diagnostics", 10)
+    with example(**values) as process:
+        process.wait_for_output(line)
+        assert "Traceback" not in process.output
+        said = status(client, messages)
+        assert said.level == DiagnosticStatus.ERROR
+        assert said.message in process.output
+        assert state(client) == State.PRIMARY_STATE_UNCONFIGURED
+
+
+def test_parameters_change_at_run_time_within_their_bounds(client):
+    with example() as process:
+        double = ParameterType.PARAMETER_DOUBLE
+        wrong = set_parameter(client, "gain", ParameterValue(type=double, double_value=-1.0))
+        assert not wrong.successful
+        assert wrong.reason == "parameter gain is -1.0; accepted: float, at least 0.0"
+        fixed = ParameterValue(type=ParameterType.PARAMETER_STRING, string_value="/x")
+        assert "fixed while the node is active" in set_parameter(client, "path", fixed).reason
+        right = ParameterValue(type=double, double_value=3.0)
+        assert set_parameter(client, "gain", right).successful
+        process.wait_for_output("gain is now 3.0")
+
+
+def test_an_interrupt_ends_it_at_once(client):
+    with example() as process:
+        assert isinstance(process, NodeProcess)
+        assert state(client) == State.PRIMARY_STATE_ACTIVE
+        assert process.stop(signal.SIGINT, timeout=5.0) == 0
+
+
+if __name__ == "__main__":
+    sys.exit(run(Example))

@@ -1,0 +1,32 @@
+"""The one resize."""
+
+import numpy as np
+import pytest
+from vla_contract.images import resize_area
+
+
+def test_averages_areas():
+    image = np.zeros((4, 4, 3), np.uint8)
+    image[:2, :2] = 200
+    image[0, 0] = 0
+    assert resize_area(image, 2, 2)[:, :, 0].tolist() == [[150, 0], [0, 0]]
+
+
+def test_keeps_the_image_where_nothing_is_to_be_done():
+    image = np.zeros((4, 6, 3), np.uint8)
+    assert resize_area(image, 0, 0) is image
+    assert resize_area(image, 4, 6) is image
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype"), [((4, 4), "u1"), ((4, 4, 4), "u1"), ((0, 4, 3), "u1"), ((4, 4, 3), "f4")]
+)
+def test_refuses_what_is_no_image(shape, dtype):
+    with pytest.raises(ValueError, match="accepted: uint8"):
+        resize_area(np.zeros(shape, dtype), 2, 2)
+
+
+@pytest.mark.parametrize("size", [(-1, 2), (0, 2), (2, 0)])
+def test_refuses_a_size(size):
+    with pytest.raises(ValueError, match="size wanted"):
+        resize_area(np.zeros((4, 4, 3), np.uint8), *size)
