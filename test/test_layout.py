@@ -1,0 +1,213 @@
+"""The architecture, held by tests: what may import what, and what package.xml says of it."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from functools import lru_cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCE = ROOT / "src"
+PACKAGES = sorted(path.parent.name for path in SOURCE.glob("*/package.xml"))
+
+# The ROS side of each package: everything else must import where there is no rclpy.
+ROS_MODULES = {
+    "vla_contract.graph_node",
+    "vla_contract.testing",
+    "vla_perception.node",
+    "vla_perception.execute_command",
+    "vla_policy.node",
+    "vla_safety.node",
+    "vla_safety.outputs",
+    "vla_sim.node",
+}
+# The command line is a ROS client from end to end.
+ROS_PACKAGES = {"vla_cli"}
+
+# Which ROS package a Python package comes from, where the names differ.
+PROVIDED_BY = {"vla_contract": "vla_interfaces", "action_msgs": "action_msgs"}
+
+# rosdep keys of what is imported; None: no key, so it is in requirements/ and in the docs.
+ROSDEP_KEYS = {
+    "cv2": "python3-opencv",
+    "matplotlib": "python3-matplotlib",
+    "numpy": "python3-numpy",
+    "psutil": "python3-psutil",
+    "rich": "python3-rich",
+    "scipy": "python3-scipy",
+    "setuptools": "python3-setuptools",
+    "yaml": "python3-yaml",
+    "tqdm": "python3-tqdm",
+    "PIL": "python3-pil",
+}
+PIP_ONLY = {
+    "gymnasium": "metaworld",  # comes with it
+    "imageio_ffmpeg": "imageio-ffmpeg",
+    "metaworld": "metaworld",
+    "mujoco": "mujoco",
+    "onnx": "onnx",
+    "onnxruntime": "onnxruntime",
+    "pyarrow": "pyarrow",
+    "rosbags": "rosbags",
+    "safetensors": "safetensors",
+    "torch": "torch",
+    "torchvision": "torchvision",
+}
+# Where ROS is not installed these are in pip_ros/.
+STAND_INS = {"launch_runner"}
+
+
+def modules(package: str) -> dict[str, Path]:
+    """Importable name → file, of the installed Python packages of a ROS package."""
+    found = {}
+    for init in (SOURCE / package).glob("*/__init__.py"):
+        if init.parent.name in ("test", "launch"):
+            continue
+        for path in init.parent.rglob("*.py"):
+            parts = path.relative_to(SOURCE / package).with_suffix("").parts
+            name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+            found[name] = path
+    return found
+
+
+@lru_cache(maxsize=None)
+def imports(path: Path) -> frozenset[str]:
+    """Top-level names that a file imports anywhere, but under TYPE_CHECKING."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    names = set()
+    for node in _without_type_checking(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            names.add(node.module.split(".")[0])
+    return frozenset(names)
+
+
+def _without_type_checking(tree: ast.AST):
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            continue
+        yield node
+        yield from _without_type_checking(node)
+
+
+def package_imports(package: str) -> set[str]:
+    return set().union(*(imports(path) for path in modules(package).values()), set())
+
+
+def test_there_are_packages():
+    assert {"vla_interfaces", "vla_perception", "vla_policy", "vla_safety"} <= set(PACKAGES)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_core_modules_import_without_ros(package):
+    names = [
+        name
+        for name in modules(package)
+        if name not in ROS_MODULES
+        and package not in ROS_PACKAGES
+        and "torch" not in imports(modules(package)[name])
+        and not name.endswith("__main__")
+        and ".model" not in name
+    ]
+    if not names:
+        return
+    program = (
+        "import sys, importlib\n"
+        "class Block:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.split('.')[0] in ('rclpy', 'torch'):\n"
+        "            raise ImportError(name + ' is blocked')\n"
+        "sys.meta_path.insert(0, Block())\n"
+        f"for name in {names!r}:\n"
+        "    importlib.import_module(name)\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=os.environ, check=False
+    )
+    assert result.returncode == 0, result.stderr[-2000:]
+
+
+def test_the_ros_modules_exist_and_need_ros():
+    existing = {name: path for package in PACKAGES for name, path in modules(package).items()}
+    for name in ROS_MODULES:
+        assert name in existing, f"{name} is gone: take it from ROS_MODULES"
+        assert "rclpy" in imports(existing[name]) | {
+            n for n in imports(existing[name]) if n == "vla_contract"
+        }, f"{name} needs no ROS: take it from ROS_MODULES"
+
+
+@pytest.mark.parametrize(
+    "package", ["vla_perception", "vla_policy", "vla_safety", "vla_sim", "vla_interfaces"]
+)
+def test_siblings_never_import_each_other(package):
+    allowed = {package, "vla_interfaces", "vla_contract"}
+    assert {name for name in package_imports(package) if name.startswith("vla_")} <= allowed
+
+
+def test_safety_imports_no_learning_library():
+    assert not package_imports("vla_safety") & {"torch", "torchvision", "onnxruntime", "vla_policy"}
+
+
+def test_nothing_is_unpickled_or_evaluated():
+    for package in PACKAGES:
+        for path in modules(package).values():
+            assert not imports(path) & {"pickle", "dill", "cloudpickle", "joblib", "marshal"}, path
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                    assert node.func.id not in ("eval", "exec"), f"{path}:{node.lineno}"
+
+
+def manifest(package: str) -> ElementTree.Element:
+    return ElementTree.parse(SOURCE / package / "package.xml").getroot()
+
+
+def dependencies(package: str) -> set[str]:
+    tags = ("depend", "exec_depend", "build_depend", "build_export_depend", "buildtool_depend")
+    return {element.text or "" for tag in tags for element in manifest(package).iter(tag)}
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_package_xml_names_what_is_imported(package):
+    provided = {name.split(".")[0] for name in modules(package)} | {package}
+    declared = dependencies(package)
+    for name in package_imports(package) - provided - set(sys.stdlib_module_names) - STAND_INS:
+        if name in PIP_ONLY:
+            requirements = "".join(p.read_text() for p in (ROOT / "requirements").glob("*.txt"))
+            assert PIP_ONLY[name].lower() in requirements.lower(), f"{name} is in no requirements"
+        else:
+            key = ROSDEP_KEYS.get(name, PROVIDED_BY.get(name, name))
+            assert key in declared, f"{package}/package.xml lacks {key}, which is imported"
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_package_xml_names_nothing_that_is_unused(package):
+    used = package_imports(package)
+    keys = {ROSDEP_KEYS.get(name, PROVIDED_BY.get(name, name)) for name in used}
+    text = "".join(
+        path.read_text()
+        for pattern in ("CMakeLists.txt", "msg/*", "srv/*", "action/*", "launch/*", "setup.py")
+        for path in (SOURCE / package).glob(pattern)
+        if path.is_file()
+    )
+    text += "".join(p.read_text() for p in (ROOT / "launch").glob("*.xml"))
+    generic = {"ament_cmake", "ament_cmake_python", "ament_index_python", "rclpy", "launch_ros"}
+    generic |= {"rosidl_default_generators", "rosidl_default_runtime", "ros2launch", "launch_xml"}
+    for name in dependencies(package) - keys - generic:
+        assert name in text, f"{package}/package.xml names {name}, which nothing uses"
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_package_xml_is_complete(package):
+    root = manifest(package)
+    assert root.get("format") == "3"
+    assert [e.text for e in root.iter("license")] == ["Apache-2.0"]
+    assert root.findtext("name") == package
+    assert root.findtext("version") == "0.1.0"
+    assert (SOURCE / package / "README.md").is_file()
