@@ -1,0 +1,93 @@
+"""Code, configuration files and documentation say the same."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from vla_cli import reference
+from vla_contract import parameters, topics
+from vla_contract.action_space import ActionSpace
+
+ROOT = Path(__file__).resolve().parents[1]
+NODES = [node for node in reference.CONFIGS if node != "camera"]
+
+
+def parameter_files() -> list[Path]:
+    return [
+        path
+        for path in sorted((ROOT / "config").rglob("*.yaml"))
+        if "ros__parameters" in path.read_text()
+    ]
+
+
+def sections() -> list[tuple[Path, str, dict]]:
+    """(file, node, its parameters) of every parameters file."""
+    found = []
+    for path in parameter_files():
+        for name, content in yaml.safe_load(path.read_text()).items():
+            found.append((path, name.rsplit("/", 1)[-1], content["ros__parameters"]))
+    return found
+
+
+@pytest.mark.parametrize("path", reference.documents(ROOT), ids=lambda path: str(path.name))
+def test_generated_tables_are_up_to_date(path):
+    text = path.read_text()
+    assert reference.updated(text) == text, "write them anew with: ./vla reference"
+
+
+def test_every_node_has_its_table():
+    texts = "".join(path.read_text() for path in reference.documents(ROOT))
+    for node in reference.CONFIGS:
+        assert f"<!-- generated: parameters {node} -->" in texts
+    assert "<!-- generated: topics -->" in (ROOT / "README.md").read_text()
+
+
+def test_every_topic_of_the_quality_of_service_table_is_documented():
+    assert set(reference.TOPICS) == set(topics.QOS)
+
+
+@pytest.mark.parametrize(("path", "node", "values"), sections(), ids=lambda value: str(value)[-40:])
+def test_parameter_files_fit_the_configs(path, node, values):
+    """Every key is a parameter and every value is accepted."""
+    nodes = NODES if node == "**" else [node]
+    known = {name for n in nodes for name, _, _ in parameters.fields(reference.config_class(n))}
+    cameras = {key: value for key, value in values.items() if isinstance(value, dict)}
+    plain = {k: v for k, v in values.items() if k not in cameras and k != "use_sim_time"}
+    assert set(plain) <= known | {"autostart"}, f"{path}: unknown {set(plain) - known}"
+    plain.pop("autostart", None)
+    for n in nodes:
+        fields = {name for name, _, _ in parameters.fields(reference.config_class(n))}
+        reference.config_class(n)(**{k: v for k, v in plain.items() if k in fields})
+    for camera, settings in cameras.items():
+        assert camera in plain["cameras"], f"{path}: {camera} is not in its list of cameras"
+        if node != "simulator":
+            reference.config_class("camera")(**settings)
+
+
+def test_the_default_file_of_a_node_repeats_the_defaults():
+    """config/NODE.yaml is the place to see every parameter: complete, with the code's defaults."""
+    for node in ("perception", "policy", "safety"):
+        content = yaml.safe_load((ROOT / "config" / f"{node}.yaml").read_text())
+        values = next(iter(content.values()))["ros__parameters"]
+        for name, default, _ in parameters.fields(reference.config_class(node)):
+            if default == ():
+                continue  # an empty array cannot be written in a parameters file
+            assert name in values, f"config/{node}.yaml lacks {name}"
+            expected = list(default) if isinstance(default, tuple) else default
+            assert values[name] == expected, f"config/{node}.yaml: {name}"
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "config" / "action_spaces").glob("*.yaml")), ids=lambda p: p.stem
+)
+def test_action_spaces_load(path):
+    assert ActionSpace.load(path).name == path.stem
+
+
+def test_links_lead_somewhere():
+    for path in reference.documents(ROOT):
+        for target in re.findall(r"\]\((?!https?://|#|mailto:)([^)#\s]+)", path.read_text()):
+            assert (path.parent / target).exists(), f"{path}: {target} does not exist"
