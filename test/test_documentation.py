@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
@@ -91,3 +92,12 @@ def test_links_lead_somewhere():
     for path in reference.documents(ROOT):
         for target in re.findall(r"\]\((?!https?://|#|mailto:)([^)#\s]+)", path.read_text()):
             assert (path.parent / target).exists(), f"{path}: {target} does not exist"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "launch").glob("*.xml")), ids=lambda p: p.name)
+def test_launch_files_set_only_parameters_that_exist(path):
+    for node in ElementTree.parse(path).iter("node"):
+        config = reference.config_class(node.attrib["name"])
+        known = {name for name, _, _ in parameters.fields(config)} | {"use_sim_time"}
+        set_here = {param.attrib["name"] for param in node.iter("param") if "name" in param.attrib}
+        assert set_here <= known, f"{node.attrib['name']}: {set_here - known}"

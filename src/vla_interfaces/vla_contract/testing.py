@@ -98,9 +98,7 @@ class Client:
     def __init__(self, domain: int, namespace: str = "", name: str = "test_client") -> None:
         self.context = Context()
         # A client process reads these when its context is made.
-        os.environ.update(
-            {key: isolated_environment(domain)[key] for key in _DDS_VARIABLES}
-        )
+        os.environ.update({key: isolated_environment(domain)[key] for key in _DDS_VARIABLES})
         rclpy.init(context=self.context, domain_id=domain)
         self.node = Node(name, namespace=namespace, context=self.context)
         self._executor = SingleThreadedExecutor(context=self.context)

@@ -90,9 +90,7 @@ def qos_profile(name: str, *, lock_step: bool = False) -> QoSProfile:
     return QoSProfile(
         history=HistoryPolicy.KEEP_LAST,
         depth=row.depth,
-        reliability=(
-            ReliabilityPolicy.RELIABLE if row.reliable else ReliabilityPolicy.BEST_EFFORT
-        ),
+        reliability=(ReliabilityPolicy.RELIABLE if row.reliable else ReliabilityPolicy.BEST_EFFORT),
         durability=(
             DurabilityPolicy.TRANSIENT_LOCAL if row.transient_local else DurabilityPolicy.VOLATILE
         ),

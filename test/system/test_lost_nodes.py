@@ -1,0 +1,97 @@
+"""A node that dies: braking begins in time and ends in time, and nothing moves by itself after."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+from geometry_msgs.msg import PoseStamped
+from system_graph import ACTION_SPACE, Graph, speed
+from vla_contract import topics
+from vla_interfaces.msg import ActionChunk, Fault, Observation, SafeAction, SafetyStatus
+from vla_safety.config import SafetyConfig
+
+pytestmark = pytest.mark.system
+COMMAND = "open the drawer"
+HELD = (SafeAction.VERDICT_HELD, SafeAction.VERDICT_STOPPED)
+# Seconds that a message takes from publisher to recorder on a loaded machine.
+TRANSPORT = 0.05
+
+
+def moving(graph: Graph) -> None:
+    graph.new_episode()
+    graph.say(COMMAND)
+    graph.wait(lambda: graph.record.speed() > 0.1)
+
+
+def arrivals(graph: Graph, message_type, topic: str, keep=lambda message: True) -> list[float]:
+    times: list[float] = []
+    graph.client.node.create_subscription(
+        message_type,
+        f"/vla/{topic}",
+        lambda message: times.append(time.monotonic()) if keep(message) else None,
+        topics.qos_profile(topic),
+    )
+    return times
+
+
+@pytest.mark.parametrize("node", ["perception", "policy"])
+def test_a_dead_node_brakes_the_robot_in_time(graph, node):
+    beats = arrivals(graph, Fault, topics.FAULT, lambda fault: fault.source == node)
+    results = (
+        arrivals(graph, Observation, topics.OBSERVATION)
+        if node == "perception"
+        else arrivals(graph, ActionChunk, topics.ACTION_CHUNK)
+    )
+    moving(graph)
+    (pid,) = graph.launch.pids(node)
+    os.kill(pid, signal.SIGKILL)
+    killed = time.monotonic()
+    graph.wait(lambda: graph.record.actions[-1][1].verdict in HELD)
+    held = next(t for t, a in graph.record.actions if t >= killed and a.verdict in HELD)
+    last_valid = max(beats[-1] if beats[-1] < held else killed, results[-1])
+    period = ACTION_SPACE.period
+    assert held - last_valid <= SafetyConfig().heartbeat_timeout + 2 * period + TRANSPORT
+    graph.wait(lambda: graph.record.speed() == 0.0)
+    stretch = [(t, a) for t, a in graph.record.actions if t >= held]
+    rest = next(a for _, a in stretch if speed(a) == 0.0)
+    assert (rest.tick - stretch[0][1].tick) * period <= ACTION_SPACE.braking_time + period
+    status = graph.record.statuses[-1][1]
+    assert status.state == SafetyStatus.STATE_HOLD and node in status.cause, status.cause
+    # It comes back by itself, and the graph is of use again.
+    graph.wait(lambda: graph.launch.pids(node) not in ([], [pid]))
+    graph.wait(lambda: node not in graph.record.statuses[-1][1].cause, 60.0)
+    graph.say(COMMAND)
+    graph.wait(lambda: graph.record.speed() > 0.05, 60.0)
+
+
+def test_without_safety_the_driver_stops_and_the_new_node_holds(graph):
+    moving(graph)
+    poses: list[tuple[float, PoseStamped]] = []
+    graph.client.node.create_subscription(
+        PoseStamped,
+        "/vla/end_effector_pose",
+        lambda message: poses.append((time.monotonic(), message)),
+        topics.qos_profile(topics.END_EFFECTOR_POSE),
+    )
+    graph.wait(lambda: len(poses) > 10)
+    (pid,) = graph.launch.pids("safety")
+    os.kill(pid, signal.SIGKILL)
+    killed = time.monotonic()
+    graph.wait(lambda: graph.launch.pids("safety") not in ([], [pid]))
+    since = time.monotonic()
+    graph.wait(lambda: any(t > since and a.tick for t, a in graph.record.actions), 60.0)
+    graph.client.spin(1.0)
+    # The arm's own lag behind its command is what is left after the driver's brake.
+    still = [p.pose.position for t, p in poses if t > killed + 1.0]
+    assert len(still) > 10
+    for axis in "xyz":
+        places = [getattr(place, axis) for place in still]
+        assert max(places) - min(places) < 0.005, f"still moving in {axis}"
+    assert graph.state() == SafetyStatus.STATE_HOLD
+    assert all(speed(a) == 0.0 for t, a in graph.record.actions if t > since)
+    graph.new_episode()
+    graph.say(COMMAND)
+    graph.wait(lambda: graph.record.speed() > 0.05)

@@ -1,0 +1,197 @@
+"""A command moves the robot within its limits; every way of stopping brakes it within them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+from geometry_msgs.msg import TwistStamped
+from std_msgs.msg import Float64
+from system_graph import ACTION_SPACE, Graph, speed
+from vla_contract import topics
+from vla_interfaces.action import ExecuteCommand
+from vla_interfaces.msg import SafeAction, SafetyStatus
+
+pytestmark = pytest.mark.system
+STOPPED, HOLD = SafetyStatus.STATE_STOPPED, SafetyStatus.STATE_HOLD
+COMMAND = "open the drawer"
+
+
+def move(graph: Graph, command: str = COMMAND) -> None:
+    """A new episode, and the arm in motion."""
+    graph.new_episode()
+    graph.say(command)
+    graph.wait(lambda: graph.record.speed() > 0.05)
+
+
+def braking(graph: Graph, since: float) -> list[SafeAction]:
+    """Actions from the first held one after `since` to the one that is at rest."""
+    held = (SafeAction.VERDICT_HELD, SafeAction.VERDICT_STOPPED)
+
+    def found() -> list[SafeAction]:
+        later = [a for t, a in graph.record.actions if t >= since]
+        first = next((i for i, a in enumerate(later) if a.verdict in held), len(later))
+        return later[first:]
+
+    graph.wait(lambda: any(speed(action) == 0.0 for action in found()))
+    actions = found()
+    rest = next(i for i, action in enumerate(actions) if speed(action) == 0.0)
+    return actions[: rest + 1]
+
+
+def assert_brakes_in_time(actions: list[SafeAction]) -> None:
+    duration = (actions[-1].tick - actions[0].tick) * actions[0].period
+    assert duration <= ACTION_SPACE.braking_time + actions[0].period
+
+
+def assert_within_limits(actions: list[SafeAction]) -> None:
+    """Velocity, acceleration and jerk by finite differences, of what was sent."""
+    ticks = np.array([action.tick for action in actions])
+    values = np.array([action.safe for action in actions])
+    period = actions[0].period
+    consecutive = np.diff(ticks) == 1
+    rates = np.diff(values, axis=0) / period
+    jerks = np.diff(rates, axis=0) / period
+    for d, dimension in enumerate(ACTION_SPACE.dimensions):
+        limits = dimension.emergency
+        assert np.all(values[:, d] >= dimension.low - 1e-9)
+        assert np.all(values[:, d] <= dimension.high + 1e-9)
+        first, second = limits.velocity, limits.acceleration
+        if dimension.kind.is_velocity:
+            assert np.all(np.abs(values[:, d]) <= limits.velocity * (1 + 1e-9))
+            first, second = limits.acceleration, limits.jerk
+        both = consecutive[1:] & consecutive[:-1]
+        assert np.all(np.abs(rates[consecutive, d]) <= first * (1 + 1e-6)), dimension.name
+        assert np.all(np.abs(jerks[both, d]) <= second * (1 + 1e-6)), dimension.name
+
+
+def test_a_command_leads_to_motion_within_the_limits(graph):
+    twists = graph.client.collect(TwistStamped, "/vla/end_effector_twist", 10)
+    grips = graph.client.collect(Float64, "/vla/gripper_effort", 10)
+    graph.record.actions.clear()
+    move(graph)
+    graph.client.spin(1.0)
+    actions = [action for _, action in graph.record.actions]
+    assert any(t.twist.linear.x or t.twist.linear.y or t.twist.linear.z for t in twists)
+    assert grips
+    assert_within_limits(actions)
+    sent = {tuple(a.safe[:3]) for a in actions}
+    received = [(t.twist.linear.x, t.twist.linear.y, t.twist.linear.z) for t in twists]
+    assert sum(r in sent for r in received) >= 0.95 * len(received)
+    assert any(a.observation_age < 0.5 for a in actions if a.verdict == SafeAction.VERDICT_PASS)
+
+
+def test_a_stop_word_brakes_and_the_next_command_moves(graph):
+    move(graph)
+    since = graph.say("stop!")
+    assert_brakes_in_time(braking(graph, since))
+    graph.wait(lambda: graph.state() == HOLD)
+    graph.client.spin(0.5)
+    assert graph.record.speed() == 0.0
+    graph.say(COMMAND)
+    graph.wait(lambda: graph.record.speed() > 0.05)
+
+
+def test_a_command_that_holds_a_stop_word_is_no_stop(graph):
+    move(graph)
+    graph.say("push the stop button")
+    assert graph.state() != STOPPED
+
+
+def test_the_stop_service_brakes_and_latches(graph):
+    move(graph)
+    since = time.monotonic()
+    assert graph.trigger(topics.STOP_SERVICE).success
+    assert_brakes_in_time(braking(graph, since))
+    graph.wait(lambda: graph.state() == STOPPED)
+    graph.say(COMMAND)
+    graph.client.spin(1.0)
+    assert graph.record.speed() == 0.0 and graph.state() == STOPPED
+    assert graph.trigger(topics.RESET_SERVICE).success
+    graph.wait(lambda: graph.state() == HOLD)
+    graph.client.spin(0.5)
+    assert graph.record.speed() == 0.0, "moved after a reset without a new command"
+    graph.say(COMMAND)
+    graph.wait(lambda: graph.record.speed() > 0.05)
+
+
+def test_disarming_brakes_before_it_disconnects(graph):
+    move(graph)
+    since = time.monotonic()
+    assert graph.arm(False).success
+    graph.wait(lambda: graph.record.actions and not graph.record.actions[-1][1].outputs_connected)
+    sent = [a for t, a in graph.record.actions if t >= since and a.outputs_connected]
+    assert speed(sent[-1]) == 0.0
+    assert graph.arm(True).success
+
+
+def send_goal(graph: Graph, text: str, time_limit: float = 30.0):
+    from rclpy.action import ActionClient
+
+    client = ActionClient(graph.client.node, ExecuteCommand, "/vla/execute_command")
+    graph.wait(client.server_is_ready)
+    feedback: list = []
+    goal = ExecuteCommand.Goal(text=text, time_limit=time_limit)
+    future = client.send_goal_async(goal, feedback_callback=feedback.append)
+    graph.wait(future.done)
+    return future.result(), feedback
+
+
+def test_a_goal_gives_feedback_and_cancel_brakes_within_the_limits(graph):
+    graph.new_episode()
+    goal, feedback = send_goal(graph, COMMAND)
+    assert goal.accepted
+    graph.wait(lambda: graph.record.speed() > 0.05 and feedback)
+    graph.record.actions.clear()
+    canceled = goal.cancel_goal_async()
+    result = goal.get_result_async()
+    graph.wait(lambda: canceled.done() and result.done())
+    assert result.result().result.outcome == ExecuteCommand.Result.OUTCOME_CANCELED
+    assert result.result().result.reason
+    assert graph.record.speed() == 0.0
+    assert_within_limits([action for _, action in graph.record.actions])
+
+
+def test_a_newer_goal_preempts(graph):
+    graph.new_episode()
+    first, _ = send_goal(graph, COMMAND)
+    result = first.get_result_async()
+    second, _ = send_goal(graph, COMMAND)
+    graph.wait(result.done)
+    assert result.result().result.outcome == ExecuteCommand.Result.OUTCOME_PREEMPTED
+    ended = second.get_result_async()
+    graph.say("halt")
+    graph.wait(ended.done)
+    assert ended.result().result.outcome == ExecuteCommand.Result.OUTCOME_STOPPED
+
+
+def test_shadow_sends_nothing(launch):
+    graph = launch("sim.launch.xml", shadow="true")
+    graph.wait(lambda: graph.state() == HOLD, 60.0)
+    twists = graph.client.collect(TwistStamped, "/vla/end_effector_twist", 10)
+    graph.say(COMMAND)
+    graph.wait(lambda: graph.record.speed() > 0.05)
+    assert not any(action.outputs_connected for _, action in graph.record.actions)
+    assert not twists
+
+
+def test_ctrl_c_brakes_and_leaves_no_process(launch):
+    graph = launch("sim.launch.xml")
+    graph.wait(lambda: graph.state() == HOLD, 60.0)
+    move(graph)
+    pids = graph.launch.pids()
+    assert len(pids) >= 4
+    graph.record.actions.clear()
+    graph.launch.process.send_signal(signal.SIGINT)
+    graph.wait(lambda: graph.launch.process.poll() is not None)
+    graph.client.spin(0.5)
+    actions = [action for _, action in graph.record.actions]
+    assert speed(actions[-1]) == 0.0, "the last command was not zero"
+    assert_within_limits(actions)
+    assert not any(graph.launch.pids())
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
