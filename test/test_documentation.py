@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from vla_cli import reference
 from vla_contract import parameters, topics
 from vla_contract.action_space import ActionSpace

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -76,7 +76,7 @@ def modules(package: str) -> dict[str, Path]:
     return found
 
 
-@lru_cache(maxsize=None)
+@cache
 def imports(path: Path) -> frozenset[str]:
     """Top-level names that a file imports anywhere, but under TYPE_CHECKING."""
     tree = ast.parse(path.read_text(encoding="utf-8"))

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from system_graph import Graph  # noqa: E402
-from vla_interfaces.msg import SafetyStatus  # noqa: E402
+from system_graph import Graph
+from vla_interfaces.msg import SafetyStatus
 
 
 @pytest.fixture(scope="module")

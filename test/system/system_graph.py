@@ -16,6 +16,7 @@ from typing import Any
 
 from std_msgs.msg import String
 from std_srvs.srv import SetBool, Trigger
+
 from vla_contract import topics
 from vla_contract.action_space import ActionSpace
 from vla_contract.testing import Client, isolated_environment, wait_until
@@ -113,7 +114,8 @@ class Recorder:
 
 
 def speed(action: SafeAction) -> float:
-    return max(abs(v) for v, d in zip(action.safe, ACTION_SPACE.dimensions) if d.kind.is_velocity)
+    pairs = zip(action.safe, ACTION_SPACE.dimensions, strict=True)
+    return max(abs(value) for value, dimension in pairs if dimension.kind.is_velocity)
 
 
 class Graph:

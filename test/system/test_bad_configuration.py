@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import yaml
+
 from system_graph import ROOT, Launch
 from vla_contract.testing import wait_until
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from rclpy.action import ActionClient
+
 from system_graph import Graph
 from vla_interfaces.action import ExecuteCommand
 from vla_interfaces.msg import SafetyStatus

@@ -8,6 +8,7 @@ import time
 
 import pytest
 from geometry_msgs.msg import PoseStamped
+
 from system_graph import ACTION_SPACE, Graph, speed
 from vla_contract import topics
 from vla_interfaces.msg import ActionChunk, Fault, Observation, SafeAction, SafetyStatus

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from geometry_msgs.msg import TwistStamped
 from std_msgs.msg import Float64
+
 from system_graph import ACTION_SPACE, Graph, speed
 from vla_contract import topics
 from vla_interfaces.action import ExecuteCommand

@@ -9,6 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+
 from vla_contract.action_space import ActionSpace, ActionSpaceError, Limits
 
 LIMITS = {"velocity": 0.5, "acceleration": 2.0, "jerk": 20.0}

@@ -11,6 +11,7 @@ from lifecycle_msgs.msg import State
 from lifecycle_msgs.srv import GetState
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
+
 from vla_contract.graph_node import Diagnosis, GraphNode, run
 from vla_contract.parameters import Config, parameter
 from vla_contract.testing import Client, NodeProcess, node_process

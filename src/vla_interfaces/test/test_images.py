@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from vla_contract.images import resize_area
 
 

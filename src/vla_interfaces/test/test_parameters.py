@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import pytest
+
 from vla_contract import parameters
 from vla_contract.parameters import Config, ParameterError, parameter
 

@@ -21,7 +21,7 @@ Array = npt.NDArray[np.float64]
 
 
 class ActionSpaceError(ValueError):
-    """An action space file that cannot be used; the message says where, what and what is accepted."""
+    """An action space that cannot be used; the message says where, what and what is accepted."""
 
 
 class Kind(enum.Enum):
@@ -78,7 +78,7 @@ class Limits:
                 )
 
     def time_to_rest(self) -> float:
-        """Time to bring `velocity` to rest within `acceleration` and `jerk`, s (continuous time)."""
+        """Time to bring `velocity` to rest within the other two, s (continuous time)."""
         ramp = self.acceleration / self.jerk
         if self.velocity >= self.acceleration * ramp:
             return self.velocity / self.acceleration + ramp

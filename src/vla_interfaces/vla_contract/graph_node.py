@@ -93,28 +93,34 @@ class GraphNode(LifecycleNode, Generic[ConfigType]):
     # Transitions. rclpy swallows what they raise, hence the catch-all in `_transition`.
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Read the parameters and `configure`; on failure `clean_up`."""
         return self._transition("configure", self._configure, clean_up_on_failure=True)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """`activate`."""
         result = super().on_activate(state)
         if result != TransitionCallbackReturn.SUCCESS:
             return result
         return self._transition("activate", self._activate)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """`brake`, then `deactivate`."""
         result = self._transition("deactivate", self._deactivate)
         super().on_deactivate(state)
         return result
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """`clean_up`."""
         return self._transition("clean up", self.clean_up)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Deactivate where active, then `clean_up`."""
         if self.active:
             self._transition("deactivate", self._deactivate)
         return self._transition("shut down", self.clean_up)
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """`clean_up`, and be unconfigured again."""
         return self._transition("recover from an error", self.clean_up)
 
     def _configure(self) -> None:
@@ -135,7 +141,7 @@ class GraphNode(LifecycleNode, Generic[ConfigType]):
     ) -> TransitionCallbackReturn:
         try:
             action()
-        except Exception as error:  # noqa: BLE001 - rclpy would swallow it without a word
+        except Exception as error:  # rclpy would swallow it without a word
             self.last_error = " ".join(str(error).split()) or type(error).__name__
             self.get_logger().fatal(f"cannot {what}: {self.last_error}")
             if clean_up_on_failure:
@@ -148,7 +154,7 @@ class GraphNode(LifecycleNode, Generic[ConfigType]):
     def _transition_clean_up_after_failure(self) -> None:
         try:
             self.clean_up()
-        except Exception as error:  # noqa: BLE001 - the first failure is the one to report
+        except Exception as error:  # the first failure is the one to report
             self.get_logger().error(f"cannot clean up either: {error}")
 
     # Parameters.
@@ -228,7 +234,7 @@ def run(factory: Callable[[], GraphNode[Any]], args: list[str] | None = None) ->
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     try:
         node = factory()
-    except Exception as error:  # noqa: BLE001 - one line instead of a traceback
+    except Exception as error:  # one line instead of a traceback
         rclpy.logging.get_logger("vla").fatal(f"cannot start: {' '.join(str(error).split())}")
         rclpy.try_shutdown()
         return 1
@@ -259,7 +265,7 @@ def _spin_once(executor: SingleThreadedExecutor, node: GraphNode[Any]) -> None:
         executor.spin_once()
     except ExternalShutdownException:
         return
-    except Exception as error:  # noqa: BLE001 - one bad callback must not end the node
+    except Exception as error:  # one bad callback must not end the node
         node.callback_errors += 1
         node.get_logger().error(
             f"callback failed: {type(error).__name__}: {error}", throttle_duration_sec=1.0
@@ -273,5 +279,5 @@ def _end(node: GraphNode[Any]) -> None:
         if node.active:
             node.trigger_deactivate()
         node.trigger_shutdown()
-    except Exception as error:  # noqa: BLE001 - the process ends in any case
+    except Exception as error:  # the process ends in any case
         node.get_logger().error(f"shutdown: {error}")
