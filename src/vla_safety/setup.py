@@ -1,0 +1,20 @@
+from setuptools import find_packages, setup
+
+NAME = "vla_safety"
+
+setup(
+    name=NAME,
+    version="0.1.0",
+    packages=find_packages(exclude=["test"]),
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
+        (f"share/{NAME}", ["package.xml"]),
+    ],
+    install_requires=["setuptools"],
+    zip_safe=True,
+    maintainer="VLA maintainers",
+    maintainer_email="maintainers@example.org",
+    description="Sequencing, motion limits, watchdogs, the latched stop and the safety node.",
+    license="Apache-2.0",
+    entry_points={"console_scripts": ["safety = vla_safety.node:main"]},
+)

@@ -1,0 +1,112 @@
+"""Discrete-time kinematics of coming to rest within an acceleration and a jerk limit.
+
+Time goes in periods of T seconds. In each period one acceleration a_k is chosen, the rate
+follows as v_k = v_{k-1} + a_k T and, for a position, x_k = x_{k-1} + v_k T. The acceleration may
+change by at most q = jerk * T per period and stay within A. So finite differences of published
+values are these very quantities, and bounds on them hold exactly, not up to a sampling error.
+
+Everything here is a closed form: no loop over the periods of a brake.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Rates:
+    """One limit set at one period. SI units of the dimension.
+
+    period: T, s. acceleration: A. quantum: q, the greatest change of acceleration per period.
+    velocity: greatest rate of change of the value for a position, of the value for a velocity.
+    """
+
+    period: float
+    velocity: float
+    acceleration: float
+    quantum: float
+
+    def gain(self, acceleration: float) -> float:
+        """Rate gained from a period with this acceleration (>= 0) on, ramped down to 0 at once."""
+        n = int(acceleration / self.quantum)
+        return self.period * ((n + 1) * acceleration - 0.5 * self.quantum * n * (n + 1))
+
+    def acceleration_for(self, change: float) -> float:
+        """Inverse of `gain`, odd: the acceleration now that changes the rate by `change` in all.
+
+        It is the greatest that does not overshoot, and the change itself over T where that can
+        be reached in one period. Not limited to A or to the present acceleration plus q.
+        """
+        size = abs(change)
+        q = self.quantum
+        n = int(0.5 * (math.sqrt(1.0 + 8.0 * size / (q * self.period)) - 1.0))
+        found = (size / self.period + 0.5 * q * n * (n + 1)) / (n + 1)
+        return found if change >= 0.0 else -found
+
+    def window(self, acceleration: float) -> tuple[float, float]:
+        """Accelerations admissible after this one."""
+        low = max(acceleration - self.quantum, -self.acceleration)
+        high = min(acceleration + self.quantum, self.acceleration)
+        return min(low, self.acceleration), max(high, -self.acceleration)
+
+    def brake(self, rate: float, acceleration: float) -> float:
+        """Acceleration of the next period that brings the rate to 0 soonest, without overshoot."""
+        low, high = self.window(acceleration)
+        return min(max(self.acceleration_for(-rate), low), high)
+
+    def drift(self, acceleration: float) -> float:
+        """Further change of rate that cannot be avoided after a period with `acceleration`."""
+        surplus = abs(acceleration) - self.quantum
+        if surplus <= 0.0:
+            return 0.0
+        return math.copysign(self.gain(surplus), acceleration)
+
+    def stopping_distance(self, rate: float, acceleration: float) -> float:
+        """Displacement until rest when `brake` is followed from this state (signed).
+
+        It grows with `acceleration` and with `rate`, which is what makes choosing an
+        acceleration by where the motion would end a one-dimensional search.
+        """
+        if rate + self.drift(acceleration) < 0.0:
+            return -self._stop_forward(-rate, -acceleration)
+        return self._stop_forward(rate, acceleration)
+
+    def _stop_forward(self, v: float, a: float) -> float:
+        # The rate that is left once the acceleration has come down to 0 is positive: first the
+        # acceleration falls by q in each of k periods, then it stays at -A for m periods, and
+        # then it rises by q per period so that rate and acceleration reach 0 together.
+        t, q, top = self.period, self.quantum, self.acceleration
+        k = self._falling_periods(v, a)
+        x = t * (k * v + t * (0.5 * a * k * (k + 1) - q * k * (k + 1) * (k + 2) / 6.0))
+        v += t * (k * a - 0.5 * q * k * (k + 1))
+        landing = self.gain(top)
+        if v > landing:
+            m = math.ceil((v - landing) / (top * t))
+            x += t * (m * v - 0.5 * top * t * m * (m + 1))
+            v -= m * top * t
+        if v > 0.0:
+            n = int(0.5 * (math.sqrt(1.0 + 8.0 * v / (q * t)) - 1.0))
+            first = (v / t + 0.5 * q * n * (n + 1)) / (n + 1)
+            x += t * (n * v - t * (0.5 * first * n * (n + 1) - q * (n - 1) * n * (n + 1) / 6.0))
+        return x
+
+    def _falling_periods(self, v: float, a: float) -> int:
+        # Continuous time gives the count to within one or two; the exact condition settles it.
+        peak = min(self.acceleration, math.sqrt(max(0.0, self.quantum / self.period * v
+                                                    + 0.5 * a * a)))
+        k = max(0, int((a + peak) / self.quantum))
+        while k > 0 and not self._falls(k, v, a):
+            k -= 1
+        while self._falls(k + 1, v, a):
+            k += 1
+        return k
+
+    def _falls(self, k: int, v: float, a: float) -> bool:
+        deceleration = k * self.quantum - a
+        if deceleration <= 0.0:
+            return True
+        if deceleration > self.acceleration:
+            return False
+        before = v + self.period * ((k - 1) * a - 0.5 * self.quantum * k * (k - 1))
+        return self.gain(deceleration) <= before

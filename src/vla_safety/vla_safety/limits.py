@@ -1,0 +1,150 @@
+"""Range, velocity, acceleration and jerk of every dimension, kept in discrete time. Free of ROS.
+
+By finite differences at the control period T, for velocity kinds:
+    v_k = command,                   a_k = (v_k - v_{k-1}) / T,  j_k = (a_k - a_{k-1}) / T
+and for positions and grippers:
+    v_k = (x_k - x_{k-1}) / T,       a_k and j_k likewise.
+
+What takes precedence:
+- The range is never left.
+- In an emergency the emergency set replaces the normal one. After it, an axis keeps the
+  emergency set and brakes until its state is one that the normal set can be kept from;
+  `LimitedStep.emergency` says which set was in force.
+- When a velocity limit falls while moving (`speed_scale`), acceleration and jerk come first:
+  the velocity goes to the new limit as fast as they allow, and does not leave it again.
+- A request that keeps all limits by itself passes unchanged; one that does not is followed as
+  fast as the limits allow. "Stop" never overshoots 0.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from vla_contract.action_space import ActionSpace, Dimension
+from vla_safety.axes import Axis, Limit, LimitViolation, VelocityAxis, make_axis
+
+__all__ = ["Array", "Limit", "LimitedStep", "LimitViolation", "MotionLimiter", "braking_time"]
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class LimitedStep:
+    """Outcome of one control period.
+
+    safe: command, SI, shape (width,). violations: what changed the request.
+    emergency: the emergency limit set was in force in at least one dimension.
+    """
+
+    safe: Array
+    violations: tuple[LimitViolation, ...]
+    emergency: bool = False
+
+
+class MotionLimiter:
+    """Turns any sequence of requests into one that keeps the limits of an action space."""
+
+    def __init__(self, space: ActionSpace, period: float | None = None) -> None:
+        """Start at rest. period: control period, s; that of the action space by default."""
+        self.space = space
+        self.period = space.period if period is None else period
+        if not (math.isfinite(self.period) and self.period > 0.0):
+            raise ValueError(f"period is {self.period!r} s; accepted: a finite number above 0")
+        self._axes = tuple(make_axis(dimension, self.period) for dimension in space.dimensions)
+
+    def reset(self, values: npt.ArrayLike | None = None) -> None:
+        """Forget the motion so far and start with no acceleration.
+
+        values: shape (width,), SI: the velocity of velocity dimensions, the resting place of
+        others. None: 0, clipped into the range, as is every value. Not finite: taken as 0.
+
+        Raises:
+            ValueError: wrong width.
+        """
+        if values is None:
+            for axis in self._axes:
+                axis.reset(None)
+            return
+        for axis, value in zip(self._axes, self._row(values), strict=True):
+            axis.reset(value)
+
+    def step(
+        self, requested: npt.ArrayLike | None, *, emergency: bool = False,
+        speed_scale: float = 1.0,
+    ) -> LimitedStep:
+        """Move by one control period.
+
+        requested: shape (width,), SI. None: brake to rest. An entry that is not finite brakes
+        its dimension and is reported.
+        speed_scale: of every velocity limit, 0 to 1.
+
+        Raises:
+            ValueError: wrong width, or a scale outside [0, 1].
+        """
+        if not 0.0 <= speed_scale <= 1.0:
+            raise ValueError(f"speed_scale is {speed_scale!r}; accepted: 0 to 1")
+        row: list[float] | list[None] = (
+            [None] * len(self._axes) if requested is None else self._row(requested)
+        )
+        violations: list[LimitViolation] = []
+        safe = [
+            axis.advance(request, emergency, speed_scale, violations)
+            for axis, request in zip(self._axes, row, strict=True)
+        ]
+        in_emergency = any([axis.in_emergency for axis in self._axes])
+        return LimitedStep(np.array(safe), tuple(violations), in_emergency)
+
+    def hold_target(self, emergency: bool = False) -> Array:
+        """What "stop" requests: 0 for velocities; for others where they come to rest soonest."""
+        return np.array([axis.hold_target(emergency) for axis in self._axes])
+
+    @property
+    def values(self) -> Array:
+        """Last command, SI, shape (width,)."""
+        return np.array([axis.value for axis in self._axes])
+
+    @property
+    def standstill(self) -> bool:
+        """The last command was at rest in every dimension."""
+        return all([axis.at_rest for axis in self._axes])
+
+    @property
+    def velocity_standstill(self) -> bool:
+        """The last command was 0 in every velocity dimension."""
+        return all([axis.at_rest for axis in self._axes if isinstance(axis, VelocityAxis)])
+
+    def _row(self, values: npt.ArrayLike) -> list[float]:
+        row = np.asarray(values, dtype=np.float64)
+        if row.shape != (len(self._axes),):
+            raise ValueError(
+                f"row has shape {row.shape}; accepted: ({len(self._axes)},) for action space "
+                f"{self.space.name}"
+            )
+        return row.tolist()
+
+
+def braking_time(dimension: Dimension, period: float) -> float:
+    """Longest time that the emergency set takes to bring the dimension to rest, s.
+
+    The worst viable state: the greatest acceleration of the normal set, taken so late that the
+    velocity peaks at its limit.
+    """
+    axis: Axis = make_axis(dimension, period)
+    top = dimension.normal.velocity
+    if dimension.kind.is_velocity:
+        top = min(top, max(-dimension.low, dimension.high))
+    rates = axis.emergency
+    acceleration = min(axis.normal.acceleration, axis.normal.acceleration_for(top))
+    rate = top - axis.normal.drift(acceleration)
+    periods = 0
+    while rate != 0.0:
+        acceleration = rates.brake(rate, acceleration)
+        rate += acceleration * period
+        if abs(rate) <= 1e-9 * rates.quantum * period:
+            rate = 0.0
+        periods += 1
+    return periods * period
