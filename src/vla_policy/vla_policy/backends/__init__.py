@@ -1,0 +1,62 @@
+"""Inference backends, chosen by name and imported only when chosen."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+
+from vla_policy.backends.base import (
+    Backend,
+    BackendError,
+    BackendOptions,
+    Inputs,
+    LanguageFeatures,
+    Prediction,
+)
+
+__all__ = [
+    "Backend",
+    "BackendError",
+    "BackendOptions",
+    "Inputs",
+    "LanguageFeatures",
+    "Prediction",
+    "available",
+    "create",
+]
+
+# name: (module, class, Python packages that it needs)
+_BACKENDS = {
+    "onnxruntime": ("vla_policy.backends.onnx_runtime", "OnnxRuntimeBackend", ("onnxruntime",)),
+    "torch": ("vla_policy.backends.torch_module", "TorchBackend", ("torch", "safetensors")),
+    "constant": ("vla_policy.backends.constant", "ConstantBackend", ()),
+}
+
+
+def available() -> tuple[str, ...]:
+    """Names of the backends whose packages are installed."""
+    return tuple(name for name, (_, _, packages) in _BACKENDS.items() if not _missing(packages))
+
+
+def create(name: str, options: BackendOptions) -> Backend:
+    """A backend by name, not loaded yet.
+
+    Raises:
+        BackendError: unknown name, or a package that it needs is not installed.
+    """
+    installed = ", ".join(available())
+    if name not in _BACKENDS:
+        raise BackendError(f"backend {name!r} is unknown; accepted here: {installed}")
+    module, class_name, packages = _BACKENDS[name]
+    missing = _missing(packages)
+    if missing:
+        raise BackendError(
+            f"backend {name!r} needs the Python package {' and '.join(missing)}, which is not "
+            f"installed; accepted here: {installed}"
+        )
+    backend: Backend = getattr(import_module(module), class_name)(options)
+    return backend
+
+
+def _missing(packages: tuple[str, ...]) -> list[str]:
+    return [package for package in packages if find_spec(package) is None]

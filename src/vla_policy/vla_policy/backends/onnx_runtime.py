@@ -1,0 +1,159 @@
+"""ONNX Runtime, the embedded default."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from vla_policy.backends.base import (
+    BackendError,
+    BackendOptions,
+    Inputs,
+    LanguageFeatures,
+    Prediction,
+    word_mask,
+)
+from vla_policy.checkpoint import LANGUAGE_ONNX, POLICY_ONNX, Checkpoint
+from vla_policy.tokenizer import Tokens
+
+_LANGUAGE_OUTPUTS = ["word_states", "sentence"]
+# The attention output is left out: it is for pictures, and not asking for it is cheaper.
+_POLICY_OUTPUTS = ["actions", "steps_logits"]
+
+Shape = tuple[int, ...]
+
+
+class OnnxRuntimeBackend:
+    """Runs language.onnx and policy.onnx with a fixed number of threads."""
+
+    name = "onnxruntime"
+
+    def __init__(self, options: BackendOptions) -> None:
+        self._options = options
+
+    def load(self, checkpoint: Checkpoint) -> None:
+        """Open both models; raises BackendError, CheckpointError."""
+        words = checkpoint.tokenizer.max_words
+        cameras = len(checkpoint.cameras)
+        image = (1, cameras, checkpoint.image_height, checkpoint.image_width, 3)
+        self._language = self._session(
+            checkpoint,
+            LANGUAGE_ONNX,
+            {"tokens": ("int64", (1, words)), "word_count": ("int64", (1,))},
+            _LANGUAGE_OUTPUTS,
+        )
+        self._policy = self._session(
+            checkpoint,
+            POLICY_ONNX,
+            {
+                "images": ("uint8", image),
+                "camera_mask": ("float", (1, cameras)),
+                "state": ("float", (1, len(checkpoint.state_names))),
+                "word_states": ("float", (1, words, -1)),
+                "word_mask": ("float", (1, words)),
+                "sentence": ("float", (1, -1)),
+            },
+            _POLICY_OUTPUTS,
+        )
+
+    def encode_language(self, tokens: Tokens) -> LanguageFeatures:
+        """Run language.onnx."""
+        count = np.array([tokens.count], dtype=np.int64)
+        feed = {"tokens": tokens.ids[np.newaxis], "word_count": count}
+        word_states, sentence = self._language.run(_LANGUAGE_OUTPUTS, feed)
+        return LanguageFeatures(word_states, word_mask(tokens), sentence)
+
+    def forward(self, inputs: Inputs, language: LanguageFeatures) -> Prediction:
+        """Run policy.onnx."""
+        feed = {
+            "images": inputs.images,
+            "camera_mask": inputs.camera_mask,
+            "state": inputs.state,
+            "word_states": language.word_states,
+            "word_mask": language.word_mask,
+            "sentence": language.sentence,
+        }
+        actions, steps_logits = self._policy.run(_POLICY_OUTPUTS, feed)
+        return Prediction(actions[0], steps_logits[0])
+
+    def _session(
+        self,
+        checkpoint: Checkpoint,
+        name: str,
+        inputs: dict[str, tuple[str, Shape]],
+        outputs: list[str],
+    ) -> Any:
+        content = checkpoint.read(name)
+        try:
+            session = onnxruntime.InferenceSession(
+                content, self._session_options(), providers=self._providers()
+            )
+        except BackendError:
+            raise
+        except Exception as error:  # ONNX Runtime's errors share no public base class
+            raise BackendError(
+                f"checkpoint {checkpoint.folder}: {name} cannot be loaded: "
+                f"{' '.join(str(error).split())[:300]}; accepted: an ONNX model"
+            ) from error
+        try:
+            _check_inputs(session, inputs)
+            _check_outputs(session, outputs)
+        except BackendError as error:
+            raise BackendError(f"checkpoint {checkpoint.folder}: {name}: {error}") from error
+        return session
+
+    def _session_options(self) -> Any:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self._options.threads
+        options.inter_op_num_threads = 1
+        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+        options.log_severity_level = 3
+        # Idle threads that spin take the cores from the camera drivers and the safety loop.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        return options
+
+    def _providers(self) -> list[str]:
+        installed = onnxruntime.get_available_providers()
+        for provider in self._options.providers:
+            if provider not in installed:
+                raise BackendError(
+                    f"provider {provider!r} is not in this ONNX Runtime; accepted here: "
+                    f"{', '.join(installed)}"
+                )
+        return list(self._options.providers)
+
+
+def _check_inputs(session: Any, expected: dict[str, tuple[str, Shape]]) -> None:
+    """Names, types and fixed sizes (-1: any) of a model's inputs; raises BackendError."""
+    found = {
+        # A size that is a name or None is open, and whatever is given fits.
+        argument.name: (
+            argument.type.removeprefix("tensor(").removesuffix(")"),
+            tuple(size if isinstance(size, int) else -1 for size in argument.shape),
+        )
+        for argument in session.get_inputs()
+    }
+    for name, (kind, shape) in found.items():
+        if name not in expected:
+            raise BackendError(f"input {name!r} is unknown; accepted: {', '.join(expected)}")
+        wanted_kind, wanted = expected[name]
+        fits = len(shape) == len(wanted) and all(
+            -1 in (a, b) or a == b for a, b in zip(shape, wanted, strict=True)
+        )
+        if kind != wanted_kind or not fits:
+            raise BackendError(
+                f"input {name!r} is {kind}{list(shape)}; accepted: {wanted_kind}{list(wanted)} "
+                "(config.yaml's cameras, image, state_names and max_words)"
+            )
+    missing = [name for name in expected if name not in found]
+    if missing:
+        raise BackendError(f"lacks the input {', '.join(missing)}; accepted: {', '.join(expected)}")
+
+
+def _check_outputs(session: Any, expected: list[str]) -> None:
+    found = [argument.name for argument in session.get_outputs()]
+    missing = [name for name in expected if name not in found]
+    if missing:
+        raise BackendError(f"has the outputs {', '.join(found)}; accepted: {', '.join(expected)}")

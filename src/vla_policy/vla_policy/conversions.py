@@ -1,0 +1,108 @@
+"""Between the messages and the policy's own types."""
+
+from __future__ import annotations
+
+import array
+from collections.abc import Mapping
+
+import numpy as np
+from builtin_interfaces.msg import Time as TimeMessage
+from sensor_msgs.msg import Image as ImageMessage
+
+from vla_contract.action_space import ActionSpace
+from vla_interfaces.msg import ActionChunk
+from vla_interfaces.msg import Observation as ObservationMessage
+from vla_policy.checkpoint import END_EFFECTOR_STATES
+from vla_policy.inference import Chunk, Image, Observation
+
+
+class ConversionError(ValueError):
+    """A message whose content contradicts itself; one line."""
+
+
+def nanoseconds(stamp: TimeMessage) -> int:
+    """A stamp as ns."""
+    return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
+
+
+def observation_from_message(message: ObservationMessage) -> Observation:
+    """Observation of a message; its images are views of the message's data.
+
+    Raises:
+        ConversionError: lists of different lengths, or an image that is not a whole rgb8 image.
+    """
+    names = tuple(message.camera_names)
+    if not len(names) == len(message.image_valid) == len(message.images):
+        raise ConversionError(
+            f"the observation has {len(names)} camera_names, {len(message.image_valid)} "
+            f"image_valid and {len(message.images)} images; accepted: as many of each"
+        )
+    images = tuple(
+        _image(name, image) if valid else None
+        for name, valid, image in zip(names, message.image_valid, message.images, strict=True)
+    )
+    return Observation(
+        stamp=nanoseconds(message.observation_stamp),
+        sequence=int(message.sequence),
+        camera_names=names,
+        images=images,
+        state=_state(message),
+        command_id=int(message.command.command_id),
+        command=message.command.text if message.command_valid else None,
+    )
+
+
+def chunk_to_message(
+    chunk: Chunk, observation: ObservationMessage, space: ActionSpace
+) -> ActionChunk:
+    """Message of a chunk for the observation that it answers; header.stamp is left to the node."""
+    message = ActionChunk()
+    message.observation_stamp = observation.observation_stamp
+    message.observation_sequence = observation.sequence
+    message.action_space = space.name
+    message.dimension_names = list(space.dimension_names)
+    # An array.array is taken over as it is; a list would be checked number by number.
+    message.actions = array.array("d", np.ascontiguousarray(chunk.actions).tobytes())
+    message.period = space.chunk_period
+    if observation.command_valid:
+        message.command_id = observation.command.command_id
+        message.command = observation.command.text
+    message.done = chunk.done
+    message.progress = chunk.progress
+    message.confidence = chunk.confidence
+    message.inference_time = chunk.inference_time
+    return message
+
+
+def _image(name: str, message: ImageMessage) -> Image:
+    """View of the pixels, uint8 (height, width, 3); rows may be padded (step)."""
+    height, width, step = message.height, message.width, message.step
+    if message.encoding != "rgb8" or not height or not width:
+        raise ConversionError(
+            f"the image of {name} is {message.encoding!r} {width}x{height}; "
+            "accepted: rgb8 of at least 1x1"
+        )
+    data = np.frombuffer(message.data, dtype=np.uint8)
+    if step < width * 3 or data.size != step * height:
+        raise ConversionError(
+            f"the image of {name} has {data.size} bytes in rows of {step} for {width}x{height} "
+            f"rgb8; accepted: rows of at least {width * 3}, height times"
+        )
+    return data.reshape(height, step)[:, : width * 3].reshape(height, width, 3)
+
+
+def _state(message: ObservationMessage) -> Mapping[str, float]:
+    state: dict[str, float] = {}
+    if message.joint_state_valid:
+        names, positions = message.joint_state.name, message.joint_state.position
+        if len(names) != len(positions):
+            raise ConversionError(
+                f"the joint state has {len(names)} names and {len(positions)} positions; "
+                "accepted: as many of each"
+            )
+        state.update(zip(names, positions, strict=True))
+    if message.end_effector_pose_valid:
+        position = message.end_effector_pose.pose.position
+        xyz = (position.x, position.y, position.z)
+        state.update(zip(END_EFFECTOR_STATES, xyz, strict=True))
+    return state

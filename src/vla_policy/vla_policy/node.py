@@ -1,0 +1,238 @@
+"""The lifecycle node `policy`: observation → action_chunk.
+
+The executor's thread takes observations and tells the fault levels; inference has a thread of
+its own (`Worker`), which publishes its chunks itself: handing them back costs a wake-up.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from functools import partial
+from typing import Any
+
+from vla_contract import topics
+from vla_contract.graph_node import Diagnosis, GraphNode, run
+from vla_interfaces.msg import ActionChunk
+from vla_interfaces.msg import Fault as FaultMessage
+from vla_interfaces.msg import Observation as ObservationMessage
+from vla_policy.config import PolicyConfig
+from vla_policy.conversions import (
+    ConversionError,
+    chunk_to_message,
+    nanoseconds,
+    observation_from_message,
+)
+from vla_policy.fault_publisher import FaultPublisher
+from vla_policy.health import Fault, Health, State
+from vla_policy.inference import Answer, Policy, Problem, ProblemKind
+from vla_policy.loading import load_policy
+from vla_policy.timing import Times
+from vla_policy.worker import Worker
+
+STOP_TIMEOUT = 1.0  # s, for a running inference when the node deactivates
+LOG_PERIOD = 5.0  # s, between two lines of the same kind
+
+# An observation and when its callback began (time.perf_counter, s).
+Job = tuple[ObservationMessage, float]
+
+
+class PolicyNode(GraphNode[PolicyConfig]):
+    """Answers observations with chunks; see the package's README for topics and parameters."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__("policy", PolicyConfig, **kwargs)
+        self._policy: Policy | None = None
+        self._worker: Worker[Job, Answer | None] | None = None
+
+    def configure(self) -> None:
+        """Load the checkpoint, warm the backend up, create topics."""
+        config = self.config
+        policy, warm_up = load_policy(config)
+        first, last = warm_up[0] * 1e3, warm_up[-1] * 1e3
+        self.get_logger().info(
+            f"checkpoint {policy.checkpoint.name!r} on {config.backend}: "
+            f"first forward {first:.1f} ms, after {len(warm_up)} {last:.1f} ms"
+        )
+        if config.backend == "constant":
+            self.get_logger().warning("backend constant: there is no model; tests only")
+        self._policy = policy
+        self._warm_up = warm_up
+        self._chunks = self.create_lifecycle_publisher(
+            ActionChunk, topics.ACTION_CHUNK, self._qos(topics.ACTION_CHUNK)
+        )
+        self._fault_publisher = self.create_lifecycle_publisher(
+            FaultMessage, topics.FAULT, self._qos(topics.FAULT)
+        )
+        self._observations = self.create_subscription(
+            ObservationMessage,
+            topics.OBSERVATION,
+            self._on_observation,
+            self._qos(topics.OBSERVATION),
+        )
+        self._heartbeat = self.create_timer(
+            config.fault_period, self._publish_faults, clock=self.steady_clock
+        )
+        self._heartbeat.cancel()
+
+    def activate(self) -> None:
+        """Start to answer; raises RuntimeError while an inference from before still runs."""
+        policy = self._policy
+        assert policy is not None
+        if self._worker is not None:
+            raise RuntimeError("an inference from before deactivation still runs; clean up first")
+        self._health = Health(time.monotonic, lock_step=self.config.lock_step)
+        self._faults = FaultPublisher(self, self._fault_publisher)
+        self._forward_times, self._overheads = Times(), Times()
+        self._received = self._answered = self._over_budget = 0
+        # The policy is bound: a worker that hung must not find another one when it wakes up.
+        self._worker = Worker(
+            partial(self._work, policy),
+            partial(self._deliver, policy),
+            partial(self._failed, policy),
+            keep_all=self.config.lock_step,
+        )
+        self._worker.start()
+        self._heartbeat.reset()
+        self._publish_faults()
+
+    def deactivate(self) -> None:
+        """Stop to answer and forget the commands."""
+        self._heartbeat.cancel()
+        if self._worker is not None and not self._worker.stop(STOP_TIMEOUT):
+            raise RuntimeError(f"an inference has not ended within {STOP_TIMEOUT} s")
+        self._worker = None
+        if self._policy is not None:
+            self._policy.reset()
+
+    def clean_up(self) -> None:
+        """Destroy topics and model; an inference that hangs is left behind with its model."""
+        if self._policy is not None:
+            self.destroy_timer(self._heartbeat)
+            self.destroy_subscription(self._observations)
+            self.destroy_lifecycle_publisher(self._chunks)
+            self.destroy_lifecycle_publisher(self._fault_publisher)
+        self._policy = None
+        self._worker = None
+
+    def config_changed(self) -> None:
+        """Apply what may change at run time."""
+        if self._policy is not None:
+            self._policy.done_count = self.config.done_count
+            self._policy.min_known_share = self.config.min_known_share
+
+    # The executor's thread.
+
+    def _on_observation(self, message: ObservationMessage) -> None:
+        if self._worker is None:
+            return
+        self._received += 1
+        self._worker.submit((message, time.perf_counter()))
+
+    def _publish_faults(self) -> None:
+        """Publish every fault's present level, changed or not."""
+        if self._worker is not None:
+            self._faults.publish(self._states(self._worker.busy_for()))
+
+    # The worker's thread.
+
+    def _work(self, policy: Policy, job: Job) -> Answer | None:
+        """Answer to an observation; None where it is too old to be of use."""
+        message = job[0]
+        reason = self._too_old(message)
+        if reason:
+            self._health.skip(reason)
+            return None
+        try:
+            return policy.answer(observation_from_message(message))
+        except ConversionError as error:
+            return policy.refused(Problem(ProblemKind.OBSERVATION, str(error)))
+
+    def _failed(self, policy: Policy, job: Job, error: Exception) -> None:
+        text = f"inference failed: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        try:
+            self._deliver(policy, job, policy.refused(Problem(ProblemKind.ACTION, text)))
+        except Exception as second:  # the thread must outlive any observation
+            self.get_logger().error(f"{text}; cannot publish: {second}")
+
+    def _deliver(self, policy: Policy, job: Job, answer: Answer | None) -> None:
+        if answer is None:
+            return
+        message, arrival = job
+        chunk = chunk_to_message(answer.chunk, message, policy.checkpoint.action_space)
+        self._health.answered(answer.problem)
+        # The cause before the consequence: an empty chunk is explained by the time it arrives.
+        self._faults.publish(self._states(0.0), changed_only=True)
+        chunk.header.stamp = self.get_clock().now().to_msg()
+        self._chunks.publish(chunk)
+        self._answered += 1
+        if answer.chunk.inference_time:
+            self._note_times(answer.chunk.inference_time, time.perf_counter() - arrival)
+
+    def _too_old(self, message: ObservationMessage) -> str:
+        """Why an observation is not used; empty where it is."""
+        if self.config.lock_step:
+            return ""
+        stamp = nanoseconds(message.observation_stamp)
+        age = (self.get_clock().now().nanoseconds - stamp) * 1e-9
+        limit = self.config.max_observation_age
+        if age > limit:
+            return f"an observation is {age:.3f} s old; accepted: up to {limit} s"
+        if age < -limit:
+            return f"an observation's stamp is {-age:.3f} s ahead; accepted: up to {limit} s"
+        return ""
+
+    def _note_times(self, forward: float, total: float) -> None:
+        self._forward_times.add(forward)
+        self._overheads.add(total - forward)
+        if forward > self.config.inference_period:
+            self._over_budget += 1
+            self.get_logger().warning(
+                f"a forward pass took {forward * 1e3:.1f} ms; inference_period is "
+                f"{self.config.inference_period * 1e3:.1f} ms",
+                throttle_duration_sec=LOG_PERIOD,
+            )
+
+    # Both threads.
+
+    def _states(self, busy_for: float) -> dict[Fault, State]:
+        config = self.config
+        return self._health.states(busy_for, config.worker_timeout, config.observation_timeout)
+
+    def diagnose(self) -> Diagnosis:
+        """Counts and times since activation, and the worst fault."""
+        worker, policy = self._worker, self._policy
+        if worker is None or policy is None:
+            return Diagnosis()
+        states = self._states(worker.busy_for())
+        worst = max(states.values(), key=lambda state: state.level)
+        values = {
+            "backend": self.config.backend,
+            "checkpoint": policy.checkpoint.name,
+            "warm_up_first_ms": f"{self._warm_up[0] * 1e3:.1f}",
+            "warm_up_last_ms": f"{self._warm_up[-1] * 1e3:.1f}",
+            "forward_ms": self._forward_times,
+            "overhead_ms": self._overheads,
+            "forward_over_budget": self._over_budget,
+            "observations_received": self._received,
+            "observations_answered": self._answered,
+            "observations_replaced": worker.replaced,
+            "observations_skipped": self._health.skipped,
+            "language_features_reused": policy.cache.hits,
+            "language_features_made": policy.cache.misses,
+            "unknown_words": policy.unknown_words,
+            **{f"{kind.value}_problems": n for kind, n in self._health.problems.items()},
+        }
+        return Diagnosis(bytes([worst.level]), worst.text or "ok", values)
+
+    def _qos(self, topic: str) -> Any:
+        return topics.qos_profile(topic, lock_step=self.config.lock_step)
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the node until SIGINT or SIGTERM."""
+    return run(PolicyNode, args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
