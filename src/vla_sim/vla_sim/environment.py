@@ -40,7 +40,7 @@ class RobotState:
     end_effector: (3,) m, Meta-World's hand position in base_link, which is MuJoCo's world frame.
     end_effector_quaternion: (4,) x, y, z, w of the hand in base_link.
     gripper_opening: 0 (closed) to 1; gripper_velocity: its change, 1/s.
-    joint_positions, joint_velocities: (9,) as JOINT_NAMES; rad and rad/s, the two fingers m and m/s.
+    joint_positions, joint_velocities: (9,) as JOINT_NAMES; rad, rad/s; of the fingers m, m/s.
     """
 
     end_effector: Array
@@ -296,4 +296,5 @@ def _start(env: Any, seed: int) -> Array:
 def _expert(task: str) -> Any:
     from metaworld.policies import ENV_POLICY_MAP
 
-    return ENV_POLICY_MAP[f"{task}-v3"]()
+    policy: Any = ENV_POLICY_MAP[f"{task}-v3"]
+    return policy()
