@@ -1,0 +1,7 @@
+"""Entry of ``python -m launch_runner``."""
+
+import sys
+
+from .cli import main
+
+sys.exit(main())

@@ -1,0 +1,137 @@
+"""The command line, which is that of ``ros2 launch``."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
+
+from .attributes import needed
+from .document import Element, load
+from .errors import LaunchError
+from .interpreter import interpret
+from .runner import LaunchRunner
+from .substitutions import Scope, SubstitutionError
+
+
+def find_file(words: Sequence[str]) -> Path:
+    """Return the launch file that one word (a path) or two (a package, and a file's name in its share) mean.
+
+    Raises:
+        LaunchError: there is no such package or file, or more than one.
+    """
+    if len(words) == 1:
+        file = Path(words[0])
+        if not file.is_file():
+            raise LaunchError(f"the launch file '{file}' does not exist")
+        return file
+    package, name = words
+    try:
+        share = Path(get_package_share_directory(package))
+    except (PackageNotFoundError, ValueError) as error:
+        raise LaunchError(f"package '{package}' is not found; is it built and sourced?") from error
+    found = sorted(share.rglob(name))
+    if len(found) != 1:
+        have = ", ".join(sorted(file.name for file in share.rglob("*.launch.xml"))) or "none"
+        raise LaunchError(f"{len(found)} files '{name}' in package '{package}', which has: {have}")
+    return found[0]
+
+
+def parse_words(words: Sequence[str]) -> tuple[Path, dict[str, str]]:
+    """Return the launch file and the arguments of a command line.
+
+    Raises:
+        LaunchError: a word is neither, or the file does not exist.
+    """
+    names = [word for word in words if ":=" not in word]
+    if not 1 <= len(names) <= 2:
+        raise LaunchError(f"expected FILE or PACKAGE FILE, then name:=value, got: {' '.join(names) or 'nothing'}")
+    return find_file(names), dict(word.split(":=", 1) for word in words if ":=" in word)
+
+
+def declared_arguments(root: Element, scope: Scope, seen: tuple[Path, ...] = ()) -> list[Element]:
+    """Return the <arg> elements of a file and of what it includes, as far as the includes can be told beforehand."""
+    found = []
+    scope.file = root.file
+    for element in root.children:
+        if element.tag == "arg":
+            found.append(element)
+            scope.variables.setdefault(element.attributes["name"], element.get("default") or "")
+        elif element.tag == "group":
+            found += declared_arguments(element, scope, seen)
+        elif element.tag == "include":
+            try:
+                file = Path(needed(element, "file", scope)).absolute()
+            except SubstitutionError:
+                continue
+            if file.is_file() and file not in seen:
+                inner = Scope(dict(scope.variables), scope.environment, file)
+                found += declared_arguments(load(file), inner, (*seen, file))
+    return found
+
+
+def show_arguments(file: Path) -> None:
+    """Print the arguments of a launch file as ``ros2 launch --show-args`` does.
+
+    Raises:
+        LaunchError: the file is wrong.
+    """
+    print("Arguments (pass arguments as '<name>:=<value>'):")
+    shown = set()
+    for element in declared_arguments(load(file.absolute()), Scope()):
+        name = element.attributes["name"]
+        if name in shown:
+            continue
+        shown.add(name)
+        print(f"\n    '{name}':\n        {element.get('description') or 'no description given'}")
+        choices = ", ".join(f"'{choice.attributes['value']}'" for choice in element.children)
+        if choices:
+            print(f"        Valid choices are: [{choices}]")
+        if element.get("default") is not None:
+            print(f"        (default: '{element.get('default')}')")
+    if not shown:
+        print("\n  No arguments.")
+
+
+def run(file: Path, arguments: dict[str, str]) -> int:
+    """Run a launch file to its end, or to a SIGINT or SIGTERM, and return the exit code.
+
+    Raises:
+        LaunchError: the file or an argument is wrong.
+    """
+    runner = LaunchRunner(file, arguments)
+    asked: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda received, _frame: asked.append(received))
+    runner.start()
+    while runner.wait(0.1) is None:
+        if asked:
+            return runner.terminate()
+    return runner.exit_code()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Do what the command line says and return the exit code."""
+    parser = argparse.ArgumentParser(prog="launch_runner", description=__doc__)
+    parser.add_argument("words", nargs="*", metavar="FILE | PACKAGE FILE [name:=value…]")
+    parser.add_argument("-s", "--show-args", action="store_true", help="show the file's arguments and exit")
+    parser.add_argument("-p", "--print", action="store_true", help="show the processes it would start and exit")
+    options = parser.parse_intermixed_args(argv)
+    try:
+        file, arguments = parse_words(options.words)
+        if options.show_args:
+            show_arguments(file)
+        elif options.print:
+            for spec in interpret(file, arguments):
+                print(f"[{spec.label}] {shlex.join(spec.command)}")
+        else:
+            return run(file, arguments)
+    except LaunchError as error:
+        print(f"launch_runner: {error}", file=sys.stderr)
+        return 2
+    return 0
