@@ -1,0 +1,1 @@
+"""Demonstrations, training, export and evaluation. Importing a module here needs no ROS."""

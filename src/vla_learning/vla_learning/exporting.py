@@ -1,0 +1,174 @@
+"""A trained model as a checkpoint folder: ONNX, safetensors and everything that goes with them.
+
+Needs torch, onnx and onnxscript.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import shutil
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import torch
+import yaml
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from vla_policy.checkpoint import CONFIG, FORMAT, LANGUAGE_ONNX, POLICY_ONNX, WEIGHTS
+from vla_policy.model import LanguageGraph, PolicyGraph, VLAModel
+from vla_policy.tokenizer import Tokenizer
+
+from vla_learning.settings import Settings
+
+OPSET = 18
+LANGUAGE_NAMES = (("tokens", "word_count"), ("word_states", "sentence"))
+POLICY_NAMES = (
+    ("images", "camera_mask", "state", "word_states", "word_mask", "sentence"),
+    ("actions", "steps_logits", "attention"),
+)
+TOLERANCE = 1e-3
+
+
+class ExportError(RuntimeError):
+    """An exported graph that does not compute what PyTorch does."""
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """Largest absolute difference from PyTorch over random inputs, per graph."""
+
+    language: float
+    policy: float
+
+
+def example_inputs(model: VLAModel, seed: int = 0) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """Random inputs of both graphs, batch 1; the words of a random command of random length."""
+    c = model.config
+    g = torch.Generator().manual_seed(seed)
+    count = int(torch.randint(1, c.max_words + 1, (1,), generator=g))
+    tokens = torch.randint(2, max(3, c.vocabulary), (1, c.max_words), generator=g)
+    tokens[:, count:] = 0
+    word_count = torch.tensor([count])
+    with torch.no_grad():
+        word_states, sentence = model.language(tokens, word_count)
+    images = torch.randint(
+        0, 256, (1, c.cameras, c.height, c.width, 3), dtype=torch.uint8, generator=g
+    )
+    mask = torch.ones(1, c.cameras)
+    mask[0, seed % c.cameras] = float(seed % 3 != 2)
+    word_mask = (torch.arange(c.max_words)[None] < count).float()
+    state = model.state_mean + model.state_std * torch.randn(1, c.state, generator=g)
+    return (tokens, word_count), (images, mask, state, word_states, word_mask, sentence)
+
+
+def export_graphs(model: VLAModel, folder: Path) -> ExportReport:
+    """Write language.onnx and policy.onnx and compare them with the model.
+
+    Raises:
+        ExportError: a difference above `TOLERANCE`.
+    """
+    model = model.eval()
+    language, policy = LanguageGraph(model).eval(), PolicyGraph(model).eval()
+    arguments = example_inputs(model)
+    _export(language, arguments[0], LANGUAGE_NAMES, folder / LANGUAGE_ONNX)
+    _export(policy, arguments[1], POLICY_NAMES, folder / POLICY_ONNX)
+    report = ExportReport(
+        _difference(language, folder / LANGUAGE_ONNX, LANGUAGE_NAMES, model, 0),
+        _difference(policy, folder / POLICY_ONNX, POLICY_NAMES, model, 1),
+    )
+    for name, value in vars(report).items():
+        if not value <= TOLERANCE:
+            raise ExportError(
+                f"{name}.onnx differs from PyTorch by {value:.2g}; accepted: {TOLERANCE}"
+            )
+    return report
+
+
+def _export(
+    graph: nn.Module, arguments: tuple[Tensor, ...], names: tuple[Any, Any], path: Path
+) -> None:
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    logging.getLogger("onnxscript").setLevel(logging.ERROR)
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            graph,
+            arguments,
+            str(path),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=list(names[0]),
+            output_names=list(names[1]),
+            external_data=False,
+            verbose=False,
+        )
+
+
+def _difference(
+    graph: nn.Module, path: Path, names: tuple[Any, Any], model: VLAModel, which: int
+) -> float:
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    worst = 0.0
+    for seed in range(8):
+        arguments = example_inputs(model, seed)[which]
+        with torch.no_grad():
+            expected = graph(*arguments)
+        feed = {n: a.numpy() for n, a in zip(names[0], arguments, strict=True)}
+        for mine, theirs in zip(expected, session.run(list(names[1]), feed), strict=True):
+            worst = max(worst, float(np.abs(mine.numpy() - theirs).max()))
+    return worst
+
+
+def write_checkpoint(
+    model: VLAModel,
+    tokenizer: Tokenizer,
+    settings: Settings,
+    training: dict[str, Any],
+    folder: Path,
+) -> ExportReport:
+    """Write a whole checkpoint folder but its README; `training` is stored in config.yaml."""
+    folder.mkdir(parents=True, exist_ok=True)
+    report = export_graphs(model, folder)
+    weights = {k: v.detach().contiguous() for k, v in model.state_dict().items()}
+    save_file(weights, folder / WEIGHTS)
+    _write_json(folder / "tokenizer.json", {"words": list(tokenizer.words)})
+    _write_json(
+        folder / "normalisation.json",
+        {
+            "state": {
+                "names": list(settings.state_names),
+                "mean": model.state_mean.tolist(),
+                "std": model.state_std.tolist(),
+            }
+        },
+    )
+    shutil.copyfile(settings.action_space, folder / "action_space.yaml")
+    names = (LANGUAGE_ONNX, POLICY_ONNX, WEIGHTS, "tokenizer.json", "normalisation.json")
+    names += ("action_space.yaml",)
+    config = {
+        "format": FORMAT,
+        "name": settings.name,
+        "cameras": list(settings.cameras),
+        "image": {"height": settings.height, "width": settings.width},
+        "state_names": list(settings.state_names),
+        "max_words": settings.max_words,
+        "action_space": "action_space.yaml",
+        "tokenizer": "tokenizer.json",
+        "architecture": model.config.to_dict(),
+        "training": {**training, "settings": dict(settings.source)},
+        "commands": {task: list(words) for task, words in settings.commands.items()},
+        "files": {n: hashlib.sha256((folder / n).read_bytes()).hexdigest() for n in names},
+    }
+    text = yaml.safe_dump(config, sort_keys=False, width=100)
+    (folder / CONFIG).write_text(text, encoding="utf-8")
+    return report
+
+
+def _write_json(path: Path, content: Any) -> None:
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,169 @@
+"""The one YAML file that configures collecting, training, export and evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+T = TypeVar("T")
+
+
+class SettingsError(ValueError):
+    """A configuration that cannot be used; the message names the entry and what is accepted."""
+
+
+@dataclass(frozen=True)
+class CollectSettings:
+    """How demonstrations are recorded; ticks are control periods.
+
+    episodes: per task, with seeds from `first_seed` on (more where the expert fails).
+    image_period: ticks between two images. ticks_after_success: recorded beyond the success.
+    noisy_fraction: of the episodes, with bursts of velocity noise of standard deviation `noise`,
+    m/s, on what is executed; the label stays the expert's own request.
+    """
+
+    episodes: int
+    first_seed: int
+    image_period: int
+    ticks_after_success: int
+    noisy_fraction: float
+    noise: float
+
+    def __post_init__(self) -> None:
+        _positive(self, ("episodes", "image_period", "ticks_after_success"))
+        _fraction(self, ("noisy_fraction",))
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """Optimisation, augmentation and the weights of the losses."""
+
+    seed: int
+    steps: int
+    batch_size: int
+    learning_rate: float
+    warmup_steps: int
+    weight_decay: float
+    gradient_norm: float
+    ema_decay: float
+    bfloat16: bool
+    threads: int
+    checkpoint_steps: int
+    shift_pixels: int
+    brightness: float
+    contrast: float
+    camera_dropout: float
+    state_dropout: float
+    word_dropout: float
+    state_noise: tuple[float, ...]
+    done_delay: int
+    late_row_weight: float
+    late_row: int
+    gripper_weight: float
+    steps_weight: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "state_noise", tuple(self.state_noise))
+        _positive(self, ("steps", "batch_size", "learning_rate", "threads", "checkpoint_steps"))
+        _fraction(self, ("camera_dropout", "state_dropout", "word_dropout", "ema_decay"))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A whole learning run; `source` is the file's content, stored with the checkpoint."""
+
+    name: str
+    action_space: Path
+    cameras: tuple[str, ...]
+    height: int
+    width: int
+    state_names: tuple[str, ...]
+    max_words: int
+    commands: Mapping[str, tuple[str, ...]]
+    collect: CollectSettings
+    train: TrainSettings
+    architecture: Mapping[str, Any]
+    source: Mapping[str, Any]
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Names of the tasks, in the file's order."""
+        return tuple(self.commands)
+
+    @staticmethod
+    def load(path: str | Path) -> Settings:
+        """Read a file; raises SettingsError with the file, the entry and what is accepted."""
+        path = Path(path)
+        try:
+            data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise SettingsError(f"learning config {path}: {error.strerror}") from error
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise SettingsError(
+                f"learning config {path}: not YAML: {' '.join(str(error).split())}"
+            ) from error
+        try:
+            return Settings._from_dict(data, path.resolve().parent.parent)
+        except SettingsError as error:
+            raise SettingsError(f"learning config {path}: {error}") from error
+
+    @staticmethod
+    def _from_dict(data: Any, root: Path) -> Settings:
+        names = ("name", "action_space", "cameras", "image", "state_names", "max_words")
+        names += ("commands", "collect", "train", "architecture")
+        _check_keys(data, "the file", names)
+        _check_keys(data["image"], "image", ("height", "width"))
+        for part in ("commands", "architecture"):
+            if not isinstance(data[part], dict) or not data[part]:
+                raise SettingsError(f"{part} is not a mapping with entries")
+        return Settings(
+            name=str(data["name"]),
+            action_space=root / str(data["action_space"]),
+            cameras=tuple(data["cameras"]),
+            height=int(data["image"]["height"]),
+            width=int(data["image"]["width"]),
+            state_names=tuple(data["state_names"]),
+            max_words=int(data["max_words"]),
+            commands={task: tuple(words) for task, words in data["commands"].items()},
+            collect=_build(CollectSettings, data["collect"], "collect"),
+            train=_build(TrainSettings, data["train"], "train"),
+            architecture=dict(data["architecture"]),
+            source=data,
+        )
+
+
+def _build(kind: type[T], data: Any, where: str) -> T:
+    _check_keys(data, where, tuple(f.name for f in fields(kind)))  # type: ignore[arg-type]
+    try:
+        return kind(**data)
+    except SettingsError as error:
+        raise SettingsError(f"{where}: {error}") from error
+
+
+def _check_keys(data: Any, where: str, accepted: tuple[str, ...]) -> None:
+    if not isinstance(data, dict):
+        raise SettingsError(f"{where} is not a mapping; accepted: {', '.join(accepted)}")
+    missing = [key for key in accepted if key not in data]
+    unknown = [str(key) for key in data if key not in accepted]
+    if missing or unknown:
+        parts = [f"lacks {', '.join(missing)}"] if missing else []
+        parts += [f"has unknown {', '.join(unknown)}"] if unknown else []
+        raise SettingsError(f"{where} {' and '.join(parts)}; accepted: {', '.join(accepted)}")
+
+
+def _positive(settings: Any, names: tuple[str, ...]) -> None:
+    for name in names:
+        value = getattr(settings, name)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0:
+            raise SettingsError(f"{name} is {value!r}; accepted: a number above 0")
+
+
+def _fraction(settings: Any, names: tuple[str, ...]) -> None:
+    for name in names:
+        value = getattr(settings, name)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+            raise SettingsError(f"{name} is {value!r}; accepted: from 0 to 1")

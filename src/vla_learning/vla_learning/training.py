@@ -1,0 +1,231 @@
+"""Behaviour cloning of `VLAModel` on recorded chunks. Needs torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from vla_contract.action_space import ActionSpace, Kind
+from vla_policy.model import ModelConfig, VLAModel
+from vla_policy.model.network import PolicyOutput
+from vla_policy.tokenizer import Tokenizer
+
+from vla_learning.dataset import Batch, Frames, Sampler
+from vla_learning.settings import Settings, TrainSettings
+from vla_learning.vocabulary import build_tokenizer, encode_commands
+
+Report = Callable[[int, dict[str, float]], None]
+
+
+class TrainingError(RuntimeError):
+    """A run that cannot be started or resumed; the message says why."""
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Terms of the objective, all scalar tensors; `total` is what is minimised."""
+
+    total: Tensor
+    action: Tensor
+    steps: Tensor
+
+
+def compute_losses(
+    output: PolicyOutput, batch: dict[str, Tensor], dimension_weights: Tensor, s: TrainSettings
+) -> Losses:
+    """L1 on the rows that were recorded, cross-entropy on the steps left.
+
+    Rows from `late_row` on count less: a new chunk replaces them before they are executed.
+    """
+    rows = torch.ones(output.actions.shape[1])
+    rows[s.late_row :] = s.late_row_weight
+    weights = batch["row_mask"][..., None] * rows[None, :, None] * dimension_weights
+    error = (output.actions.float() - batch["actions"]).abs() * weights
+    action = error.sum() / weights.sum().clamp(min=1.0)
+    steps = F.cross_entropy(output.steps_logits.float(), batch["steps_left"])
+    return Losses(action + s.steps_weight * steps, action, steps)
+
+
+def learning_rate(step: int, s: TrainSettings) -> float:
+    """Linear warm-up, then a cosine down to a hundredth."""
+    if step < s.warmup_steps:
+        return s.learning_rate * (step + 1) / s.warmup_steps
+    done = (step - s.warmup_steps) / max(1, s.steps - s.warmup_steps)
+    return s.learning_rate * (0.01 + 0.99 * 0.5 * (1.0 + float(np.cos(np.pi * done))))
+
+
+def to_tensors(batch: Batch) -> dict[str, Tensor]:
+    """Arrays of a batch as tensors, by name, without copying."""
+    return {name: torch.from_numpy(np.ascontiguousarray(v)) for name, v in vars(batch).items()}
+
+
+def build_model(settings: Settings, space: ActionSpace, tokenizer: Tokenizer) -> VLAModel:
+    """A new model with the sizes that config, action space and vocabulary ask for."""
+    config = ModelConfig.from_dict(
+        {
+            "cameras": len(settings.cameras),
+            "vocabulary": len(tokenizer.words),
+            "state": len(settings.state_names),
+            "actions": space.width,
+            "steps": space.chunk_length,
+            "height": settings.height,
+            "width": settings.width,
+            "max_words": settings.max_words,
+            **settings.architecture,
+        }
+    )
+    return VLAModel(config)
+
+
+class Trainer:
+    """One training run: deterministic by the config's seed, resumable from `folder`."""
+
+    def __init__(
+        self, settings: Settings, space: ActionSpace, frames: Frames, folder: Path
+    ) -> None:
+        self.settings = settings
+        self.folder = folder
+        self.tokenizer = build_tokenizer(settings.commands, settings.max_words)
+        torch.manual_seed(settings.train.seed)
+        torch.set_num_threads(settings.train.threads)
+        self.model = build_model(settings, space, self.tokenizer)
+        self.model.state_mean.copy_(torch.from_numpy(frames.state.mean(0)))
+        self.model.state_std.copy_(torch.from_numpy(frames.state.std(0)).clamp(min=1e-3))
+        # Convolutions of PyTorch on a CPU are fastest with channels last.
+        self.model.vision.backbone.to(memory_format=torch.channels_last)
+        self.average = {k: v.clone() for k, v in self.model.state_dict().items()}
+        tokens = encode_commands(self.tokenizer, settings.commands)
+        self.sampler = Sampler(frames, tokens, settings.train)
+        self.optimiser = torch.optim.AdamW(
+            _parameter_groups(self.model, settings.train.weight_decay), lr=1.0
+        )
+        grippers = [d.kind is Kind.GRIPPER for d in space.dimensions]
+        self._dimension_weights = torch.where(
+            torch.tensor(grippers), settings.train.gripper_weight, 1.0
+        )
+        self.step = 0
+        self.history: list[dict[str, float]] = []
+
+    def run(self, report: Report | None = None) -> None:
+        """Train up to the configured number of steps, saving as configured and at the end."""
+        s = self.settings.train
+        sums = {"loss": 0.0, "action": 0.0, "steps": 0.0}
+        count = 0
+        while self.step < s.steps:
+            losses = self._train_step()
+            for name, value in (
+                ("loss", losses.total), ("action", losses.action), ("steps", losses.steps)
+            ):
+                sums[name] += float(value.detach())
+            count += 1
+            self.step += 1
+            if self.step % 50 == 0 or self.step == s.steps:
+                means = {name: value / count for name, value in sums.items()}
+                self.history.append({"step": self.step, **means})
+                sums, count = dict.fromkeys(sums, 0.0), 0
+                if report:
+                    report(self.step, means)
+            if self.step % s.checkpoint_steps == 0 or self.step == s.steps:
+                self.save()
+
+    def _train_step(self) -> Losses:
+        s = self.settings.train
+        self.model.train()
+        # Dropout depends on the step alone, so that a resumed run equals an uninterrupted one.
+        torch.manual_seed(s.seed * 1_000_003 + self.step)
+        batch = to_tensors(self.sampler.batch(self.step))
+        with torch.autocast("cpu", torch.bfloat16, enabled=s.bfloat16):
+            output = self.model(
+                batch["images"], batch["camera_mask"], batch["state"], batch["tokens"],
+                batch["word_count"],
+            )
+        losses = compute_losses(output, batch, self._dimension_weights, s)
+        self.optimiser.zero_grad(set_to_none=True)
+        losses.total.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), s.gradient_norm)
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(self.step, s)
+        self.optimiser.step()
+        self._update_average()
+        return losses
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        # A shorter memory at the start: the first weights are random.
+        decay = min(self.settings.train.ema_decay, (1 + self.step) / (10 + self.step))
+        for name, value in self.model.state_dict().items():
+            if value.dtype.is_floating_point:
+                self.average[name].lerp_(value, 1.0 - decay)
+            else:
+                self.average[name].copy_(value)
+
+    def averaged_model(self) -> VLAModel:
+        """A copy of the model with the averaged weights, in eval mode."""
+        model = VLAModel(self.model.config)
+        model.load_state_dict(self.average)
+        return model.eval()
+
+    def save(self) -> None:
+        """Write weights, averages and the optimiser's state; safetensors and JSON only."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        tensors = {f"model.{k}": v.contiguous() for k, v in self.model.state_dict().items()}
+        tensors |= {f"average.{k}": v.contiguous() for k, v in self.average.items()}
+        for index, state in self.optimiser.state_dict()["state"].items():
+            for key, value in state.items():
+                tensors[f"optimiser.{index}.{key}"] = torch.as_tensor(value).contiguous()
+        partial = self.folder / "training.partial"
+        save_file(tensors, partial, metadata={"step": str(self.step), "run": self._identity()})
+        partial.replace(self.folder / "training.safetensors")
+        (self.folder / "history.json").write_text(json.dumps(self.history), encoding="utf-8")
+
+    def resume(self) -> bool:
+        """Continue from `folder` if it holds a run of the same config; True if it did."""
+        path = self.folder / "training.safetensors"
+        if not path.exists():
+            return False
+        from safetensors import safe_open
+
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata()
+        if metadata.get("run") != self._identity():
+            raise TrainingError(
+                f"{path} is a run of another config; give another folder or remove it"
+            )
+        tensors = load_file(path)
+        self.model.load_state_dict(_with_prefix(tensors, "model."))
+        self.average = _with_prefix(tensors, "average.")
+        self._load_optimiser(_with_prefix(tensors, "optimiser."))
+        self.step = int(metadata["step"])
+        self.history = json.loads((self.folder / "history.json").read_text(encoding="utf-8"))
+        return True
+
+    def _load_optimiser(self, tensors: dict[str, Tensor]) -> None:
+        state: dict[int, dict[str, Any]] = {}
+        for name, value in tensors.items():
+            index, key = name.split(".", 1)
+            state.setdefault(int(index), {})[key] = value
+        content = self.optimiser.state_dict()
+        self.optimiser.load_state_dict({"state": state, "param_groups": content["param_groups"]})
+
+    def _identity(self) -> str:
+        return json.dumps(self.settings.source, sort_keys=True)
+
+
+def _parameter_groups(model: VLAModel, decay: float) -> list[dict[str, Any]]:
+    parameters = list(model.parameters())
+    return [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+def _with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}

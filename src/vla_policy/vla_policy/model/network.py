@@ -1,0 +1,106 @@
+"""The whole policy, and the two graphs that it is exported as."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from vla_policy.model.configuration import ModelConfig
+from vla_policy.model.fusion import VisionLanguageFusion
+from vla_policy.model.language import LanguageEncoder
+from vla_policy.model.planner import Planner
+from vla_policy.model.vision import VisionEncoder
+
+
+class PolicyOutput(NamedTuple):
+    """actions (B, T, D) in [-1, 1]; steps_logits (B, T + 1); attention (B, W, N * cells)."""
+
+    actions: Tensor
+    steps_logits: Tensor
+    attention: Tensor
+
+
+class VLAModel(nn.Module):
+    """Images, a command and the robot's state to a chunk of actions.
+
+    State normalisation is part of the model (`state_mean`, `state_std` buffers, in the state's
+    own units), so that it travels with the weights and into the exported graph.
+    """
+
+    state_mean: Tensor
+    state_std: Tensor
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.vision = VisionEncoder(config)
+        self.language = LanguageEncoder(config)
+        self.fusion = VisionLanguageFusion(config, self.vision.grid)
+        self.planner = Planner(config)
+        self.register_buffer("state_mean", torch.zeros(config.state))
+        self.register_buffer("state_std", torch.ones(config.state))
+
+    def act(
+        self,
+        images: Tensor,
+        camera_mask: Tensor,
+        state: Tensor,
+        word_states: Tensor,
+        word_mask: Tensor,
+        sentence: Tensor,
+    ) -> PolicyOutput:
+        """Everything but the language branch, whose outputs are the last three arguments.
+
+        images (B, N, h, w, 3) 0..255; camera_mask (B, N); state (B, S) in SI units.
+        """
+        cells, pooled = self.vision(images, camera_mask)
+        normalised = (state - self.state_mean) / self.state_std
+        fused, attention = self.fusion(
+            cells, pooled, camera_mask, word_states, word_mask, sentence, normalised
+        )
+        actions, steps_logits = self.planner(fused)
+        return PolicyOutput(actions, steps_logits, attention)
+
+    def forward(
+        self, images: Tensor, camera_mask: Tensor, state: Tensor, tokens: Tensor, word_count: Tensor
+    ) -> PolicyOutput:
+        """Run both branches; tokens (B, W) int64, word_count (B,) int64."""
+        word_states, sentence = self.language(tokens, word_count)
+        positions = torch.arange(tokens.shape[1], device=tokens.device)[None]
+        word_mask = (positions < word_count[:, None]).to(word_states.dtype)
+        return self.act(images, camera_mask, state, word_states, word_mask, sentence)
+
+
+class LanguageGraph(nn.Module):
+    """What becomes language.onnx: (tokens, word_count) to (word_states, sentence)."""
+
+    def __init__(self, model: VLAModel) -> None:
+        super().__init__()
+        self.language = model.language
+
+    def forward(self, tokens: Tensor, word_count: Tensor) -> tuple[Tensor, Tensor]:
+        return self.language(tokens, word_count)
+
+
+class PolicyGraph(nn.Module):
+    """What becomes policy.onnx; arguments and results as `VLAModel.act`."""
+
+    def __init__(self, model: VLAModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self,
+        images: Tensor,
+        camera_mask: Tensor,
+        state: Tensor,
+        word_states: Tensor,
+        word_mask: Tensor,
+        sentence: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        output = self.model.act(
+            images, camera_mask, state, word_states, word_mask, sentence
+        )
+        return output.actions, output.steps_logits, output.attention
