@@ -1,0 +1,109 @@
+"""Which cameras are alive, and so make the set that is synchronised."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+class CameraState(enum.Enum):
+    """Of one camera."""
+
+    WAITED_FOR = "waited for"  # within the start-up time
+    LIVE = "live"
+    MISSING = "missing"  # not one good image within the start-up time
+    DEAD = "dead"  # had good images
+
+    @property
+    def in_set(self) -> bool:
+        """The synchroniser waits for its images."""
+        return self in (CameraState.WAITED_FOR, CameraState.LIVE)
+
+
+@dataclass
+class _Camera:
+    state: CameraState
+    last: float  # s, last good image, or the start
+    returning: bool = False
+
+
+@dataclass(frozen=True)
+class Change:
+    """A camera went into another state."""
+
+    camera: str
+    before: CameraState
+    after: CameraState
+
+    @property
+    def rebuilds(self) -> bool:
+        """The set of cameras that are synchronised is another one."""
+        return self.before.in_set != self.after.in_set
+
+
+class CameraSet:
+    """Follows the cameras by the times of their good images, s on any one clock that rises.
+
+    timeout: s without a good image after which a camera is dead. It is live again at the second
+    good image within that time: one alone would make the set wait for the next.
+    startup_timeout: s that each camera has for its first one.
+    """
+
+    def __init__(
+        self, cameras: Sequence[str], timeout: float, startup_timeout: float, now: float
+    ) -> None:
+        self._timeout = timeout
+        self._startup = startup_timeout
+        self._cameras = {name: _Camera(CameraState.WAITED_FOR, now) for name in cameras}
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Cameras that the synchroniser waits for, in the configured order."""
+        return tuple(name for name, camera in self._cameras.items() if camera.state.in_set)
+
+    def state(self, camera: str) -> CameraState:
+        """State of a camera."""
+        return self._cameras[camera].state
+
+    def in_state(self, states: Iterable[CameraState]) -> tuple[str, ...]:
+        """Cameras in one of these states, in the configured order."""
+        wanted = set(states)
+        return tuple(name for name, camera in self._cameras.items() if camera.state in wanted)
+
+    def silence(self, camera: str, now: float) -> float:
+        """Time since its last good image, or since the start, s."""
+        return now - self._cameras[camera].last
+
+    def image(self, name: str, now: float) -> Change | None:
+        """A good image of a camera came."""
+        camera = self._cameras[name]
+        recent = now - camera.last <= self._timeout
+        camera.last = now
+        if camera.state == CameraState.LIVE:
+            return None
+        if camera.state == CameraState.DEAD and not (camera.returning and recent):
+            camera.returning = True
+            return None
+        return self._change(name, CameraState.LIVE)
+
+    def check(self, now: float) -> list[Change]:
+        """Find the cameras that have fallen silent."""
+        return [
+            self._change(name, after)
+            for name, camera in self._cameras.items()
+            if (after := self._silent_state(camera, now)) is not None
+        ]
+
+    def _silent_state(self, camera: _Camera, now: float) -> CameraState | None:
+        silence = now - camera.last
+        if camera.state == CameraState.WAITED_FOR and silence > self._startup:
+            return CameraState.MISSING
+        if camera.state == CameraState.LIVE and silence > self._timeout:
+            return CameraState.DEAD
+        return None
+
+    def _change(self, name: str, after: CameraState) -> Change:
+        camera = self._cameras[name]
+        before, camera.state, camera.returning = camera.state, after, False
+        return Change(name, before, after)

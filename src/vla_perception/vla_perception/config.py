@@ -1,0 +1,148 @@
+"""Parameters of the perception node and of each of its cameras."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from vla_contract.parameters import Config, ParameterError, parameter
+
+_CAMERA_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class CameraConfig(Config):
+    """Parameters of one camera, declared as `<camera>.<name>`."""
+
+    topic: str = parameter("", "Topic; empty: camera/<camera>/image_raw, or .../compressed.")
+    compressed: bool = parameter(False, "The topic carries CompressedImage (JPEG or PNG).")
+    reliable: bool = parameter(
+        False, "Subscribe reliable instead of best effort; the camera must publish reliable, too."
+    )
+    required: bool = parameter(
+        False, "Without this camera the robot holds instead of going on with the others."
+    )
+    width: int = parameter(
+        0, "Width given to the policy; 0 with height 0: as it is.", "px", minimum=0, maximum=8192
+    )
+    height: int = parameter(
+        0, "Height given to the policy; 0 with width 0: as it is.", "px", minimum=0, maximum=8192
+    )
+
+    def check(self) -> None:
+        """Refuse a size of which only one side is given."""
+        if (self.width == 0) != (self.height == 0):
+            raise ParameterError(
+                f"parameters width and height are {self.width} and {self.height}; "
+                "accepted: both 0, or both above 0"
+            )
+
+    def topic_of(self, camera: str) -> str:
+        """The topic, given or by default."""
+        last = "compressed" if self.compressed else "image_raw"
+        return self.topic or f"camera/{camera}/{last}"
+
+
+@dataclass(frozen=True)
+class PerceptionConfig(Config):
+    """Parameters of the perception node."""
+
+    cameras: tuple[str, ...] = parameter(
+        ("camera",), "Names of the cameras, in the order in which the policy knows them."
+    )
+    slop: float = parameter(
+        0.1, "Greatest difference of the stamps in one set.", "s", minimum=0.001, maximum=10.0
+    )
+    queue_size: int = parameter(
+        10, "Images of each camera kept for a match; the oldest goes first.", minimum=1, maximum=100
+    )
+    camera_timeout: float = parameter(
+        0.5,
+        "A camera without a good image for this long is left out.",
+        "s",
+        minimum=0.02,
+        maximum=60.0,
+    )
+    startup_timeout: float = parameter(
+        5.0, "Time that the inputs have for their first message.", "s", minimum=0.1, maximum=600.0
+    )
+    future_tolerance: float = parameter(
+        0.1,
+        "A stamp further ahead of the node's clock is refused.",
+        "s",
+        minimum=0.0,
+        maximum=10.0,
+    )
+    use_joint_states: bool = parameter(True, "Joint states are part of the observation.")
+    joint_names: tuple[str, ...] = parameter((), "Joints that joint_states must hold; empty: any.")
+    use_end_effector_pose: bool = parameter(
+        False, "The end effector's pose is part of the observation."
+    )
+    state_timeout: float = parameter(
+        0.5,
+        "Robot state without a good message for this long is a fault.",
+        "s",
+        minimum=0.02,
+        maximum=60.0,
+    )
+    command_timeout: float = parameter(
+        60.0,
+        "A command is in force for this long at most.",
+        "s",
+        minimum=0.1,
+        maximum=86400.0,
+        runtime=True,
+    )
+    max_command_length: int = parameter(
+        500, "Longest command, in characters.", minimum=1, maximum=10000, runtime=True
+    )
+    stop_words: tuple[str, ...] = parameter(
+        ("stop", "halt", "freeze"),
+        "Utterances that end the command at once; only as a whole utterance.",
+        runtime=True,
+    )
+    vocabulary: str = parameter(
+        "", "tokenizer.json of the checkpoint, whose words the policy knows; empty: any word is."
+    )
+    min_known_fraction: float = parameter(
+        0.6,
+        "Share of a command's words that must be known.",
+        minimum=0.0,
+        maximum=1.0,
+        runtime=True,
+    )
+    execution_timeout: float = parameter(
+        10.0,
+        "A goal fails when neither policy nor safety node serves it for this long.",
+        "s",
+        minimum=0.5,
+        maximum=600.0,
+        runtime=True,
+    )
+    standstill_timeout: float = parameter(
+        5.0,
+        "A goal that has ended waits this long at most for the robot to stand still.",
+        "s",
+        minimum=0.1,
+        maximum=600.0,
+        runtime=True,
+    )
+    lock_step: bool = parameter(
+        False, "Answer the simulator's ticks, one observation for each set of images."
+    )
+
+    def check(self) -> None:
+        """Refuse names of cameras that cannot be parameters, and words that are none."""
+        if not self.cameras or len(set(self.cameras)) != len(self.cameras):
+            raise ParameterError(
+                f"parameter cameras is {list(self.cameras)}; accepted: at least one name, each once"
+            )
+        for name in self.cameras:
+            if not _CAMERA_NAME.fullmatch(name):
+                raise ParameterError(
+                    f"parameter cameras has {name!r}; accepted: a letter, then letters, digits, _"
+                )
+        if not all(re.search(r"\w", word) for word in self.stop_words):
+            raise ParameterError(
+                f"parameter stop_words is {list(self.stop_words)}; accepted: words"
+            )

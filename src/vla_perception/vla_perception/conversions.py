@@ -1,0 +1,146 @@
+"""Messages to core types and back. The only place that knows both."""
+
+from __future__ import annotations
+
+import array
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from sensor_msgs.msg import Image as ImageMessage
+from std_msgs.msg import Header
+
+from cv_bridge import CvBridge, CvBridgeError
+from vla_contract.images import Image, resize_area
+from vla_interfaces.msg import Command, Fault, Observation
+from vla_perception import images
+from vla_perception.commands import HeldCommand
+from vla_perception.faults import FaultLevel, Kind
+from vla_perception.streams import Drop, Refused
+
+_BRIDGE = CvBridge()
+_THREE_CHANNELS = ("rgb8", "bgr8")
+_SECOND = 1_000_000_000
+
+
+def to_ns(stamp: Time) -> int:
+    """A stamp in ns."""
+    return stamp.sec * _SECOND + stamp.nanosec
+
+
+def to_stamp(ns: int) -> Time:
+    """A stamp from ns, which must not be negative."""
+    return Time(sec=ns // _SECOND, nanosec=ns % _SECOND)
+
+
+@dataclass
+class Frame:
+    """A checked image on its way to an observation; `header` as the synchroniser wants it.
+
+    stamp: ns. pixels: uint8 (H, W, 3), a view into `source` or decoded. bgr: channel order.
+    """
+
+    camera: str
+    stamp: int
+    header: Header
+    pixels: Image
+    bgr: bool
+    source: Any = None
+
+
+def raw_pixels(message: ImageMessage) -> tuple[Image, bool]:
+    """Pixels of a raw image, in place where it has three channels, and whether they are bgr.
+
+    Raises:
+        Refused: the description is wrong or contradicts the data.
+    """
+    images.check_raw(
+        message.encoding, message.height, message.width, message.step, len(message.data)
+    )
+    if message.encoding in _THREE_CHANNELS:
+        pixels = images.view(message.data, message.height, message.width, message.step)
+        return pixels, message.encoding == "bgr8"
+    try:
+        return np.asarray(_BRIDGE.imgmsg_to_cv2(message, desired_encoding="bgr8")), True
+    except (CvBridgeError, ValueError, TypeError) as error:
+        raise Refused(Drop.ENCODING, f"{message.encoding} cannot be converted: {error}") from error
+
+
+def to_image(frame: Frame, height: int, width: int) -> ImageMessage:
+    """The rgb8 message of an observation, resized where height and width are not 0."""
+    source = frame.source
+    unchanged = (height, width) in ((0, 0), frame.pixels.shape[:2])
+    message = ImageMessage(header=frame.header, encoding="rgb8")
+    if unchanged and source is not None and source.encoding == "rgb8":
+        message.height, message.width, message.step = source.height, source.width, source.step
+        message.data = source.data
+        return message
+    pixels = resize_area(frame.pixels, height, width)
+    if frame.bgr:  # after the resize, which leaves less to turn round
+        pixels = pixels[:, :, ::-1]
+    message.height, message.width = pixels.shape[:2]
+    message.step = message.width * 3
+    # An array.array is handed over as it is; bytes and lists are checked byte by byte.
+    data = array.array("B")
+    data.frombytes(np.ascontiguousarray(pixels).data)
+    message.data = data
+    return message
+
+
+def to_command(command: HeldCommand) -> Command:
+    """The command in force as a message."""
+    return Command(
+        header=Header(stamp=to_stamp(command.given)),
+        command_id=command.command_id,
+        text=command.text,
+    )
+
+
+def to_observation(
+    cameras: Sequence[str],
+    valid_images: dict[str, ImageMessage],
+    joint_state: Any | None,
+    pose: Any | None,
+    command: HeldCommand | None,
+) -> Observation:
+    """An observation; absent images are empty and marked so. Stamps and sequence are left."""
+    message = Observation(
+        camera_names=list(cameras),
+        image_valid=[camera in valid_images for camera in cameras],
+        images=[valid_images.get(camera) or ImageMessage() for camera in cameras],
+        joint_state_valid=joint_state is not None,
+        end_effector_pose_valid=pose is not None,
+        command_valid=command is not None,
+    )
+    if joint_state is not None:
+        message.joint_state = joint_state
+    if pose is not None:
+        message.end_effector_pose = pose
+    if command is not None:
+        message.command = to_command(command)
+    return message
+
+
+def check_pose(pose: Any) -> None:
+    """Refuse a pose with NaN or infinity, or with a quaternion of no length."""
+    position, rotation = pose.position, pose.orientation
+    values = (position.x, position.y, position.z, rotation.x, rotation.y, rotation.z, rotation.w)
+    if not all(map(math.isfinite, values)):
+        raise Refused(Drop.NOT_FINITE, f"pose has {[round(value, 3) for value in values]}")
+    if sum(value * value for value in values[3:]) < 0.5:
+        raise Refused(Drop.INVALID, f"quaternion is {list(values[3:])}; accepted: of length 1")
+
+
+def to_fault(source: str, kind: Kind, fault: FaultLevel, now: int) -> Fault:
+    """A fault level as a message; now in ns."""
+    return Fault(
+        header=Header(stamp=to_stamp(now)),
+        source=source,
+        kind=int(kind),
+        level=int(fault.level),
+        message=fault.message,
+        since=to_stamp(fault.since),
+    )

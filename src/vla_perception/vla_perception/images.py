@@ -1,0 +1,141 @@
+"""Images as they arrive: checked before anything is made of them.
+
+Nothing here trusts a header: size, step and data length must agree, and a compressed image must
+be complete, because decoders fill what is missing with grey and call it a success.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from typing import Any
+
+import cv2
+import numpy as np
+
+from vla_contract.images import Image
+from vla_perception.streams import Drop, Refused
+
+# Bytes per pixel of the encodings that can become rgb8. Depth images cannot.
+BYTES_PER_PIXEL = {
+    "rgb8": 3, "bgr8": 3, "rgba8": 4, "bgra8": 4, "mono8": 1,
+    "yuv422": 2, "uyvy": 2, "yuv422_yuy2": 2, "yuyv": 2,
+    "bayer_rggb8": 1, "bayer_bggr8": 1, "bayer_gbrg8": 1, "bayer_grbg8": 1,
+}  # fmt: skip
+MAX_PIXELS = 8192 * 8192
+
+_JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
+_PNG_START = b"\x89PNG\r\n\x1a\n"
+_PNG_END = b"IEND\xaeB`\x82"
+
+
+def check_raw(encoding: str, height: int, width: int, step: int, length: int) -> None:
+    """Check a raw image's description against the number of its bytes.
+
+    Raises:
+        Refused: the first thing that is wrong, with what is accepted.
+    """
+    if encoding not in BYTES_PER_PIXEL:
+        accepted = ", ".join(BYTES_PER_PIXEL)
+        raise Refused(Drop.ENCODING, f"encoding is {encoding[:40]!r}; accepted: {accepted}")
+    if height < 1 or width < 1 or height * width > MAX_PIXELS:
+        raise Refused(Drop.SIZE, f"size is {width}x{height}; accepted: 1 to {MAX_PIXELS} pixels")
+    row = width * BYTES_PER_PIXEL[encoding]
+    if step < row:
+        raise Refused(
+            Drop.STEP, f"step is {step}; accepted for {width} px of {encoding}: at least {row}"
+        )
+    if length != step * height:
+        raise Refused(
+            Drop.LENGTH, f"data has {length} bytes; accepted: step * height = {step * height}"
+        )
+
+
+def view(data: Any, height: int, width: int, step: int) -> Image:
+    """Three-channel pixels in a message's data without a copy, rows padded to `step` or not.
+
+    Args:
+        data: buffer of step * height bytes, checked by `check_raw`.
+
+    Returns:
+        uint8, shape (height, width, 3), read in place.
+    """
+    rows = np.frombuffer(data, dtype=np.uint8).reshape(height, step)
+    if step == width * 3:
+        return rows.reshape(height, width, 3)
+    return np.lib.stride_tricks.as_strided(
+        rows, shape=(height, width, 3), strides=(step, 3, 1), writeable=False
+    )
+
+
+def decode(data: Any) -> Image:
+    """Decode a complete JPEG or PNG.
+
+    Returns:
+        bgr, uint8, shape (H, W, 3).
+
+    Raises:
+        Refused: empty, neither JPEG nor PNG, truncated or corrupt.
+    """
+    _check_complete(data)
+    # Never as the file says (16 bit, alpha): always three channels of 8 bit.
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error as error:
+        raise Refused(Drop.CORRUPT, f"cannot be decoded: {error.err}") from error
+    if pixels is None or pixels.size == 0:
+        raise Refused(Drop.CORRUPT, f"{len(data)} bytes cannot be decoded")
+    return np.asarray(pixels, dtype=np.uint8)
+
+
+def _check_complete(data: Any) -> None:
+    if len(data) == 0:
+        raise Refused(Drop.SIZE, "compressed data is empty")
+    content = memoryview(data).cast("B")
+    end = bytes(content[-64:]).rstrip(b"\0")  # some drivers pad with zeros
+    if content[:2] == _JPEG_START:
+        complete, size = end.endswith(_JPEG_END), _jpeg_size(content)
+    elif content[:8] == _PNG_START:
+        complete, size = end.endswith(_PNG_END) and _png_is_whole(content), _png_size(content)
+    else:
+        raise Refused(
+            Drop.ENCODING, f"data starts with {content[:4].hex()}; accepted: JPEG (ffd8) and PNG"
+        )
+    if not complete or size is None:
+        raise Refused(Drop.CORRUPT, f"{len(data)} bytes are truncated or corrupt")
+    # Before the decoder allocates what the header claims.
+    if not 1 <= size[0] * size[1] <= MAX_PIXELS:
+        raise Refused(Drop.SIZE, f"size is {size[0]}x{size[1]}; accepted: 1 to {MAX_PIXELS} pixels")
+
+
+def _jpeg_size(content: memoryview) -> tuple[int, int] | None:
+    """(width, height) from the start-of-frame segment; None where there is none."""
+    position = 2
+    while position + 9 <= len(content) and content[position] == 0xFF:
+        marker = content[position + 1]
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            height, width = struct.unpack_from(">HH", content, position + 5)
+            return width, height
+        position += 2 + struct.unpack_from(">H", content, position + 2)[0]
+    return None
+
+
+def _png_size(content: memoryview) -> tuple[int, int] | None:
+    return struct.unpack_from(">II", content, 16) if len(content) >= 24 else None
+
+
+def _png_is_whole(content: memoryview) -> bool:
+    """Every chunk up to IEND is there and has its checksum."""
+    position = 8
+    while position + 12 <= len(content):
+        (length,) = struct.unpack_from(">I", content, position)
+        end = position + 8 + length
+        if end + 4 > len(content):
+            return False
+        (checksum,) = struct.unpack_from(">I", content, end)
+        if zlib.crc32(content[position + 4 : end]) != checksum:
+            return False
+        if content[position + 4 : position + 8] == b"IEND":
+            return True
+        position = end + 4
+    return False

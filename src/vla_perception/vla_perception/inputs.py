@@ -1,0 +1,169 @@
+"""Subscriptions of the cameras and of the robot's state: convert, check, hand on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.node import Node
+from rclpy.qos import QoSCompatibility, QoSProfile, ReliabilityPolicy, qos_check_compatible
+from sensor_msgs.msg import CompressedImage
+from sensor_msgs.msg import Image as ImageMessage
+
+from vla_contract import topics
+from vla_perception import images
+from vla_perception.config import CameraConfig
+from vla_perception.conversions import Frame, raw_pixels, to_ns, to_stamp
+from vla_perception.health import NEVER, InputReport
+from vla_perception.streams import Drop, DropCounter, Refused, StampGate
+
+
+class Input:
+    """One subscription whose messages are checked; what is refused is counted and logged once.
+
+    name: for people and counts. now: ns, node clock. on_message(stamp in ns, value): value is
+    what `convert` made of the message, None where it was refused but its stamp is good.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        name: str,
+        message_type: type,
+        topic: str,
+        qos: QoSProfile,
+        *,
+        convert: Callable[[Any, int], Any],
+        on_message: Callable[[int, Any | None], None],
+        gate: StampGate,
+        drops: DropCounter,
+        now: Callable[[], int],
+        mend_zero_stamps: bool = True,
+    ) -> None:
+        self.name = name
+        self.last_refusal = ""
+        self._node = node
+        self._convert = convert
+        self._on_message = on_message
+        self._gate = gate
+        self._drops = drops
+        self._now = now
+        self._mend = mend_zero_stamps
+        self._qos = qos
+        self._type = message_type
+        self.refused_at = -NEVER  # s, time.monotonic()
+        self.age = 0.0  # s, of the last good message at its arrival
+        self.received = 0.0  # s, time.perf_counter() when the last message was handed over
+        self.problem = ""  # why nothing can arrive, as the last look at the graph told
+        self._subscription = node.create_subscription(message_type, topic, self._receive, qos)
+
+    @property
+    def topic(self) -> str:
+        """Full name, after remapping."""
+        return self._subscription.topic_name
+
+    def destroy(self) -> None:
+        """End the subscription."""
+        self._node.destroy_subscription(self._subscription)
+
+    def reset(self) -> None:
+        """The clock jumped: forget the stamps."""
+        self._gate.reset()
+
+    def report(self) -> InputReport:
+        """How it is doing."""
+        refused = time.monotonic() - self.refused_at
+        return InputReport(
+            self.name, self.topic, self.problem, self.last_refusal, refused, self.age
+        )
+
+    def look_at_graph(self) -> None:
+        """Find out why nothing can arrive, if that is so."""
+        self.problem = self._publisher_problem()
+
+    def _publisher_problem(self) -> str:
+        publishers = self._node.get_publishers_info_by_topic(self.topic)
+        if not publishers:
+            return f"no publisher on {self.topic}"
+        expected = self._type_name()
+        problems = []
+        for info in publishers:
+            name = f"{info.node_namespace.rstrip('/')}/{info.node_name}"
+            if info.topic_type != expected:
+                problems.append(f"{name} publishes {info.topic_type}, wanted is {expected}")
+                continue
+            compatible, reason = qos_check_compatible(info.qos_profile, self._qos)
+            if compatible == QoSCompatibility.ERROR:
+                words = _qos_words(reason, info, self._qos)
+                problems.append(f"QoS of {name} does not fit: {words}")
+        return f"{self.topic}: " + "; ".join(problems) if len(problems) == len(publishers) else ""
+
+    def _type_name(self) -> str:
+        package, kind = self._type.__module__.split(".")[:2]
+        return f"{package}/{kind}/{self._type.__name__}"
+
+    def _receive(self, message: Any) -> None:
+        self.received = time.perf_counter()
+        now = self._now()
+        stamp = to_ns(message.header.stamp)
+        try:
+            if stamp == 0:
+                self._note(Drop.ZERO_STAMP, "stamp is 0; the time of arrival is taken")
+                if not self._mend:
+                    return
+                stamp = now
+                message.header.stamp = to_stamp(now)
+            self._gate.check(stamp, now)
+        except Refused as error:
+            self._refused(error)
+            return
+        try:
+            value = self._convert(message, stamp)
+        except Refused as error:
+            self._refused(error)
+            value = None
+        else:
+            self.age = (now - stamp) * 1e-9
+        self._on_message(stamp, value)
+
+    def _refused(self, error: Refused) -> None:
+        self.refused_at = time.monotonic()
+        self.last_refusal = f"{self.name}: {error}"
+        self._note(error.reason, str(error))
+
+    def _note(self, reason: Drop, text: str) -> None:
+        if self._drops.count(self.name, reason):
+            self._node.get_logger().warning(
+                f"{self.name} ({self.topic}): {text} (said once; counted in /diagnostics)"
+            )
+
+
+def camera_input(
+    node: Node, name: str, config: CameraConfig, *, lock_step: bool, **kwargs: Any
+) -> Input:
+    """The input of one camera; its values are `Frame`s."""
+    qos = topics.qos_profile(topics.CAMERA, lock_step=lock_step)
+    if config.reliable:
+        qos.reliability = ReliabilityPolicy.RELIABLE
+
+    def from_raw(message: ImageMessage, stamp: int) -> Frame:
+        pixels, bgr = raw_pixels(message)
+        return Frame(name, stamp, message.header, pixels, bgr, message)
+
+    def from_compressed(message: CompressedImage, stamp: int) -> Frame:
+        return Frame(name, stamp, message.header, images.decode(message.data), True)
+
+    message_type = CompressedImage if config.compressed else ImageMessage
+    convert = from_compressed if config.compressed else from_raw
+    return Input(node, name, message_type, config.topic_of(name), qos, convert=convert, **kwargs)
+
+
+def _qos_words(reason: str, info: Any, subscription: QoSProfile) -> str:
+    publisher = info.qos_profile
+    if publisher.reliability != subscription.reliability:
+        return (
+            f"it is {publisher.reliability.name.lower()}, the subscription is "
+            f"{subscription.reliability.name.lower()}"
+        )
+    return " ".join(reason.split())

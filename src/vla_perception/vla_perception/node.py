@@ -1,0 +1,320 @@
+"""The perception node: cameras, robot state and a command become one observation."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import deque
+from typing import Any
+
+import cv2
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.lifecycle import LifecyclePublisher
+from std_msgs.msg import String
+
+from vla_contract import parameters, topics
+from vla_contract.graph_node import Diagnosis, GraphNode, run
+from vla_interfaces.msg import (
+    ActionChunk,
+    Command,
+    Fault,
+    Observation,
+    SafetyStatus,
+    SimulationTick,
+)
+from vla_perception import health
+from vla_perception.config import CameraConfig, PerceptionConfig
+from vla_perception.conversions import to_fault, to_image, to_ns, to_observation, to_stamp
+from vla_perception.desk import CommandDesk, Moment, Utterance
+from vla_perception.execute_command import ExecuteCommandServer
+from vla_perception.faults import FaultBoard, Kind, Level
+from vla_perception.observer import FreeRunningObserver, LockStepObserver, ObservedSet, Observer
+from vla_perception.streams import ClockEvent, ClockWatch, DropCounter
+from vla_perception.vocabulary import Vocabulary
+
+SUPERVISION_PERIOD = 0.05  # s
+REPORT_PERIOD = 0.2  # s, of faults and of feedback
+GRAPH_PERIOD = 1.0  # s, between two looks at who publishes what
+
+
+class Perception(GraphNode[PerceptionConfig]):
+    """Publishes what the observer puts together with the command that the desk holds."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__("perception", PerceptionConfig, **kwargs)
+        self._made: list[Any] = []  # publishers, subscriptions and timers, to be destroyed
+
+    # Life cycle.
+
+    def configure(self) -> None:
+        """Make everything from the parameters."""
+        config = self.config
+        cv2.setNumThreads(1)  # small images: handing work to a pool costs more than it saves
+        vocabulary = Vocabulary.load(config.vocabulary) if config.vocabulary else Vocabulary()
+        self._drops = DropCounter()
+        self._faults = FaultBoard()
+        self._clock_watch = ClockWatch()
+        self._clock_event = ClockEvent.RUNS
+        self._jumped_at = -health.NEVER
+        self._sequence = 0
+        self._awaited_chunk = 0  # sequence of the observation whose chunk lock-step waits for
+        self._tick_stamp = 0
+        self._question = ""
+        self._durations: deque[float] = deque(maxlen=1000)
+        self._create_publishers()
+        self._desk = CommandDesk(config, vocabulary, self._say, self.get_logger().info)
+        self._actions = ExecuteCommandServer(self, self._desk, self._moment, lambda: self.active)
+        self._observer = self._create_observer()
+        self._create_subscriptions()
+        for period, callback in (
+            (SUPERVISION_PERIOD, self._on_supervision),
+            (REPORT_PERIOD, self._on_report),
+            (GRAPH_PERIOD, self._observer.look_at_graph),
+        ):
+            self._made.append(self.create_timer(period, callback, clock=self.steady_clock))
+
+    def activate(self) -> None:
+        """Start to wait for the inputs."""
+        self._observer.restart()
+
+    def deactivate(self) -> None:
+        """End the command and its goal."""
+        self._desk.abandon("perception was deactivated", self._moment())
+        self._actions.update()
+
+    def clean_up(self) -> None:
+        """Destroy what `configure` made."""
+        for name in ("_observer", "_actions"):
+            part = self.__dict__.pop(name, None)
+            if part is not None:
+                part.destroy()
+        for entity in self._made:
+            if isinstance(entity, LifecyclePublisher):
+                self.destroy_lifecycle_publisher(entity)
+            elif hasattr(entity, "timer_period_ns"):
+                self.destroy_timer(entity)
+            else:
+                self.destroy_subscription(entity)
+        self._made = []
+
+    def config_changed(self) -> None:
+        """Parameters that concern the command changed."""
+        self._desk.config = self.config
+
+    def _create_publishers(self) -> None:
+        def publisher(message_type: type, topic: str) -> Any:
+            qos = topics.qos_profile(topic, lock_step=self.config.lock_step)
+            self._made.append(self.create_lifecycle_publisher(message_type, topic, qos))
+            return self._made[-1]
+
+        self._observations = publisher(Observation, topics.OBSERVATION)
+        self._prompts = publisher(String, topics.PROMPT)
+        self._fault_levels = publisher(Fault, topics.FAULT)
+
+    def _create_observer(self) -> Observer:
+        cameras = {name: self._camera(name) for name in self.config.cameras}
+        options = {"drops": self._drops, "now": self._now, "emit": self._publish}
+        if not self.config.lock_step:
+            return FreeRunningObserver(self, self.config, cameras, **options)
+        return LockStepObserver(
+            self,
+            self.config,
+            cameras,
+            may_emit=lambda: self.active and not self._awaited_chunk,
+            on_tick=self._on_tick_stamp,
+            **options,
+        )
+
+    def _camera(self, name: str) -> CameraConfig:
+        parameters.declare_prefixed(self, name, CameraConfig)
+        return parameters.read(self, CameraConfig, name)
+
+    def _create_subscriptions(self) -> None:
+        subscriptions: list[tuple[type, str, Any]] = [
+            (String, topics.COMMAND, self._on_command),
+            (Command, topics.COMMAND_STAMPED, self._on_command_stamped),
+            (ActionChunk, topics.ACTION_CHUNK, self._on_chunk),
+            (SafetyStatus, topics.SAFETY_STATUS, self._on_safety_status),
+        ]
+        if isinstance(self._observer, LockStepObserver):
+            subscriptions.append((SimulationTick, topics.TICK, self._observer.tick))
+        for message_type, topic, callback in subscriptions:
+            qos = topics.qos_profile(topic, lock_step=self.config.lock_step)
+            self._made.append(self.create_subscription(message_type, topic, callback, qos))
+
+    # Time.
+
+    def _now(self) -> int:
+        """Node clock, ns; in lock-step the stamp of the last tick."""
+        if self.config.lock_step:
+            return self._tick_stamp
+        return int(self.get_clock().now().nanoseconds)
+
+    def _moment(self) -> Moment:
+        now = self._now()
+        steady = now * 1e-9 if self.config.lock_step else time.monotonic()
+        return Moment(now, steady, time.time_ns())
+
+    # Observations.
+
+    def _publish(self, seen: ObservedSet) -> None:
+        if not self.active:
+            return
+        command = self._desk.hold.current
+        images = {}
+        for name, frame in seen.frames.items():
+            camera = self._observer.cameras[name]
+            images[name] = to_image(frame, camera.height, camera.width)
+        message = to_observation(
+            self.config.cameras,
+            images,
+            seen.states.get(topics.JOINT_STATES),
+            seen.states.get(topics.END_EFFECTOR_POSE),
+            command,
+        )
+        self._sequence += 1
+        message.sequence = self._sequence
+        message.observation_stamp = to_stamp(seen.stamp)
+        message.header.stamp = to_stamp(self._now())
+        if self.config.lock_step:
+            # Whether the command goes on may depend on the chunk that answers this one.
+            self._awaited_chunk = self._sequence if command is not None else 0
+            self._update_faults()
+        self._observations.publish(message)
+        self._durations.append(time.perf_counter() - seen.received)
+
+    # Commands.
+
+    def _on_command(self, message: String) -> None:
+        self._speak(Utterance(message.data))
+
+    def _on_command_stamped(self, message: Command) -> None:
+        self._speak(Utterance(message.text, message.command_id, to_ns(message.header.stamp)))
+
+    def _speak(self, utterance: Utterance) -> None:
+        if self.active:
+            self._desk.speak(utterance, self._moment())
+            self._desk_changed()
+
+    def _on_chunk(self, message: ActionChunk) -> None:
+        moment = self._moment()
+        self._desk.chunk(message.command_id, message.done, message.progress, moment)
+        self._desk_changed()
+        if isinstance(self._observer, LockStepObserver):
+            if message.observation_sequence >= self._awaited_chunk:
+                self._awaited_chunk = 0
+            self._observer.pump()
+
+    def _on_safety_status(self, message: SafetyStatus) -> None:
+        self._actions.safety_status(message)
+        stopped = message.state == SafetyStatus.STATE_STOPPED
+        self._desk.safety_status(stopped, message.cause, message.standstill, self._moment())
+        self._desk_changed()
+
+    def _desk_changed(self) -> None:
+        self._actions.update()
+        self._update_faults()
+
+    def _say(self, text: str) -> None:
+        """Ask the user; what is asked stays asked until it is taken back with ""."""
+        if text == self._question:
+            return
+        self._question = text
+        self._prompts.publish(String(data=text))
+        if text:
+            self.get_logger().warning(f"prompt: {text}")
+
+    # Supervision.
+
+    def _on_supervision(self) -> None:
+        if self.active and not self.config.lock_step:
+            self._watch_clock()
+            self._observer.supervise()
+            self._desk.check(self._moment())
+            self._desk_changed()
+
+    def _on_tick_stamp(self, stamp: int) -> None:
+        first = self._tick_stamp == 0
+        self._tick_stamp = stamp
+        if self.active:
+            if first:
+                self._desk.clock_started(self._moment())
+            self._desk.check(self._moment())
+            self._actions.update()
+
+    def _watch_clock(self) -> None:
+        self._clock_event = self._clock_watch.update(self._now())
+        if self._clock_event == ClockEvent.JUMPED_BACK:
+            self._jumped_at = time.monotonic()
+            self.get_logger().warning("the clock jumped back: buffers emptied, command withdrawn")
+            self._observer.forget()
+            self._desk.clock_jumped(self._moment())
+
+    def _on_report(self) -> None:
+        """Levels again and again: a lost message hides nothing, and silence is a fault."""
+        if self.active:
+            self._update_faults()
+            for kind in Kind:
+                self._publish_fault(kind)
+            self._actions.publish_feedback()
+
+    def _update_faults(self) -> None:
+        now = self._now()
+        language = self._desk.language_fault
+        reports = [each.report() for each in self._observer.inputs.values()]
+        jumped = time.monotonic() - self._jumped_at
+        findings = {
+            Kind.VISION: self._observer.camera_findings(),
+            Kind.LANGUAGE: [(Level.ERROR, language)] if language else [],
+            Kind.ROBOT_STATE: self._observer.state_findings(),
+            Kind.CLOCK: health.clock_findings(
+                self._clock_event == ClockEvent.NOT_STARTED, jumped, reports
+            ),
+        }
+        for kind, found in findings.items():
+            if self._faults.update(kind, found, now):
+                self._publish_fault(kind)
+                self._log_fault(kind)
+
+    def _log_fault(self, kind: Kind) -> None:
+        """Cameras are logged one by one as they go, language as it is said."""
+        fault = self._faults.level(kind)
+        if kind in (Kind.ROBOT_STATE, Kind.CLOCK) and fault.level == Level.ERROR:
+            self.get_logger().error(fault.message)
+
+    def _publish_fault(self, kind: Kind) -> None:
+        fault = self._faults.level(kind)
+        self._fault_levels.publish(to_fault(self.get_name(), kind, fault, self._now()))
+
+    def diagnose(self) -> Diagnosis:
+        """The worst fault, the drops by reason, and how long an observation takes."""
+        worst = self._faults.worst()
+        level = {
+            Level.OK: DiagnosticStatus.OK,
+            Level.WARN: DiagnosticStatus.WARN,
+            Level.ERROR: DiagnosticStatus.ERROR,
+        }[worst.level]
+        command = self._desk.hold.current
+        values: dict[str, Any] = {
+            "observations": self._sequence,
+            "command": command.text if command else "",
+            "command_id": command.command_id if command else 0,
+            "refused_commands": self._desk.refused,
+            **self._observer.values(),
+            **self._drops.values(),
+        }
+        if self._durations:
+            p50, p99 = np.percentile(np.array(self._durations) * 1e3, (50, 99))
+            values["processing_p50"] = f"{p50:.2f} ms"
+            values["processing_p99"] = f"{p99:.2f} ms"
+        return Diagnosis(level, worst.message or "ok", values)
+
+
+def main(args: list[str] | None = None) -> int:
+    """Entry point of the executable `perception`."""
+    return run(Perception, args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""The robot's state over time, to find the one nearest to an image."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import Generic, TypeVar
+
+Message = TypeVar("Message")
+
+
+class StateBuffer(Generic[Message]):
+    """The messages of the last `span` ns, by stamp; the oldest goes first.
+
+    States do not go through the synchroniser: there one buffer length holds for all inputs (ten
+    messages of a 500 Hz source are 20 ms, less than a camera's delay), and each state would serve
+    one set only, so that a 10 Hz source would throttle a 30 Hz camera.
+    """
+
+    def __init__(self, span: int) -> None:
+        self._span = span
+        self._stamps: list[int] = []
+        self._messages: list[Message] = []
+
+    def __len__(self) -> int:
+        return len(self._stamps)
+
+    def add(self, stamp: int, message: Message) -> None:
+        """Append; stamps rise (`StampGate` sees to it), one that falls starts anew."""
+        if self._stamps and stamp <= self._stamps[-1]:
+            self.clear()
+        self._stamps.append(stamp)
+        self._messages.append(message)
+        old = bisect_left(self._stamps, stamp - self._span)
+        if old > 64:  # in blocks: shifting a list for every message costs more
+            del self._stamps[:old]
+            del self._messages[:old]
+
+    def nearest(self, stamp: int, slop: int) -> Message | None:
+        """The message nearest to `stamp`, not further than `slop` ns from it; else None."""
+        index = self._nearest_index(stamp)
+        if index is None or abs(self._stamps[index] - stamp) > slop:
+            return None
+        return self._messages[index]
+
+    def offset(self, stamp: int) -> int | None:
+        """How much later than `stamp` the nearest message is, ns; None where there is none."""
+        index = self._nearest_index(stamp)
+        return None if index is None else self._stamps[index] - stamp
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._stamps.clear()
+        self._messages.clear()
+
+    def _nearest_index(self, stamp: int) -> int | None:
+        if not self._stamps:
+            return None
+        right = bisect_left(self._stamps, stamp)
+        around = [i for i in (right - 1, right) if 0 <= i < len(self._stamps)]
+        return min(around, key=lambda i: abs(self._stamps[i] - stamp))
