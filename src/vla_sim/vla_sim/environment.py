@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vla_sim import graphics, tasks
+from vla_sim import graphics, rendering, tasks
 
 Array = npt.NDArray[np.float64]
 Image = npt.NDArray[np.uint8]
@@ -96,21 +96,16 @@ class MetaworldEnvironment:
         Raises:
             GraphicsError: this machine cannot render. CameraError: unknown camera, wrong size.
         """
-        if cameras:
-            graphics.select_backend()
-        # MuJoCo picks its OpenGL library on import: not before it is chosen.
-        from vla_sim import rendering
-
         rendering.check_cameras(cameras, width, height)
         if type(step_limit) is not int or step_limit < 1:
             raise ValueError(f"step_limit is {step_limit!r}; accepted: at least 1")
-        self._rendering = rendering
+        graphics.select_backend(required=bool(cameras))
         self.cameras = tuple(cameras)
         self.width, self.height = width, height
         self.step_limit = step_limit
         self._class: Any = None
         self._env: Any = None
-        self._renderer: Any = None
+        self._renderer: rendering.SceneRenderer | None = None
         self._renderer_task = ""
         self.task, self.seed = "", 0
 
@@ -179,7 +174,7 @@ class MetaworldEnvironment:
 
     def _diverged(self) -> bool:
         warning = self._env.data.warning
-        kinds = self._rendering.mujoco.mjtWarning
+        kinds = _mujoco().mjtWarning
         bad = (kinds.mjWARN_BADQPOS, kinds.mjWARN_BADQVEL, kinds.mjWARN_BADQACC)
         return any(warning[int(kind)].number for kind in bad)
 
@@ -228,9 +223,9 @@ class MetaworldEnvironment:
         if scene is None:
             self._require_episode()
             scene = Scene(self.task, self._env.model, self._env.data)
-        if scene.task != self._renderer_task:
+        if self._renderer is None or scene.task != self._renderer_task:
             self.close()
-            self._renderer = self._rendering.SceneRenderer(
+            self._renderer = rendering.SceneRenderer(
                 scene.model, self.cameras, self.width, self.height
             )
             self._renderer_task = scene.task
@@ -247,13 +242,18 @@ class MetaworldEnvironment:
             raise RuntimeError("no episode yet; call reset(task, seed) first")
 
 
+def _mujoco() -> Any:
+    # MuJoCo picks its OpenGL library on import: not before `graphics` has chosen it.
+    import mujoco
+
+    return mujoco
+
+
 def _task_class(task: str, width: int, height: int) -> Any:
     """Meta-World's class of the task, changed so that its model is compiled only once."""
-    import mujoco
     from metaworld.env_dict import ALL_V3_ENVIRONMENTS
 
-    from vla_sim import rendering
-
+    mujoco = _mujoco()
     base: Any = ALL_V3_ENVIRONMENTS[f"{task}-v3"]
 
     class Task(base):
@@ -271,8 +271,6 @@ def _task_class(task: str, width: int, height: int) -> Any:
 
 def _start(env: Any, seed: int) -> Array:
     """Set a new Meta-World environment up; returns its complete first observation, (39,)."""
-    import mujoco
-
     if env.action_scale != MAX_DISPLACEMENT or abs(env.dt - STEP_PERIOD) > 1e-9:
         raise RuntimeError(
             f"this Meta-World moves {env.action_scale} m in {env.dt} s; accepted: "
@@ -288,7 +286,7 @@ def _start(env: Any, seed: int) -> Array:
     env.seed(seed)
     env.reset()
     # Meta-World moves the furniture and then reports the scene from before.
-    mujoco.mj_forward(env.model, env.data)
+    _mujoco().mj_forward(env.model, env.data)
     env._prev_obs = env._get_curr_obs_combined_no_goal()
     return np.asarray(env._get_obs(), dtype=np.float64)
 

@@ -9,11 +9,10 @@ from typing import Any
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticStatus
 
-from vla_contract.graph_node import Diagnosis
 from vla_sim import conversions
 from vla_sim.environment import STEP_PERIOD
 from vla_sim.exchange import Twist
-from vla_sim.mode import Parts
+from vla_sim.mode import ModeStatus, Parts
 from vla_sim.pacing import Pacer
 from vla_sim.render_thread import Images
 
@@ -104,11 +103,11 @@ class FreeRunning:
                 f"driver: no twist for {self._parts.node.config.command_timeout} s, braking"
             )
 
-    def diagnose(self) -> Diagnosis:
+    def diagnose(self) -> ModeStatus:
         """Level, message and values of this mode."""
         skipped = self._pacer.skipped if self._pacer is not None else 0.0
         values = {"mode": "free-running", "time_given_up": round(skipped, 3)}
         if self._parts.simulation.driver.braking:
             message = "driver: no commands, the arm is held"
-            return Diagnosis(DiagnosticStatus.WARN, message, values)
-        return Diagnosis(DiagnosticStatus.OK, "running", values)
+            return ModeStatus(DiagnosticStatus.WARN, message, values)
+        return ModeStatus(DiagnosticStatus.OK, "running", values)

@@ -10,8 +10,10 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 import os
+import sys
 
 BACKENDS = ("egl", "osmesa")
+_DISABLED = ("disable", "disabled", "off", "false", "0")
 _EGL_PLATFORM_DEVICE = 0x313F
 _MAX_DEVICES = 16
 
@@ -20,25 +22,38 @@ class GraphicsError(RuntimeError):
     """Nothing on this machine can render without a display; the message names the packages."""
 
 
-def select_backend() -> str:
+def select_backend(required: bool = True) -> str:
     """Set MUJOCO_GL (and keep it where the user has set it), and return it.
 
+    Args:
+        required: False: where nothing can render, MuJoCo is told to do without ("disable").
+
     Raises:
-        GraphicsError: neither EGL nor OSMesa works here.
+        GraphicsError: neither EGL nor OSMesa works here and it is required.
     """
     chosen = os.environ.get("MUJOCO_GL", "").lower()
     if not chosen:
-        chosen = "egl" if egl_works() else "osmesa" if osmesa_works() else ""
-    elif chosen == "egl" and not egl_works():
-        raise GraphicsError(f"MUJOCO_GL is egl, but EGL finds no device here; {_remedy()}")
-    elif chosen == "osmesa" and not osmesa_works():
-        raise GraphicsError(f"MUJOCO_GL is osmesa, but there is no libOSMesa here; {_remedy()}")
-    if not chosen:
-        raise GraphicsError(f"no OpenGL for rendering without a display; {_remedy()}")
-    os.environ["MUJOCO_GL"] = chosen
+        if "mujoco" in sys.modules:
+            raise GraphicsError(
+                "mujoco was imported before its OpenGL library was chosen; import it after the "
+                "environment is made, or set MUJOCO_GL to egl or osmesa"
+            )
+        chosen = "egl" if egl_works() else "osmesa" if osmesa_works() else "disable"
+        os.environ["MUJOCO_GL"] = chosen
     if chosen in BACKENDS:
         os.environ["PYOPENGL_PLATFORM"] = chosen
+    if required:
+        _check(chosen)
     return chosen
+
+
+def _check(chosen: str) -> None:
+    if chosen in _DISABLED:
+        raise GraphicsError(f"no OpenGL for rendering without a display; {_remedy()}")
+    if chosen == "egl" and not egl_works():
+        raise GraphicsError(f"MUJOCO_GL is egl, but EGL finds no device here; {_remedy()}")
+    if chosen == "osmesa" and not osmesa_works():
+        raise GraphicsError(f"MUJOCO_GL is osmesa, but there is no libOSMesa here; {_remedy()}")
 
 
 def _remedy() -> str:

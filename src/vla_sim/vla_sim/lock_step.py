@@ -7,11 +7,10 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticStatus
 
 from vla_contract import topics
-from vla_contract.graph_node import Diagnosis
 from vla_interfaces.msg import SafeAction
 from vla_sim import conversions
 from vla_sim.exchange import Answer, Exchange, Twist
-from vla_sim.mode import Parts
+from vla_sim.mode import ModeStatus, Parts
 from vla_sim.pacing import Run
 
 CHECK_PERIOD = 0.05  # s
@@ -134,7 +133,7 @@ class LockStep:
                 f"nothing moves until it comes, or until {topics.RESET_EPISODE_SERVICE}"
             )
 
-    def diagnose(self) -> Diagnosis:
+    def diagnose(self) -> ModeStatus:
         """Level, message and values of this mode."""
         missing = self._missing()
         waited = self._now() - self._waiting_since if missing else 0.0
@@ -146,6 +145,6 @@ class LockStep:
         }
         if waited > self._parts.node.config.answer_timeout / 2.0:
             message = f"waits for {', '.join(missing)}"
-            return Diagnosis(DiagnosticStatus.ERROR, message, values)
+            return ModeStatus(DiagnosticStatus.ERROR, message, values)
         message = "running" if self._run.steps else "paused"
-        return Diagnosis(DiagnosticStatus.OK, message, values)
+        return ModeStatus(DiagnosticStatus.OK, message, values)

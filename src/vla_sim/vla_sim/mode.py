@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
-from vla_contract.graph_node import Diagnosis, GraphNode
+from diagnostic_msgs.msg import DiagnosticStatus
+
 from vla_sim.config import SimulatorConfig
 from vla_sim.exchange import Twist
 from vla_sim.publishers import Publishers
 from vla_sim.render_thread import RenderThread
 from vla_sim.simulation import Simulation
+
+if TYPE_CHECKING:
+    from vla_contract.graph_node import GraphNode
+
+
+@dataclass
+class ModeStatus:
+    """What a mode says of itself: DiagnosticStatus level, one line, named values."""
+
+    level: bytes = DiagnosticStatus.OK
+    message: str = "running"
+    values: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -44,5 +57,5 @@ class Mode(Protocol):
     def on_effort(self, effort: float) -> None:
         """Take a gripper command."""
 
-    def diagnose(self) -> Diagnosis:
+    def diagnose(self) -> ModeStatus:
         """Level, message and values of the mode."""

@@ -167,7 +167,8 @@ class SimulatorNode(GraphNode[SimulatorConfig]):
     def diagnose(self) -> Diagnosis:
         """The mode's own state, the episode, the driver's counters and the rendering time."""
         assert self._simulation is not None and self._mode is not None, "not configured"
-        diagnosis = self._mode.diagnose()
+        status = self._mode.diagnose()
+        diagnosis = Diagnosis(status.level, status.message, status.values)
         environment, counters = self._simulation.environment, self._simulation.driver.counters
         diagnosis.values.update(
             task=environment.task,

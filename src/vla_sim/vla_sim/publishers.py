@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import PoseStamped
-from rclpy.node import Node
-from rclpy.qos import QoSProfile
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, Image, JointState
 
@@ -18,6 +16,12 @@ from vla_sim.config import SimulatorConfig
 from vla_sim.render_thread import Images
 from vla_sim.simulation import Simulation
 
+if TYPE_CHECKING:
+    from rclpy.node import Node
+    from rclpy.qos import QoSProfile
+
+CLOCK_DEPTH = 10
+
 
 class Publishers:
     """Publishers of one configured simulator."""
@@ -27,7 +31,7 @@ class Publishers:
         self._jpeg_quality = config.jpeg_quality
         self._lock_step = config.lock_step
         self._all: list[Any] = []
-        self._clock = self._make(Clock, "/clock", QoSProfile(depth=10))
+        self._clock = self._make(Clock, "/clock", CLOCK_DEPTH)
         self._joint_states = self._make(JointState, topics.JOINT_STATES)
         self._pose = self._make(PoseStamped, topics.END_EFFECTOR_POSE)
         self._task_state = self._make(TaskState, topics.TASK_STATE)
@@ -45,7 +49,7 @@ class Publishers:
     def _qos(self, row: str) -> QoSProfile:
         return topics.qos_profile(row, lock_step=self._lock_step)
 
-    def _make(self, kind: Any, topic: str, qos: QoSProfile | None = None) -> Any:
+    def _make(self, kind: Any, topic: str, qos: QoSProfile | int | None = None) -> Any:
         publisher = self._node.create_publisher(kind, topic, qos or self._qos(topic))
         self._all.append(publisher)
         return publisher

@@ -6,7 +6,6 @@ import weakref
 from collections.abc import Sequence
 from typing import Any
 
-import mujoco
 import numpy as np
 import numpy.typing as npt
 
@@ -65,6 +64,10 @@ class SceneRenderer:
     """
 
     def __init__(self, model: Any, cameras: Sequence[str], width: int, height: int) -> None:
+        # MuJoCo picks its OpenGL library on import: not before `graphics` has chosen it.
+        import mujoco
+
+        self._mujoco = mujoco
         self._gl = mujoco.gl_context.GLContext(width, height)
         self._gl.make_current()
         self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
@@ -77,10 +80,9 @@ class SceneRenderer:
         # At the interpreter's end PyOpenGL is torn down before MuJoCo's own destructors run.
         self._free = weakref.finalize(self, _free, self._gl, self._context)
 
-    @staticmethod
-    def _camera(model: Any, name: str) -> Any:
-        camera = mujoco.MjvCamera()
-        camera.type = mujoco.mjtCamera.mjCAMERA_FIXED
+    def _camera(self, model: Any, name: str) -> Any:
+        camera = self._mujoco.MjvCamera()
+        camera.type = self._mujoco.mjtCamera.mjCAMERA_FIXED
         camera.fixedcamid = model.camera(CAMERAS[name]).id
         return camera
 
@@ -90,6 +92,7 @@ class SceneRenderer:
         return {name: self._render(model, data, name) for name in self._cameras}
 
     def _render(self, model: Any, data: Any, name: str) -> Image:
+        mujoco = self._mujoco
         every = mujoco.mjtCatBit.mjCAT_ALL
         mujoco.mjv_updateScene(
             model, data, self._option, None, self._cameras[name], every, self._scene
