@@ -57,7 +57,7 @@ def parse_words(words: Sequence[str]) -> tuple[Path, dict[str, str]]:
 def declared_arguments(root: Element, scope: Scope, seen: tuple[Path, ...] = ()) -> list[Element]:
     """Return the <arg> elements of a file and of what it includes, as far as the includes can be told beforehand."""
     found = []
-    scope.file = root.file
+    scope.place.file = root.file
     for element in root.children:
         if element.tag == "arg":
             found.append(element)
@@ -70,8 +70,8 @@ def declared_arguments(root: Element, scope: Scope, seen: tuple[Path, ...] = ())
             except SubstitutionError:
                 continue
             if file.is_file() and file not in seen:
-                inner = Scope(dict(scope.variables), scope.environment, file)
-                found += declared_arguments(load(file), inner, (*seen, file))
+                found += declared_arguments(load(file), scope.copy(), (*seen, file))
+                scope.place.file = None
     return found
 
 

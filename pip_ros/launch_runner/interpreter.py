@@ -44,11 +44,11 @@ def interpret(
 
 def _run_file(file: Path, state: _State) -> None:
     root = load(file)
-    previous, state.scope.file = state.scope.file, file
+    state.scope.place.file = file
     state.files += (file,)
     _run_all(root.children, state)
     state.files = state.files[:-1]
-    state.scope.file = previous
+    state.scope.place.file = None
 
 
 def _run_all(elements: list[Element], state: _State) -> None:
@@ -92,9 +92,8 @@ def _include(element: Element, state: _State) -> None:
 
 def _group(element: Element, state: _State) -> None:
     outer = state.scope
-    scoped = flag(element, "scoped", outer, True)
-    if scoped:
-        state.scope = Scope(dict(outer.variables), dict(outer.environment), outer.file)
+    if flag(element, "scoped", outer, True):
+        state.scope = outer.copy()
     _run_all(element.children, state)
     state.scope = outer
 

@@ -18,13 +18,14 @@ Print = Callable[[str], None]
 
 
 def _die_with(parent: int) -> Callable[[], None]:
-    """Return what a new process does before it runs: ask for SIGTERM at its parent's death.
+    """Return what a new process does before it runs: ask for SIGTERM at its parent's death, and obey SIGINT.
 
     SIGTERM, because a node brakes on it before it exits.
     """
 
     def prepare() -> None:
         _prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's background job would inherit to ignore it
         if os.getppid() != parent:  # it died in between
             os.kill(os.getpid(), signal.SIGTERM)
 
@@ -67,8 +68,9 @@ class Process:
         self._thread.start()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait for its end (after which it is not started again) and return whether it has ended."""
-        self._thread.join(timeout)
+        """Wait for its last end and return whether it has come; a process that was never started has ended."""
+        if self._thread.is_alive():
+            self._thread.join(timeout)
         return not self._thread.is_alive()
 
     def stop_respawning(self) -> None:
@@ -100,6 +102,8 @@ class Process:
             self._returncode = 127
             self._stopping.set()
             return
+        if child is None:
+            return
         self._print(f"[INFO] [{label}]: process started with pid [{child.pid}]")
         readers = [self._read(child.stdout, self.spec.output != "log"), self._read(child.stderr, True)]
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
@@ -115,9 +119,11 @@ class Process:
                 f"[ERROR] [{label}]: process has died [pid {child.pid}, exit code {self._returncode}, cmd '{command}']."
             )
 
-    def _spawn(self) -> subprocess.Popen[bytes]:
+    def _spawn(self) -> subprocess.Popen[bytes] | None:
         spec = self.spec
         with self._lock:
+            if self._stopping.is_set():  # the signals that end it may have been sent already
+                return None
             self._child = subprocess.Popen(
                 " ".join(spec.command) if spec.shell else spec.command,
                 shell=spec.shell,
@@ -130,7 +136,7 @@ class Process:
                 preexec_fn=_die_with(os.getpid()),  # noqa: PLW1509 - it calls one function looked up before
             )
             self.starts += 1
-        return self._child
+            return self._child
 
     def _read(self, stream: IO[bytes] | None, shown: bool) -> threading.Thread:
         def read() -> None:

@@ -41,12 +41,23 @@ Template = list[Part]
 
 
 @dataclass
+class Place:
+    """The launch file being read; none after an include, when launch itself names the wrong one."""
+
+    file: Path | None = None
+
+
+@dataclass
 class Scope:
     """What substitutions can see."""
 
     variables: dict[str, str] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=lambda: dict(os.environ))
-    file: Path = Path()
+    place: Place = field(default_factory=Place)
+
+    def copy(self) -> Scope:
+        """Return a scope whose variables and environment can change without changing these."""
+        return Scope(dict(self.variables), dict(self.environment), self.place)
 
 
 class _Parser:
@@ -205,6 +216,14 @@ def _env(scope: Scope, name: str, default: str | None = None) -> str:
     return _lookup(scope.environment, "environment variable", name, default)
 
 
+def _file(scope: Scope) -> Path:
+    if scope.place.file is None:
+        raise SubstitutionError(
+            "after an <include>, launch takes the included file for this one; put it in a <let> before the include"
+        )
+    return scope.place.file
+
+
 def _eval(_scope: Scope, text: str) -> str:
     try:
         return str(evaluate(text))
@@ -215,11 +234,11 @@ def _eval(_scope: Scope, text: str) -> str:
 # name -> function, least and most arguments
 SUBSTITUTIONS: dict[str, tuple[Callable[..., str], int, int]] = {
     "and": (lambda _, a, b: str(boolean(a) and boolean(b)).lower(), 2, 2),
-    "dirname": (lambda scope: str(scope.file.parent), 0, 0),
+    "dirname": (lambda scope: str(_file(scope).parent), 0, 0),
     "env": (_env, 1, 2),
     "eval": (_eval, 1, 1),
     "exec-in-pkg": (lambda _, executable, package: find_executable(executable, package), 2, 2),
-    "filename": (lambda scope: str(scope.file), 0, 0),
+    "filename": (lambda scope: str(_file(scope)), 0, 0),
     "find-exec": (_which, 1, 1),
     "find-pkg-prefix": (lambda _, name: _package(get_package_prefix, name), 1, 1),
     "find-pkg-share": (lambda _, name: _package(get_package_share_directory, name), 1, 1),
