@@ -1,0 +1,1 @@
+"""The `vla` command: thin sub-commands over the other packages."""

@@ -1,0 +1,51 @@
+"""Entry of `./vla COMMAND` and `ros2 run vla_cli vla COMMAND`."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+from vla_cli.errors import CommandError, Interrupted
+
+# Command → module with a `main(arguments) -> exit status`; imported only when asked for.
+COMMANDS = {
+    "bench": "vla_cli.bench",
+    "demo": "vla_cli.demo",
+    "doctor": "vla_cli.doctor",
+    "evaluate": "vla_cli.evaluate",
+    "launch": "vla_cli.launch",
+    "learn": "vla_cli.learn",
+    "reference": "vla_cli.reference",
+    "reset": "vla_cli.reset",
+    "say": "vla_cli.say",
+    "status": "vla_cli.status",
+    "stop": "vla_cli.stop",
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Run a command; its exit status, 2 where it cannot do what it was asked."""
+    if not arguments or arguments[0] not in COMMANDS:
+        asked = arguments[0] if arguments else ""
+        print(f"vla: no such command: {asked!r}; there are: {', '.join(COMMANDS)}", file=sys.stderr)
+        return 2
+    try:
+        return int(importlib.import_module(COMMANDS[arguments[0]]).main(arguments[1:]))
+    except CommandError as error:
+        print(f"vla: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except Interrupted as interrupted:
+        return 128 + interrupted.number
+    except BrokenPipeError:  # `./vla status | head`
+        return 0
+
+
+def run() -> None:
+    """Entry point of the installed executable."""
+    sys.exit(main(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    run()

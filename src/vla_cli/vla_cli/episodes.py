@@ -1,0 +1,220 @@
+"""Episodes of a simulator in the running graph: reset, command, run, verdict.
+
+The client only asks and listens. In lock-step the simulator stops by itself after the steps it was
+given, so how fast this client is decides nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from vla_cli import names
+from vla_cli.errors import CommandError
+from vla_cli.graph import CALL_TIMEOUT, Graph
+from vla_contract import topics
+from vla_interfaces.action import ExecuteCommand
+from vla_interfaces.msg import TaskState
+from vla_interfaces.srv import ResetEpisode, RunEpisode
+
+STEPS = 500
+STEP_PERIOD = 0.0125  # s
+STARTUP_TIMEOUT = 60.0  # s, from the start of the processes to a simulator and a goal server
+SILENCE_TIMEOUT = 60.0  # s without a step
+PACED_STEPS = 4  # steps handed out at a time where an episode is paced: one camera period
+NEVER_MOVES = ("rejected", "failed")
+
+
+@dataclass(frozen=True)
+class Episode:
+    """What to do: a task of the simulator, its seed, and the words (None: the task's own)."""
+
+    task: str
+    seed: int
+    command: str | None = None
+
+
+@dataclass(frozen=True)
+class EpisodeResult:
+    """What came of it.
+
+    steps: simulated until the success, or in all. outcome, reason: of the command, where it ended
+    before the episode did. wall: s.
+    """
+
+    task: str
+    seed: int
+    command: str
+    success: bool
+    steps: int
+    outcome: str
+    reason: str
+    wall: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+class EpisodeRunner:
+    """Runs episodes one after the other.
+
+    Attributes:
+        episode: number of the present episode, for whoever listens beside.
+        command: its words.
+    """
+
+    def __init__(self, graph: Graph, *, lock_step: bool = True, pace: float = 0.0) -> None:
+        """Listen to the simulator.
+
+        Args:
+            graph: the client to use.
+            lock_step: the simulator waits for `run_episode`; else it runs by itself.
+            pace: in lock-step, simulated seconds per second at most; 0: as fast as it goes.
+        """
+        self._graph = graph
+        self._lock_step = lock_step
+        self._pace = pace
+        self._state: Any = None
+        self._goal: Any = None
+        self._result: Any = None
+        self.episode = 0
+        self.command = ""
+        profile = topics.qos_profile(topics.TASK_STATE, lock_step=lock_step)
+        graph.subscribe(TaskState, topics.TASK_STATE, self._on_state, profile)
+
+    def _on_state(self, message: Any) -> None:
+        if message.episode == self.episode:
+            self._state = message
+
+    def wait_until_ready(self, check: Callable[[], None] = lambda: None) -> None:
+        """Wait for the simulator and for perception's goal server; `check` may raise meanwhile.
+
+        Raises:
+            CommandError: they do not come.
+        """
+        from rclpy.action import ActionClient
+
+        reset = self._graph.node.create_client(ResetEpisode, topics.RESET_EPISODE_SERVICE)
+        self._run = self._graph.node.create_client(RunEpisode, topics.RUN_EPISODE_SERVICE)
+        self._action = ActionClient(
+            self._graph.node, ExecuteCommand, topics.EXECUTE_COMMAND_ACTION
+        )
+
+        def ready() -> bool:
+            check()
+            servers = (reset.service_is_ready(), self._run.service_is_ready())
+            return all(servers) and self._action.server_is_ready()
+
+        self._graph.require(
+            ready,
+            STARTUP_TIMEOUT,
+            f"simulator or perception did not get ready within {STARTUP_TIMEOUT:g} s; nodes there: "
+            + ", ".join(self._graph.nodes()),
+        )
+
+    def run(self, episode: Episode, check: Callable[[], None] = lambda: None) -> EpisodeResult:
+        """Run one episode to its success or its last step; `check` is called often and may raise.
+
+        Raises:
+            CommandError: the graph does not play along.
+        """
+        begin = time.monotonic()
+        instruction = self._reset(episode)
+        self.command = episode.command or instruction
+        self._send_goal(self.command)
+        self._play(check)
+        outcome, reason = self._command_outcome()
+        self._finish()
+        state = self._state
+        return EpisodeResult(
+            task=state.task,
+            seed=int(state.seed),
+            command=self.command,
+            success=bool(state.success),
+            steps=int(state.step),
+            outcome=outcome,
+            reason=reason,
+            wall=time.monotonic() - begin,
+        )
+
+    def _reset(self, episode: Episode) -> str:
+        request = ResetEpisode.Request(task=episode.task, seed=episode.seed)
+        # The state of the new episode may come before the answer that tells its number.
+        answers: list[Any] = []
+        listener = self._graph.subscribe(
+            TaskState,
+            topics.TASK_STATE,
+            answers.append,
+            topics.qos_profile(topics.TASK_STATE, lock_step=self._lock_step),
+        )
+        response = self._graph.call(
+            ResetEpisode, topics.RESET_EPISODE_SERVICE, request, timeout=SILENCE_TIMEOUT
+        )
+        self._graph.node.destroy_subscription(listener)
+        if not response.success:
+            raise CommandError(f"the simulator refused the episode: {response.message}")
+        self.episode, self._state = int(response.episode), None
+        for state in answers:
+            self._on_state(state)
+        return str(response.instruction)
+
+    def _send_goal(self, text: str) -> None:
+        self._result = None
+        future = self._action.send_goal_async(ExecuteCommand.Goal(text=text))
+        self._graph.require(future.done, CALL_TIMEOUT, "perception does not answer the goal")
+        self._goal = future.result()
+        if not self._goal.accepted:
+            raise CommandError(f"perception refused the goal {text!r}; see its output")
+        self._result = self._goal.get_result_async()
+
+    def _play(self, check: Callable[[], None]) -> None:
+        """Let the simulator run until success or the last step, in portions where it is paced."""
+        begin = last_news = time.monotonic()
+        seen = granted = 0
+        if self._lock_step and not self._pace:
+            self._grant(STEPS)
+        while not self._over():
+            check()
+            now = time.monotonic()
+            step = self._step()
+            if step != seen:
+                seen, last_news = step, now
+            if now - last_news > SILENCE_TIMEOUT:
+                raise CommandError(
+                    f"the simulator has not stepped for {SILENCE_TIMEOUT:g} s, at step {seen}; "
+                    "see ./vla status and its output"
+                )
+            if self._lock_step and self._pace and granted < STEPS and seen >= granted:
+                if (now - begin) * self._pace >= granted * STEP_PERIOD:
+                    granted = min(granted + PACED_STEPS, STEPS)
+                    self._grant(PACED_STEPS)
+            self._graph.spin(0.005 if self._pace else 0.05)
+
+    def _grant(self, steps: int) -> None:
+        # No wait for the answer: the steps themselves are the answer.
+        self._run.call_async(RunEpisode.Request(steps=steps, stop_at_success=True))
+
+    def _step(self) -> int:
+        return 0 if self._state is None else int(self._state.step)
+
+    def _over(self) -> bool:
+        state = self._state
+        if state is not None and (state.success or state.truncated or state.step >= STEPS):
+            return True
+        return state is not None and self._command_outcome()[0] in NEVER_MOVES
+
+    def _command_outcome(self) -> tuple[str, str]:
+        """How the command has ended so far, and why; two empty strings while it goes on."""
+        if self._result is None or not self._result.done():
+            return "", ""
+        result = self._result.result().result
+        return names.name_of(names.OUTCOMES, result.outcome), str(result.reason)
+
+    def _finish(self) -> None:
+        """Withdraw the command. Its result is not awaited: a simulator that stands has no time."""
+        if self._result is not None and not self._result.done():
+            cancel = self._goal.cancel_goal_async()
+            self._graph.wait(cancel.done, CALL_TIMEOUT)

@@ -1,0 +1,34 @@
+"""`vla launch`: a launch file through `ros2 launch`, or through the runner where there is none."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from vla_cli import paths
+
+
+def command(file: Path, arguments: list[str]) -> list[str]:
+    """The command line that starts a launch file here."""
+    ros2 = shutil.which("ros2") if os.environ.get("ROS_DISTRO") else None
+    start = [ros2, "launch"] if ros2 else [sys.executable, "-m", "launch_runner"]
+    return [*start, str(file), *arguments]
+
+
+def main(arguments: list[str]) -> int:
+    """usage: ./vla launch FILE [argument:=value…] [--show-args]
+
+    FILE: a path, or "sim" or "vla" for the launch files of vla_bringup.
+    """
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(main.__doc__)
+        return 0 if arguments else 2
+    line = command(paths.launch_file(arguments[0]), arguments[1:])
+    sys.stdout.flush()
+    os.execv(line[0], line)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
