@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,14 +89,14 @@ class DoneCounter:
     """The command is done once `count` consecutive inferences have said so; then it stays done."""
 
     def __init__(self) -> None:
-        self._command_id: int | None = None
+        self._command: Hashable = None
         self._consecutive = 0
         self._done = False
 
-    def update(self, command_id: int, fulfilled: bool, count: int) -> bool:
-        """Note one inference; a new command starts anew. count 0: never done."""
-        if command_id != self._command_id:
-            self._command_id, self._consecutive, self._done = command_id, 0, False
+    def update(self, command: Hashable, fulfilled: bool, count: int) -> bool:
+        """Note one inference; another command starts anew. count 0: never done."""
+        if command != self._command:
+            self._command, self._consecutive, self._done = command, 0, False
         self._consecutive = self._consecutive + 1 if fulfilled else 0
         self._done = self._done or 0 < count <= self._consecutive
         return self._done
@@ -124,7 +124,7 @@ class Policy:
         self.unknown_words = 0
         self._backend = backend
         self._done = DoneCounter()
-        self._command: tuple[int, Tokens] | None = None
+        self._command: tuple[tuple[int, str], Tokens] | None = None
         self._nothing = np.empty((0, checkpoint.action_space.width))
 
     def reset(self) -> None:
@@ -166,14 +166,16 @@ class Policy:
         """Chunk for an observation. What the model's runtime raises is passed on."""
         if observation.command is None:
             return Answer(Chunk(self._nothing))
+        # The text too: an id that a client gives twice must not serve the command before it.
+        command = (observation.command_id, observation.command)
         try:
-            tokens = self._tokens(observation.command_id, observation.command)
+            tokens = self._tokens(command)
             inputs = self._inputs(observation)
             start = time.perf_counter()
             language = self.cache.get(tokens.key, lambda: self._backend.encode_language(tokens))
             prediction = self._backend.forward(inputs, language)
             seconds = time.perf_counter() - start
-            chunk = self._chunk(observation.command_id, prediction, seconds)
+            chunk = self._chunk(command, prediction, seconds)
         except _Failure as failure:
             return self.refused(failure.problem)
         return Answer(chunk, _doubt(tokens))
@@ -182,11 +184,12 @@ class Policy:
         """An empty chunk, because of `problem`."""
         return Answer(Chunk(self._nothing), problem)
 
-    def _tokens(self, command_id: int, text: str) -> Tokens:
-        if self._command is None or self._command[0] != command_id:
+    def _tokens(self, command: tuple[int, str]) -> Tokens:
+        text = command[1]
+        if self._command is None or self._command[0] != command:
             tokens = self.checkpoint.tokenizer.encode(text)
             self.unknown_words += len(tokens.unknown)
-            self._command = (command_id, tokens)
+            self._command = (command, tokens)
         tokens = self._command[1]
         if tokens.known < max(1, self.min_known_share * tokens.count):
             raise _Failure(
@@ -237,13 +240,13 @@ class Policy:
             )
         return np.array([values], dtype=np.float32)
 
-    def _chunk(self, command_id: int, prediction: Prediction, seconds: float) -> Chunk:
+    def _chunk(self, command: Hashable, prediction: Prediction, seconds: float) -> Chunk:
         wrong = self._misfit(prediction)
         if wrong:
             raise _Failure(ProblemKind.ACTION, wrong)
         logits = prediction.steps_logits.astype(np.float64)
         fulfilled = int(logits.argmax()) == 0
-        done = self._done.update(command_id, fulfilled, self.done_count)
+        done = self._done.update(command, fulfilled, self.done_count)
         return Chunk(
             self._nothing if done else self.checkpoint.action_space.to_si(prediction.actions),
             done,

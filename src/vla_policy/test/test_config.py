@@ -1,0 +1,22 @@
+from pathlib import Path
+
+import yaml
+
+from vla_contract.parameters import fields, table
+from vla_policy.config import PolicyConfig
+
+PACKAGE = Path(__file__).parents[1]
+
+
+def test_readme_has_the_table_of_parameters():
+    assert table(PolicyConfig) in (PACKAGE / "README.md").read_text()
+
+
+def test_yaml_has_every_parameter_with_its_default():
+    text = (PACKAGE.parents[1] / "config" / "policy.yaml").read_text()
+    (section,) = yaml.safe_load(text).values()
+    expected = {
+        name: list(default) if isinstance(default, tuple) else default
+        for name, default, _ in fields(PolicyConfig)
+    }
+    assert section["ros__parameters"] == expected

@@ -1,0 +1,85 @@
+from vla_policy.health import Fault, Health, Level, State
+from vla_policy.inference import Problem, ProblemKind
+
+LIMITS = (2.0, 1.0)  # worker_timeout, observation_timeout
+
+
+def made(**options):
+    now = [100.0]
+    return now, Health(lambda: now[0], **options)
+
+
+def levels(health, busy_for=0.0):
+    return {f.value: s.level for f, s in health.states(busy_for, *LIMITS).items()}
+
+
+def test_before_the_first_observation_there_is_a_warning():
+    now, health = made()
+    now[0] += 50.0
+    assert health.states(0.0, *LIMITS)[Fault.COMMUNICATION] == State(
+        Level.WARN, "no observation yet"
+    )
+
+
+def test_each_problem_has_its_fault_and_the_next_answer_ends_it():
+    _, health = made()
+    for kind, fault in (
+        (ProblemKind.LANGUAGE, "language"),
+        (ProblemKind.ACTION, "action"),
+        (ProblemKind.OBSERVATION, "communication"),
+    ):
+        health.answered(Problem(kind, "because"))
+        found = levels(health)
+        assert found.pop(fault) == Level.ERROR
+        assert set(found.values()) == {Level.OK}
+        health.answered(None)
+        assert set(levels(health).values()) == {Level.OK}
+        assert health.problems[kind] == 1
+
+
+def test_a_doubt_is_a_warning():
+    _, health = made()
+    health.answered(Problem(ProblemKind.LANGUAGE, "unknown words: please", fatal=False))
+    assert levels(health)["language"] == Level.WARN
+
+
+def test_silence_is_an_error_that_an_observation_ends():
+    now, health = made()
+    health.answered(None)
+    now[0] += 0.9
+    assert levels(health)["communication"] == Level.OK
+    now[0] += 0.2
+    assert levels(health)["communication"] == Level.ERROR
+    health.answered(None)
+    assert levels(health)["communication"] == Level.OK
+
+
+def test_observations_that_are_all_skipped_are_silence_with_a_reason():
+    now, health = made()
+    health.skip("an observation is 9 s old")
+    assert health.states(0.0, *LIMITS)[Fault.COMMUNICATION].text == "an observation is 9 s old"
+    health.answered(None)
+    now[0] += 2.0
+    health.skip("an observation is 7 s old")
+    state = health.states(0.0, *LIMITS)[Fault.COMMUNICATION]
+    assert state.level == Level.ERROR
+    assert "7 s old" in state.text
+    assert health.skipped == 2
+
+
+def test_an_inference_that_hangs_is_an_action_fault_and_not_silence():
+    now, health = made()
+    health.answered(None)
+    now[0] += 2.5
+    assert levels(health, busy_for=1.9) == {"language": 0, "action": 0, "communication": 0}
+    assert levels(health, busy_for=2.1)["action"] == Level.ERROR
+
+
+def test_no_clock_decides_in_lock_step():
+    now, health = made(lock_step=True)
+    assert set(levels(health).values()) == {Level.OK}
+    health.answered(None)
+    now[0] += 100.0
+    assert set(levels(health, busy_for=50.0).values()) == {Level.OK}
+    health.answered(Problem(ProblemKind.ACTION, "because"))
+    assert levels(health)["action"] == Level.ERROR

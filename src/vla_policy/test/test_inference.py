@@ -1,0 +1,199 @@
+import math
+
+import numpy as np
+import pytest
+
+from vla_contract.images import resize_area
+from vla_policy.backends import BackendError, LanguageFeatures, Prediction
+from vla_policy.checkpoint import Checkpoint
+from vla_policy.inference import DoneCounter, Policy, ProblemKind
+from vla_policy.testing import CAMERAS, STATE_NAMES
+
+
+class FakeBackend:
+    """Notes its inputs and answers `prediction`."""
+
+    name = "fake"
+
+    def __init__(self, rows=32, width=4):
+        self.prediction = answer(rows, width)
+        self.inputs = []
+        self.commands = 0
+
+    def load(self, checkpoint):
+        pass
+
+    def encode_language(self, tokens):
+        self.commands += 1
+        empty = np.zeros((1, 16, 1), dtype=np.float32)
+        return LanguageFeatures(empty, empty[..., 0], empty[:, 0])
+
+    def forward(self, inputs, language):
+        self.inputs.append(inputs)
+        return self.prediction
+
+
+def answer(rows=32, width=4, value=0.5, steps=None):
+    logits = np.zeros(rows + 1, dtype=np.float32)
+    logits[rows if steps is None else steps] = 30.0
+    return Prediction(np.full((rows, width), value, dtype=np.float32), logits)
+
+
+@pytest.fixture
+def backend():
+    return FakeBackend()
+
+
+@pytest.fixture
+def policy(checkpoint_folder, backend):
+    return Policy(Checkpoint.load(checkpoint_folder), backend, done_count=3)
+
+
+def refused(policy, observation, kind):
+    result = policy.answer(observation)
+    assert result.chunk.actions.shape == (0, 4)
+    assert result.problem.kind is kind
+    assert result.problem.fatal
+    assert "\n" not in result.problem.text
+    return result.problem.text
+
+
+def test_actions_are_in_si_units(policy, observation, space):
+    result = policy.answer(observation())
+    assert result.problem is None
+    assert result.chunk.actions.shape == (space.chunk_length, 4)
+    assert result.chunk.actions.dtype == np.float64
+    assert result.chunk.actions[0] == pytest.approx([0.4, 0.4, 0.4, 0.5])
+    assert result.chunk.inference_time > 0.0
+    assert math.isnan(result.chunk.confidence)
+
+
+def test_inputs_are_resized_ordered_and_masked(policy, backend, observation):
+    noise = np.random.default_rng(0).integers(0, 255, (480, 640, 3), dtype=np.uint8)
+    names = (CAMERAS[1], CAMERAS[0])
+    policy.answer(observation(camera_names=names, images=(noise, None)))
+    inputs = backend.inputs[-1]
+    assert inputs.images.shape == (1, 2, 96, 96, 3)
+    assert (inputs.images[0, 1] == resize_area(noise, 96, 96)).all()
+    assert not inputs.images[0, 0].any()
+    assert inputs.camera_mask.tolist() == [[0.0, 1.0]]
+
+
+def test_state_is_in_the_checkpoint_s_order(policy, backend, observation):
+    values = {"other_joint": 9.0, **{name: i for i, name in enumerate(STATE_NAMES)}}
+    policy.answer(observation(state=dict(reversed(values.items()))))
+    assert backend.inputs[-1].state.tolist() == [[0.0, 1.0, 2.0, 3.0]]
+
+
+def test_no_command_gives_an_empty_chunk_and_no_problem(policy, backend, observation):
+    result = policy.answer(observation(command=None))
+    assert (result.chunk.actions.size, result.chunk.done, result.problem) == (0, False, None)
+    assert not backend.inputs
+
+
+def test_commands_that_are_not_understood(policy, backend, observation):
+    text = refused(policy, observation(command="fetch some coffee"), ProblemKind.LANGUAGE)
+    assert "0 known of 3 words" in text
+    assert "'open the drawer'" in text
+    refused(policy, observation(command="", command_id=2), ProblemKind.LANGUAGE)
+    refused(policy, observation(command="feed the poor cat", command_id=3), ProblemKind.LANGUAGE)
+    refused(policy, observation(command="ü" * 100_000, command_id=4), ProblemKind.LANGUAGE)
+    assert policy.unknown_words == 6
+    assert not backend.inputs
+
+
+def test_some_unknown_words_are_a_warning(policy, observation):
+    result = policy.answer(observation(command="please open the drawer"))
+    assert result.chunk.actions.size
+    assert not result.problem.fatal
+    assert result.problem.text == "unknown words: please"
+
+
+def test_other_cameras_are_refused(policy, observation):
+    changed = observation(camera_names=("corner2", "wrist"))
+    text = refused(policy, changed, ProblemKind.OBSERVATION)
+    assert "cameras corner2, wrist; accepted: corner2, gripper_pov" in text
+    one = observation(camera_names=("corner2",), images=(None,))
+    refused(policy, one, ProblemKind.OBSERVATION)
+    assert "no camera" in refused(policy, observation(images=(None, None)), ProblemKind.OBSERVATION)
+
+
+def test_a_state_that_lacks_something(policy, observation):
+    state = dict.fromkeys(STATE_NAMES[:2], 0.0)
+    text = refused(policy, observation(state=state), ProblemKind.OBSERVATION)
+    assert "lacks end_effector.z, gripper_opening; it has: end_effector.x" in text
+    broken = {**dict.fromkeys(STATE_NAMES, 0.0), "end_effector.z": math.nan}
+    text = refused(policy, observation(state=broken), ProblemKind.OBSERVATION)
+    assert "end_effector.z is not finite" in text
+
+
+@pytest.mark.parametrize("part", ["actions", "steps_logits"])
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_output_that_is_not_finite(policy, backend, observation, part, value):
+    getattr(backend.prediction, part)[-1] = value
+    assert "not finite" in refused(policy, observation(), ProblemKind.ACTION)
+    with pytest.raises(BackendError, match="not finite"):
+        policy.warm_up(1)
+
+
+@pytest.mark.parametrize(
+    ("rows", "width", "words"),
+    [(33, 4, "33 actions of 4"), (32, 3, "1 to 32 of 4 .linear_x"), (0, 4, "0 actions")],
+)
+def test_output_of_a_wrong_size_fails_the_warm_up(checkpoint_folder, rows, width, words):
+    policy = Policy(Checkpoint.load(checkpoint_folder), FakeBackend(rows, width))
+    with pytest.raises(BackendError, match=words):
+        policy.warm_up(2)
+
+
+def test_warm_up_runs_both_branches(policy, backend):
+    assert len(policy.warm_up(4)) == 4
+    assert (backend.commands, len(backend.inputs)) == (4, 4)
+
+
+def test_language_runs_once_per_wording_until_reset(policy, backend, observation):
+    for command_id, text in (
+        (1, "open the drawer"),
+        (1, "open the drawer"),
+        (2, "Open the DRAWER"),
+    ):
+        policy.answer(observation(command_id=command_id, command=text))
+    assert (backend.commands, policy.cache.hits) == (1, 2)
+    policy.reset()
+    policy.answer(observation())
+    assert backend.commands == 2
+
+
+def test_done_holds_for_several_inferences_and_then_stays(policy, backend, observation):
+    backend.prediction = answer(steps=0)
+    chunks = [policy.answer(observation()).chunk for _ in range(4)]
+    assert [chunk.done for chunk in chunks] == [False, False, True, True]
+    assert [chunk.actions.shape[0] for chunk in chunks] == [32, 32, 0, 0]
+    assert chunks[3].progress == 1.0
+    assert not policy.answer(observation(command_id=2)).chunk.done
+    for _ in range(3):
+        policy.answer(observation(command_id=2))
+    assert not policy.answer(observation(command_id=2, command="open the window")).chunk.done
+
+
+def test_progress_is_the_share_of_the_horizon(policy, backend, observation):
+    for steps, progress in ((None, 0.0), (32, 0.0), (16, 0.5), (8, 0.75)):
+        backend.prediction = answer(steps=steps)
+        assert policy.answer(observation()).chunk.progress == pytest.approx(progress, abs=1e-6)
+
+
+def test_done_counter():
+    counter = DoneCounter()
+    said = [(1, True), (1, False), (1, True), (1, True), (1, False), (2, False), (2, True)]
+    assert [counter.update(i, f, 2) for i, f in said] == [
+        False, False, False, True, True, False, False,
+    ]  # fmt: skip
+    assert not any(DoneCounter().update(1, True, 0) for _ in range(5))
+
+
+def test_what_the_runtime_raises_is_passed_on(policy, backend, observation):
+    backend.forward = lambda inputs, language: 1 // 0
+    with pytest.raises(ZeroDivisionError):
+        policy.answer(observation())
+    with pytest.raises(BackendError, match="cannot run: "):
+        policy.warm_up(1)
