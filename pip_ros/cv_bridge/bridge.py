@@ -60,7 +60,8 @@ class CvBridge:
     def imgmsg_to_cv2(self, img_msg: Image, desired_encoding: str = "passthrough") -> np.ndarray:
         """Return an image message as an array, height × width (× channels), in native byte order.
 
-        With "passthrough" the array may share the message's memory; else it is converted to the desired encoding.
+        With "passthrough" the array may share the message's memory; else it is converted to the
+        desired encoding.
 
         Raises:
             CvBridgeError: an encoding is unknown, or there is no conversion between the two.
@@ -72,18 +73,21 @@ class CvBridge:
         if isinstance(data, list):
             data = np.asarray(data, dtype=np.uint8)
         width = min(img_msg.width, img_msg.step // (dtype.itemsize * channels))
-        shape, strides = (img_msg.height, width), (img_msg.step, dtype.itemsize * channels)
+        shape: tuple[int, ...] = (img_msg.height, width)
+        strides: tuple[int, ...] = (img_msg.step, dtype.itemsize * channels)
         if channels != 1:
             shape, strides = (*shape, channels), (*strides, dtype.itemsize)
         if img_msg.height * img_msg.step > memoryview(data).nbytes:
             raise TypeError("buffer is too small for requested array")
-        image = np.ndarray(shape, dtype, buffer=data, strides=strides)
+        image: np.ndarray = np.ndarray(shape, dtype, buffer=data, strides=strides)
         image = np.ascontiguousarray(image.astype(dtype.newbyteorder("="), copy=False))
         if desired_encoding == "passthrough":
             return image
         return _convert(image, img_msg.encoding, desired_encoding)
 
-    def cv2_to_imgmsg(self, cvim: np.ndarray, encoding: str = "passthrough", header: Any = None) -> Image:
+    def cv2_to_imgmsg(
+        self, cvim: np.ndarray, encoding: str = "passthrough", header: Any = None
+    ) -> Image:
         """Return an array as an image message; nothing is converted.
 
         Raises:
@@ -98,8 +102,13 @@ class CvBridge:
             msg.header = header
         msg.height, msg.width = cvim.shape[:2]
         msg.encoding = cv_type if encoding == "passthrough" else encoding
-        if encoding != "passthrough" and self.cvtype_to_name.get(self.encoding_to_cvtype2(encoding)) != cv_type:
-            raise CvBridgeError(f"encoding specified as {encoding}, but image has incompatible type {cv_type}")
+        if (
+            encoding != "passthrough"
+            and self.cvtype_to_name.get(self.encoding_to_cvtype2(encoding)) != cv_type
+        ):
+            raise CvBridgeError(
+                f"encoding specified as {encoding}, but image has incompatible type {cv_type}"
+            )
         msg.is_bigendian = cvim.dtype.byteorder == ">"
         msg.data.frombytes(cvim.tobytes())
         msg.step = len(msg.data) // msg.height if msg.height else 0
@@ -111,7 +120,8 @@ class CvBridge:
         """Return a compressed image message as an array: as it was encoded, or converted from BGR.
 
         Raises:
-            CvBridgeError: the encoding is unknown, there is no conversion to it, or the data is no image.
+            CvBridgeError: the encoding is unknown, there is no conversion to it, or this is no
+            image.
         """
         buffer = np.frombuffer(cmprs_img_msg.data, dtype=np.uint8)
         try:
@@ -122,7 +132,9 @@ class CvBridge:
             return image
         return _convert(image, "bgr8", desired_encoding)
 
-    def cv2_to_compressed_imgmsg(self, cvim: np.ndarray, dst_format: str = "jpg") -> CompressedImage:
+    def cv2_to_compressed_imgmsg(
+        self, cvim: np.ndarray, dst_format: str = "jpg"
+    ) -> CompressedImage:
         """Return an array as a compressed image message, in the format of this file extension.
 
         Raises:

@@ -18,7 +18,7 @@ BAYER = {
 
 
 def _codes() -> dict[tuple[Color, Color], int | None]:
-    """Return OpenCV's conversion code for each pair that can be converted; None where nothing is to be done."""
+    """Return OpenCV's conversion codes by source and target; None where nothing is to be done."""
     codes: dict[tuple[Color, Color], int | None] = {(Color.YUV422, Color.YUV422): None}
     for target in PLAIN:
         codes[target, target] = None
@@ -43,10 +43,13 @@ def _code(source: Encoding, target: Encoding, source_name: str, target_name: str
         return CODES[source.color, target.color]
     if source.color is None and target.color is not None:
         raise RuntimeError(
-            f"[{source_name}] is not a color format. but [{target_name}] is. The conversion does not make sense"
+            f"[{source_name}] is not a color format. but [{target_name}] is. "
+            "The conversion does not make sense"
         )
     if source.channels != target.channels:
-        raise RuntimeError(f"[{source_name}] and [{target_name}] do not have the same number of channel")
+        raise RuntimeError(
+            f"[{source_name}] and [{target_name}] do not have the same number of channel"
+        )
     return None
 
 
@@ -55,19 +58,26 @@ def _bits(encoding: Encoding) -> int:
 
 
 def _change_depth(image: np.ndarray, source: Encoding, target: Encoding) -> np.ndarray:
-    """Return the image in another depth: 8 and 16 bits are scaled to each other, all else is only rounded and clipped."""
+    """Return the image in another depth.
+
+    8 and 16 bits are scaled to each other, all else is only rounded and clipped.
+    """
     if source.depth == target.depth:
         return image
-    scale = {(8, 16): 65535.0 / 255.0, (16, 8): 255.0 / 65535.0}.get((_bits(source), _bits(target)), 1.0)
+    scale = {(8, 16): 65535.0 / 255.0, (16, 8): 255.0 / 65535.0}.get(
+        (_bits(source), _bits(target)), 1.0
+    )
     dtype = np.dtype(DTYPES[target.depth])
     values = image.astype(np.float64) * scale
     if dtype.kind == "f":
         return values.astype(dtype)
     limits = np.iinfo(dtype)
-    return np.nan_to_num(np.clip(np.rint(values), limits.min, limits.max), nan=limits.min).astype(dtype)
+    return np.nan_to_num(np.clip(np.rint(values), limits.min, limits.max), nan=limits.min).astype(
+        dtype
+    )
 
 
-def cvtColor2(image: np.ndarray, encoding_in: str, encoding_out: str) -> np.ndarray:  # noqa: N802
+def cvtColor2(image: np.ndarray, encoding_in: str, encoding_out: str) -> np.ndarray:
     """Return a copy of an image in another encoding.
 
     Raises:

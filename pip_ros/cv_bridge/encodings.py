@@ -61,7 +61,12 @@ CV_DEPTHS = {depth: getattr(cv2, f"CV_{depth}") for depth in DTYPES}
 
 
 def _named() -> dict[str, Encoding]:
-    colors = {"rgb": (3, Color.RGB), "bgr": (3, Color.BGR), "rgba": (4, Color.RGBA), "bgra": (4, Color.BGRA)}
+    colors = {
+        "rgb": (3, Color.RGB),
+        "bgr": (3, Color.BGR),
+        "rgba": (4, Color.RGBA),
+        "bgra": (4, Color.BGRA),
+    }
     table = {"mono8": Encoding("8U", 1, Color.GRAY), "mono16": Encoding("16U", 1, Color.GRAY)}
     for bits in (8, 16):
         for name, (channels, color) in colors.items():
@@ -92,7 +97,7 @@ def parse_encoding(name: str) -> Encoding:
     return Encoding(match[1], int(match[2] or 1), None)
 
 
-def getCvType(encoding: str) -> int:  # noqa: N802
+def getCvType(encoding: str) -> int:
     """Return OpenCV's type number of an encoding.
 
     Raises:

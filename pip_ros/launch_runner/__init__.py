@@ -1,6 +1,6 @@
 """Starts XML launch files as processes, where ``ros2 launch`` itself is not installed.
 
-    python -m launch_runner FILE|PACKAGE FILE [argument:=value…] [--show-args] [--print]
+python -m launch_runner FILE|PACKAGE FILE [argument:=value…] [--show-args] [--print]
 """
 
 from .errors import LaunchError

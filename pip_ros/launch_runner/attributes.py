@@ -6,7 +6,8 @@ All of these raise SubstitutionError where a substitution is malformed or has no
 from __future__ import annotations
 
 from .document import Element
-from .substitutions import Scope, boolean, parse, perform, truth
+from .substitutions import Scope, boolean, perform, truth
+from .template import parse
 
 
 def needed(element: Element, name: str, scope: Scope) -> str:

@@ -16,11 +16,12 @@ from .document import Element, load
 from .errors import LaunchError
 from .interpreter import interpret
 from .runner import LaunchRunner
-from .substitutions import Scope, SubstitutionError
+from .substitutions import Scope
+from .template import SubstitutionError
 
 
 def find_file(words: Sequence[str]) -> Path:
-    """Return the launch file that one word (a path) or two (a package, and a file's name in its share) mean.
+    """Return the launch file that one word (a path) or two (package, file name) mean.
 
     Raises:
         LaunchError: there is no such package or file, or more than one.
@@ -50,12 +51,14 @@ def parse_words(words: Sequence[str]) -> tuple[Path, dict[str, str]]:
     """
     names = [word for word in words if ":=" not in word]
     if not 1 <= len(names) <= 2:
-        raise LaunchError(f"expected FILE or PACKAGE FILE, then name:=value, got: {' '.join(names) or 'nothing'}")
+        raise LaunchError(
+            f"expected FILE or PACKAGE FILE, then name:=value, got: {' '.join(names) or 'nothing'}"
+        )
     return find_file(names), dict(word.split(":=", 1) for word in words if ":=" in word)
 
 
 def declared_arguments(root: Element, scope: Scope, seen: tuple[Path, ...] = ()) -> list[Element]:
-    """Return the <arg> elements of a file and of what it includes, as far as the includes can be told beforehand."""
+    """Return the <arg> elements of a file and of what it includes, where that can be told."""
     found = []
     scope.place.file = root.file
     for element in root.children:
@@ -119,8 +122,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Do what the command line says and return the exit code."""
     parser = argparse.ArgumentParser(prog="launch_runner", description=__doc__)
     parser.add_argument("words", nargs="*", metavar="FILE | PACKAGE FILE [name:=value…]")
-    parser.add_argument("-s", "--show-args", action="store_true", help="show the file's arguments and exit")
-    parser.add_argument("-p", "--print", action="store_true", help="show the processes it would start and exit")
+    parser.add_argument(
+        "-s", "--show-args", action="store_true", help="show the file's arguments and exit"
+    )
+    parser.add_argument(
+        "-p", "--print", action="store_true", help="show the processes it would start and exit"
+    )
     options = parser.parse_intermixed_args(argv)
     try:
         file, arguments = parse_words(options.words)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 
-from .substitutions import Scope, Template, parse, perform
+from .substitutions import Scope, perform
+from .template import Template, parse
 
 
 def split(text: str, scope: Scope) -> list[str]:

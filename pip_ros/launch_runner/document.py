@@ -1,4 +1,4 @@
-"""A launch file as a tree of elements that know their line, held to the tags and attributes that exist."""
+"""A launch file as a tree of elements with their lines, held to what tags and attributes exist."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ from xml.parsers import expat
 from .errors import LaunchError
 
 CONDITIONS = frozenset({"if", "unless"})
-PROCESS = CONDITIONS | {"cwd", "name", "launch-prefix", "output", "respawn", "respawn_delay", "shell"}
+PROCESS = CONDITIONS | {
+    "cwd",
+    "name",
+    "launch-prefix",
+    "output",
+    "respawn",
+    "respawn_delay",
+    "shell",
+}
 NODE = (PROCESS - {"shell"}) | {"pkg", "exec", "namespace", "exec_name", "args", "ros_args"}
 ACTIONS = frozenset(
     {
@@ -57,10 +65,14 @@ RULES = {
     "node": Rule(NODE, ("exec",), frozenset({"env", "param", "remap"})),
     "node/env": NAME_VALUE,
     "node/param": Rule(
-        frozenset({"name", "value", "value-sep", "type", "from", "allow_substs"}), (), frozenset({"param"})
+        frozenset({"name", "value", "value-sep", "type", "from", "allow_substs"}),
+        (),
+        frozenset({"param"}),
     ),
     "node/remap": Rule(frozenset({"from", "to"}), ("from", "to")),
-    "param/param": Rule(frozenset({"name", "value", "value-sep", "type"}), ("name",), frozenset({"param"})),
+    "param/param": Rule(
+        frozenset({"name", "value", "value-sep", "type"}), ("name",), frozenset({"param"})
+    ),
     "push-ros-namespace": NAMESPACE,
     "push_ros_namespace": NAMESPACE,
     "set_env": SET,
@@ -95,7 +107,7 @@ def load(file: Path) -> Element:
     """Read a launch file.
 
     Raises:
-        LaunchError: the file is missing, is no XML, or has a tag or an attribute that does not exist.
+        LaunchError: the file is missing, is no XML, or has an unknown tag or attribute.
     """
     try:
         text = file.read_bytes()
@@ -126,7 +138,9 @@ def _parse(text: bytes, file: Path) -> Element:
     try:
         parser.Parse(text, True)
     except expat.ExpatError as error:
-        raise LaunchError(f"not well-formed XML: {expat.ErrorString(error.code)}", file, error.lineno) from error
+        raise LaunchError(
+            f"not well-formed XML: {expat.ErrorString(error.code)}", file, error.lineno
+        ) from error
     return holder.children[0]
 
 
@@ -134,7 +148,9 @@ def _check(element: Element, rule_name: str) -> None:
     rule = RULES[rule_name]
     for name in element.attributes:
         if name not in rule.attributes:
-            raise element.error(f"unknown attribute '{name}', expected one of: {', '.join(sorted(rule.attributes))}")
+            raise element.error(
+                f"unknown attribute '{name}', expected one of: {', '.join(sorted(rule.attributes))}"
+            )
     for name in rule.required:
         if name not in element.attributes:
             raise element.error(f"the attribute '{name}' is missing")
@@ -143,6 +159,10 @@ def _check(element: Element, rule_name: str) -> None:
     for child in element.children:
         if child.tag not in rule.children:
             known = ", ".join(sorted(rule.children)) or "no tags at all"
-            raise LaunchError(f"unknown tag <{child.tag}> in <{element.tag}>, expected: {known}", child.file, child.line)
+            raise LaunchError(
+                f"unknown tag <{child.tag}> in <{element.tag}>, expected: {known}",
+                child.file,
+                child.line,
+            )
         nested = f"{element.tag}/{child.tag}"
         _check(child, nested if nested in RULES else child.tag)

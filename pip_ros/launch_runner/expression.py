@@ -1,7 +1,7 @@
-"""The part of Python that ``$(eval …)`` may use here: values, arithmetic, comparisons, a few functions.
+"""The part of Python that ``$(eval …)`` may use here.
 
-launch evaluates any Python expression. What launch files need is far less, and a file should not be able to do more
-than start what it says.
+launch evaluates any Python expression. What launch files need is far less (values, arithmetic,
+comparisons, a few functions), and a file should not be able to do more than start what it says.
 """
 
 from __future__ import annotations
@@ -17,10 +17,24 @@ class ExpressionError(ValueError):
     """The expression cannot be evaluated."""
 
 
-NAMES: dict[str, Any] = {name: value for name, value in vars(math).items() if not name.startswith("_")}
+NAMES: dict[str, Any] = {
+    name: value for name, value in vars(math).items() if not name.startswith("_")
+}
 NAMES |= {f.__name__: f for f in (abs, bool, float, int, len, max, min, round, str, sum)}
 METHODS = frozenset(
-    {"endswith", "format", "join", "lower", "lstrip", "replace", "rstrip", "split", "startswith", "strip", "upper"}
+    {
+        "endswith",
+        "format",
+        "join",
+        "lower",
+        "lstrip",
+        "replace",
+        "rstrip",
+        "split",
+        "startswith",
+        "strip",
+        "upper",
+    }
 )
 BINARY: dict[type, Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,

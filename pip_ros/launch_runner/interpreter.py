@@ -71,7 +71,9 @@ def _arg(element: Element, state: _State) -> None:
         variables[name] = default
     choices = [choice.attributes["value"] for choice in element.children]
     if choices and variables[name] not in choices:
-        raise element.error(f"argument '{name}' is '{variables[name]}', expected one of: {', '.join(choices)}")
+        raise element.error(
+            f"argument '{name}' is '{variables[name]}', expected one of: {', '.join(choices)}"
+        )
 
 
 def _let(element: Element, state: _State) -> None:

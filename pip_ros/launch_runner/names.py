@@ -14,7 +14,9 @@ def check_name(name: str) -> None:
         ValueError: it is not.
     """
     if NAME.fullmatch(name) is None:
-        raise ValueError(f"'{name}' is no node name: letters, digits and '_', not beginning with a digit")
+        raise ValueError(
+            f"'{name}' is no node name: letters, digits and '_', not beginning with a digit"
+        )
 
 
 def check_namespace(namespace: str) -> None:
@@ -28,7 +30,10 @@ def check_namespace(namespace: str) -> None:
 
 
 def join_namespace(base: str | None, namespace: str | None) -> str | None:
-    """Return a namespace below another one, absolute; an absolute one replaces it, and None stands for none given."""
+    """Return a namespace below another one, absolute; None stands for none given.
+
+    An absolute namespace replaces the other one.
+    """
     if namespace is None:
         joined = base
     elif not base or namespace.startswith("/"):

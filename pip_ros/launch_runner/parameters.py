@@ -10,7 +10,8 @@ from typing import Any
 import yaml
 
 from .document import Element
-from .substitutions import Scope, parse, perform
+from .substitutions import Scope, perform
+from .template import parse
 
 SCALARS = (bool, int, float, str)
 TYPES: dict[str, tuple[type | None, bool]] = {
@@ -27,7 +28,7 @@ TYPES: dict[str, tuple[type | None, bool]] = {
 
 
 def parameter_file(element: Element, node_name: str | None, scope: Scope) -> Path:
-    """Return the parameter file of a <param> that stands in a <node>: the one it names, or a new temporary one.
+    """Return the file of a <param> of a <node>: the one it names, or a new temporary one.
 
     Raises:
         LaunchError: the element is malformed or names no file.
@@ -72,8 +73,9 @@ def flatten(element: Element, scope: Scope, prefix: str = "") -> dict[str, Any]:
 def typed_value(text: str | list[str], kind: str, scope: Scope) -> Any:
     """Return the value that a text, or a list of texts, stands for.
 
-    As launch does it, the text is typed before its substitutions are performed, and what they give is typed again: so
-    "1" is an integer, and so is $(var x) when x is 1, but "[$(var x)]" is a list of one text.
+    As launch does it, the text is typed before its substitutions are performed, and what they give
+    is typed again: so "1" is an integer, and so is $(var x) when x is 1, but "[$(var x)]" is a list
+    of one text.
 
     Raises:
         SubstitutionError: a substitution is malformed or has no value.
@@ -115,8 +117,10 @@ def _coerce(text: str, scalar: type | None, is_list: bool, *, lenient: bool) -> 
                 return text
             raise
     value = _from_yaml(text, lenient)
-    wanted = (scalar, str) if lenient else (scalar,)
-    if is_list and not (isinstance(value, list) and all(isinstance(item, wanted) for item in value)):
+    wanted = tuple(kind for kind in (scalar, str if lenient else None) if kind is not None)
+    if is_list and not (
+        isinstance(value, list) and all(isinstance(item, wanted) for item in value)
+    ):
         raise ValueError(f"'{text}' is no list of {scalar.__name__ if scalar else 'values'}")
     if not is_list and scalar is bool and not isinstance(value, wanted):
         raise ValueError(f"'{text}' is no bool")

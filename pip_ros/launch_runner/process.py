@@ -1,4 +1,4 @@
-"""One process of a launch: started, watched, its output passed on line by line, started again where that is wanted."""
+"""One process of a launch: started, watched, its output passed on, started again if so wanted."""
 
 from __future__ import annotations
 
@@ -18,14 +18,17 @@ Print = Callable[[str], None]
 
 
 def _die_with(parent: int) -> Callable[[], None]:
-    """Return what a new process does before it runs: ask for SIGTERM at its parent's death, and obey SIGINT.
+    """Return what a new process does before it runs.
 
-    SIGTERM, because a node brakes on it before it exits.
+    It asks for SIGTERM at its parent's death, and obeys SIGINT. SIGTERM, because a node brakes on
+    it before it exits.
     """
 
     def prepare() -> None:
         _prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's background job would inherit to ignore it
+        signal.signal(
+            signal.SIGINT, signal.SIG_DFL
+        )  # a shell's background job would inherit to ignore it
         if os.getppid() != parent:  # it died in between
             os.kill(os.getpid(), signal.SIGTERM)
 
@@ -44,7 +47,7 @@ class Process:
         self._returncode: int | None = None
         self._lock = threading.Lock()
         self._stopping = threading.Event()
-        # The kernel means the parent's thread, not its process: a thread that starts a child must outlive it.
+        # For the kernel a thread is the parent: it must live as long as the child it started.
         self._thread = threading.Thread(target=self._run, name=spec.label, daemon=True)
 
     @property
@@ -55,7 +58,7 @@ class Process:
 
     @property
     def returncode(self) -> int | None:
-        """How it ended: an exit status, a negative signal number, or None when it runs or was never started."""
+        """How it ended: exit status, negative signal number, or None (it runs, or never did)."""
         return None if self._thread.is_alive() else self._returncode
 
     @property
@@ -68,7 +71,7 @@ class Process:
         self._thread.start()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait for its last end and return whether it has come; a process that was never started has ended."""
+        """Wait for its last end and return whether it has come; never started counts as ended."""
         if self._thread.is_alive():
             self._thread.join(timeout)
         return not self._thread.is_alive()
@@ -105,7 +108,10 @@ class Process:
         if child is None:
             return
         self._print(f"[INFO] [{label}]: process started with pid [{child.pid}]")
-        readers = [self._read(child.stdout, self.spec.output != "log"), self._read(child.stderr, True)]
+        readers = [
+            self._read(child.stdout, self.spec.output != "log"),
+            self._read(child.stderr, True),
+        ]
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
         with self._lock:
             self._returncode = child.wait()
@@ -116,7 +122,8 @@ class Process:
         else:
             command = " ".join(self.spec.command)
             self._print(
-                f"[ERROR] [{label}]: process has died [pid {child.pid}, exit code {self._returncode}, cmd '{command}']."
+                f"[ERROR] [{label}]: process has died "
+                f"[pid {child.pid}, exit code {self._returncode}, cmd '{command}']."
             )
 
     def _spawn(self) -> subprocess.Popen[bytes] | None:
@@ -132,8 +139,8 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                start_new_session=True,  # a Ctrl-C at the terminal reaches the runner alone, which passes it on
-                preexec_fn=_die_with(os.getpid()),  # noqa: PLW1509 - it calls one function looked up before
+                start_new_session=True,  # Ctrl-C reaches the runner alone, which passes it on
+                preexec_fn=_die_with(os.getpid()),
             )
             self.starts += 1
             return self._child

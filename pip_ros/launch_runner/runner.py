@@ -27,11 +27,11 @@ def print_line(line: str) -> None:
 class LaunchRunner:
     """Starts the processes of a launch file and ends them.
 
-    Ending is SIGINT to all, SIGTERM `sigterm_timeout` seconds later to those still there, SIGKILL `sigkill_timeout`
-    seconds after that.
+    Ending is SIGINT to all, SIGTERM `sigterm_timeout` seconds later to those still there, SIGKILL
+    `sigkill_timeout` seconds after that.
 
     Raises:
-        LaunchError: the file, an included one or an argument is wrong; nothing has been started then.
+        LaunchError: the file, an included one or an argument is wrong; nothing is started then.
     """
 
     def __init__(
@@ -107,9 +107,10 @@ class LaunchRunner:
                 process.signal(number)
 
     def pids(self) -> dict[str, int]:
-        """Return the process id of every running node by its name; with the namespace where two share a name.
+        """Return the process id of every running node by its name.
 
-        A process without a node's name stands under its label.
+        Where two nodes share a name, their namespaces are part of it. A process without a node's
+        name stands under its label.
         """
         short = Counter((spec.node or spec.label).rsplit("/", 1)[-1] for spec in self.specs)
         pids = {}

@@ -90,7 +90,12 @@ def _parameters(element: Element, node: str | None, scope: Scope) -> list[str]:
 
 
 def _spec(
-    element: Element, scope: Scope, command: list[str], number: int, name: str | None, node: str | None
+    element: Element,
+    scope: Scope,
+    command: list[str],
+    number: int,
+    name: str | None,
+    node: str | None,
 ) -> ProcessSpec:
     prefix = text(element, "launch-prefix", scope) or scope.variables.get("launch-prefix", "")
     command = [*shlex.split(prefix), *command]

@@ -1,12 +1,8 @@
-"""The ``$(name argument…)`` of launch files: parsing and evaluating.
-
-A parsed text is a list of parts, each a plain text or a call; the rules of quoting and escaping are launch's.
-"""
+"""The substitutions of launch files: what each ``$(name argument…)`` stands for."""
 
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,24 +16,7 @@ from ament_index_python.packages import (
 )
 
 from .expression import ExpressionError, evaluate
-
-IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
-
-
-class SubstitutionError(ValueError):
-    """A substitution is malformed or has no value; the caller knows the place."""
-
-
-@dataclass(frozen=True)
-class Call:
-    """One ``$(name argument…)``."""
-
-    name: str
-    arguments: tuple[Template, ...]
-
-
-Part = str | Call
-Template = list[Part]
+from .template import Call, SubstitutionError, Template
 
 
 @dataclass
@@ -60,82 +39,11 @@ class Scope:
         return Scope(dict(self.variables), dict(self.environment), self.place)
 
 
-class _Parser:
-    """Recursive descent over one text."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.at = 0
-
-    def peek(self, ahead: int = 0) -> str:
-        return self.text[self.at + ahead : self.at + ahead + 1]
-
-    def starts_call(self) -> bool:
-        return self.peek() == "$" and self.peek(1) == "("
-
-    def template(self, end: str = "", stop: str = "") -> Template:
-        """Read up to the character `end` (all of the text when it is empty), or before one of `stop`."""
-        parts: Template = []
-        plain = ""
-        while self.at < len(self.text) and self.peek() != end and self.peek() not in (*stop, ""):
-            if self.starts_call():
-                parts += [plain] if plain else []
-                plain = ""
-                parts.append(self.call())
-                continue
-            if self.peek() == "\\" and self.peek(1) not in ("", " " if stop else ""):
-                self.at += 1
-            plain += self.peek()
-            self.at += 1
-        return parts + ([plain] if plain else [])
-
-    def call(self) -> Call:
-        """Read a call whose ``$(`` is next."""
-        begin = self.at
-        self.at += 2
-        match = IDENTIFIER.match(self.text, self.at)
-        if match is None:
-            raise SubstitutionError(f"a name is missing after '$(' in '{self.text[begin:]}'")
-        self.at = match.end()
-        arguments = []
-        while self.peek() == " ":
-            self.at += 1
-            arguments.append(self.argument())
-        if self.peek() != ")":
-            raise SubstitutionError(f"the closing ')' is missing in '{self.text[begin:]}'")
-        self.at += 1
-        return Call(match[0], tuple(arguments))
-
-    def argument(self) -> Template:
-        """Read a quoted or a plain argument."""
-        quote = self.peek()
-        if quote not in ("'", '"') or not quote:
-            value = self.template(stop=" )")
-            if not value:
-                raise SubstitutionError(f"an argument is missing in '{self.text}'")
-            return value
-        self.at += 1
-        value = self.template(end=quote)
-        if self.peek() != quote:
-            raise SubstitutionError(f"the closing {quote} is missing in '{self.text}'")
-        self.at += 1
-        return value
-
-
-def parse(text: str) -> Template:
-    """Return the parts of a text.
-
-    Raises:
-        SubstitutionError: a substitution in it is malformed.
-    """
-    return _Parser(text).template()
-
-
 def perform(parts: Template, scope: Scope) -> str:
     """Return the text with every substitution replaced by its value.
 
     Raises:
-        SubstitutionError: a substitution is unknown, has a wrong number of arguments, or has no value.
+        SubstitutionError: a substitution is unknown, has wrong arguments, or has no value.
     """
     return "".join(part if isinstance(part, str) else _perform_call(part, scope) for part in parts)
 
@@ -147,7 +55,9 @@ def _perform_call(call: Call, scope: Scope) -> str:
     function, least, most = SUBSTITUTIONS[call.name]
     if not least <= len(call.arguments) <= most:
         count = str(least) if least == most else f"{least} to {most}"
-        raise SubstitutionError(f"$({call.name}) takes {count} arguments, got {len(call.arguments)}")
+        raise SubstitutionError(
+            f"$({call.name}) takes {count} arguments, got {len(call.arguments)}"
+        )
     return function(scope, *(perform(argument, scope) for argument in call.arguments))
 
 
@@ -162,7 +72,9 @@ def _package(find: Callable[[str], str], name: str) -> str:
     try:
         return find(name)
     except (PackageNotFoundError, ValueError) as error:
-        raise SubstitutionError(f"package '{name}' is not found; is it built and sourced?") from error
+        raise SubstitutionError(
+            f"package '{name}' is not found; is it built and sourced?"
+        ) from error
 
 
 def find_executable(executable: str, package: str) -> str:
@@ -176,7 +88,8 @@ def find_executable(executable: str, package: str) -> str:
     if path is None:
         have = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
         raise SubstitutionError(
-            f"executable '{executable}' is not in package '{package}', which has: {', '.join(have) or 'none'}"
+            f"executable '{executable}' is not in package '{package}', "
+            f"which has: {', '.join(have) or 'none'}"
         )
     return path
 
@@ -219,7 +132,8 @@ def _env(scope: Scope, name: str, default: str | None = None) -> str:
 def _file(scope: Scope) -> Path:
     if scope.place.file is None:
         raise SubstitutionError(
-            "after an <include>, launch takes the included file for this one; put it in a <let> before the include"
+            "after an <include>, launch takes the included file for this one; "
+            "put it in a <let> before the include"
         )
     return scope.place.file
 

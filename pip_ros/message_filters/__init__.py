@@ -1,7 +1,7 @@
 """Stand-in for ROS 2's Python message_filters, for environments whose ROS comes from wheels.
 
-The same names, signatures and matching rules as the package of Humble and Jazzy. One thing is better: the lock of a
-synchroniser is released when a callback raises.
+The same names, signatures and matching rules as the package of Humble and Jazzy. One thing is
+better: the lock of a synchroniser is released when a callback raises.
 """
 
 from .cache import Cache

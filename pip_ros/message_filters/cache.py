@@ -14,7 +14,9 @@ from .stamps import stamp_of
 class Cache(SimpleFilter):
     """Keeps the newest ``cache_size`` messages of a filter and passes them on."""
 
-    def __init__(self, f: SimpleFilter, cache_size: int = 1, allow_headerless: bool = False) -> None:
+    def __init__(
+        self, f: SimpleFilter, cache_size: int = 1, allow_headerless: bool = False
+    ) -> None:
         super().__init__()
         self.cache_size = cache_size
         self.allow_headerless = allow_headerless
@@ -22,7 +24,7 @@ class Cache(SimpleFilter):
         self.cache_times: list[Time] = []
         self.connectInput(f)
 
-    def connectInput(self, f: SimpleFilter) -> None:  # noqa: N802
+    def connectInput(self, f: SimpleFilter) -> None:
         """Take messages from a filter."""
         self.incoming_connection = f.registerCallback(self.add)
 
@@ -41,7 +43,7 @@ class Cache(SimpleFilter):
     def _where(self, wanted: Sequence[bool]) -> list[Any]:
         return [msg for msg, take in zip(self.cache_msgs, wanted) if take]  # noqa: B905
 
-    def getInterval(self, from_stamp: Time, to_stamp: Time) -> list[Any]:  # noqa: N802
+    def getInterval(self, from_stamp: Time, to_stamp: Time) -> list[Any]:
         """Return the messages of a time interval, both ends included.
 
         Raises:
@@ -50,23 +52,23 @@ class Cache(SimpleFilter):
         assert from_stamp <= to_stamp
         return self._where([from_stamp <= time <= to_stamp for time in self.cache_times])
 
-    def getElemAfterTime(self, stamp: Time) -> Any | None:  # noqa: N802
+    def getElemAfterTime(self, stamp: Time) -> Any | None:
         """Return the first kept message at or after a time, or None."""
         return next(iter(self._where([time >= stamp for time in self.cache_times])), None)
 
-    def getElemBeforeTime(self, stamp: Time) -> Any | None:  # noqa: N802
+    def getElemBeforeTime(self, stamp: Time) -> Any | None:
         """Return the last kept message at or before a time, or None."""
         return next(reversed(self._where([time <= stamp for time in self.cache_times])), None)
 
-    def getLastestTime(self) -> Time | None:  # noqa: N802 - spelt as in the package it stands in for
+    def getLastestTime(self) -> Time | None:
         """Return the time of the message that came last, or None."""
         return self.cache_times[-1] if self.cache_times else None
 
-    def getOldestTime(self) -> Time | None:  # noqa: N802
+    def getOldestTime(self) -> Time | None:
         """Return the time of the message kept longest, or None."""
         return self.cache_times[0] if self.cache_times else None
 
-    def getLast(self) -> Any | None:  # noqa: N802
-        """Return the first kept message with at least the time of the one that came last, or None."""
+    def getLast(self) -> Any | None:
+        """Return the first message at or after the time of the one that came last, or None."""
         last = self.getLastestTime()
         return None if last is None else self.getElemAfterTime(last)

@@ -12,7 +12,7 @@ class SimpleFilter:
     def __init__(self) -> None:
         self.callbacks: dict[int, tuple[Callable[..., Any], tuple[Any, ...]]] = {}
 
-    def registerCallback(self, cb: Callable[..., Any], *args: Any) -> int:  # noqa: N802
+    def registerCallback(self, cb: Callable[..., Any], *args: Any) -> int:
         """Have a callback called with each output of this filter, followed by these arguments.
 
         Returns:
@@ -22,7 +22,7 @@ class SimpleFilter:
         self.callbacks[connection] = (cb, args)
         return connection
 
-    def signalMessage(self, *msg: Any) -> None:  # noqa: N802
+    def signalMessage(self, *msg: Any) -> None:
         """Give a message, or a set of messages, to every registered callback in order."""
         for callback, args in list(self.callbacks.values()):
             callback(*msg, *args)
@@ -31,8 +31,9 @@ class SimpleFilter:
 class Subscriber(SimpleFilter):
     """A subscription as a filter.
 
-    Arguments are those of ``Node.create_subscription`` without the callback: the node (plain or lifecycle), the message
-    type and the topic by position, everything else (``qos_profile``, ``callback_group``, ``raw``, ...) by keyword.
+    Arguments are those of ``Node.create_subscription`` without the callback: the node (plain or
+    lifecycle), the message type and the topic by position, everything else (``qos_profile``,
+    ``callback_group``, ``raw``, ...) by keyword.
     """
 
     def __init__(self, node: Any, msg_type: Any, topic: str, /, **kwargs: Any) -> None:
@@ -46,7 +47,7 @@ class Subscriber(SimpleFilter):
         """Pass a received message on."""
         self.signalMessage(msg)
 
-    def getTopic(self) -> str:  # noqa: N802
+    def getTopic(self) -> str:
         """Return the topic as it was given, before remapping."""
         return self.topic
 

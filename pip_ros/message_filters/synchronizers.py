@@ -19,7 +19,8 @@ Queue = dict[int, Any]  # stamp in nanoseconds -> message, in the order of arriv
 class TimeSynchronizer(SimpleFilter):
     """Gives out sets of messages with the very same stamp.
 
-    Each input keeps its ``queue_size`` messages with the newest stamps while it waits for the others.
+    Each input keeps its ``queue_size`` messages with the newest stamps while it waits for the
+    others.
     """
 
     def __init__(self, fs: Sequence[SimpleFilter], queue_size: int) -> None:
@@ -28,7 +29,7 @@ class TimeSynchronizer(SimpleFilter):
         self.lock = threading.Lock()
         self.connectInput(fs)
 
-    def connectInput(self, fs: Sequence[SimpleFilter]) -> None:  # noqa: N802
+    def connectInput(self, fs: Sequence[SimpleFilter]) -> None:
         """Take messages from these filters."""
         self.queues: list[Queue] = [{} for _ in fs]
         self.input_connections = [
@@ -58,12 +59,16 @@ class TimeSynchronizer(SimpleFilter):
 class ApproximateTimeSynchronizer(TimeSynchronizer):
     """Gives out sets of messages whose stamps all lie less than ``slop`` seconds apart.
 
-    A new message is matched with the messages nearest to it; what is matched is gone. With ``allow_headerless``, a
-    message without a header counts with the time of its arrival.
+    A new message is matched with the messages nearest to it; what is matched is gone. With
+    ``allow_headerless``, a message without a header counts with the time of its arrival.
     """
 
     def __init__(
-        self, fs: Sequence[SimpleFilter], queue_size: int, slop: float, allow_headerless: bool = False
+        self,
+        fs: Sequence[SimpleFilter],
+        queue_size: int,
+        slop: float,
+        allow_headerless: bool = False,
     ) -> None:
         super().__init__(fs, queue_size)
         self.slop = Duration(seconds=slop)
@@ -83,11 +88,12 @@ class ApproximateTimeSynchronizer(TimeSynchronizer):
     def _match(self, stamp: int, index: int | None) -> list[int] | None:
         """Return one stamp for each queue, nearest ones first tried, or None."""
         candidates = [
-            [stamp] if i == index else self._near(queue, stamp) for i, queue in enumerate(self.queues)
+            [stamp] if i == index else self._near(queue, stamp)
+            for i, queue in enumerate(self.queues)
         ]
         for stamps in itertools.product(*candidates):
             near = max(stamps) - min(stamps) < self.slop.nanoseconds
-            # The new message itself may have been dropped already, being older than all of a full queue.
+            # The new message may be dropped already, being older than all of a full queue.
             if near and all(s in queue for s, queue in zip(stamps, self.queues)):  # noqa: B905
                 return list(stamps)
         return None

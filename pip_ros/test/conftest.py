@@ -1,4 +1,4 @@
-"""Tests of the stand-ins; where ROS itself is installed, those that have a real package test that one."""
+"""Tests of the stand-ins; where ROS itself is installed, of the packages they stand in for."""
 
 import sys
 from pathlib import Path

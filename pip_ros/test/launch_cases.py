@@ -1,4 +1,4 @@
-"""The launch files that the runner and launch itself are compared on, and how their processes are written down."""
+"""The launch files on which runner and launch are compared, and how processes are written down."""
 
 from __future__ import annotations
 
@@ -58,10 +58,12 @@ def describe(
     prefix: Path,
     base: Mapping[str, str],
 ) -> list[dict[str, Any]]:
-    """Write processes down without what differs from run to run: the prefix and the names of temporary files."""
+    """Write processes down without what differs between runs: prefix, names of temporary files."""
     described = []
     for label, command, env, cwd in processes:
-        changed = {key: env.get(key) for key in sorted({*env, *base}) if env.get(key) != base.get(key)}
+        changed = {
+            key: env.get(key) for key in sorted({*env, *base}) if env.get(key) != base.get(key)
+        }
         described.append(
             {
                 "label": label,

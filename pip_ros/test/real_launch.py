@@ -17,15 +17,18 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from launch_cases import CASES, EXPECTED, HERE, describe, environment, make_prefix  # noqa: E402
+from launch_cases import CASES, EXPECTED, HERE, describe, environment, make_prefix
 
 
-def start(file: Path, arguments: dict[str, str]) -> tuple[int, list[tuple[str, list[str], dict[str, str], str | None]]]:
-    """Run a launch file to its end and return the exit code, and every process as it was started."""
-    from launch import LaunchDescription, LaunchService
+def start(
+    file: Path, arguments: dict[str, str]
+) -> tuple[int, list[tuple[str, list[str], dict[str, str], str | None]]]:
+    """Run a launch file to its end; return the exit code, and every process as it was started."""
     from launch.actions import IncludeLaunchDescription, RegisterEventHandler
     from launch.event_handlers import OnProcessStart
     from launch.launch_description_sources import AnyLaunchDescriptionSource
+
+    from launch import LaunchDescription, LaunchService
 
     started: list[Any] = []
     source = AnyLaunchDescriptionSource(str(file))
@@ -33,7 +36,9 @@ def start(file: Path, arguments: dict[str, str]) -> tuple[int, list[tuple[str, l
     service.include_launch_description(
         LaunchDescription(
             [
-                RegisterEventHandler(OnProcessStart(on_start=lambda event, _context: started.append(event))),
+                RegisterEventHandler(
+                    OnProcessStart(on_start=lambda event, _context: started.append(event))
+                ),
                 IncludeLaunchDescription(source, launch_arguments=list(arguments.items())),
             ]
         )
@@ -45,7 +50,7 @@ def start(file: Path, arguments: dict[str, str]) -> tuple[int, list[tuple[str, l
 
 
 def processes_of(file: Path, arguments: dict[str, str], prefix: Path) -> dict[str, Any]:
-    """Return the exit code and the described processes of one launch file; the environment must be set up."""
+    """Return exit code and processes of one launch file; the environment must be set up."""
     base = dict(os.environ)
     code, processes = start(file, arguments)
     return {"code": code, "processes": describe(processes, prefix, base)}

@@ -1,11 +1,12 @@
-"""cv_bridge: the stand-in where ROS comes from wheels, the real package where ROS is installed."""
+"""cv_bridge: the stand-in, or the real package where ROS itself is installed."""
 
 import cv2
 import numpy as np
 import pytest
-from cv_bridge import CvBridge, CvBridgeError, getCvType
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
+
+from cv_bridge import CvBridge, CvBridgeError, getCvType
 
 BRIDGE = CvBridge()
 RANDOM = np.random.default_rng(0)
@@ -18,7 +19,9 @@ def random_image(*shape, dtype=np.uint8):
 
 
 def image_message(encoding, height, width, step, data, is_bigendian=False):
-    message = Image(height=height, width=width, encoding=encoding, step=step, is_bigendian=is_bigendian)
+    message = Image(
+        height=height, width=width, encoding=encoding, step=step, is_bigendian=is_bigendian
+    )
     message.data = data
     return message
 
@@ -61,11 +64,15 @@ def test_passthrough_names_the_generic_encoding():
 def test_colours(source, target):
     pixel = {"r": 200, "g": 100, "b": 50, "a": 255}
     order = "g" if source == "mono8" else source.rstrip("8")
-    image = np.array([[[pixel[c] for c in order]] * 2] * 2, np.uint8).squeeze(axis=() if len(order) > 1 else 2)
+    image = np.array([[[pixel[c] for c in order]] * 2] * 2, np.uint8).squeeze(
+        axis=() if len(order) > 1 else 2
+    )
     result = BRIDGE.imgmsg_to_cv2(BRIDGE.cv2_to_imgmsg(image, source), target)[0, 0]
     if source == "mono8":
         wanted = [100, 100, 100, 255]
-        np.testing.assert_array_equal(result, 100 if target == "mono8" else wanted[: len(target) - 1])
+        np.testing.assert_array_equal(
+            result, 100 if target == "mono8" else wanted[: len(target) - 1]
+        )
     elif target == "mono8":
         assert abs(int(result) - round(0.299 * 200 + 0.587 * 100 + 0.114 * 50)) <= 1
     else:
@@ -74,7 +81,9 @@ def test_colours(source, target):
 
 def test_depths_are_scaled_between_8_and_16_bits():
     message = BRIDGE.cv2_to_imgmsg(np.array([[0, 1, 128, 255]], np.uint8), "mono8")
-    np.testing.assert_array_equal(BRIDGE.imgmsg_to_cv2(message, "mono16"), [[0, 257, 128 * 257, 65535]])
+    np.testing.assert_array_equal(
+        BRIDGE.imgmsg_to_cv2(message, "mono16"), [[0, 257, 128 * 257, 65535]]
+    )
     message = BRIDGE.cv2_to_imgmsg(np.array([[0, 256, 65535]], np.uint16), "mono16")
     np.testing.assert_array_equal(BRIDGE.imgmsg_to_cv2(message, "mono8"), [[0, 1, 255]])
     rgb = BRIDGE.imgmsg_to_cv2(message, "rgb8")
@@ -106,7 +115,9 @@ def test_bayer_and_yuv():
 def test_a_row_may_be_longer_than_its_pixels():
     image = random_image(3, 5, 3)
     rows = b"".join(row.tobytes() + b"\xff\xff\xff" for row in image)
-    np.testing.assert_array_equal(BRIDGE.imgmsg_to_cv2(image_message("rgb8", 3, 5, 18, rows)), image)
+    np.testing.assert_array_equal(
+        BRIDGE.imgmsg_to_cv2(image_message("rgb8", 3, 5, 18, rows)), image
+    )
 
 
 def test_big_endian():
@@ -147,7 +158,9 @@ def test_compressed():
     message = BRIDGE.cv2_to_compressed_imgmsg(image, "png")
     assert message.format == "png"
     np.testing.assert_array_equal(BRIDGE.compressed_imgmsg_to_cv2(message), image)
-    np.testing.assert_array_equal(BRIDGE.compressed_imgmsg_to_cv2(message, "rgb8"), image[..., ::-1])
+    np.testing.assert_array_equal(
+        BRIDGE.compressed_imgmsg_to_cv2(message, "rgb8"), image[..., ::-1]
+    )
     broken = CompressedImage(format="png", data=bytes(message.data)[:20])
     assert BRIDGE.compressed_imgmsg_to_cv2(broken) is None
     with pytest.raises(CvBridgeError):

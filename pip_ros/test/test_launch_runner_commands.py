@@ -1,4 +1,4 @@
-"""The runner starts the processes that launch itself starts, with the same command lines and environments."""
+"""The runner starts what launch itself starts: same command lines, same environments."""
 
 import json
 import os
@@ -50,4 +50,7 @@ def test_same_processes_as_launch(case, prefix):
         check=False,
     )
     line = next(line for line in done.stdout.splitlines() if line.startswith("RESULT "))
-    assert ours(HERE / file, arguments, prefix) == json.loads(line.removeprefix("RESULT "))["processes"]
+    assert (
+        ours(HERE / file, arguments, prefix)
+        == json.loads(line.removeprefix("RESULT "))["processes"]
+    )

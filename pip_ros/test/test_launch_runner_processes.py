@@ -111,7 +111,10 @@ def test_wait_gives_up_at_its_timeout(launch):
 
 
 def test_respawns_after_its_delay_and_not_after_the_end(launch):
-    runner, lines = launch('<executable cmd="CHILD SIGINT" name="a" output="screen" respawn="true" respawn_delay="0.2"/>')
+    runner, lines = launch(
+        '<executable cmd="CHILD SIGINT" name="a" output="screen"'
+        ' respawn="true" respawn_delay="0.2"/>'
+    )
     runner.start()
     lines.wait_for("ready")
     first = runner.pids()["a-1"]
@@ -143,7 +146,8 @@ def test_a_program_that_does_not_exist(launch):
 
 def test_grandchildren_are_killed_too(launch):
     runner, lines = launch(
-        '<executable cmd="sh -c \'trap true INT TERM; sleep 100 &amp; echo pid $!; while true; do wait; done\'"'
+        "<executable cmd=\"sh -c 'trap true INT TERM; sleep 100 &amp; echo pid $!; "
+        "while true; do wait; done'\""
         ' name="a" output="screen"/>',
         sigterm_timeout=0.3,
         sigkill_timeout=0.3,
@@ -181,7 +185,8 @@ def test_command_line_ends_all_on_a_signal(number, tmp_path):
     (tmp_path / "child.py").write_text(CHILD, encoding="utf-8")
     file = tmp_path / "some.launch.xml"
     file.write_text(
-        f'<launch><executable cmd="{sys.executable} {tmp_path}/child.py SIGINT" output="screen"/></launch>',
+        f'<launch><executable cmd="{sys.executable} {tmp_path}/child.py SIGINT" output="screen"/>'
+        "</launch>",
         encoding="utf-8",
     )
     with subprocess.Popen(command_line(file), stdout=subprocess.PIPE, text=True) as runner:
@@ -213,12 +218,15 @@ def test_a_killed_runner_takes_its_processes_along(tmp_path):
 def test_command_line_words(tmp_path):
     file = tmp_path / "some.launch.xml"
     file.write_text(
-        '<launch><arg name="x" default="1" description="a number"/><executable cmd="echo $(var x)"/></launch>',
+        '<launch><arg name="x" default="1" description="a number"/>'
+        '<executable cmd="echo $(var x)"/></launch>',
         encoding="utf-8",
     )
 
     def run(*words):
-        return subprocess.run(command_line(*words), capture_output=True, text=True, check=False, timeout=30)
+        return subprocess.run(
+            command_line(*words), capture_output=True, text=True, check=False, timeout=30
+        )
 
     assert run(file, "x:=a b", "--print").stdout == "[echo-1] echo 'a b'\n"
     shown = run("--show-args", file).stdout

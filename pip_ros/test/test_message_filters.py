@@ -1,4 +1,4 @@
-"""message_filters: the stand-in where ROS comes from wheels, the real package where ROS is installed."""
+"""message_filters: the stand-in, or the real package where ROS itself is installed."""
 
 import json
 from pathlib import Path
@@ -6,13 +6,6 @@ from types import SimpleNamespace
 
 import pytest
 import rclpy
-from message_filters import (
-    ApproximateTimeSynchronizer,
-    Cache,
-    SimpleFilter,
-    Subscriber,
-    TimeSynchronizer,
-)
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import ClockType
 from rclpy.lifecycle import LifecycleNode
@@ -20,9 +13,20 @@ from rclpy.qos import qos_profile_sensor_data
 from rclpy.time import Time
 from std_msgs.msg import Header, String
 
-# What ApproximateTimeSynchronizer of the real package gave for random messages: inputs, queue size, slop in seconds,
-# (input, stamp in ms) in the order of arrival, and the sets of stamps that came out.
-RECORDED = json.loads((Path(__file__).parent / "data/approximate_time.json").read_text(encoding="utf-8"))
+from message_filters import (
+    ApproximateTimeSynchronizer,
+    Cache,
+    SimpleFilter,
+    Subscriber,
+    TimeSynchronizer,
+)
+
+# What ApproximateTimeSynchronizer of the real package gave for random messages: inputs, queue size,
+# slop in seconds, (input, stamp in ms) in the order of arrival, and the sets of stamps that came
+# out.
+RECORDED = json.loads(
+    (Path(__file__).parent / "data/approximate_time.json").read_text(encoding="utf-8")
+)
 
 
 def message(milliseconds):
@@ -70,7 +74,9 @@ def test_headerless_messages_count_only_where_allowed():
     left.signalMessage("a")
     right.signalMessage("b")
     assert sets == []
-    ApproximateTimeSynchronizer([left, right], 5, 5.0, allow_headerless=True).registerCallback(lambda *m: sets.append(m))
+    ApproximateTimeSynchronizer([left, right], 5, 5.0, allow_headerless=True).registerCallback(
+        lambda *m: sets.append(m)
+    )
     left.signalMessage("a")
     right.signalMessage("b")
     assert sets == [("a", "b")]
@@ -113,7 +119,9 @@ def test_subscriber(node_type, context):
     executor.add_node(node)
     plain = Subscriber(node, String, "words")
     group = MutuallyExclusiveCallbackGroup()
-    tuned = Subscriber(node, String, "words", qos_profile=qos_profile_sensor_data, callback_group=group)
+    tuned = Subscriber(
+        node, String, "words", qos_profile=qos_profile_sensor_data, callback_group=group
+    )
     raw = Subscriber(node, String, "words", raw=True)
     got = {"plain": [], "tuned": [], "raw": []}
     plain.registerCallback(lambda m: got["plain"].append(m.data))
