@@ -19,7 +19,7 @@ class Interrupted(BaseException):
 
 
 def raise_on_signals() -> None:
-    """Turn the first SIGINT or SIGTERM into Interrupted; a second one must not cut the end short."""
+    """Turn the first SIGINT or SIGTERM into Interrupted; a second one is ignored."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         ignore_signals()

@@ -108,8 +108,8 @@ class Graph:
     def absence(self) -> str:
         """What to say where nobody is there."""
         return (
-            f"no VLA graph found in domain {self.domain}, namespace {self.namespace}: start it with "
-            "./vla launch sim (or ./vla launch vla on a robot), or set ROS_DOMAIN_ID"
+            f"no VLA graph found in domain {self.domain}, namespace {self.namespace}: start it "
+            "with ./vla launch sim (or ./vla launch vla on a robot), or set ROS_DOMAIN_ID"
         )
 
     def collect(self, kind: Any, topic: str, keep: int = 0, qos: QoSProfile | None = None) -> list:
@@ -208,3 +208,11 @@ def use_profile() -> None:
         return  # only slower for images
     if profile.is_file():
         os.environ["FASTRTPS_DEFAULT_PROFILES_FILE"] = str(profile)
+
+
+def stay_on_this_machine() -> None:
+    """Keep the discovery of this process to this machine, in the distribution's own spelling."""
+    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+    os.environ.pop("ROS_LOCALHOST_ONLY", None)
+    if os.environ.get("ROS_DISTRO") == "humble":
+        os.environ["ROS_LOCALHOST_ONLY"] = "1"

@@ -9,6 +9,10 @@ from pathlib import Path
 
 from vla_cli import paths
 
+USAGE = """usage: ./vla launch FILE [argument:=value…] [--show-args]
+
+FILE: a path, or "sim" or "vla" for the launch files of vla_bringup."""
+
 
 def command(file: Path, arguments: list[str]) -> list[str]:
     """The command line that starts a launch file here."""
@@ -18,16 +22,14 @@ def command(file: Path, arguments: list[str]) -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """usage: ./vla launch FILE [argument:=value…] [--show-args]
-
-    FILE: a path, or "sim" or "vla" for the launch files of vla_bringup.
-    """
+    """Replace this process by the launch."""
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(main.__doc__)
+        print(USAGE)
         return 0 if arguments else 2
     line = command(paths.launch_file(arguments[0]), arguments[1:])
     sys.stdout.flush()
     os.execv(line[0], line)
+    raise AssertionError("execv does not return")
 
 
 if __name__ == "__main__":

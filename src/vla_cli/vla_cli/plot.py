@@ -61,7 +61,8 @@ def _draw_value(
     middle = (dimension.low + dimension.high) / 2.0
     half = (dimension.high - dimension.low) / 2.0 * GREATEST_OVERSHOOT
     axis.set_ylim(middle - half, middle + half)
-    axis.set_ylabel(f"{dimension.name}\n{'' if dimension.unit == '1' else dimension.unit}", fontsize=8)
+    unit = "" if dimension.unit == "1" else dimension.unit
+    axis.set_ylabel(f"{dimension.name}\n{unit}", fontsize=8)
 
 
 def _draw_acceleration(

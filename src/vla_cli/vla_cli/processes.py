@@ -15,6 +15,7 @@ from vla_cli import launch, paths
 from vla_cli.errors import CommandError
 
 PR_SET_PDEATHSIG = 1
+CHECK_PERIOD = 0.5  # s
 END_TIMEOUT = 15.0  # s that the launch has to end its nodes, which brake first
 _prctl = ctypes.CDLL(None).prctl
 
@@ -78,7 +79,7 @@ class LaunchedGraph:
         """
         words = [f"{name}:={_text(value)}" for name, value in arguments.items()]
         self.log = log
-        self._known: set[int] = set()
+        self._next_check = 0.0
         with log.open("wb") as output:
             self.process = subprocess.Popen(
                 launch.command(paths.launch_file(file), words),
@@ -96,28 +97,19 @@ class LaunchedGraph:
             )
 
     def check(self) -> None:
-        """Raise CommandError where a node cannot work, or the launch has ended.
+        """Look at the output, at most twice a second.
 
-        The message is the node's own last word.
+        Raises:
+            CommandError: a node cannot work or has died, or the launch has ended. The message is
+                the node's own.
         """
-        if self.process.poll() is not None:
-            raise CommandError(f"the graph has ended: {self.last_words()} (all of it: {self.log})")
-        if words := self._failure():
+        if time.monotonic() < self._next_check:
+            return
+        self._next_check = time.monotonic() + CHECK_PERIOD
+        ended = self.process.poll() is not None
+        lines = self.log.read_text(errors="replace").splitlines()
+        if words := failure(lines, ended):
             raise CommandError(f"{words} (all of it: {self.log})")
-
-    def _failure(self) -> str:
-        fatal = [line for line in self._lines() if "[FATAL]" in line]
-        return fatal[0] if fatal else ""
-
-    def last_words(self) -> str:
-        """The last line that tells an error, or the last line."""
-        lines = self._lines()
-        errors = [line for line in lines if "rror" in line or "FATAL" in line or "launch" in line]
-        return (errors or lines or ["no output"])[-1]
-
-    def _lines(self) -> list[str]:
-        text = self.log.read_text(errors="replace")
-        return [line.strip() for line in text.splitlines() if line.strip()]
 
     def nodes(self) -> dict[str, int]:
         """Process id of each node by its name."""
@@ -152,6 +144,22 @@ class LaunchedGraph:
                 continue
 
 
+def failure(lines: list[str], ended: bool) -> str:
+    """Why a graph cannot work, from its output; empty where it can.
+
+    Args:
+        lines: what it has printed.
+        ended: its launch has ended, whatever it has printed.
+    """
+    for line in lines:
+        if "[FATAL]" in line or "process has died" in line:
+            return line.strip()
+    if not ended:
+        return ""
+    errors = [line for line in lines if "error" in line.lower() or "launch_runner:" in line]
+    return "the graph has ended: " + (errors or lines or ["no output"])[-1].strip()
+
+
 def alive(pids: set[int]) -> set[int]:
     """Those of the processes that still run."""
     return {pid for pid in pids if parent_of(pid) is not None}
@@ -162,7 +170,7 @@ def _text(value: Any) -> str:
 
 
 def age(pid: int | None = None) -> float:
-    """Time since a process (this one) was started, s; exec keeps it, so it counts ./vla's set-up."""
+    """Time since a process (this one) started, s; exec keeps it, so ./vla's set-up counts."""
     stat = Path(f"/proc/{pid or os.getpid()}/stat").read_text().rpartition(")")[2].split()
     uptime = float(Path("/proc/uptime").read_text().split()[0])
     return uptime - int(stat[19]) / os.sysconf("SC_CLK_TCK")

@@ -25,7 +25,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--wait", action="store_true", help="stay until it is done; Ctrl-C then cancels it"
     )
-    parser.add_argument("--time-limit", type=float, default=0.0, help="with --wait, s (0: the node's)")
+    parser.add_argument(
+        "--time-limit", type=float, default=0.0, help="with --wait, s (0: the node's own)"
+    )
     chosen = parser.parse_args(arguments)
     text = " ".join(chosen.text)
     raise_on_signals()

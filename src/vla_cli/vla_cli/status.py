@@ -48,7 +48,8 @@ def main(arguments: list[str]) -> int:
         while True:
             view = reader.read()
             text = "\n".join(lines(view, chosen.diagnostics))
-            print(("\x1b[H\x1b[J" if chosen.watch and sys.stdout.isatty() else "") + text, flush=True)
+            clear = "\x1b[H\x1b[J" if chosen.watch and sys.stdout.isatty() else ""
+            print(clear + text, flush=True)
             if not chosen.watch:
                 return exit_status(view)
             graph.wait(lambda: False, WATCH_PERIOD)
@@ -123,7 +124,8 @@ def exit_status(view: View) -> int:
 def lines(view: View, with_diagnostics: bool = False) -> list[str]:
     """The view as text."""
     text = [f"domain {view.domain}, namespace {view.namespace}", ""]
-    text += [f"{node:<12} {state:<13}{_health(view, node)}" for node, state in view.lifecycle.items()]
+    for node, state in view.lifecycle.items():
+        text.append(f"{node:<12} {state:<13}{_health(view, node)}")
     text += ["", *(safety_lines(view.safety) if view.safety else ["safety       silent"])]
     if view.task is not None:
         text += ["", task_line(view.task)]
@@ -146,7 +148,8 @@ def safety_lines(status: Any) -> list[str]:
     state = names.name_of(names.STATES, status.state).upper()
     rows = [("state", state + (" (standstill)" if status.standstill else ""))]
     rows += [("cause", status.cause), ("clears when", status.clears_when)]
-    rows += [("command", f"{status.command!r} (id {status.command_id})" if status.command_id else "none")]
+    command = f"{status.command!r} (id {status.command_id})" if status.command_id else "none"
+    rows += [("command", command)]
     age = status.observation_age
     rows += [("observation", f"{age * 1e3:.0f} ms old" if math.isfinite(age) else "none in use")]
     rows += [("limited by", text) for text in map(names.violation_text, status.violations)]

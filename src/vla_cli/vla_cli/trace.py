@@ -70,7 +70,7 @@ class Trace:
 
     def limited_in(self, dimension: str) -> npt.NDArray[np.bool_]:
         """Periods in which a limit changed the dimension, or the whole action; shape [n]."""
-        return np.array([dimension in names_ or "" in names_ for names_ in self.limited], dtype=bool)
+        return np.array([bool({dimension, ""} & fired) for fired in self.limited], dtype=bool)
 
 
 def seconds(stamp: Any) -> float:

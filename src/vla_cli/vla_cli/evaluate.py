@@ -1,0 +1,148 @@
+"""`vla evaluate`: success rates of a checkpoint through the whole graph, in lock-step."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vla_cli import domains, options, paths, processes
+from vla_cli.errors import CommandError, ignore_signals, raise_on_signals
+from vla_learning import report
+from vla_sim import tasks
+
+if TYPE_CHECKING:
+    from vla_cli.episodes import Episode, EpisodeResult
+
+DEFAULT_TASKS = "drawer-open,button-press-topdown,window-open"
+
+
+def main(arguments: list[str]) -> int:
+    """0: all episodes were run, whatever their verdicts."""
+    parser = options.parser("evaluate", "Success rates through the whole graph, in lock-step.")
+    parser.add_argument("--tasks", default=DEFAULT_TASKS, help=f"default: {DEFAULT_TASKS}")
+    parser.add_argument("--seeds", default="100-109", help="e.g. 100-109 or 3,5,7-9")
+    parser.add_argument("--command", help="the words to say (default: each task's own)")
+    parser.add_argument("--checkpoint", help="folder of the policy (default: the shipped one)")
+    parser.add_argument("--out", type=Path, help="JSON file for rates and episodes")
+    chosen = parser.parse_args(arguments)
+    raise_on_signals()
+    checkpoint = paths.checkpoint(chosen.checkpoint)
+    names, numbers = parse_tasks(chosen.tasks), parse_seeds(chosen.seeds)
+    from vla_cli.episodes import Episode
+
+    todo = [Episode(task, seed, chosen.command) for task in names for seed in numbers]
+    begin = time.monotonic()
+    results = evaluate(todo, checkpoint, lambda line: print(line, flush=True))
+    _report(results, checkpoint, chosen, time.monotonic() - begin)
+    return 0
+
+
+def parse_tasks(text: str) -> list[str]:
+    """Task names from a comma-separated list, or "all".
+
+    Raises:
+        CommandError: one of them does not exist.
+    """
+    names = list(tasks.INSTRUCTIONS) if text == "all" else [n.strip() for n in text.split(",")]
+    for name in names:
+        try:
+            tasks.check_task(name)
+        except tasks.TaskError as error:
+            raise CommandError(str(error)) from error
+    return names
+
+
+def parse_seeds(text: str) -> list[int]:
+    """Seeds from e.g. "100-109,7".
+
+    Raises:
+        CommandError: not a list of numbers and ranges.
+    """
+    found: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
+        last = int(match[2] or match[1]) if match else -1
+        if match is None or last < int(match[1]):
+            raise CommandError(f"seeds are {text!r}; accepted: e.g. 100-109 or 3,5,7-9")
+        found += range(int(match[1]), last + 1)
+    return found
+
+
+def evaluate(
+    todo: list[Episode], checkpoint: Path, progress: Callable[[str], None] = lambda line: None
+) -> list[EpisodeResult]:
+    """Run episodes in a graph of their own, without video, as fast as the machine goes.
+
+    Raises:
+        CommandError: the graph cannot run them.
+    """
+    domain = domains.free()
+    folder = Path(tempfile.mkdtemp(prefix="vla_evaluate_"))
+    launched = processes.LaunchedGraph(
+        "sim",
+        {"task": todo[0].task, "seed": todo[0].seed, "model": checkpoint, "lock_step": True},
+        domain,
+        folder / "graph.log",
+        {"ROS_HOME": str(folder)},
+    )
+    done = False
+    try:
+        results = _run(todo, launched, domain, progress)
+        done = True
+        return results
+    finally:
+        ignore_signals()
+        launched.stop()
+        if done:  # else the log is named in the error
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _run(
+    todo: list[Episode],
+    launched: processes.LaunchedGraph,
+    domain: int,
+    progress: Callable[[str], None],
+) -> list[EpisodeResult]:
+    from vla_cli.episodes import EpisodeRunner
+    from vla_cli.graph import Graph, stay_on_this_machine
+
+    stay_on_this_machine()
+    results = []
+    with Graph(domain=domain) as graph:
+        runner = EpisodeRunner(graph)
+        runner.wait_until_ready(launched.check)
+        for index, episode in enumerate(todo, start=1):
+            result = runner.run(episode, launched.check)
+            results.append(result)
+            verdict = "success" if result.success else "failed "
+            progress(
+                f"[{index}/{len(todo)}] {result.task:<26} seed {result.seed:<6} {verdict} "
+                f"{result.steps:>4} steps in {result.wall:.1f} s  {result.outcome}"
+            )
+    return results
+
+
+def _report(
+    results: list[EpisodeResult], checkpoint: Path, chosen: argparse.Namespace, wall: float
+) -> None:
+    episodes = [
+        report.Episode(r.task, r.seed, r.command, r.success, r.steps) for r in results
+    ]
+    print()
+    print(report.markdown_table(episodes))
+    print(f"\n{len(results)} episodes in {wall:.0f} s, lock-step through the whole graph")
+    if chosen.out:
+        report.save_json(
+            chosen.out,
+            episodes,
+            checkpoint=str(checkpoint),
+            command="./vla evaluate",
+            outcomes=[{"outcome": r.outcome, "reason": r.reason, "wall": r.wall} for r in results],
+        )
+        print(f"written: {chosen.out}")
