@@ -1,0 +1,119 @@
+"""Texts that are commands, stops, or neither; and the one command in force."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from vla_perception.commands import (
+    CommandError,
+    CommandHold,
+    Refusal,
+    check_words,
+    clean,
+    is_stop,
+    shown,
+)
+from vla_perception.vocabulary import Vocabulary
+
+STOP_WORDS = ("stop", "halt", "freeze", "emergency stop")
+
+
+@pytest.mark.parametrize(
+    "text", ["stop", "STOP", " Stop! ", "stop.", "stop stop stop", "halt", "Emergency  stop!!"]
+)
+def test_a_stop_word_as_the_whole_utterance_stops(text):
+    assert is_stop(text, STOP_WORDS)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["push the stop button", "don't stop", "stopp", "", "!", "stop halt x", "nonstop", "emergency"],
+)
+def test_anything_else_does_not(text):
+    assert not is_stop(text, STOP_WORDS)
+    assert not is_stop("stop", ())
+
+
+@pytest.mark.parametrize(
+    ("text", "refusal"),
+    [
+        ("", Refusal.EMPTY),
+        (" \n\t ", Refusal.EMPTY),
+        ("?!", Refusal.EMPTY),
+        ("x" * 100_000, Refusal.TOO_LONG),
+        ("open \ufffd\ufffd drawer", Refusal.NOT_UTF8),
+        ("open\x07 the drawer", Refusal.CONTROL),
+        ("open \u202ethe drawer", Refusal.CONTROL),
+        ("open \x1b[2J", Refusal.CONTROL),
+    ],
+)
+def test_refused_texts(text, refusal):
+    with pytest.raises(CommandError) as error:
+        clean(text, 500)
+    assert error.value.refusal == refusal
+    assert len(str(error.value)) < 200
+
+
+def test_a_text_is_made_one_line():
+    assert clean("  open\n the\tdrawer ", 500) == "open the drawer"
+    assert clean("o\u0308ffne", 500) == "öffne"
+
+
+@given(st.text(max_size=600))
+def test_what_passes_is_printable_and_cleaning_it_again_changes_nothing(text):
+    try:
+        line = clean(text, 500)
+    except CommandError:
+        return
+    assert line and line.isprintable() and clean(line, 10_000) == line
+
+
+@given(st.text(max_size=300))
+def test_whatever_is_shown_is_one_short_line_of_ascii(text):
+    line = shown(text)
+    assert line.isascii() and line.isprintable()
+
+
+def test_too_few_known_words_are_named_and_commands_offered():
+    known = Vocabulary(frozenset({"open", "the", "drawer"}), ("open the drawer",))
+    check_words("please open the drawer", known, 0.6)
+    with pytest.raises(CommandError) as error:
+        check_words("defenestrate the cat", known, 0.6)
+    assert error.value.refusal == Refusal.UNKNOWN_WORDS
+    assert str(error.value) == ("I do not know 'defenestrate', 'cat'; I know: open the drawer")
+    with pytest.raises(CommandError):
+        check_words("wholly unknown", known, 0.0)
+    check_words("anything", Vocabulary(), 1.0)
+
+
+def test_one_command_is_in_force_until_it_ends():
+    hold = CommandHold()
+    first = hold.give("open the drawer", 100, 2.0, wall=7)
+    assert hold.current == first and first.given == first.taken == 100
+    assert not hold.expired(100 + 2 * 10**9 - 1)
+    assert hold.expired(100 + 2 * 10**9)
+    second = hold.give("close it", 200, 2.0, wall=7, given=150)
+    assert hold.current == second and (second.given, second.taken) == (150, 200)
+    assert hold.withdraw() == second
+    assert hold.withdraw() is None and not hold.expired(10**18)
+
+
+@given(st.lists(st.tuples(st.integers(1, 10**6), st.integers(0, 30)), max_size=50))
+def test_ids_are_never_used_twice_and_new_ones_rise(walls):
+    hold, ids, made = CommandHold(), [], []
+    for wall, wanted in walls:
+        try:
+            command = hold.give("x", 1, 1.0, wall=wall, command_id=wanted)
+        except CommandError as error:
+            assert error.refusal == Refusal.REPEATED_ID and wanted in ids
+            continue
+        ids.append(command.command_id)
+        if not wanted:
+            made.append(command.command_id)
+    assert len(set(ids)) == len(ids)
+    assert made == sorted(made) and 0 not in ids
+
+
+def test_ids_go_on_rising_after_a_respawn():
+    before = CommandHold().give("x", 5, 1.0, wall=1000)
+    after = CommandHold().give("x", 5, 1.0, wall=1001)
+    assert after.command_id > before.command_id

@@ -1,0 +1,98 @@
+"""Images: what is accepted, what is refused and for which reason."""
+
+import array
+import struct
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from vla_perception.images import BYTES_PER_PIXEL, check_raw, decode, view
+from vla_perception.streams import Drop, Refused
+
+PIXELS = np.random.default_rng(1).integers(0, 255, (18, 24, 3), dtype=np.uint8)
+JPEG = cv2.imencode(".jpg", PIXELS)[1].tobytes()
+PNG = cv2.imencode(".png", PIXELS)[1].tobytes()
+
+
+def reason(call, *args) -> Drop:
+    with pytest.raises(Refused) as refused:
+        call(*args)
+    return refused.value.reason
+
+
+@pytest.mark.parametrize(
+    ("description", "expected"),
+    [
+        (("32FC1", 18, 24, 96, 18 * 96), Drop.ENCODING),
+        (("", 18, 24, 72, 18 * 72), Drop.ENCODING),
+        (("rgb8", 0, 24, 72, 0), Drop.SIZE),
+        (("rgb8", 18, 0, 0, 0), Drop.SIZE),
+        (("rgb8", 2**31, 2**31, 2**32 - 1, 12), Drop.SIZE),
+        (("rgb8", 18, 24, 71, 18 * 71), Drop.STEP),
+        (("rgba8", 18, 24, 72, 18 * 72), Drop.STEP),
+        (("rgb8", 18, 24, 72, 18 * 72 - 1), Drop.LENGTH),
+        (("rgb8", 18, 24, 72, 18 * 72 + 1), Drop.LENGTH),
+        (("mono8", 18, 24, 24, 0), Drop.LENGTH),
+    ],
+)
+def test_a_description_that_contradicts_itself_is_refused(description, expected):
+    assert reason(check_raw, *description) == expected
+
+
+@given(st.sampled_from(sorted(BYTES_PER_PIXEL)), st.integers(1, 50), st.integers(1, 50),
+       st.integers(0, 9))  # fmt: skip
+def test_a_consistent_description_is_accepted(encoding, height, width, padding):
+    step = width * BYTES_PER_PIXEL[encoding] + padding
+    check_raw(encoding, height, width, step, step * height)
+
+
+@given(st.integers(1, 20), st.integers(1, 20), st.integers(0, 7))
+def test_a_view_reads_in_place_with_and_without_padding(height, width, padding):
+    step = width * 3 + padding
+    data = array.array("B", bytes(i % 251 for i in range(step * height)))
+    pixels = view(data, height, width, step)
+    assert pixels.shape == (height, width, 3)
+    for y in (0, height - 1):
+        row = bytes(data[y * step : y * step + width * 3])
+        assert np.ascontiguousarray(pixels[y]).tobytes() == row
+    assert np.shares_memory(pixels, np.frombuffer(data, np.uint8))
+
+
+def test_complete_images_are_decoded_as_bgr():
+    assert np.array_equal(decode(array.array("B", PNG)), PIXELS)
+    assert decode(array.array("B", JPEG)).shape == PIXELS.shape
+    assert decode(array.array("B", JPEG + b"\0\0\0")).shape == PIXELS.shape  # padded by a driver
+
+
+@pytest.mark.parametrize("content", [JPEG, PNG], ids=["jpeg", "png"])
+def test_every_truncation_is_refused(content):
+    for length in range(len(content) - 1):
+        with pytest.raises(Refused):
+            decode(content[:length])
+
+
+def test_reasons_of_refused_compressed_images():
+    assert reason(decode, b"") == Drop.SIZE
+    assert reason(decode, b"GIF89a" + bytes(100)) == Drop.ENCODING
+    assert reason(decode, PNG[:-20]) == Drop.CORRUPT
+    flipped = bytearray(PNG)
+    flipped[len(PNG) // 2] ^= 0xFF
+    assert reason(decode, bytes(flipped)) == Drop.CORRUPT
+    assert reason(decode, JPEG[:2] + JPEG[-2:]) == Drop.CORRUPT
+
+
+def test_a_header_that_claims_a_huge_image_is_not_allocated():
+    start = JPEG.index(b"\xff\xc0")
+    huge = JPEG[: start + 5] + struct.pack(">HH", 65535, 65535) + JPEG[start + 9 :]
+    assert reason(decode, huge) == Drop.SIZE
+
+
+@settings(max_examples=200)
+@given(st.binary(max_size=200), st.sampled_from([b"", JPEG[:2], PNG[:8], PNG[:30], JPEG[:100]]))
+def test_rubbish_is_refused_and_never_raises_anything_else(rubbish, start):
+    try:
+        decode(start + rubbish)
+    except Refused:
+        pass
