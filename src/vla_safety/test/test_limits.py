@@ -52,21 +52,20 @@ class Recorder:
         return rate, acceleration
 
 
-limit_sets = st.tuples(
-    st.floats(0.05, 30.0), st.floats(0.2, 2000.0), st.floats(1.0, 1e5)
-)
+limit_sets = st.tuples(st.floats(0.05, 30.0), st.floats(0.2, 2000.0), st.floats(1.0, 1e5))
 requests = st.one_of(
     st.floats(-2.0, 2.0), st.sampled_from([0.0, 1.0, -1.0, 1e300, math.nan, math.inf, -math.inf])
 )
-steps = st.lists(
-    st.tuples(st.integers(1, 40), requests, st.booleans()), min_size=1, max_size=25
-)
+steps = st.lists(st.tuples(st.integers(1, 40), requests, st.booleans()), min_size=1, max_size=25)
 
 
 @pytest.mark.parametrize("kind", list(Kind))
 @given(
-    normal=limit_sets, factor=st.floats(1.0, 5.0), plan=steps,
-    low=st.floats(-1.0, 0.0), high=st.floats(0.01, 1.0),
+    normal=limit_sets,
+    factor=st.floats(1.0, 5.0),
+    plan=steps,
+    low=st.floats(-1.0, 0.0),
+    high=st.floats(0.01, 1.0),
 )
 @settings(max_examples=150, deadline=None)
 def test_every_command_keeps_the_limits_in_force(kind, normal, factor, plan, low, high):
@@ -84,7 +83,8 @@ def test_every_command_keeps_the_limits_in_force(kind, normal, factor, plan, low
     normal=limit_sets,
     plan=st.lists(
         st.tuples(st.integers(1, 40), requests, st.booleans(), st.floats(0.0, 1.0)),
-        min_size=1, max_size=20,
+        min_size=1,
+        max_size=20,
     ),
 )
 @settings(max_examples=100, deadline=None)
@@ -225,8 +225,9 @@ def test_stopping_keeps_a_gripper_where_it_is():
 
 
 def test_reset_starts_at_rest_within_the_range():
-    limiter = MotionLimiter(space(dimension(Kind.GRIPPER, low=0.2), dimension(
-        Kind.LINEAR_VELOCITY, name="v")))
+    limiter = MotionLimiter(
+        space(dimension(Kind.GRIPPER, low=0.2), dimension(Kind.LINEAR_VELOCITY, name="v"))
+    )
     assert limiter.values.tolist() == [0.2, 0.0]
     limiter.reset([5.0, math.nan])
     assert limiter.values.tolist() == [1.0, 0.0]

@@ -84,7 +84,10 @@ class Axis:
         self.in_emergency = False
 
     def advance(
-        self, request: float | None, emergency: bool, scale: float,
+        self,
+        request: float | None,
+        emergency: bool,
+        scale: float,
         violations: list[LimitViolation],
     ) -> float:
         """Move by one period; returns the new value.
@@ -300,7 +303,9 @@ class PositionAxis(Axis):
         rate = (target - before.value) / self.period
         acceleration = (rate - before.rate) / self.period
         self._reference = _Reference(
-            target, rate, acceleration,
+            target,
+            rate,
+            acceleration,
             smooth
             and abs(rate) <= rates.velocity * (1.0 + 1e-9)
             and abs(acceleration) <= rates.acceleration * (1.0 + 1e-9)

@@ -93,8 +93,9 @@ class Rates:
 
     def _falling_periods(self, v: float, a: float) -> int:
         # Continuous time gives the count to within one or two; the exact condition settles it.
-        peak = min(self.acceleration, math.sqrt(max(0.0, self.quantum / self.period * v
-                                                    + 0.5 * a * a)))
+        peak = min(
+            self.acceleration, math.sqrt(max(0.0, self.quantum / self.period * v + 0.5 * a * a))
+        )
         k = max(0, int((a + peak) / self.quantum))
         while k > 0 and not self._falls(k, v, a):
             k -= 1

@@ -73,7 +73,10 @@ class MotionLimiter:
             axis.reset(value)
 
     def step(
-        self, requested: npt.ArrayLike | None, *, emergency: bool = False,
+        self,
+        requested: npt.ArrayLike | None,
+        *,
+        emergency: bool = False,
         speed_scale: float = 1.0,
     ) -> LimitedStep:
         """Move by one control period.
@@ -95,7 +98,7 @@ class MotionLimiter:
             axis.advance(request, emergency, speed_scale, violations)
             for axis, request in zip(self._axes, row, strict=True)
         ]
-        in_emergency = any([axis.in_emergency for axis in self._axes])
+        in_emergency = any(axis.in_emergency for axis in self._axes)
         return LimitedStep(np.array(safe), tuple(violations), in_emergency)
 
     def hold_target(self, emergency: bool = False) -> Array:
@@ -110,12 +113,12 @@ class MotionLimiter:
     @property
     def standstill(self) -> bool:
         """The last command was at rest in every dimension."""
-        return all([axis.at_rest for axis in self._axes])
+        return all(axis.at_rest for axis in self._axes)
 
     @property
     def velocity_standstill(self) -> bool:
         """The last command was 0 in every velocity dimension."""
-        return all([axis.at_rest for axis in self._axes if isinstance(axis, VelocityAxis)])
+        return all(axis.at_rest for axis in self._axes if isinstance(axis, VelocityAxis))
 
     def _row(self, values: npt.ArrayLike) -> list[float]:
         row = np.asarray(values, dtype=np.float64)

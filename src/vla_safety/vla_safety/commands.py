@@ -1,0 +1,86 @@
+"""Which utterances stop the robot, and which commands may move it. Free of ROS."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Iterable
+
+# Longer texts are no stop word; they are not even looked at, whatever their size.
+_LONGEST = 200
+_REMEMBERED = 256
+
+
+class StopWords:
+    """Recognises an utterance that is a stop word as a whole.
+
+    Case, spaces and punctuation do not matter: " STOP!! " is one, "push the stop button" is not.
+    Said more than once ("stop, stop") it counts too.
+    """
+
+    def __init__(self, words: Iterable[str]) -> None:
+        self._words = {_normalised(word) for word in words} - {""}
+
+    def match(self, text: str) -> str:
+        """The stop word that the text is; empty when it is none."""
+        if len(text) > _LONGEST:
+            return ""
+        said = _normalised(text)
+        for word in self._words:
+            if said == word or (said and not said.replace(word, "").strip()):
+                return word
+        return ""
+
+
+def _normalised(text: str) -> str:
+    return " ".join(re.sub(r"[\W_]+", " ", text.casefold()).split())
+
+
+class CommandGate:
+    """Lets the robot move only for a command given after the last event that cancelled them.
+
+    Events are a start, a stop, a new episode, connecting the outputs. A command is known by its
+    id, seen in chunks. A chunk whose observation is older than the event serves a command older
+    than the event, even if its id is new here.
+    """
+
+    def __init__(self, seen: Iterable[int] = (), witness: bool = False) -> None:
+        """seen: ids known from before a restart.
+
+        witness: a command counts as new only once a chunk without it was seen, because the node
+        died and cannot know what was commanded meanwhile.
+        """
+        self._seen: OrderedDict[int, None] = OrderedDict.fromkeys(seen)
+        self._event = 0
+        self._witness = witness
+        self.current = 0
+
+    def cancel(self, now: int) -> None:
+        """An event at this time (ns): no command known so far moves the robot."""
+        self._event = now
+        self.current = 0
+
+    def admit(self, command_id: int, observation_stamp: int) -> bool:
+        """True when a chunk of this command may move the robot; notes its id either way."""
+        if command_id == 0:
+            self._witness = False
+            return False
+        if command_id == self.current:
+            return True
+        new = command_id not in self._seen
+        self._remember(command_id)
+        witness, self._witness = self._witness, False
+        if not new or witness or observation_stamp < self._event:
+            return False
+        self.current = command_id
+        return True
+
+    @property
+    def seen(self) -> tuple[int, ...]:
+        """Ids seen, oldest first; at most the last 256."""
+        return tuple(self._seen)
+
+    def _remember(self, command_id: int) -> None:
+        self._seen[command_id] = None
+        while len(self._seen) > _REMEMBERED:
+            self._seen.popitem(last=False)

@@ -1,0 +1,178 @@
+"""Messages ↔ the types of the core. The only decisions here are about the form of a message."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from builtin_interfaces.msg import Time
+
+from vla_contract.action_space import ActionSpace, Kind
+from vla_interfaces.msg import ActionChunk, Fault, SafeAction, Violation
+from vla_safety.core import Decision
+from vla_safety.inputs import FaultKind, FaultReport, Level
+from vla_safety.limits import LimitViolation
+from vla_safety.sequencing import MAX_ROWS, NANOSECONDS, Chunk
+
+_MAX_TEXT = 200
+
+
+def nanoseconds(stamp: Time) -> int:
+    """Time as integer ns."""
+    return int(stamp.sec) * NANOSECONDS + int(stamp.nanosec)
+
+
+def to_time(stamp: int) -> Time:
+    """Integer ns as a message; negative times become zero."""
+    seconds, rest = divmod(max(0, stamp), NANOSECONDS)
+    return Time(sec=seconds, nanosec=rest)
+
+
+def shortened(text: str) -> str:
+    """A text fit for a log or a status, whatever its length."""
+    return text if len(text) <= _MAX_TEXT else text[:_MAX_TEXT] + "…"
+
+
+def chunk_from_message(message: ActionChunk) -> Chunk:
+    """Chunk as it came: `check_chunk` judges it. A period that is no number becomes 0."""
+    period = message.period
+    usable = math.isfinite(period) and 0.0 < period < 1e6
+    names = tuple(message.dimension_names)
+    # One row more than is accepted is enough to refuse it by.
+    most = (MAX_ROWS + 1) * max(1, len(names))
+    return Chunk(
+        observation_stamp=nanoseconds(message.observation_stamp),
+        period=round(period * NANOSECONDS) if usable else 0,
+        actions=message.actions[:most].tolist(),
+        action_space=message.action_space,
+        dimension_names=names,
+        command_id=int(message.command_id),
+        command=shortened(message.command),
+        done=bool(message.done),
+    )
+
+
+def fault_from_message(message: Fault) -> FaultReport | None:
+    """Fault report; None where kind or level is not one of the message's constants."""
+    try:
+        kind, level = FaultKind(message.kind), Level(message.level)
+    except ValueError:
+        return None
+    return FaultReport(
+        shortened(message.source),
+        kind,
+        level,
+        shortened(message.message),
+        nanoseconds(message.since),
+    )
+
+
+def fault_to_message(report: FaultReport, now: Time) -> Fault:
+    """The message of a report."""
+    message = Fault(
+        source=report.source,
+        kind=int(report.kind),
+        level=int(report.level),
+        message=report.message,
+        since=to_time(report.since),
+    )
+    message.header.stamp = now
+    return message
+
+
+def violations_to_messages(violations: Iterable[LimitViolation]) -> list[Violation]:
+    """The messages of violations."""
+    return [
+        Violation(limit=int(v.limit), dimension=v.dimension, value=v.value, bound=v.bound)
+        for v in violations
+    ]
+
+
+def safe_action_to_message(
+    decision: Decision, space: ActionSpace, tick: int, stamp: Time
+) -> SafeAction:
+    """The record of one period."""
+    nothing = [math.nan] * space.width
+    age = decision.observation_age
+    message = SafeAction(
+        tick=tick,
+        period=space.period,
+        observation_stamp=to_time(decision.observation_stamp),
+        observation_age=math.nan if age is None else age,
+        action_space=space.name,
+        dimension_names=list(space.dimension_names),
+        requested=nothing if decision.requested is None else decision.requested,
+        safe=decision.safe.tolist(),
+        violations=violations_to_messages(decision.violations),
+        verdict=int(decision.verdict),
+        state=int(decision.state),
+        emergency=decision.emergency,
+        outputs_connected=decision.connected,
+        command_id=decision.command_id,
+    )
+    message.header.stamp = stamp
+    return message
+
+
+def measured_from_joints(message: Any, space: ActionSpace) -> dict[str, float]:
+    """Measured value of every dimension that commands a joint of this JointState.
+
+    Positions go by the joint that the output names (or by the dimension's own name), gripper
+    commands in units of a position likewise.
+    """
+    if len(message.position) != len(message.name):
+        return {}
+    positions = dict(zip(message.name, message.position, strict=True))
+    measured = {}
+    for dimension in space.dimensions:
+        is_position = dimension.kind is Kind.JOINT_POSITION or (
+            dimension.kind is Kind.GRIPPER and dimension.unit in ("m", "rad")
+        )
+        for name in (dimension.output.field, dimension.name):
+            if is_position and name in positions:
+                measured[dimension.name] = float(positions[name])
+                break
+    return measured
+
+
+def measured_from_odometry(message: Any, space: ActionSpace) -> dict[str, float]:
+    """Measured velocity of every dimension that goes to a Twist, from Odometry.twist.twist."""
+    measured = {}
+    for dimension in space.dimensions:
+        if dimension.kind.is_velocity and "Twist" in dimension.output.type:
+            part, axis = dimension.output.field.split(".")[-2:]
+            measured[dimension.name] = float(getattr(getattr(message.twist.twist, part), axis))
+    return measured
+
+
+def joints_problem(message: Any, required: Iterable[str]) -> str:
+    """Why a JointState cannot be used; empty when it can."""
+    names = message.name
+    missing = [name for name in required if name not in names]
+    if missing:
+        return f"joint_states lacks {', '.join(missing)}"
+    for field in ("position", "velocity", "effort"):
+        values = getattr(message, field)
+        if len(values) not in (0, len(names)):
+            return f"joint_states has {len(names)} names and {len(values)} of {field}"
+    if not all(map(math.isfinite, message.position)):
+        return "joint_states has a position that is not finite"
+    return ""
+
+
+def pose_problem(message: Any) -> str:
+    """Why a PoseStamped cannot be used; empty when it can."""
+    p, q = message.pose.position, message.pose.orientation
+    if not all(map(math.isfinite, (p.x, p.y, p.z, q.x, q.y, q.z, q.w))):
+        return "end_effector_pose is not finite"
+    return ""
+
+
+def odometry_problem(message: Any) -> str:
+    """Why an Odometry cannot be used; empty when it can."""
+    twist = message.twist.twist
+    parts = (twist.linear, twist.angular)
+    if not all(math.isfinite(getattr(part, axis)) for part in parts for axis in "xyz"):
+        return "odom is not finite"
+    return ""

@@ -1,0 +1,137 @@
+"""The safety state machine. Free of ROS; time is passed in.
+
+INACTIVE → NOMINAL ↔ DEGRADED ↔ HOLD → STOPPED. Each period the machine is told the causes that
+are present; the gravest decides. STOPPED is latched: it is left only by `reset`, and only when no
+cause for it is left.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class State(enum.IntEnum):
+    """The numbers of vla_interfaces/msg/SafetyStatus."""
+
+    INACTIVE = 0
+    NOMINAL = 1
+    DEGRADED = 2
+    HOLD = 3
+    STOPPED = 4
+
+
+class Severity(enum.IntEnum):
+    """What a cause does to the state."""
+
+    DEGRADE = 1
+    HOLD = 2
+    STOP = 3
+
+
+class Reason(enum.Enum):
+    """What kind of thing a cause is."""
+
+    START = "start"
+    SHUTDOWN = "shutdown"
+    STOP_SERVICE = "stop service"
+    STOP_WORD = "stop word"
+    EMERGENCY_STOP = "emergency stop"
+    CLOCK = "clock"
+    PUBLISHERS = "publishers"
+    INPUT = "input"
+    HEARTBEAT = "heartbeat"
+    FAULT = "fault"
+    OUTPUTS = "outputs"
+    EPISODE = "episode"
+    COMMAND = "command"
+    CHUNK_AGE = "chunk age"
+    CHUNK_EXHAUSTED = "chunk exhausted"
+    NO_CHUNK = "no chunk"
+    DONE = "done"
+    BAD_CHUNK = "bad chunk"
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why the robot may not move freely.
+
+    text, clears_when: plain words. emergency: brake with the emergency limits.
+    """
+
+    reason: Reason
+    severity: Severity
+    text: str
+    clears_when: str
+    emergency: bool = False
+
+
+@dataclass(frozen=True)
+class ResetResult:
+    """Outcome of a reset: done, or refused with the cause that lasts."""
+
+    done: bool
+    message: str
+
+
+class StateMachine:
+    """Present state, its cause and since when it holds (ns)."""
+
+    def __init__(self, latched: Cause | None = None) -> None:
+        """latched: a stop from before a restart."""
+        self.state = State.INACTIVE
+        self.cause: Cause | None = None
+        self.since = 0
+        self.latched = latched
+        self.causes: tuple[Cause, ...] = ()
+
+    def activate(self, now: int) -> None:
+        """Leave INACTIVE: for STOPPED where a stop is latched, else for HOLD."""
+        self._enter(State.STOPPED if self.latched else State.HOLD, self.latched, now)
+
+    def deactivate(self, now: int) -> None:
+        """Go back to INACTIVE; a latched stop stays."""
+        self.causes = ()
+        self._enter(State.INACTIVE, None, now)
+
+    def update(self, causes: Sequence[Cause], now: int) -> State:
+        """Take the causes of this period, in the order of their importance."""
+        self.causes = tuple(causes)
+        if self.state is State.INACTIVE:
+            return self.state
+        worst = max(causes, key=lambda cause: cause.severity, default=None)
+        if self.latched is None and worst is not None and worst.severity is Severity.STOP:
+            self.latched = worst
+        if self.latched is not None:
+            self._enter(State.STOPPED, self.latched, now)
+        elif worst is None:
+            self._enter(State.NOMINAL, None, now)
+        elif worst.severity is Severity.HOLD:
+            self._enter(State.HOLD, worst, now)
+        else:
+            self._enter(State.DEGRADED, worst, now)
+        return self.state
+
+    def latch(self, cause: Cause, now: int) -> None:
+        """Stop at once and stay stopped; the first cause is kept."""
+        self.latched = self.latched or cause
+        if self.state is not State.INACTIVE:
+            self._enter(State.STOPPED, self.latched, now)
+
+    def reset(self, lasting: Sequence[Cause], now: int) -> ResetResult:
+        """Leave STOPPED for HOLD. lasting: causes that are present now."""
+        if self.latched is None:
+            return ResetResult(True, "nothing to reset: not stopped")
+        still = [cause for cause in lasting if cause.severity is Severity.STOP]
+        if still:
+            return ResetResult(False, f"refused: {still[0].text}; {still[0].clears_when} first")
+        text, self.latched = self.latched.text, None
+        if self.state is not State.INACTIVE:
+            self._enter(State.HOLD, None, now)
+        return ResetResult(True, f"reset; it was stopped because: {text}")
+
+    def _enter(self, state: State, cause: Cause | None, now: int) -> None:
+        if state is not self.state:
+            self.since = now
+        self.state, self.cause = state, cause

@@ -1,0 +1,50 @@
+"""Figures of the control loop: jitter, duration, overruns. Free of ROS; times are s."""
+
+from __future__ import annotations
+
+from collections import deque
+
+WINDOW = 1000
+
+
+class LoopTiming:
+    """Over the last thousand periods."""
+
+    def __init__(self, period: float) -> None:
+        """period: nominal, s."""
+        self.period = period
+        self.overruns = 0
+        self._jitter: deque[float] = deque(maxlen=WINDOW)
+        self._durations: deque[float] = deque(maxlen=WINDOW)
+        self._last: float | None = None
+
+    def begin(self, now: float) -> None:
+        """A period begins; now: of a steady clock."""
+        if self._last is not None:
+            error = now - self._last - self.period
+            self._jitter.append(abs(error))
+            self.overruns += max(0, int(error / self.period + 0.5))
+        self._last = now
+
+    def end(self, now: float) -> None:
+        """Its work is done."""
+        if self._last is not None:
+            self._durations.append(now - self._last)
+
+    @property
+    def jitter_p99(self) -> float:
+        """99th percentile of |time between two periods - nominal|; 0 before the second."""
+        return percentile(self._jitter, 0.99)
+
+    @property
+    def duration_p99(self) -> float:
+        """99th percentile of the time spent in one period; 0 before the first."""
+        return percentile(self._durations, 0.99)
+
+
+def percentile(values: deque[float] | list[float], share: float) -> float:
+    """Nearest-rank percentile, share 0 to 1; 0 for no values."""
+    if not values:
+        return 0.0
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
