@@ -1,0 +1,83 @@
+"""The config, its YAML files and the README's tables say the same; the core needs no ROS."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from vla_contract.parameters import ParameterError, fields, table
+from vla_perception.config import CameraConfig, PerceptionConfig
+
+ROOT = Path(__file__).resolve().parents[3]
+CORE = (
+    "config", "images", "streams", "camera_set", "states", "lock_step", "vocabulary", "commands",
+    "execution", "desk", "faults", "health",
+)  # fmt: skip
+
+
+def parameters(file: str) -> dict:
+    return yaml.safe_load((ROOT / "config" / file).read_text())["/**"]["ros__parameters"]
+
+
+def test_perception_yaml_holds_the_defaults():
+    values = parameters("perception.yaml")
+    defaults = {name: default for name, default, _ in fields(PerceptionConfig)}
+    assert set(defaults) - set(values) == {"cameras", "joint_names"}
+    for name, value in values.items():
+        default = defaults[name]
+        assert value == (list(default) if isinstance(default, tuple) else default), name
+
+
+@pytest.mark.parametrize("file", ["metaworld.yaml", "single_rgb.yaml"])
+def test_camera_files_can_be_read(file):
+    values = parameters(f"cameras/{file}")
+    cameras = PerceptionConfig(cameras=tuple(values.pop("cameras"))).cameras
+    assert set(values) == set(cameras)
+    for name in cameras:
+        assert set(values[name]) == {field for field, _, _ in fields(CameraConfig)}
+        CameraConfig(**values[name])
+
+
+def test_the_readme_has_the_tables():
+    readme = (ROOT / "src/vla_perception/README.md").read_text()
+    assert table(PerceptionConfig) in readme
+    assert table(CameraConfig) in readme
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"cameras": ()}, "parameter cameras"),
+        ({"cameras": ("a", "a")}, "each once"),
+        ({"cameras": ("front camera",)}, "'front camera'"),
+        ({"slop": 0.0}, "parameter slop is 0.0"),
+        ({"stop_words": ("!",)}, "parameter stop_words"),
+        ({"min_known_fraction": 1.5}, "0.0 to 1.0"),
+    ],
+)
+def test_refused_values_are_named(values, message):
+    with pytest.raises(ParameterError, match=message):
+        PerceptionConfig(**values)
+
+
+def test_half_a_size_is_refused():
+    with pytest.raises(ParameterError, match="both 0, or both above 0"):
+        CameraConfig(width=96)
+
+
+def test_default_topics():
+    assert CameraConfig().topic_of("front") == "camera/front/image_raw"
+    assert CameraConfig(compressed=True).topic_of("front") == "camera/front/compressed"
+
+
+def test_the_core_needs_no_ros():
+    blocked = "rclpy", "sensor_msgs", "std_msgs", "vla_interfaces", "message_filters", "cv_bridge"
+    code = f"""
+import importlib, sys
+for name in {blocked!r}:
+    sys.modules[name] = None
+for name in {CORE!r}:
+    importlib.import_module("vla_perception." + name)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
