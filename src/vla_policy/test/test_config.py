@@ -1,8 +1,9 @@
 from pathlib import Path
 
+import pytest
 import yaml
 
-from vla_contract.parameters import fields, table
+from vla_contract.parameters import ParameterError, fields, table
 from vla_policy.config import PolicyConfig
 
 PACKAGE = Path(__file__).parents[1]
@@ -20,3 +21,8 @@ def test_yaml_has_every_parameter_with_its_default():
         for name, default, _ in fields(PolicyConfig)
     }
     assert section["ros__parameters"] == expected
+
+
+def test_no_provider_is_refused():
+    with pytest.raises(ParameterError, match="accepted: at least one provider"):
+        PolicyConfig(providers=())

@@ -146,11 +146,11 @@ def _load(folder: Path) -> Checkpoint:
     for name in (LANGUAGE_ONNX, POLICY_ONNX):
         if name not in files:
             raise CheckpointError(f"{CONFIG}: files lacks {name}; accepted: every file's sha256")
-    content = {name: _read(folder, name, digest) for name, digest in files.items()}
+    for name, digest in files.items():
+        _read(folder, name, digest)
+    text = _read(folder, tokenizer_name, files[tokenizer_name]).decode("utf-8", "replace")
     try:
-        tokenizer = Tokenizer.from_json(
-            content[tokenizer_name].decode("utf-8", "replace"), config["max_words"]
-        )
+        tokenizer = Tokenizer.from_json(text, config["max_words"])
     except TokenizerError as error:
         raise CheckpointError(f"{tokenizer_name}: {error}") from error
     try:

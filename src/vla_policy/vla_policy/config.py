@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vla_contract.parameters import Config, parameter
+from vla_contract.parameters import Config, ParameterError, parameter
 
 
 @dataclass(frozen=True)
@@ -90,3 +90,8 @@ class PolicyConfig(Config):
     constant_forward_time: float = parameter(
         0.0, "Time that a forward pass of the backend constant takes.", "s", minimum=0.0
     )
+
+    def check(self) -> None:
+        """At least one provider, or ONNX Runtime would choose by itself."""
+        if not self.providers:
+            raise ParameterError("parameter providers is empty; accepted: at least one provider")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from builtin_interfaces.msg import Time as TimeMessage
-from rclpy.node import Node
 
 from vla_interfaces.msg import Fault as FaultMessage
 from vla_policy.health import Fault, Level, State
+
+if TYPE_CHECKING:
+    from rclpy.node import Node
 
 _KINDS = {
     Fault.LANGUAGE: FaultMessage.KIND_LANGUAGE,

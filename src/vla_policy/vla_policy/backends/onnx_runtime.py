@@ -110,7 +110,8 @@ class OnnxRuntimeBackend:
         options.inter_op_num_threads = 1
         options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
         options.log_severity_level = 3
-        # Idle threads that spin take the cores from the camera drivers and the safety loop.
+        # Idle threads that spin take the cores from the camera drivers and the safety loop: with
+        # two threads on two busy cores an inference cost 26 ms of CPU time with it, 5 ms without.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         return options
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load
 
 from vla_policy.backends.base import (
@@ -30,7 +31,10 @@ class TorchBackend:
     def load(self, checkpoint: Checkpoint) -> None:
         """Build the network and fill it; raises BackendError, CheckpointError."""
         where = f"checkpoint {checkpoint.folder or checkpoint.name}"
-        weights = load(checkpoint.read(WEIGHTS))
+        try:
+            weights = load(checkpoint.read(WEIGHTS))
+        except SafetensorError as error:
+            raise BackendError(f"{where}: {WEIGHTS}: {error}; accepted: safetensors") from error
         try:
             self._model = VLAModel(ModelConfig.from_dict(checkpoint.architecture))
         except ModelConfigError as error:
