@@ -13,8 +13,7 @@ class SimulatorConfig(Config):
     """Task, pace, cameras and driver of the simulated robot."""
 
     task: str = parameter(
-        "drawer-open",
-        "Meta-World task of the first episode, one of fifty (reset_episode changes it).",
+        "drawer-open", "Meta-World task of the first episode; reset_episode changes it."
     )
     seed: int = parameter(0, "Seed of the first episode's scene.", minimum=0)
     step_limit: int = parameter(
