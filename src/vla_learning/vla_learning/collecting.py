@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+
 from vla_contract.action_space import ActionSpace
 from vla_contract.images import resize_area
+from vla_learning.demonstrations import Demonstration, demonstration_path
+from vla_learning.settings import Settings
 from vla_safety.limits import MotionLimiter
 from vla_sim.environment import STEP_LIMIT, MetaworldEnvironment
-
-from vla_learning.demonstrations import Demonstration, demonstration_path
-from vla_learning.settings import CollectSettings, Settings
 
 Array = npt.NDArray[np.float64]
 Finished = Callable[[str, int], None]

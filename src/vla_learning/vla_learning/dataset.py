@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from vla_contract.action_space import ActionSpace
-from vla_policy.tokenizer import PADDING, UNKNOWN
 
+from vla_contract.action_space import ActionSpace
 from vla_learning.demonstrations import Demonstration, DemonstrationError, find_demonstrations
 from vla_learning.settings import Settings, TrainSettings
+from vla_policy.tokenizer import PADDING, UNKNOWN
 
 Float = npt.NDArray[np.float32]
 
@@ -127,14 +127,17 @@ class Sampler:
         self._settings = settings
         self._state_mean = frames.state.mean(0)
 
-    def batch(self, step: int) -> Batch:
-        """Draw the batch of a step: shuffled epochs, so that every frame is seen equally often."""
+    def batch(self, step: int, rank: int = 0, ranks: int = 1) -> Batch:
+        """Draw the batch of a step: shuffled epochs, so that every frame is seen equally often.
+
+        rank, ranks: which of how many equal shares of the batch to draw.
+        """
         s = self._settings
         per_epoch = self._frames.count // s.batch_size
         epoch, position = divmod(step, per_epoch)
         order = np.random.default_rng([s.seed, epoch]).permutation(self._frames.count)
-        index = order[position * s.batch_size : (position + 1) * s.batch_size]
-        rng = np.random.default_rng([s.seed, step, 1])
+        index = order[position * s.batch_size : (position + 1) * s.batch_size][rank::ranks]
+        rng = np.random.default_rng([s.seed, step, rank])
         images = shift(self._frames.images[index], s.shift_pixels, rng)
         words = [self._wording(int(task), rng) for task in self._frames.task[index]]
         return Batch(

@@ -20,11 +20,11 @@ import torch
 import yaml
 from safetensors.torch import save_file
 from torch import Tensor, nn
+
+from vla_learning.settings import Settings
 from vla_policy.checkpoint import CONFIG, FORMAT, LANGUAGE_ONNX, POLICY_ONNX, WEIGHTS
 from vla_policy.model import LanguageGraph, PolicyGraph, VLAModel
 from vla_policy.tokenizer import Tokenizer
-
-from vla_learning.settings import Settings
 
 OPSET = 18
 LANGUAGE_NAMES = (("tokens", "word_count"), ("word_states", "sentence"))

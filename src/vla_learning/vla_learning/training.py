@@ -10,17 +10,18 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from vla_contract.action_space import ActionSpace, Kind
-from vla_policy.model import ModelConfig, VLAModel
-from vla_policy.model.network import PolicyOutput
-from vla_policy.tokenizer import Tokenizer
 
+from vla_contract.action_space import ActionSpace, Kind
 from vla_learning.dataset import Batch, Frames, Sampler
 from vla_learning.settings import Settings, TrainSettings
 from vla_learning.vocabulary import build_tokenizer, encode_commands
+from vla_policy.model import ModelConfig, VLAModel
+from vla_policy.model.network import PolicyOutput
+from vla_policy.tokenizer import Tokenizer
 
 Report = Callable[[int, dict[str, float]], None]
 
@@ -86,7 +87,11 @@ def build_model(settings: Settings, space: ActionSpace, tokenizer: Tokenizer) ->
 
 
 class Trainer:
-    """One training run: deterministic by the config's seed, resumable from `folder`."""
+    """One training run: deterministic by the config's seed, resumable from `folder`.
+
+    Where torch.distributed is initialised, every process takes its share of each batch, gradients
+    and batch statistics are averaged, and the first process alone saves and reports.
+    """
 
     def __init__(
         self, settings: Settings, space: ActionSpace, frames: Frames, folder: Path
@@ -111,6 +116,13 @@ class Trainer:
         self._dimension_weights = torch.where(
             torch.tensor(grippers), settings.train.gripper_weight, 1.0
         )
+        self.rank = dist.get_rank() if dist.is_initialized() else 0
+        self.ranks = dist.get_world_size() if dist.is_initialized() else 1
+        if settings.train.batch_size % self.ranks:
+            raise TrainingError(
+                f"batch_size is {settings.train.batch_size}; accepted with {self.ranks} "
+                f"processes: a multiple of {self.ranks}"
+            )
         self.step = 0
         self.history: list[dict[str, float]] = []
 
@@ -131,17 +143,17 @@ class Trainer:
                 means = {name: value / count for name, value in sums.items()}
                 self.history.append({"step": self.step, **means})
                 sums, count = dict.fromkeys(sums, 0.0), 0
-                if report:
+                if report and self.rank == 0:
                     report(self.step, means)
-            if self.step % s.checkpoint_steps == 0 or self.step == s.steps:
+            if self.rank == 0 and (self.step % s.checkpoint_steps == 0 or self.step == s.steps):
                 self.save()
 
     def _train_step(self) -> Losses:
         s = self.settings.train
         self.model.train()
         # Dropout depends on the step alone, so that a resumed run equals an uninterrupted one.
-        torch.manual_seed(s.seed * 1_000_003 + self.step)
-        batch = to_tensors(self.sampler.batch(self.step))
+        torch.manual_seed((s.seed * 1_000_003 + self.step) * 64 + self.rank)
+        batch = to_tensors(self.sampler.batch(self.step, self.rank, self.ranks))
         with torch.autocast("cpu", torch.bfloat16, enabled=s.bfloat16):
             output = self.model(
                 batch["images"], batch["camera_mask"], batch["state"], batch["tokens"],
@@ -150,12 +162,25 @@ class Trainer:
         losses = compute_losses(output, batch, self._dimension_weights, s)
         self.optimiser.zero_grad(set_to_none=True)
         losses.total.backward()
+        self._average_over_processes()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), s.gradient_norm)
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.step, s)
         self.optimiser.step()
         self._update_average()
         return losses
+
+    @torch.no_grad()
+    def _average_over_processes(self) -> None:
+        if self.ranks == 1:
+            return
+        tensors = [p.grad for p in self.model.parameters() if p.grad is not None]
+        tensors += [b for b in self.model.buffers() if b.dtype.is_floating_point]
+        flat = torch.cat([t.reshape(-1) for t in tensors])
+        dist.all_reduce(flat)
+        flat /= self.ranks
+        for tensor, part in zip(tensors, flat.split([t.numel() for t in tensors]), strict=True):
+            tensor.copy_(part.view_as(tensor))
 
     @torch.no_grad()
     def _update_average(self) -> None:

@@ -68,9 +68,11 @@ class KeypointPooling(nn.Module):
         """Pool (B, N * cells, H) to (B, N * keypoints * 2), x and y in [-1, 1], 0 where masked."""
         batch = cells.shape[0]
         heat = self.heat(cells).reshape(batch, self.cameras, self.coordinates.shape[0], -1)
-        weights = (heat * self.log_temperature.exp()).softmax(2)
-        points = weights.transpose(2, 3) @ self.coordinates
-        return (points * camera_mask[:, :, None, None]).flatten(1)
+        weights = (heat.float() * self.log_temperature.exp()).softmax(2)
+        # Sums, not a matrix product: under autocast that would round to 8 bits, half a pixel.
+        x = (weights * self.coordinates[:, :1]).sum(2)
+        y = (weights * self.coordinates[:, 1:]).sum(2)
+        return (torch.cat((x, y), dim=2) * camera_mask[:, :, None]).flatten(1)
 
 
 class VisionLanguageFusion(nn.Module):

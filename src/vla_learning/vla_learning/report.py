@@ -1,0 +1,106 @@
+"""Success rates with their intervals, as a table and as JSON. Standard library only."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+# 95 % two-sided quantile of the normal distribution.
+Z = 1.959963984540054
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One evaluated episode; ticks: control periods until success or the end."""
+
+    task: str
+    seed: int
+    command: str
+    success: bool
+    ticks: int
+    done_tick: int | None = None
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Successes of trials with the Wilson interval [low, high] at 95 %."""
+
+    successes: int
+    trials: int
+    low: float
+    high: float
+
+    @property
+    def value(self) -> float:
+        """Share of successes; NaN without trials."""
+        return self.successes / self.trials if self.trials else math.nan
+
+
+def wilson(successes: int, trials: int) -> Rate:
+    """Wilson score interval of a success rate: honest for few trials and near 0 and 1."""
+    if trials < 0 or not 0 <= successes <= trials:
+        raise ValueError(f"{successes} successes of {trials} trials; accepted: 0 to the trials")
+    if trials == 0:
+        return Rate(0, 0, 0.0, 1.0)
+    p, n = successes / trials, trials
+    centre = (p + Z * Z / (2 * n)) / (1 + Z * Z / n)
+    half = Z / (1 + Z * Z / n) * math.sqrt(p * (1 - p) / n + Z * Z / (4 * n * n))
+    low = 0.0 if successes == 0 else max(0.0, centre - half)
+    high = 1.0 if successes == trials else min(1.0, centre + half)
+    return Rate(successes, trials, low, high)
+
+
+def rates(episodes: Sequence[Episode]) -> dict[str, Rate]:
+    """Rate per task, in the order in which the tasks first appear."""
+    tasks = list(dict.fromkeys(e.task for e in episodes))
+    return {
+        task: wilson(
+            sum(e.success for e in episodes if e.task == task),
+            sum(e.task == task for e in episodes),
+        )
+        for task in tasks
+    }
+
+
+def markdown_table(episodes: Sequence[Episode]) -> str:
+    """One row per task and one for all, as Markdown."""
+    lines = [
+        "| task | success | 95 % interval | ticks to success (mean) | failed seeds |",
+        "|---|---|---|---|---|",
+    ]
+    for task, rate in [*rates(episodes).items(), ("all", _all(episodes))]:
+        mine = [e for e in episodes if task in (e.task, "all")]
+        good = [e.ticks for e in mine if e.success]
+        ticks = f"{sum(good) / len(good):.0f}" if good else "–"
+        failed = " ".join(str(e.seed) for e in mine if not e.success) if task != "all" else ""
+        lines.append(
+            f"| {task} | {rate.successes}/{rate.trials} | {rate.low:.0%}–{rate.high:.0%} | "
+            f"{ticks} | {failed or '–'} |"
+        )
+    return "\n".join(lines)
+
+
+def _all(episodes: Sequence[Episode]) -> Rate:
+    return wilson(sum(e.success for e in episodes), len(episodes))
+
+
+def to_dict(episodes: Sequence[Episode], **about: Any) -> dict[str, Any]:
+    """Everything as plain values: `about`, rates per task and over all, every episode."""
+    return {
+        **about,
+        "rates": {
+            task: {**asdict(rate), "value": rate.value}
+            for task, rate in [*rates(episodes).items(), ("all", _all(episodes))]
+        },
+        "episodes": [asdict(e) for e in episodes],
+    }
+
+
+def save_json(path: Path, episodes: Sequence[Episode], **about: Any) -> None:
+    """Write `to_dict` to a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(to_dict(episodes, **about), indent=1) + "\n", encoding="utf-8")
