@@ -32,7 +32,9 @@ def launch_file(name: str) -> Path:
     """
     folder = share() / "launch"
     root = Path(os.environ.get("VLA_ROOT", "."))
-    for path in (Path(name), root / name, folder / name, folder / f"{name}.launch.xml"):
+    if "." not in name:  # a bare name; ./vla itself is no launch file
+        name = f"{name}.launch.xml"
+    for path in (Path(name), root / name, folder / name):
         if path.is_file():
             return path
     known = ", ".join(sorted(path.name for path in folder.glob("*.launch.xml")))

@@ -14,11 +14,13 @@ UNLIMITED, SAFE, LIMIT = "#c0392b", "#1f5fa8", "#7f8c8d"
 GREATEST_OVERSHOOT = 1.6  # of the range; what the policy asked beyond is cut off at the edge
 
 
-def derivative(values: Array, period: float, order: int) -> Array:
-    """Finite differences at the control period, shape as `values`; zero before the first."""
-    for _ in range(order):
-        values = np.diff(values, prepend=values[:1]) / period
-    return values
+def rate(values: Array, period: float, *, from_rest: bool) -> Array:
+    """Change of a command per s at each control period, shape as `values`.
+
+    from_rest: before the first period the command was 0, as a velocity's; else as in the first.
+    """
+    before = np.zeros(1) if from_rest else values[:1]
+    return np.diff(values, prepend=before) / period
 
 
 def draw(trace: Trace, space: ActionSpace, title: str, path: Path) -> None:
@@ -72,7 +74,7 @@ def _draw_acceleration(
     # A velocity's rate is an acceleration; that of a position or an effort is a velocity.
     velocity = dimension.kind.is_velocity
     bound = dimension.normal.acceleration if velocity else dimension.normal.velocity
-    axis.plot(times, derivative(safe, period, 1), color=SAFE, linewidth=0.9)
+    axis.plot(times, rate(safe, period, from_rest=velocity), color=SAFE, linewidth=0.9)
     for sign in (-1.0, 1.0):
         axis.axhline(sign * bound, color=LIMIT, linestyle="--", linewidth=0.8)
     axis.set_ylim(-bound * GREATEST_OVERSHOOT, bound * GREATEST_OVERSHOOT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import queue
 import threading
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy.typing as npt
 
 from vla_cli.errors import CommandError
 from vla_cli.trace import Snapshot
+from vla_cli.view import milliseconds
 
 Picture = npt.NDArray[np.uint8]
 
@@ -53,9 +55,10 @@ def _draw_text(frame: Picture, title: str, snapshot: Snapshot) -> None:
     _put(frame, f"{snapshot.state}: {snapshot.cause}", (12, SIDE + 54), 0.5, colour)
     limits = "; ".join(snapshot.limited) or "within all limits"
     _put(frame, limits, (12, SIDE + 80), 0.5, YELLOW if snapshot.limited else GREY)
-    faults = "; ".join(snapshot.faults) or f"observation {snapshot.observation_age * 1e3:.0f} ms, "
-    if not snapshot.faults:
-        faults += f"inference {snapshot.inference_time * 1e3:.0f} ms"
+    times = f"inference {milliseconds(snapshot.inference_time)}"
+    if math.isfinite(snapshot.observation_age):
+        times = f"acts on an observation {milliseconds(snapshot.observation_age)} old, " + times
+    faults = "; ".join(snapshot.faults) or times
     _put(frame, faults, (12, SIDE + 106), 0.5, RED if snapshot.faults else GREY)
     _put(frame, f"{title}  {snapshot.time:.2f} s", (12, 24), 0.55, WHITE)
     if snapshot.success:
