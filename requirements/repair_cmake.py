@@ -16,9 +16,7 @@ import numpy as np
 
 BUILDER = r"/opt/python/cp3\d+-cp3\d+"
 PYTHON_INCLUDE = re.compile(BUILDER + r"/include/python3\.\d+")
-NUMPY_INCLUDE = re.compile(
-    BUILDER + r"/lib/python3\.\d+/site-packages/numpy/_?core/include"
-)
+NUMPY_INCLUDE = re.compile(BUILDER + r"/lib/python3\.\d+/site-packages/numpy/_?core/include")
 
 
 def repair(text: str, python_include: str, numpy_include: str) -> str:

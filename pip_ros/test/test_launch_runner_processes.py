@@ -153,7 +153,7 @@ def test_grandchildren_are_killed_too(launch):
         sigkill_timeout=0.3,
     )
     runner.start()
-    lines.wait_for("pid ")
+    lines.wait_for("] pid ")
     grandchild = int(next(line for line in lines if "] pid " in line).split()[-1])
     runner.terminate()
     end = time.monotonic() + 5.0

@@ -1,0 +1,243 @@
+"""`./vla` itself: what it says where something is missing, what it remembers, what it chooses."""
+
+import fcntl
+import os
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+TOOLS = (
+    "bash cat dirname env flock grep head id ldconfig ls mkdir readlink rm sha256sum sort stat "
+    "tail true uname"
+)
+COMMANDS = [
+    "demo",
+    "launch",
+    "say",
+    "stop",
+    "reset",
+    "status",
+    "build",
+    "test",
+    "bench",
+    "learn",
+    "doctor",
+]
+
+
+class Copy:
+    """A copy of the script alone, with a PATH of its own that has only what is put there."""
+
+    def __init__(self, folder):
+        self.root = folder / "copy"
+        self.bin = folder / "bin"
+        self.home = folder / "home"
+        for path in (self.root, self.bin, self.home):
+            path.mkdir()
+        shutil.copy(ROOT / "vla", self.root)
+        for tool in TOOLS.split():
+            path = shutil.which(tool, path=os.environ["PATH"] + ":/usr/sbin:/sbin")
+            if path:
+                (self.bin / tool).symlink_to(path)
+
+    def put(self, name, body):
+        """Make a command of this PATH a shell script."""
+        path = self.bin / name
+        path.unlink(missing_ok=True)
+        path.write_text(f"#!/bin/bash\n{body}\n", encoding="utf-8")
+        path.chmod(0o755)
+
+    def run(self, *words, source=None, **environment):
+        """Run the script, or a piece of bash after sourcing it."""
+        command = [str(self.root / "vla"), *words]
+        if source is not None:
+            command = ["bash", "-c", f"source {self.root}/vla; {source}"]
+        return subprocess.run(
+            command,
+            env={"PATH": str(self.bin), "HOME": str(self.home), **environment},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+
+@pytest.fixture
+def copy(tmp_path):
+    return Copy(tmp_path)
+
+
+def with_system_packages(copy):
+    """Let nothing of the system be missing."""
+    for name in ("g++", "cmake", "make"):
+        copy.put(name, "exit 0")
+    copy.put("ldconfig", "echo libEGL.so.1 libGL.so.1 libEGL_mesa.so.0")
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["-h"], ["help"], ["demo", "--help"]])
+def test_help_needs_nothing_and_leaves_nothing(words, copy):
+    done = copy.run(*words)
+    assert done.returncode == 0
+    assert done.stdout.startswith("usage: ./vla COMMAND")
+    assert all(f"\n  {command} " in done.stdout for command in COMMANDS)
+    assert os.listdir(copy.root) == ["vla"]
+
+
+def test_an_unknown_command_is_named(copy):
+    done = copy.run("fly")
+    assert done.returncode == 1
+    assert done.stderr == "vla: no such command: fly; ./vla --help lists them\n"
+
+
+def test_a_machine_without_wheels_needs_ros(copy):
+    copy.put("uname", "echo Linux aarch64")
+    done = copy.run("build")
+    assert done.returncode == 1
+    assert done.stderr == (
+        "vla: missing: ROS 2 (there are wheels for Linux on x86-64 only); "
+        "mend it with: source /opt/ros/humble/setup.bash\n"
+    )
+
+
+def test_a_user_without_sudo_gets_the_command(copy):
+    copy.put("id", "echo 1000")
+    copy.put("sudo", "exit 1")
+    copy.put("apt-get", "exit 1")
+    copy.put("ldconfig", "true")
+    done = copy.run("build")
+    assert done.returncode == 1
+    packages = "g++ cmake make libegl1 libgl1 libgl1-mesa-dri"
+    assert done.stderr.splitlines() == [
+        f"vla: missing: the system packages {packages}; mend it with: "
+        f"sudo apt-get update && sudo apt-get install -y --no-install-recommends {packages}"
+    ]
+
+
+def test_a_user_with_sudo_and_root_install(copy):
+    with_system_packages(copy)
+    (copy.bin / "cmake").unlink()
+    copy.put("apt-get", f'echo "$@" >>{copy.home}/calls; exit 0')
+    copy.put("sudo", f'[[ $1 == -n ]] && shift; echo sudo "$@" >>{copy.home}/calls; exec "$@"')
+    for user in ("1000", "0"):
+        copy.put("id", f"echo {user}")
+        copy.run("build")  # fails later: there is no Python in this PATH
+        calls = (copy.home / "calls").read_text(encoding="utf-8")
+        assert "install -y --no-install-recommends cmake" in calls
+        assert ("sudo apt-get update" in calls) == (user == "1000")
+        (copy.home / "calls").unlink()
+
+
+def test_no_python_is_said(copy):
+    with_system_packages(copy)
+    copy.put("id", "echo 1000")
+    copy.put("sudo", "exit 1")
+    done = copy.run("build", VLA_PYTHON="/bin/false")
+    assert done.stderr.splitlines()[-1] == (
+        "vla: missing: Python 3.10 to 3.13 with venv and headers at VLA_PYTHON=/bin/false; "
+        "mend it with: unset VLA_PYTHON"
+    )
+    copy.put("apt-get", "exit 1")
+    done = copy.run(
+        "build", source="has_python() { :; }; find_python() { return 1; }; require_python"
+    )
+    assert "missing: the system packages python3 python3-venv python3-dev" in done.stderr
+
+
+def test_one_sets_up_at_a_time(copy):
+    (copy.root / ".vla").mkdir()
+    with open(copy.root / ".vla/lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        begin = time.monotonic()
+        with subprocess.Popen(
+            ["bash", "-c", f"source {copy.root}/vla; MODE=none; build_packages() {{ :; }}; set_up"],
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stderr is not None
+            line = process.stderr.readline()
+            assert "waiting for another ./vla" in line
+            time.sleep(0.3)
+            assert process.poll() is None
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            assert process.wait(10.0) == 0
+        assert time.monotonic() - begin < 10.0
+
+
+def test_a_sourced_ros_is_used_as_it_is(copy):
+    copy.put("python3", "exit 0")  # `import rclpy` works
+    done = copy.run(source='choose_environment; echo "$MODE $PYTHON"', ROS_DISTRO="humble")
+    assert done.stdout == f"ros {copy.bin}/python3\n"
+
+
+def test_a_ros_that_cannot_be_imported_is_named(copy):
+    copy.put("python3", "exit 1")
+    if (
+        subprocess.run(["/usr/bin/python3", "-c", "import rclpy"], capture_output=True).returncode
+        == 0
+    ):
+        pytest.skip("ROS is installed")
+    copy.put("uname", "echo Linux x86_64")
+    done = copy.run(source='choose_environment; echo "$MODE"', ROS_DISTRO="humble")
+    assert done.stdout == "wheels\n"
+    assert "ROS_DISTRO=humble is set but no python3 can import rclpy" in done.stderr
+
+
+def test_what_makes_a_package_stale(copy):
+    package = copy.root / "src/some"
+    (package / "some").mkdir(parents=True)
+    (package / "package.xml").write_text("<package/>", encoding="utf-8")
+    (package / "some/core.py").write_text("x = 1\n", encoding="utf-8")
+    copy.put("find", 'exec /usr/bin/find "$@"')
+    copy.put("xargs", 'exec /usr/bin/xargs "$@"')
+
+    def stamp(key="k"):
+        return copy.run(source=f"KEY={key}; package_stamp {package}").stdout
+
+    first = stamp()
+    assert len(first) > 60
+    (package / "some/core.py").write_text("x = 2\n", encoding="utf-8")
+    (package / "some/__pycache__").mkdir()
+    (package / "some/__pycache__/core.pyc").touch()
+    assert stamp() == first  # linked, so an edit needs no build
+    (package / "some/new.py").touch()
+    second = stamp()
+    assert second != first
+    (package / "package.xml").write_text("<package></package>", encoding="utf-8")
+    assert stamp() not in (first, second)
+    assert stamp("another environment") != stamp()
+
+
+def test_a_test_run_gets_a_domain_that_nobody_uses(copy):
+    def domain():
+        return int(copy.run(source="free_domain").stdout)
+
+    assert 1 <= domain() <= 101
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 7400 + 250 * 50))
+        script = "$(declare -f free_domain | sed 's/[$][$] % 101 + 1/50/')"
+        copy.put("sed", 'exec /bin/sed "$@"')
+        done = copy.run(source=f'eval "{script}"; free_domain')
+        assert done.stdout == "51\n"
+
+
+def test_environment_is_added_to_the_users(copy):
+    (copy.root / ".vla").mkdir()
+    (copy.root / ".vla/env.sh").write_text("prepend PYTHONPATH /ours\n", encoding="utf-8")
+    names = ("PYTHONPATH", "ROS_AUTOMATIC_DISCOVERY_RANGE", "ROS_LOCALHOST_ONLY")
+
+    def exported(mode, **environment):
+        script = f"MODE={mode}; export_environment; set +u; "
+        script += "".join(f'echo "${name}"; ' for name in names)
+        return copy.run(source=script, **environment).stdout.splitlines()
+
+    with_user_path = exported("wheels", PYTHONPATH="/theirs")
+    assert with_user_path == [f"/ours:{copy.root}/pip_ros:/theirs", "LOCALHOST", ""]
+    # The stand-ins stay away where ROS is installed.
+    assert exported("ros", ROS_DISTRO="humble") == ["/ours", "", "1"]
+    assert exported("ros", ROS_DISTRO="jazzy") == ["/ours", "LOCALHOST", ""]
+    assert exported("wheels", ROS_AUTOMATIC_DISCOVERY_RANGE="SUBNET")[1:] == ["SUBNET", ""]
