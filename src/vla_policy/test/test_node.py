@@ -234,6 +234,7 @@ def test_under_overload_only_the_newest_observation_counts(graph, action_space_f
         "backend": "constant",
         "action_space": str(action_space_file),
         "constant_forward_time": 0.3,
+        "warm_up": 1,
         "worker_timeout": 0.1,
     }
     with node_process(MODULE, DOMAIN, parameters) as node:
@@ -250,3 +251,20 @@ def test_under_overload_only_the_newest_observation_counts(graph, action_space_f
         text = "has run for more than 0.1 s"
         assert any(f.kind == Fault.KIND_ACTION and text in f.message for f in graph.faults)
         assert "a forward pass took 30" in node.output
+
+
+def test_an_inference_that_hangs_does_not_keep_the_node_from_ending(graph, action_space_file):
+    parameters = {
+        "backend": "constant",
+        "action_space": str(action_space_file),
+        "constant_forward_time": 4.0,
+        "warm_up": 1,
+        "worker_timeout": 0.2,
+    }
+    with node_process(MODULE, DOMAIN, parameters) as node:
+        graph.connect()
+        graph.observe(names=("front",))
+        graph.wait_for_fault(Fault.KIND_ACTION, Fault.LEVEL_ERROR, "more than 0.2 s")
+        assert node.stop() == 0
+        assert "an inference has not ended within 1.0 s" in node.output
+        assert graph.chunks == []
