@@ -15,6 +15,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.action import ActionClient
 from sensor_msgs.msg import CompressedImage, Image, JointState
 from std_msgs.msg import String
+
 from vla_contract import topics
 from vla_contract.testing import Client, NodeProcess, node_process
 from vla_interfaces.action import ExecuteCommand
@@ -231,9 +232,7 @@ class Graph:
         self.client.wait(counted, 10.0)
 
 
-@pytest.fixture(scope="module")
-def start():
-    """Start perception with parameters; one process and client for each test module."""
+def _starter():
     running = []
 
     def run(lock_step: bool = False, **parameters: Any) -> Graph:
@@ -248,3 +247,15 @@ def start():
     for client, process in running:
         client.close()
         process.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="module")
+def start():
+    """Start perception with parameters; it runs until the module's last test."""
+    yield from _starter()
+
+
+@pytest.fixture
+def start_one():
+    """The same until the test's end."""
+    yield from _starter()

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from vla_perception.commands import (
     CommandError,
     CommandHold,

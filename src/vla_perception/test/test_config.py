@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from vla_contract.parameters import ParameterError, fields, table
 from vla_perception.config import CameraConfig, PerceptionConfig
 

@@ -1,6 +1,7 @@
 """Commands from topics and goals, and what ends them."""
 
 import pytest
+
 from vla_perception.config import PerceptionConfig
 from vla_perception.desk import RESET_GRACE, CommandDesk, Moment, Utterance
 from vla_perception.execution import Outcome, Phase

@@ -3,6 +3,7 @@
 import math
 
 import pytest
+
 from vla_perception.commands import End
 from vla_perception.execution import (
     SETTLE_TIME,

@@ -1,6 +1,7 @@
 """Levels of faults, and the words for what is wrong."""
 
 import pytest
+
 from vla_perception import health
 from vla_perception.camera_set import CameraSet
 from vla_perception.faults import FaultBoard, Kind, Level

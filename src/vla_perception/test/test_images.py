@@ -1,6 +1,7 @@
 """Images: what is accepted, what is refused and for which reason."""
 
 import array
+import contextlib
 import struct
 
 import cv2
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from vla_perception.images import BYTES_PER_PIXEL, check_raw, decode, view
 from vla_perception.streams import Drop, Refused
 
@@ -92,7 +94,5 @@ def test_a_header_that_claims_a_huge_image_is_not_allocated():
 @settings(max_examples=200)
 @given(st.binary(max_size=200), st.sampled_from([b"", JPEG[:2], PNG[:8], PNG[:30], JPEG[:100]]))
 def test_rubbish_is_refused_and_never_raises_anything_else(rubbish, start):
-    try:
+    with contextlib.suppress(Refused):
         decode(start + rubbish)
-    except Refused:
-        pass

@@ -4,6 +4,7 @@ import random
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from vla_perception.lock_step import TickAssembler
 
 INPUTS = ("front", "side", "joint_states")

@@ -2,6 +2,7 @@
 
 import numpy as np
 from std_msgs.msg import Header
+
 from vla_perception.conversions import Frame, to_stamp
 from vla_perception.matcher import Matcher
 from vla_perception.streams import Drop, DropCounter

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from builtin_interfaces.msg import Time
 from sensor_msgs.msg import JointState
+
 from vla_contract.images import resize_area
 from vla_interfaces.msg import Fault
 

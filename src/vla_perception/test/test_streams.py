@@ -5,6 +5,7 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from vla_perception.streams import (
     RESTART_COUNT,
     ClockEvent,

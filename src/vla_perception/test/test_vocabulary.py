@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from vla_perception.vocabulary import Vocabulary, VocabularyError
 
 WORDS = ["<pad>", "<unknown>", "open", "the", "drawer", "close", "window"]

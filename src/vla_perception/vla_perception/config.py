@@ -115,7 +115,7 @@ class PerceptionConfig(Config):
         10.0,
         "A goal fails when neither policy nor safety node serves it for this long.",
         "s",
-        minimum=0.5,
+        minimum=2.0,
         maximum=600.0,
         runtime=True,
     )

@@ -129,12 +129,13 @@ class CommandDesk:
 
     def safety_status(self, stopped: bool, cause: str, standstill: bool, moment: Moment) -> None:
         """The safety node told its state."""
-        if stopped and (self.hold.current is not None or self._running()):
+        waits = self._waiting is not None
+        if stopped and not waits and (self.hold.current is not None or self._running()):
             self.end(End.STOP, f"safety is stopped: {cause or 'no cause given'}", moment)
         self._stopped_because = cause if stopped else None
         if self.execution is not None:
             self.execution.safety_status(moment.steady, standstill)
-        if not stopped and self._waiting is not None:
+        if self._waiting is not None and not stopped:
             utterance, execution, _ = self._waiting
             self._waiting = None
             self._try(utterance, execution, moment)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
+from time import perf_counter
 from typing import Any
 
 from rclpy.node import Node
@@ -22,7 +22,8 @@ from vla_perception.streams import Drop, DropCounter, Refused, StampGate
 class Input:
     """One subscription whose messages are checked; what is refused is counted and logged once.
 
-    name: for people and counts. now: ns, node clock. on_message(stamp in ns, value): value is
+    name: for people and counts. now: ns, node clock. time: s, by which silence is
+    measured. on_message(stamp in ns, value): value is
     what `convert` made of the message, None where it was refused but its stamp is good.
     """
 
@@ -39,6 +40,7 @@ class Input:
         gate: StampGate,
         drops: DropCounter,
         now: Callable[[], int],
+        time: Callable[[], float],
         mend_zero_stamps: bool = True,
     ) -> None:
         self.name = name
@@ -49,10 +51,11 @@ class Input:
         self._gate = gate
         self._drops = drops
         self._now = now
+        self._time = time
         self._mend = mend_zero_stamps
         self._qos = qos
         self._type = message_type
-        self.refused_at = -NEVER  # s, time.monotonic()
+        self.refused_at = -NEVER  # s, `time`
         self.age = 0.0  # s, of the last good message at its arrival
         self.received = 0.0  # s, time.perf_counter() when the last message was handed over
         self.problem = ""  # why nothing can arrive, as the last look at the graph told
@@ -73,7 +76,7 @@ class Input:
 
     def report(self) -> InputReport:
         """How it is doing."""
-        refused = time.monotonic() - self.refused_at
+        refused = self._time() - self.refused_at
         return InputReport(
             self.name, self.topic, self.problem, self.last_refusal, refused, self.age
         )
@@ -104,7 +107,7 @@ class Input:
         return f"{package}/{kind}/{self._type.__name__}"
 
     def _receive(self, message: Any) -> None:
-        self.received = time.perf_counter()
+        self.received = perf_counter()
         now = self._now()
         stamp = to_ns(message.header.stamp)
         try:
@@ -128,7 +131,7 @@ class Input:
         self._on_message(stamp, value)
 
     def _refused(self, error: Refused) -> None:
-        self.refused_at = time.monotonic()
+        self.refused_at = self._time()
         self.last_refusal = f"{self.name}: {error}"
         self._note(error.reason, str(error))
 

@@ -10,7 +10,9 @@ from typing import Any
 import cv2
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.lifecycle import LifecyclePublisher
+from rclpy.parameter import Parameter
 from std_msgs.msg import String
 
 from vla_contract import parameters, topics
@@ -25,12 +27,15 @@ from vla_interfaces.msg import (
 )
 from vla_perception import health
 from vla_perception.config import CameraConfig, PerceptionConfig
-from vla_perception.conversions import to_fault, to_image, to_ns, to_observation, to_stamp
+from vla_perception.conversions import to_image, to_ns, to_observation, to_stamp
 from vla_perception.desk import CommandDesk, Moment, Utterance
 from vla_perception.execute_command import ExecuteCommandServer
-from vla_perception.faults import FaultBoard, Kind, Level
-from vla_perception.observer import FreeRunningObserver, LockStepObserver, ObservedSet, Observer
+from vla_perception.faults import Kind, Level
+from vla_perception.free_running import FreeRunningObserver
+from vla_perception.observer import ObservedSet, Observer
+from vla_perception.reporter import FaultReporter
 from vla_perception.streams import ClockEvent, ClockWatch, DropCounter
+from vla_perception.ticked import LockStepObserver
 from vla_perception.vocabulary import Vocabulary
 
 SUPERVISION_PERIOD = 0.05  # s
@@ -44,6 +49,7 @@ class Perception(GraphNode[PerceptionConfig]):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__("perception", PerceptionConfig, **kwargs)
         self._made: list[Any] = []  # publishers, subscriptions and timers, to be destroyed
+        self.add_on_set_parameters_callback(self._refuse_camera_changes)
 
     # Life cycle.
 
@@ -53,7 +59,6 @@ class Perception(GraphNode[PerceptionConfig]):
         cv2.setNumThreads(1)  # small images: handing work to a pool costs more than it saves
         vocabulary = Vocabulary.load(config.vocabulary) if config.vocabulary else Vocabulary()
         self._drops = DropCounter()
-        self._faults = FaultBoard()
         self._clock_watch = ClockWatch()
         self._clock_event = ClockEvent.RUNS
         self._jumped_at = -health.NEVER
@@ -110,7 +115,8 @@ class Perception(GraphNode[PerceptionConfig]):
 
         self._observations = publisher(Observation, topics.OBSERVATION)
         self._prompts = publisher(String, topics.PROMPT)
-        self._fault_levels = publisher(Fault, topics.FAULT)
+        fault = publisher(Fault, topics.FAULT)
+        self._faults = FaultReporter(self.get_name(), fault.publish, self.get_logger().error)
 
     def _create_observer(self) -> Observer:
         cameras = {name: self._camera(name) for name in self.config.cameras}
@@ -129,6 +135,15 @@ class Perception(GraphNode[PerceptionConfig]):
     def _camera(self, name: str) -> CameraConfig:
         parameters.declare_prefixed(self, name, CameraConfig)
         return parameters.read(self, CameraConfig, name)
+
+    def _refuse_camera_changes(self, changed: list[Parameter]) -> SetParametersResult:
+        """Cameras are made when the node is configured: a change would have no effect."""
+        observer: Observer | None = self.__dict__.get("_observer")
+        for each in changed:
+            if observer is not None and each.name.split(".")[0] in observer.cameras:
+                reason = f"parameter {each.name} is fixed while the node is configured"
+                return SetParametersResult(successful=False, reason=reason)
+        return SetParametersResult(successful=True)
 
     def _create_subscriptions(self) -> None:
         subscriptions: list[tuple[type, str, Any]] = [
@@ -195,12 +210,13 @@ class Perception(GraphNode[PerceptionConfig]):
     def _speak(self, utterance: Utterance) -> None:
         if self.active:
             self._desk.speak(utterance, self._moment())
-            self._desk_changed()
+            self._actions.update()
+            self._update_faults()
 
     def _on_chunk(self, message: ActionChunk) -> None:
         moment = self._moment()
         self._desk.chunk(message.command_id, message.done, message.progress, moment)
-        self._desk_changed()
+        self._actions.update()
         if isinstance(self._observer, LockStepObserver):
             if message.observation_sequence >= self._awaited_chunk:
                 self._awaited_chunk = 0
@@ -210,11 +226,7 @@ class Perception(GraphNode[PerceptionConfig]):
         self._actions.safety_status(message)
         stopped = message.state == SafetyStatus.STATE_STOPPED
         self._desk.safety_status(stopped, message.cause, message.standstill, self._moment())
-        self._desk_changed()
-
-    def _desk_changed(self) -> None:
         self._actions.update()
-        self._update_faults()
 
     def _say(self, text: str) -> None:
         """Ask the user; what is asked stays asked until it is taken back with ""."""
@@ -232,7 +244,8 @@ class Perception(GraphNode[PerceptionConfig]):
             self._watch_clock()
             self._observer.supervise()
             self._desk.check(self._moment())
-            self._desk_changed()
+            self._actions.update()
+            self._update_faults()
 
     def _on_tick_stamp(self, stamp: int) -> None:
         first = self._tick_stamp == 0
@@ -252,11 +265,10 @@ class Perception(GraphNode[PerceptionConfig]):
             self._desk.clock_jumped(self._moment())
 
     def _on_report(self) -> None:
-        """Levels again and again: a lost message hides nothing, and silence is a fault."""
+        """The heartbeat, and feedback of the goals."""
         if self.active:
             self._update_faults()
-            for kind in Kind:
-                self._publish_fault(kind)
+            self._faults.repeat(self._now())
             self._actions.publish_feedback()
 
     def _update_faults(self) -> None:
@@ -272,20 +284,7 @@ class Perception(GraphNode[PerceptionConfig]):
                 self._clock_event == ClockEvent.NOT_STARTED, jumped, reports
             ),
         }
-        for kind, found in findings.items():
-            if self._faults.update(kind, found, now):
-                self._publish_fault(kind)
-                self._log_fault(kind)
-
-    def _log_fault(self, kind: Kind) -> None:
-        """Cameras are logged one by one as they go, language as it is said."""
-        fault = self._faults.level(kind)
-        if kind in (Kind.ROBOT_STATE, Kind.CLOCK) and fault.level == Level.ERROR:
-            self.get_logger().error(fault.message)
-
-    def _publish_fault(self, kind: Kind) -> None:
-        fault = self._faults.level(kind)
-        self._fault_levels.publish(to_fault(self.get_name(), kind, fault, self._now()))
+        self._faults.update(findings, now)
 
     def diagnose(self) -> Diagnosis:
         """The worst fault, the drops by reason, and how long an observation takes."""

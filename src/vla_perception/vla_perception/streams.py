@@ -77,8 +77,10 @@ class StampGate:
         """Accept a stamp, ns, or refuse it.
 
         Raises:
-            Refused: in the future, seen before, or older than the newest one.
+            Refused: negative, in the future, seen before, or older than the newest one.
         """
+        if stamp < 0:
+            raise Refused(Drop.INVALID, f"stamp is {stamp * 1e-9:.3f} s; accepted: above 0")
         # A clock that has not started (0) cannot tell.
         if self._tolerance is not None and now > 0 and stamp > now + self._tolerance:
             ahead = (stamp - now) * 1e-9

@@ -1,0 +1,76 @@
+"""The observer of a robot that runs freely: images near in time, and the states nearest to them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rclpy.node import Node
+
+from vla_perception.config import PerceptionConfig
+from vla_perception.conversions import Frame
+from vla_perception.faults import Level
+from vla_perception.health import Finding
+from vla_perception.matcher import Matcher
+from vla_perception.observer import SECOND, ObservedSet, Observer
+from vla_perception.states import StateBuffer
+
+
+class FreeRunningObserver(Observer):
+    """Images matched by message_filters; the robot's state nearest to them."""
+
+    def __init__(self, node: Node, config: PerceptionConfig, *args: Any, **kwargs: Any) -> None:
+        self._slop = int(config.slop * SECOND)
+        self._matcher = Matcher(config.queue_size, config.slop, kwargs["drops"])
+        self._buffers: dict[str, StateBuffer[Any]] = {}
+        self._apart: dict[str, float] = {}  # s from the image to a state that is too far from it
+        super().__init__(node, config, *args, **kwargs)
+        self._buffers = {name: StateBuffer(self._slop + 2 * SECOND) for name in self.states}
+        self._members_changed()
+
+    def _members_changed(self) -> None:
+        self._matcher.rebuild(self.set.members)
+
+    def forget(self) -> None:
+        """The clock jumped back: stamps seen so far mean nothing."""
+        super().forget()
+        for buffer in self._buffers.values():
+            buffer.clear()
+
+    def state_findings(self) -> list[Finding]:
+        """What is wrong with the robot's state, and with its stamps."""
+        findings = super().state_findings()
+        findings += [
+            (
+                Level.ERROR,
+                f"{name}: the nearest to the image is {apart:+.3f} s from it; accepted: within "
+                f"slop, {self.config.slop} s; do the clocks agree?",
+            )
+            for name, apart in self._apart.items()
+        ]
+        return findings
+
+    def _on_frame(self, name: str, stamp: int, frame: Frame | None) -> None:
+        if frame is None:
+            return
+        change = self.set.image(name, self._time())
+        if change is not None:
+            self._changed(change)
+        for frames in self._matcher.add(frame):
+            oldest = min(each.stamp for each in frames.values())
+            states = {state: self._nearest(state, oldest) for state in self._buffers}
+            self._emit(ObservedSet(oldest, frames, states, self.inputs[name].received))
+
+    def _on_state(self, name: str, stamp: int, message: Any | None) -> None:
+        if message is not None:
+            self._state_times[name] = self._time()
+            self._buffers[name].add(stamp, message)
+
+    def _nearest(self, name: str, stamp: int) -> Any | None:
+        buffer = self._buffers[name]
+        message, offset = buffer.nearest(stamp, self._slop), buffer.offset(stamp)
+        self._apart.pop(name, None)
+        if message is None and offset is not None:
+            self._apart[name] = offset * 1e-9
+        # An old state may be near an old image; it must also be alive.
+        alive = self._time() - self._state_times[name] <= self.config.state_timeout
+        return message if alive else None

@@ -1,0 +1,82 @@
+"""The observer of lock-step: what is stamped with a tick, answered tick by tick."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from vla_interfaces.msg import SimulationTick
+from vla_perception.conversions import Frame, to_ns
+from vla_perception.lock_step import TickAssembler
+from vla_perception.observer import ObservedSet, Observer
+
+
+class LockStepObserver(Observer):
+    """Everything stamped with the tick, and nothing before all of it is there.
+
+    may_emit: False while something that the next observation depends on is still under way.
+    on_tick: called for every tick, after its set.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        may_emit: Callable[[], bool],
+        on_tick: Callable[[int], None],
+        **kwargs: Any,
+    ) -> None:
+        self._stamp: int | None = None  # ns, of the last tick; None before the first one
+        self._may_emit = may_emit
+        self._on_tick = on_tick
+        super().__init__(*args, **kwargs)
+        self._assembler = TickAssembler(tuple(self.inputs))
+
+    def _time(self) -> float:
+        return (self._stamp or 0) * 1e-9
+
+    def tick(self, message: SimulationTick) -> None:
+        """The simulator reached a tick."""
+        stamp = to_ns(message.header.stamp)
+        first, self._stamp = self._stamp is None, stamp
+        if first:
+            self._started = self._time()
+            self.set = self._new_set()
+        self._assembler.tick(message.tick, stamp, message.episode, message.has_images)
+        self._on_tick(stamp)
+        self.pump()
+
+    def pump(self) -> None:
+        """Emit the present tick's set if it is complete."""
+        if not self._may_emit():
+            return
+        complete = self._assembler.take()
+        if complete is None:
+            return
+        now = self._time()
+        frames = {
+            name: frame for name in self.cameras if (frame := complete.inputs[name]) is not None
+        }
+        for name in frames:
+            change = self.set.image(name, now)
+            if change is not None:
+                self._changed(change)
+        states = {name: complete.inputs[name] for name in self.states}
+        for name, message in states.items():
+            if message is not None:
+                self._state_times[name] = now
+        self.supervise()
+        received = max(each.received for each in self.inputs.values())
+        self._emit(ObservedSet(complete.stamp, frames, states, received))
+
+    def values(self) -> dict[str, Any]:
+        """Named values for diagnostics, and what the present tick waits for."""
+        missing = ", ".join(self._assembler.missing()) or "nothing"
+        return {**super().values(), "waits_for": missing, "stale_ticks": self._assembler.stale}
+
+    def _on_frame(self, name: str, stamp: int, frame: Frame | None) -> None:
+        self._assembler.add(name, stamp, frame)
+        self.pump()
+
+    def _on_state(self, name: str, stamp: int, message: Any | None) -> None:
+        self._assembler.add(name, stamp, message)
+        self.pump()
