@@ -111,8 +111,7 @@ class EpisodeRunner:
         self._graph.require(
             ready,
             STARTUP_TIMEOUT,
-            f"simulator or perception did not get ready within {STARTUP_TIMEOUT:g} s; nodes there: "
-            + ", ".join(self._graph.nodes()),
+            f"simulator or perception did not get ready within {STARTUP_TIMEOUT:g} s",
         )
 
     def run(self, episode: Episode, check: Callable[[], None] = lambda: None) -> EpisodeResult:

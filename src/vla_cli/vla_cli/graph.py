@@ -92,10 +92,13 @@ class Graph:
         """As `wait`.
 
         Raises:
-            CommandError: not in time; the message is `what`, or that there is no graph at all.
+            CommandError: not in time; the message is `what` and the nodes that are there, or that
+                there is no graph at all.
         """
-        if not self.wait(condition, timeout):
-            raise CommandError(what if self.nodes() else self.absence())
+        if self.wait(condition, timeout):
+            return
+        nodes = ", ".join(self.nodes())
+        raise CommandError(f"{what} (nodes there: {nodes})" if nodes else self.absence())
 
     def nodes(self) -> list[str]:
         """Names of the other nodes in the namespace."""
@@ -145,8 +148,7 @@ class Graph:
         self.require(
             lambda: publisher.get_subscription_count() and reader in self._readers(topic),
             DISCOVERY_TIMEOUT,
-            f"node {reader} does not subscribe to {self.namespace}/{topic}; "
-            f"nodes there: {', '.join(self.nodes())}; see ./vla status",
+            f"node {reader} does not subscribe to {self.namespace}/{topic}; see ./vla status",
         )
         return publisher
 
@@ -172,7 +174,7 @@ class Graph:
             self.require(
                 client.service_is_ready,
                 discovery,
-                f"nobody serves {self.namespace}/{name}; nodes there: {', '.join(self.nodes())}",
+                f"nobody serves {self.namespace}/{name}; see ./vla status",
             )
             future = client.call_async(request)
             self.require(
@@ -192,8 +194,7 @@ class Graph:
         self.require(
             client.server_is_ready,
             DISCOVERY_TIMEOUT,
-            f"nobody serves the action {self.namespace}/{name}; "
-            f"nodes there: {', '.join(self.nodes())}; see ./vla status",
+            f"nobody serves the action {self.namespace}/{name}; see ./vla status",
         )
         return client
 

@@ -31,7 +31,9 @@ def stop(graph: Graph) -> int:
         String, topics.COMMAND, topics.qos_profile(topics.COMMAND)
     )
     try:
-        response = graph.call(Trigger, topics.STOP_SERVICE, Trigger.Request(), ANSWER_TIMEOUT)
+        response = graph.call(
+            Trigger, topics.STOP_SERVICE, Trigger.Request(), ANSWER_TIMEOUT, ANSWER_TIMEOUT
+        )
     except CommandError as error:
         if not graph.wait(publisher.get_subscription_count, DISCOVERY_TIMEOUT / 10):
             raise

@@ -1,0 +1,151 @@
+"""The launch files: tags of Humble, arguments, and the processes that they give."""
+
+from __future__ import annotations
+
+import os
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[3]
+FILES = sorted((ROOT / "launch").glob("*.launch.xml"))
+README = (ROOT / "src" / "vla_bringup" / "README.md").read_text()
+
+# What Humble's launch_xml and launch_ros take; later distributions have more.
+HUMBLE = {
+    "launch": set(),
+    "arg": {"name", "default", "description", "value"},
+    "choice": {"value"},
+    "let": {"name", "value"},
+    "set_env": {"name", "value"},
+    "unset_env": {"name"},
+    "group": {"scoped"},
+    "include": {"file"},
+    "node": {"pkg", "exec", "name", "namespace", "output", "respawn", "respawn_delay", "args",
+             "ros_args"},
+    "param": {"name", "value", "from", "type"},
+    "remap": {"from", "to"},
+}  # fmt: skip
+CONDITIONS = {"if", "unless"}
+
+interpreter = pytest.importorskip("launch_runner", reason="pip_ros is not on the path")
+
+
+def arguments(path: Path) -> dict[str, ElementTree.Element]:
+    return {e.attrib["name"]: e for e in ElementTree.parse(path).getroot().findall("arg")}
+
+
+def processes(file: str, environment: dict[str, str] | None = None, **values: str) -> dict:
+    base = {k: v for k, v in os.environ.items() if not k.startswith("ROS_")}
+    base |= {"ROS_DOMAIN_ID": "7"} | (environment or {})
+    specs = interpreter.interpret(ROOT / "launch" / file, values, base)
+    return {spec.node.rsplit("/", 1)[-1]: spec for spec in specs}
+
+
+def parameters(spec) -> dict:
+    """What the parameter files of a process say together, later ones first."""
+    found: dict = {}
+    for before, word in zip(spec.command, spec.command[1:], strict=False):
+        if before == "--params-file":
+            for section in yaml.safe_load(Path(word).read_text()).values():
+                found |= section["ros__parameters"]
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_only_tags_and_attributes_of_humble(path):
+    for element in ElementTree.parse(path).iter():
+        assert element.tag in HUMBLE, f"{path.name}: <{element.tag}>"
+        unknown = set(element.attrib) - HUMBLE[element.tag] - CONDITIONS
+        assert not unknown, f"{path.name}: <{element.tag}> has {unknown}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_every_argument_is_documented(path):
+    for name, element in arguments(path).items():
+        assert element.attrib.get("description", "").endswith("."), f"{path.name}: {name}"
+        assert f"| `{name}` |" in README, f"{path.name}: {name} is not in the README"
+
+
+def test_what_the_simulation_passes_on_exists():
+    known = set(arguments(ROOT / "launch" / "vla.launch.xml"))
+    include = ElementTree.parse(ROOT / "launch" / "sim.launch.xml").getroot().find("include")
+    assert include is not None
+    assert {e.attrib["name"] for e in include.findall("arg")} <= known
+
+
+def test_the_robot_has_three_nodes():
+    nodes = processes("vla.launch.xml")
+    assert list(nodes) == ["perception", "policy", "safety"]
+    assert all(spec.respawn and spec.node.startswith("/vla/") for spec in nodes.values())
+    assert parameters(nodes["safety"])["armed_on_start"] is False
+    assert parameters(nodes["policy"])["use_sim_time"] is False
+
+
+def test_the_simulation_adds_the_simulator():
+    nodes = processes("sim.launch.xml", task="door-open", seed="3", lock_step="true")
+    assert set(nodes) == {"perception", "policy", "safety", "simulator"}
+    assert not nodes["simulator"].respawn
+    assert parameters(nodes["simulator"])["task"] == "door-open"
+    assert parameters(nodes["simulator"])["seed"] == 3
+    for name in ("perception", "policy", "safety"):
+        assert parameters(nodes[name])["use_sim_time"] is True
+        assert parameters(nodes[name])["lock_step"] is True
+    assert parameters(nodes["safety"])["armed_on_start"] is True
+    assert parameters(nodes["perception"])["cameras"] == ["corner2", "gripper_pov"]
+
+
+def test_the_model_brings_its_action_space_and_vocabulary():
+    nodes = processes("vla.launch.xml", model="/robot/checkpoint")
+    assert parameters(nodes["policy"])["checkpoint"] == "/robot/checkpoint"
+    assert parameters(nodes["safety"])["action_space"] == "/robot/checkpoint/action_space.yaml"
+    assert parameters(nodes["perception"])["vocabulary"] == "/robot/checkpoint/tokenizer.json"
+
+
+def test_the_robots_own_topics_are_remapped():
+    nodes = processes("vla.launch.xml", joint_states="/arm/states", cmd_vel="/base/cmd_vel")
+    assert "joint_states:=/arm/states" in nodes["perception"].command
+    assert "joint_states:=/arm/states" in nodes["safety"].command
+    assert "cmd_vel:=/base/cmd_vel" in nodes["safety"].command
+    simulated = processes("sim.launch.xml")
+    assert "end_effector_twist:=end_effector_twist" in simulated["safety"].command
+
+
+@pytest.mark.parametrize(
+    ("distro", "network", "expected"),
+    [
+        ("humble", "false", {"ROS_LOCALHOST_ONLY": "1"}),
+        ("jazzy", "false", {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}),
+        (None, "false", {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}),
+        ("humble", "true", {"ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET"}),
+        (None, "true", {"ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET"}),
+    ],
+)
+def test_discovery_stays_on_this_machine_unless_asked(distro, network, expected):
+    environment = {"ROS_LOCALHOST_ONLY": "1"} | ({"ROS_DISTRO": distro} if distro else {})
+    for spec in processes("sim.launch.xml", environment, network=network).values():
+        assert expected.items() <= dict(spec.environment).items()
+        spelled_old = "ROS_LOCALHOST_ONLY" in spec.environment
+        assert spelled_old == (distro == "humble" and network == "false")
+
+
+def test_every_process_has_the_fast_dds_profile():
+    for spec in processes("sim.launch.xml").values():
+        profile = Path(spec.environment["FASTRTPS_DEFAULT_PROFILES_FILE"])
+        assert profile.samefile(ROOT / "config" / "fastdds.xml")
+
+
+@pytest.mark.parametrize("file", [path.name for path in FILES])
+def test_parameter_files_exist(file):
+    for spec in processes(file).values():
+        for before, word in zip(spec.command, spec.command[1:], strict=False):
+            if before == "--params-file":
+                assert Path(word).is_file(), f"{file}: {word}"
+
+
+def test_the_fast_dds_profile_has_room_for_images():
+    profile = ElementTree.parse(ROOT / "config" / "fastdds.xml")
+    sizes = [e.text for e in profile.iter() if e.tag.endswith("segment_size")]
+    assert sizes and int(sizes[0]) >= 32 * 2**20

@@ -1,0 +1,40 @@
+"""The entry, its options and the paths."""
+
+from __future__ import annotations
+
+import pytest
+
+from vla_cli import __main__ as entry
+from vla_cli import demo, paths
+from vla_cli.errors import CommandError
+
+
+def test_an_unknown_command_is_named(capsys):
+    assert entry.main(["dance"]) == 2
+    assert "no such command: 'dance'" in capsys.readouterr().err
+
+
+def test_an_unknown_task_gives_close_matches(capsys):
+    assert entry.main(["demo", "--task", "draw-open"]) == 2
+    error = capsys.readouterr().err
+    assert "drawer-open" in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "x", "1.5"])
+def test_demo_wants_at_least_one_episode(value, capsys):
+    with pytest.raises(SystemExit) as ended:
+        demo.parse(["--episodes", value])
+    assert ended.value.code == 2
+    assert "a whole number of at least 1" in capsys.readouterr().err
+
+
+def test_a_folder_that_is_no_checkpoint_is_named(tmp_path):
+    with pytest.raises(CommandError, match="is not a checkpoint"):
+        paths.checkpoint(str(tmp_path))
+
+
+def test_launch_files_by_name_and_by_path():
+    assert paths.launch_file("sim").name == "sim.launch.xml"
+    assert paths.launch_file("launch/vla.launch.xml").name == "vla.launch.xml"
+    with pytest.raises(CommandError, match="sim.launch.xml, vla.launch.xml"):
+        paths.launch_file("nonsense")
