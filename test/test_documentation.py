@@ -30,7 +30,8 @@ def sections() -> list[tuple[Path, str, dict]]:
     found = []
     for path in parameter_files():
         for name, content in yaml.safe_load(path.read_text()).items():
-            found.append((path, name.rsplit("/", 1)[-1], content["ros__parameters"]))
+            node = path.stem if path.stem in NODES else name.rsplit("/", 1)[-1]
+            found.append((path, node, content["ros__parameters"]))
     return found
 
 
@@ -75,8 +76,8 @@ def test_the_default_file_of_a_node_repeats_the_defaults():
         content = yaml.safe_load((ROOT / "config" / f"{node}.yaml").read_text())
         values = next(iter(content.values()))["ros__parameters"]
         for name, default, _ in parameters.fields(reference.config_class(node)):
-            if default == ():
-                continue  # an empty array cannot be written in a parameters file
+            if default == () or name == "cameras":
+                continue  # an empty array cannot be written; cameras have files of their own
             assert name in values, f"config/{node}.yaml lacks {name}"
             expected = list(default) if isinstance(default, tuple) else default
             assert values[name] == expected, f"config/{node}.yaml: {name}"

@@ -11,7 +11,6 @@ import os
 import signal
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, Generic
 
@@ -25,18 +24,12 @@ from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 
 from vla_contract import parameters, topics
+from vla_contract.diagnosis import Diagnosis
 from vla_contract.parameters import ConfigType, ParameterError
 
+__all__ = ["DIAGNOSTICS_PERIOD", "Diagnosis", "GraphNode", "autostart", "run"]
+
 DIAGNOSTICS_PERIOD = 1.0  # s
-
-
-@dataclass
-class Diagnosis:
-    """What a node says of itself on `/diagnostics`: one level, one line, named values."""
-
-    level: bytes = DiagnosticStatus.OK
-    message: str = "ok"
-    values: dict[str, Any] = field(default_factory=dict)
 
 
 class GraphNode(LifecycleNode, Generic[ConfigType]):

@@ -10,7 +10,7 @@ from typing import Any
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticStatus
 
-from vla_contract.graph_node import Diagnosis
+from vla_contract.diagnosis import Diagnosis
 from vla_interfaces.msg import Fault, SafetyStatus
 from vla_safety.conversions import fault_to_message, to_time, violations_to_messages
 from vla_safety.core import Decision, SafetyCore
