@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +12,13 @@ import numpy.typing as npt
 
 from vla_contract.action_space import ActionSpace
 from vla_contract.images import resize_area
-from vla_learning.demonstrations import Demonstration, demonstration_path
+from vla_learning.demonstrations import Demonstration, demonstration_path, find_demonstrations
 from vla_learning.settings import Settings
 from vla_safety.limits import MotionLimiter
 from vla_sim.environment import STEP_LIMIT, MetaworldEnvironment
 
 Array = npt.NDArray[np.float64]
-Finished = Callable[[str, int], None]
+Progress = Callable[[int], None]
 
 # An expert that fails this often (share of the seeds) is not worth imitating.
 GIVE_UP = 0.5
@@ -34,9 +34,7 @@ def observe_state(environment: MetaworldEnvironment) -> npt.NDArray[np.float32]:
     return np.append(state.end_effector, state.gripper_opening).astype(np.float32)
 
 
-def observe_images(
-    environment: MetaworldEnvironment, settings: Settings
-) -> npt.NDArray[np.uint8]:
+def observe_images(environment: MetaworldEnvironment, settings: Settings) -> npt.NDArray[np.uint8]:
     """(N, h, w, 3) uint8 rgb: rendered and resized as in the graph."""
     pictures = environment.render()
     return np.stack(
@@ -140,30 +138,40 @@ def collect_task(task: str, folder: Path, settings: Settings, space: ActionSpace
         environment.close()
 
 
-def _collect_job(arguments: tuple[str, Path, Settings, ActionSpace]) -> str:
-    task, folder, settings, space = arguments
-    for _ in collect_task(task, folder, settings, space):
-        pass
-    return task
-
-
 def collect_all(
-    folder: Path, settings: Settings, space: ActionSpace, jobs: int, finished: Finished
+    folder: Path, settings: Settings, space: ActionSpace, jobs: int, progress: Progress
 ) -> None:
-    """Record every task of the config; `finished(task, seed)` after each episode.
+    """Record every task of the config, tasks side by side in `jobs` processes.
 
-    With several jobs the tasks run in processes of their own, and `finished` is called once per
-    task with the number of its episodes.
+    progress: called with the number of episodes that are there.
+
+    Raises:
+        CollectError: an expert fails too often.
     """
     if jobs == 1:
         for task in settings.tasks:
             for _ in collect_task(task, folder, settings, space):
-                finished(task, 1)
+                progress(_count(folder, settings))
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, mp_context=context) as pool:
-        futures = [
-            pool.submit(_collect_job, (task, folder, settings, space)) for task in settings.tasks
-        ]
-        for future in as_completed(futures):
-            finished(future.result(), settings.collect.episodes)
+        waiting = {
+            pool.submit(_collect_job, task, folder, settings, space) for task in settings.tasks
+        }
+        while waiting:
+            finished, waiting = wait(waiting, timeout=1.0, return_when=FIRST_EXCEPTION)
+            progress(_count(folder, settings))
+            for future in finished:
+                if future.exception() is not None:
+                    for other in waiting:
+                        other.cancel()
+                future.result()
+
+
+def _collect_job(task: str, folder: Path, settings: Settings, space: ActionSpace) -> None:
+    for _ in collect_task(task, folder, settings, space):
+        pass
+
+
+def _count(folder: Path, settings: Settings) -> int:
+    return sum(len(find_demonstrations(folder, task)) for task in settings.tasks)

@@ -10,7 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from vla_contract.action_space import ActionSpace
-from vla_learning.demonstrations import Demonstration, DemonstrationError, find_demonstrations
+from vla_learning.demonstrations import (
+    Demonstration,
+    DemonstrationError,
+    check_available,
+    find_demonstrations,
+)
 from vla_learning.settings import Settings, TrainSettings
 from vla_policy.tokenizer import PADDING, UNKNOWN
 
@@ -59,20 +64,14 @@ def label(
 
 def load_frames(folder: Path, settings: Settings, space: ActionSpace) -> Frames:
     """Read all demonstrations of the config's tasks; raises DemonstrationError if one has none."""
+    check_available(folder, settings)
     columns: list[list[npt.NDArray]] = [[] for _ in range(6)]
     for index, task in enumerate(settings.tasks):
-        paths = find_demonstrations(folder, task)[: settings.collect.episodes]
-        if not paths:
-            raise DemonstrationError(
-                f"no demonstrations of {task} in {folder}; make them with ./vla learn collect"
-            )
-        for path in paths:
+        for path in find_demonstrations(folder, task)[: settings.collect.episodes]:
             demonstration = Demonstration.load(path)
             _check(demonstration, settings, path)
             ticks = demonstration.image_ticks[demonstration.image_ticks < demonstration.length]
-            labels = [
-                label(demonstration, int(t), space, settings.train.done_delay) for t in ticks
-            ]
+            labels = [label(demonstration, int(t), space, settings.train.done_delay) for t in ticks]
             columns[0].append(demonstration.images[: len(ticks)])
             columns[1].append(demonstration.state[ticks])
             columns[2].append(np.full(len(ticks), index, np.int64))
@@ -126,6 +125,11 @@ class Sampler:
         self._tokens = tokens
         self._settings = settings
         self._state_mean = frames.state.mean(0)
+
+    @property
+    def count(self) -> int:
+        """Number of frames that batches are drawn from."""
+        return self._frames.count
 
     def batch(self, step: int, rank: int = 0, ranks: int = 1) -> Batch:
         """Draw the batch of a step: shuffled epochs, so that every frame is seen equally often.

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, fields
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
+
+from vla_learning.settings import Settings
 
 
 class DemonstrationError(ValueError):
@@ -55,7 +58,7 @@ class Demonstration:
         try:
             with np.load(path, allow_pickle=False) as data:
                 arrays = {f.name: data[f.name] for f in fields(Demonstration)}
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise DemonstrationError(f"demonstration {path}: {error}") from error
         return Demonstration(
             images=arrays["images"],
@@ -78,3 +81,12 @@ def demonstration_path(folder: Path, task: str, seed: int) -> Path:
 def find_demonstrations(folder: Path, task: str) -> list[Path]:
     """Files of a task, by seed."""
     return sorted(p for p in (folder / task).glob("*.npz") if ".partial" not in p.name)
+
+
+def check_available(folder: Path, settings: Settings) -> None:
+    """Raise DemonstrationError where a task of the config has no demonstration."""
+    for task in settings.tasks:
+        if not find_demonstrations(folder, task):
+            raise DemonstrationError(
+                f"no demonstrations of {task} in {folder}; make them with ./vla learn collect"
+            )

@@ -21,7 +21,10 @@ import yaml
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from vla_contract.action_space import ActionSpace
 from vla_learning.settings import Settings
+from vla_learning.training import build_model, load_averaged
+from vla_learning.vocabulary import build_tokenizer
 from vla_policy.checkpoint import CONFIG, FORMAT, LANGUAGE_ONNX, POLICY_ONNX, WEIGHTS
 from vla_policy.model import LanguageGraph, PolicyGraph, VLAModel
 from vla_policy.tokenizer import Tokenizer
@@ -125,6 +128,30 @@ def _difference(
     return worst
 
 
+def export_run(
+    settings: Settings, space: ActionSpace, run: Path, folder: Path, weights: str = "trained"
+) -> ExportReport:
+    """Export the averaged weights of a run, or a model of its shape that has learned nothing.
+
+    weights: "trained", "random" (as initialised) or "zeros".
+
+    Raises:
+        ExportError: ONNX and PyTorch differ. TrainingError: no such run, or of another config.
+    """
+    if weights == "trained":
+        model, about = load_averaged(settings, space, run)
+    else:
+        torch.manual_seed(0)
+        tokenizer = build_tokenizer(settings.commands, settings.max_words)
+        model, about = build_model(settings, space, tokenizer), {"weights": weights}
+        if weights == "zeros":
+            with torch.no_grad():
+                for parameter in model.parameters():
+                    parameter.zero_()
+    tokenizer = build_tokenizer(settings.commands, settings.max_words)
+    return write_checkpoint(model, tokenizer, settings, about, folder)
+
+
 def write_checkpoint(
     model: VLAModel,
     tokenizer: Tokenizer,
@@ -149,8 +176,8 @@ def write_checkpoint(
         },
     )
     shutil.copyfile(settings.action_space, folder / "action_space.yaml")
-    names = (LANGUAGE_ONNX, POLICY_ONNX, WEIGHTS, "tokenizer.json", "normalisation.json")
-    names += ("action_space.yaml",)
+    graphs = (LANGUAGE_ONNX, POLICY_ONNX, WEIGHTS)
+    names = (*graphs, "tokenizer.json", "normalisation.json", "action_space.yaml")
     config = {
         "format": FORMAT,
         "name": settings.name,

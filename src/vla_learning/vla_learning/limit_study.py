@@ -28,9 +28,7 @@ class LimitResult:
 def with_limits(space: ActionSpace, acceleration: float, jerk: float) -> ActionSpace:
     """The action space with other limits of its velocity dimensions, normal and emergency."""
     dimensions = tuple(
-        replace(d, normal=limits, emergency=limits)
-        if d.kind.is_velocity
-        else d
+        replace(d, normal=limits, emergency=limits) if d.kind.is_velocity else d
         for d in space.dimensions
         for limits in [Limits(d.normal.velocity, float(acceleration), float(jerk))]
     )
@@ -42,21 +40,17 @@ def study(
     space: ActionSpace,
     tasks: Sequence[str],
     limits: Sequence[tuple[float, float]],
-    episodes: int,
-    first_seed: int,
+    seeds: Sequence[int],
 ) -> Iterator[LimitResult]:
     """Run every task's expert through every (acceleration, jerk); yields one result each."""
     environment = MetaworldEnvironment(cameras=())
     for task in tasks:
         for acceleration, jerk in limits:
             limiter = MotionLimiter(with_limits(space, acceleration, jerk))
-            ticks = [
-                _episode(environment, limiter, task, seed)
-                for seed in range(first_seed, first_seed + episodes)
-            ]
+            ticks = [_episode(environment, limiter, task, seed) for seed in seeds]
             good = [t for t in ticks if t is not None]
             mean = sum(good) / len(good) if good else float("nan")
-            yield LimitResult(task, acceleration, jerk, len(good), episodes, mean)
+            yield LimitResult(task, acceleration, jerk, len(good), len(seeds), mean)
 
 
 def _episode(
@@ -70,3 +64,20 @@ def _episode(
         if environment.step(safe[:3], safe[3]).success:
             return tick + 1
     return None
+
+
+def markdown_table(results: Sequence[LimitResult]) -> str:
+    """One row per task, one column per limit: successes of episodes (mean ticks to success)."""
+    limits = list(dict.fromkeys((r.acceleration, r.jerk) for r in results))
+    cells = {
+        (r.task, r.acceleration, r.jerk): f"{r.successes}/{r.episodes}"
+        + (f" ({r.mean_ticks:.0f})" if r.successes else "")
+        for r in results
+    }
+    lines = [
+        "| task | " + " | ".join(f"{a:g} m/s², {j:g} m/s³" for a, j in limits) + " |",
+        "|---" * (len(limits) + 1) + "|",
+    ]
+    for task in dict.fromkeys(r.task for r in results):
+        lines.append(f"| {task} | " + " | ".join(cells[task, a, j] for a, j in limits) + " |")
+    return "\n".join(lines)

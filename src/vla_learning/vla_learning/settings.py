@@ -40,7 +40,11 @@ class CollectSettings:
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """Optimisation, augmentation and the weights of the losses."""
+    """Optimisation, augmentation and the weights of the losses.
+
+    processes: that share each batch; threads: of each. done_delay: ticks from the success to the
+    end of the task. Rows from late_row on count late_row_weight in the loss.
+    """
 
     seed: int
     steps: int
@@ -51,6 +55,7 @@ class TrainSettings:
     gradient_norm: float
     ema_decay: float
     bfloat16: bool
+    processes: int
     threads: int
     checkpoint_steps: int
     shift_pixels: int
@@ -68,7 +73,10 @@ class TrainSettings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "state_noise", tuple(self.state_noise))
-        _positive(self, ("steps", "batch_size", "learning_rate", "threads", "checkpoint_steps"))
+        _positive(
+            self,
+            ("steps", "batch_size", "learning_rate", "processes", "threads", "checkpoint_steps"),
+        )
         _fraction(self, ("camera_dropout", "state_dropout", "word_dropout", "ema_decay"))
 
 
@@ -113,8 +121,10 @@ class Settings:
 
     @staticmethod
     def _from_dict(data: Any, root: Path) -> Settings:
-        names = ("name", "action_space", "cameras", "image", "state_names", "max_words")
-        names += ("commands", "collect", "train", "architecture")
+        names = (
+            *("name", "action_space", "cameras", "image", "state_names", "max_words"),
+            *("commands", "collect", "train", "architecture"),
+        )
         _check_keys(data, "the file", names)
         _check_keys(data["image"], "image", ("height", "width"))
         for part in ("commands", "architecture"):

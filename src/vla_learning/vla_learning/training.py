@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -124,6 +126,7 @@ class Trainer:
                 f"processes: a multiple of {self.ranks}"
             )
         self.step = 0
+        self._begin, self._seconds_before = time.monotonic(), 0.0
         self.history: list[dict[str, float]] = []
 
     def run(self, report: Report | None = None) -> None:
@@ -134,7 +137,9 @@ class Trainer:
         while self.step < s.steps:
             losses = self._train_step()
             for name, value in (
-                ("loss", losses.total), ("action", losses.action), ("steps", losses.steps)
+                ("loss", losses.total),
+                ("action", losses.action),
+                ("steps", losses.steps),
             ):
                 sums[name] += float(value.detach())
             count += 1
@@ -156,7 +161,10 @@ class Trainer:
         batch = to_tensors(self.sampler.batch(self.step, self.rank, self.ranks))
         with torch.autocast("cpu", torch.bfloat16, enabled=s.bfloat16):
             output = self.model(
-                batch["images"], batch["camera_mask"], batch["state"], batch["tokens"],
+                batch["images"],
+                batch["camera_mask"],
+                batch["state"],
+                batch["tokens"],
                 batch["word_count"],
             )
         losses = compute_losses(output, batch, self._dimension_weights, s)
@@ -207,7 +215,9 @@ class Trainer:
             for key, value in state.items():
                 tensors[f"optimiser.{index}.{key}"] = torch.as_tensor(value).contiguous()
         partial = self.folder / "training.partial"
-        save_file(tensors, partial, metadata={"step": str(self.step), "run": self._identity()})
+        metadata = {"step": str(self.step), "frames": str(self.sampler.count)}
+        metadata |= {"seconds": f"{self._seconds():.0f}", "run": _identity(self.settings)}
+        save_file(tensors, partial, metadata=metadata)
         partial.replace(self.folder / "training.safetensors")
         (self.folder / "history.json").write_text(json.dumps(self.history), encoding="utf-8")
 
@@ -216,19 +226,15 @@ class Trainer:
         path = self.folder / "training.safetensors"
         if not path.exists():
             return False
-        from safetensors import safe_open
-
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata()
-        if metadata.get("run") != self._identity():
-            raise TrainingError(
-                f"{path} is a run of another config; give another folder or remove it"
-            )
+        _check_identity(path, metadata, self.settings)
         tensors = load_file(path)
         self.model.load_state_dict(_with_prefix(tensors, "model."))
         self.average = _with_prefix(tensors, "average.")
         self._load_optimiser(_with_prefix(tensors, "optimiser."))
         self.step = int(metadata["step"])
+        self._seconds_before = float(metadata["seconds"])
         self.history = json.loads((self.folder / "history.json").read_text(encoding="utf-8"))
         return True
 
@@ -240,8 +246,8 @@ class Trainer:
         content = self.optimiser.state_dict()
         self.optimiser.load_state_dict({"state": state, "param_groups": content["param_groups"]})
 
-    def _identity(self) -> str:
-        return json.dumps(self.settings.source, sort_keys=True)
+    def _seconds(self) -> float:
+        return self._seconds_before + time.monotonic() - self._begin
 
 
 def _parameter_groups(model: VLAModel, decay: float) -> list[dict[str, Any]]:
@@ -254,3 +260,32 @@ def _parameter_groups(model: VLAModel, decay: float) -> list[dict[str, Any]]:
 
 def _with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def load_averaged(
+    settings: Settings, space: ActionSpace, folder: Path
+) -> tuple[VLAModel, dict[str, Any]]:
+    """The averaged weights of a run in a model in eval mode, and what is to be told of the run.
+
+    Raises:
+        TrainingError: no run in the folder, or one of another config.
+    """
+    path = folder / "training.safetensors"
+    if not path.exists():
+        raise TrainingError(f"{path}: no such file; accepted: a folder that ./vla learn train made")
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    _check_identity(path, metadata, settings)
+    model = build_model(settings, space, build_tokenizer(settings.commands, settings.max_words))
+    model.load_state_dict(_with_prefix(load_file(path), "average."))
+    about = {name: int(metadata[name]) for name in ("step", "frames", "seconds")}
+    return model.eval(), about
+
+
+def _identity(settings: Settings) -> str:
+    return json.dumps(settings.source, sort_keys=True)
+
+
+def _check_identity(path: Path, metadata: dict[str, str], settings: Settings) -> None:
+    if metadata.get("run") != _identity(settings):
+        raise TrainingError(f"{path} is a run of another config; give another folder or remove it")

@@ -1,4 +1,4 @@
-"""The policy network: shapes, types, gradients, and what must not change its answer. Needs torch."""
+"""The policy network: shapes, gradients, and what must not change its answer. Needs torch."""
 
 import pytest
 import torch

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from vla_policy.model.configuration import ModelConfig
 
-# Added to the logits of what must not be looked at; finite, so that a row of only such stays finite.
+# Added to the logits of what must not be looked at; finite, so that a row of nothing else is too.
 MASKED = -1.0e4
 
 

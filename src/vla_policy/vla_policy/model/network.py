@@ -81,6 +81,7 @@ class LanguageGraph(nn.Module):
         self.language = model.language
 
     def forward(self, tokens: Tensor, word_count: Tensor) -> tuple[Tensor, Tensor]:
+        """As `LanguageEncoder.forward`."""
         return self.language(tokens, word_count)
 
 
@@ -100,7 +101,6 @@ class PolicyGraph(nn.Module):
         word_mask: Tensor,
         sentence: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        output = self.model.act(
-            images, camera_mask, state, word_states, word_mask, sentence
-        )
+        """As `VLAModel.act`."""
+        output = self.model.act(images, camera_mask, state, word_states, word_mask, sentence)
         return output.actions, output.steps_logits, output.attention

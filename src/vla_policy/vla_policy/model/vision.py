@@ -81,6 +81,7 @@ class NarrowResNet18(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, images: Tensor) -> Tensor:
+        """Features of normalised images."""
         return self.stages(self.stem(images))
 
 
@@ -145,8 +146,8 @@ class VisionEncoder(nn.Module):
             cells (B, N * cells, hidden), rows first; pooled (B, hidden), over valid cameras.
         """
         batch, cameras, height, width, _ = images.shape
-        x = images.reshape(batch * cameras, height, width, 3).permute(0, 3, 1, 2).to(self.scale.dtype)
-        features = self.backbone(x * self.scale + self.offset)
+        x = images.reshape(batch * cameras, height, width, 3).permute(0, 3, 1, 2)
+        features = self.backbone(x.to(self.scale.dtype) * self.scale + self.offset)
         cells = self.project(features.flatten(2).transpose(1, 2))
         cells = cells.reshape(batch, cameras, self.cells, -1)
         cells = cells + self.positions[None, None] + self.camera[None, :, None]

@@ -1,0 +1,20 @@
+from setuptools import find_packages, setup
+
+package_name = "vla_learning"
+
+setup(
+    name=package_name,
+    version="0.1.0",
+    packages=find_packages(exclude=["test", "test.*"]),
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{package_name}"]),
+        (f"share/{package_name}", ["package.xml"]),
+    ],
+    install_requires=["setuptools"],
+    zip_safe=True,
+    maintainer="VLA maintainers",
+    maintainer_email="maintainers@example.org",
+    description="Demonstrations, training, export and evaluation of VLA policies.",
+    license="Apache-2.0",
+    entry_points={"console_scripts": ["learn = vla_learning.cli:run"]},
+)

@@ -1,0 +1,117 @@
+"""Recording with a stand-in for the simulator, and once with the simulator itself."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from vla_learning import collecting
+from vla_learning.collecting import CollectError, collect_task, is_noisy, noise_bursts, record
+from vla_learning.demonstrations import demonstration_path, find_demonstrations
+
+
+@dataclass
+class Result:
+    success: bool
+
+
+class Robot:
+    """A hand that moves along x; succeeds after 0.2 m unless its seed is in `hopeless`."""
+
+    hopeless: tuple[int, ...] = ()
+
+    def __init__(self, cameras=()):
+        self.resets = 0
+
+    def reset(self, task, seed):
+        self.resets += 1
+        self.seed, self.x, self.done = seed, 0.0, False
+
+    def step(self, twist, gripper):
+        self.x += twist[0] * 0.0125
+        self.done = self.done or (self.x > 0.2 and self.seed not in self.hopeless)
+        return Result(self.done)
+
+    def expert_action(self):
+        return np.array([0.8, 0.0, 0.0, 1.0])
+
+    def state(self):
+        @dataclass
+        class State:
+            end_effector: np.ndarray
+            gripper_opening: float
+
+        return State(np.array([self.x, 0.0, 0.0]), 1.0)
+
+    def render(self):
+        picture = np.full((64, 64, 3), int(self.x * 100) % 256, np.uint8)
+        return {"corner2": picture, "gripper_pov": picture}
+
+    def close(self):
+        pass
+
+
+@pytest.fixture(autouse=True)
+def robot(monkeypatch):
+    monkeypatch.setattr(collecting, "MetaworldEnvironment", Robot)
+    monkeypatch.setattr(Robot, "hopeless", ())
+    monkeypatch.setattr(collecting, "STEP_LIMIT", 120)
+
+
+def test_what_is_executed_keeps_the_limits_and_the_label_does_not_know_of_noise(settings, space):
+    episode = record(Robot(), "one", 1, settings, space)
+    assert episode.noisy
+    assert np.allclose(episode.requested, [0.8, 0.0, 0.0, 1.0])
+    limit = space.dimensions[0].normal.acceleration
+    velocity = np.vstack([np.zeros(3), episode.executed[:, :3]])
+    assert np.abs(np.diff(velocity, axis=0)).max() <= limit / 80.0 * (1 + 1e-5)
+    assert np.abs(episode.executed[:, 1]).max() > 0.01  # the noise is in what was done
+
+
+def test_images_states_and_success_belong_to_their_ticks(settings, space):
+    episode = record(Robot(), "one", 0, settings, space)
+    assert not episode.noisy
+    assert episode.image_ticks[0] == 0
+    assert set(np.diff(episode.image_ticks[1:])) == {settings.collect.image_period}
+    assert episode.images.shape[1:] == (2, 32, 32, 3)
+    for image, tick in zip(episode.images, episode.image_ticks, strict=True):
+        assert image[0, 0, 0, 0] == int(episode.state[tick, 0] * 100)
+    assert (
+        episode.state[episode.success_tick, 0] > 0.2 >= episode.state[episode.success_tick - 1, 0]
+    )
+    assert episode.length == episode.success_tick + settings.collect.ticks_after_success
+
+
+def test_the_same_seed_gives_the_same_episode(settings, space):
+    a, b = (record(Robot(), "one", 3, settings, space) for _ in range(2))
+    assert np.array_equal(a.executed, b.executed) and np.array_equal(a.images, b.images)
+
+
+def test_what_is_there_is_not_recorded_again_and_failures_are_replaced(
+    settings, space, tmp_path, monkeypatch
+):
+    assert list(collect_task("one", tmp_path, settings, space)) == [0, 1]
+    before = demonstration_path(tmp_path, "one", 0).stat().st_mtime_ns
+    assert list(collect_task("one", tmp_path, settings, space)) == [0, 1]
+    assert demonstration_path(tmp_path, "one", 0).stat().st_mtime_ns == before
+    monkeypatch.setattr(Robot, "hopeless", (0,))
+    assert list(collect_task("two", tmp_path, settings, space)) == [1, 2]
+    assert len(find_demonstrations(tmp_path, "two")) == 2
+
+
+def test_an_expert_that_fails_too_often_is_named(settings, space, tmp_path, monkeypatch):
+    monkeypatch.setattr(Robot, "hopeless", tuple(range(100)))
+    with pytest.raises(CollectError, match="the expert of one failed 2 times"):
+        list(collect_task("one", tmp_path, settings, space))
+
+
+def test_half_of_the_episodes_are_noisy():
+    assert sum(is_noisy(seed, 0.5) for seed in range(100)) == 50
+    assert not any(is_noisy(seed, 0.0) for seed in range(100))
+
+
+def test_bursts_leave_time_to_recover():
+    offsets = noise_bursts(np.random.default_rng(0), 500, 4, 0.35)
+    assert offsets.shape == (500, 4) and (offsets[:, 3] == 0).all()
+    quiet = (offsets == 0).all(1).mean()
+    assert 0.5 < quiet < 0.9

@@ -1,0 +1,59 @@
+import pytest
+import yaml
+
+from vla_learning.settings import Settings, SettingsError
+from vla_learning.testing import SHIPPED, tiny_config
+from vla_learning.vocabulary import build_tokenizer, encode_commands
+
+
+def test_the_shipped_config(root):
+    settings = Settings.load(root / SHIPPED)
+    assert settings.action_space.exists()
+    assert set(settings.tasks) >= {"drawer-open", "button-press-topdown", "window-open"}
+    tokenizer = build_tokenizer(settings.commands, settings.max_words)
+    for wordings in settings.commands.values():
+        assert all(tokenizer.encode(wording).unknown == () for wording in wordings)
+
+
+def test_the_published_instructions_are_among_the_wordings(root):
+    from vla_sim.tasks import instruction
+
+    for task, wordings in Settings.load(root / SHIPPED).commands.items():
+        assert instruction(task).lower() in wordings
+
+
+def test_vocabulary_is_ordered_and_starts_with_padding_and_unknown():
+    tokenizer = build_tokenizer({"a": ["Open the door!"], "b": ["open it"]}, 4)
+    assert tokenizer.words == ("<padding>", "<unknown>", "door", "it", "open", "the")
+    tokens, counts = encode_commands(tokenizer, {"a": ["open the door"], "b": ["it"]})[0]
+    assert tokens.tolist() == [[4, 5, 2, 0]] and counts.tolist() == [3]
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (lambda d: d.pop("train"), "the file lacks train"),
+        (lambda d: d["train"].pop("steps"), "train lacks steps"),
+        (lambda d: d["train"].update(stepz=1), "train has unknown stepz"),
+        (lambda d: d["train"].update(steps=0), "steps is 0; accepted: a number above 0"),
+        (lambda d: d["train"].update(camera_dropout=2), "camera_dropout is 2; accepted"),
+        (lambda d: d["collect"].update(episodes="many"), "episodes is 'many'; accepted"),
+        (lambda d: d.update(commands={}), "commands is not a mapping with entries"),
+    ],
+)
+def test_refused(tmp_path, root, change, text):
+    data = tiny_config(root)
+    change(data)
+    path = tmp_path / "bad.yaml"
+    path.write_text(yaml.safe_dump(data))
+    with pytest.raises(SettingsError, match=f"bad.yaml: .*{text}"):
+        Settings.load(path)
+
+
+def test_no_file_and_no_yaml(tmp_path):
+    with pytest.raises(SettingsError, match="No such file"):
+        Settings.load(tmp_path / "none.yaml")
+    path = tmp_path / "broken.yaml"
+    path.write_text("a: [")
+    with pytest.raises(SettingsError, match="not YAML"):
+        Settings.load(path)

@@ -1,0 +1,93 @@
+"""A run becomes a folder that the policy package loads and that computes what torch does."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from vla_learning.exporting import TOLERANCE, ExportError, example_inputs, export_run
+from vla_learning.training import TrainingError, build_model
+from vla_learning.vocabulary import build_tokenizer
+from vla_policy import backends
+from vla_policy.backends import BackendOptions, Inputs
+from vla_policy.checkpoint import Checkpoint
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("checkpoint")
+
+
+@pytest.fixture
+def exported(folder, settings, space):
+    if not (folder / "config.yaml").exists():
+        export_run(settings, space, Path("none"), folder, "random")
+    return Checkpoint.load(folder)
+
+
+def test_the_policy_package_loads_it(exported, settings):
+    assert exported.cameras == settings.cameras
+    assert exported.state_names == settings.state_names
+    assert exported.commands == settings.commands
+    assert exported.tokenizer == build_tokenizer(settings.commands, settings.max_words)
+
+
+def test_onnx_equals_torch(exported):
+    answers = []
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (1, 2, 32, 32, 3), dtype=np.uint8)
+    tokens = exported.tokenizer.encode("open the door")
+    for name in ("onnxruntime", "torch"):
+        backend = backends.create(name, BackendOptions(threads=1))
+        backend.load(exported)
+        for mask in ([1.0, 1.0], [1.0, 0.0], [0.0, 1.0]):
+            inputs = Inputs(images, np.array([mask], np.float32), np.ones((1, 4), np.float32))
+            answers.append(backend.forward(inputs, backend.encode_language(tokens)))
+    for mine, theirs in zip(answers[:3], answers[3:], strict=True):
+        assert np.abs(mine.actions - theirs.actions).max() < TOLERANCE
+        assert np.abs(mine.steps_logits - theirs.steps_logits).max() < TOLERANCE
+
+
+def test_weights_of_zeros_give_zero_actions(settings, space, tmp_path, monkeypatch):
+    monkeypatch.setattr("vla_learning.exporting.export_graphs", _no_graphs)
+    export_run(settings, space, Path("none"), tmp_path, "zeros")
+    backend = backends.create("torch", BackendOptions(threads=1))
+    checkpoint = Checkpoint.load(tmp_path)
+    backend.load(checkpoint)
+    inputs = Inputs(
+        np.full((1, 2, 32, 32, 3), 9, np.uint8),
+        np.ones((1, 2), np.float32),
+        np.ones((1, 4), np.float32),
+    )
+    answer = backend.forward(inputs, backend.encode_language(checkpoint.tokenizer.encode("pull")))
+    assert not answer.actions.any()
+
+
+def test_no_run_is_named(settings, space, tmp_path):
+    with pytest.raises(TrainingError, match="training.safetensors: no such file"):
+        export_run(settings, space, tmp_path / "none", tmp_path / "to")
+
+
+def test_a_graph_that_differs_is_refused(settings, space, tmp_path, monkeypatch):
+    from vla_learning import exporting
+
+    monkeypatch.setattr(exporting, "_export", lambda *a: None)
+    monkeypatch.setattr(exporting, "_difference", lambda *a: 0.5)
+    model = build_model(settings, space, build_tokenizer(settings.commands, 16))
+    with pytest.raises(ExportError, match="language.onnx differs from PyTorch by 0.5"):
+        exporting.export_graphs(model, tmp_path)
+
+
+def test_example_inputs_are_valid(settings, space):
+    model = build_model(settings, space, build_tokenizer(settings.commands, 16)).eval()
+    for seed in range(4):
+        language, policy = example_inputs(model, seed)
+        assert language[0].shape == (1, 16) and int(language[1]) == int(policy[4].sum())
+        with torch.no_grad():
+            assert all(x.isfinite().all() for x in model.act(*policy))
+
+
+def _no_graphs(model, folder):
+    for name in ("language.onnx", "policy.onnx"):
+        (folder / name).write_bytes(b"")

@@ -1,0 +1,88 @@
+"""`./vla learn`: collect, train, export, evaluate, limits."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from vla_learning import commands
+from vla_learning.commands import CommandError
+
+CONFIG = Path("config/learning/metaworld.yaml")
+
+
+def run() -> None:
+    """Entry point of the executable."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one sub-command; 0 when it did its work, 1 with one line on stderr when it could not."""
+    parsed = _parser().parse_args(arguments)
+    try:
+        parsed.run(parsed)
+    except KeyboardInterrupt:
+        print("vla learn: interrupted; the same command continues", file=sys.stderr)
+        return 130
+    except CommandError as error:
+        print(f"vla learn: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="vla learn", description=__doc__)
+    commands_ = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, function: object, text: str) -> argparse.ArgumentParser:
+        sub = commands_.add_parser(name, help=text, description=text)
+        sub.set_defaults(run=function)
+        return sub
+
+    collect = add("collect", commands.collect, "record demonstrations of the scripted experts")
+    _config(collect)
+    collect.add_argument("--data", type=Path, help="folder of the episodes (data/NAME)")
+    collect.add_argument("--jobs", type=int, default=2, help="processes (2)")
+
+    train = add("train", commands.train, "train a policy on demonstrations, or go on with it")
+    _config(train)
+    train.add_argument("--data", type=Path, help="folder of the episodes (data/NAME)")
+    train.add_argument("--run", dest="folder", type=Path, help="of the run (out/learn/NAME)")
+
+    export = add("export", commands.export, "turn a run into a checkpoint that the graph loads")
+    _config(export)
+    export.add_argument("--run", dest="folder", type=Path, help="of the run (out/learn/NAME)")
+    export.add_argument("--to", type=Path, help="folder of the checkpoint (out/models/NAME)")
+    export.add_argument(
+        "--weights",
+        choices=("trained", "random", "zeros"),
+        default="trained",
+        help="random and zeros: for checking that an evaluation tells policies apart",
+    )
+
+    evaluate = add("evaluate", commands.evaluate, "success rates in one process, without ROS")
+    evaluate.add_argument("--checkpoint", type=Path, default=Path("models/metaworld"))
+    evaluate.add_argument("--tasks", help="comma-separated (those of the checkpoint)")
+    evaluate.add_argument("--seeds", default="1000-1019", help="e.g. 100-109 or 3,5,7-9")
+    evaluate.add_argument("--command", help="the words to say (the checkpoint's first wording)")
+    evaluate.add_argument("--wording", type=int, default=0, help="which of the wordings (0)")
+    evaluate.add_argument("--backend", default="onnxruntime")
+    evaluate.add_argument("--threads", type=int, default=2)
+    evaluate.add_argument("--mask", default="", help="cameras to take away, comma-separated")
+    evaluate.add_argument("--json", type=Path, help="file for the results")
+
+    limits = add("limits", commands.limits, "expert success within given motion limits")
+    _config(limits)
+    limits.add_argument(
+        "--limits",
+        default="10000/10000000,10/1000,10/500,8/400,6/200,4/80",
+        help="acceleration/jerk of the velocity dimensions, m/s^2 and m/s^3, comma-separated",
+    )
+    limits.add_argument("--seeds", default="5000-5019", help="e.g. 100-109 or 3,5,7-9")
+    return parser
+
+
+def _config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", type=Path, default=CONFIG, help=f"({CONFIG})")

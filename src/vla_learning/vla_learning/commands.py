@@ -1,0 +1,190 @@
+"""What each sub-command of `./vla learn` does; torch is imported by those alone that need it."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from vla_contract.action_space import ActionSpace, ActionSpaceError
+from vla_learning import report
+from vla_learning.settings import Settings, SettingsError
+
+
+class CommandError(RuntimeError):
+    """A command that cannot be done; one line with what is wrong and what is accepted."""
+
+
+def collect(arguments: argparse.Namespace) -> None:
+    """Record demonstrations; those that are there already are kept."""
+    from vla_learning.collecting import CollectError, collect_all
+
+    settings, space = _load(arguments.config)
+    folder = arguments.data or Path("data") / settings.name
+    total = settings.collect.episodes * len(settings.tasks)
+    with _progress("collecting", total) as progress:
+        try:
+            collect_all(folder, settings, space, arguments.jobs, progress.done)
+        except CollectError as error:
+            raise CommandError(str(error)) from error
+    print(f"{total} demonstrations in {folder}")
+
+
+def train(arguments: argparse.Namespace) -> None:
+    """Train up to the configured number of steps, from the last saved step on."""
+    from vla_learning.demonstrations import DemonstrationError
+    from vla_learning.launching import train_in_processes
+    from vla_learning.training import TrainingError
+
+    settings, space = _load(arguments.config)
+    data = arguments.data or Path("data") / settings.name
+    folder = arguments.folder or Path("out/learn") / settings.name
+    with _progress("training", settings.train.steps) as progress:
+
+        def show(step: int, losses: dict[str, float]) -> None:
+            text = " ".join(f"{name} {value:.4f}" for name, value in losses.items())
+            progress.done(step, text)
+
+        try:
+            train_in_processes(settings, space, data, folder, show)
+        except (DemonstrationError, TrainingError) as error:
+            raise CommandError(str(error)) from error
+    print(f"trained: {folder}; next: ./vla learn export --run {folder}")
+
+
+def export(arguments: argparse.Namespace) -> None:
+    """Write a checkpoint folder and say how far ONNX is from PyTorch."""
+    from vla_learning.exporting import ExportError, export_run
+    from vla_learning.training import TrainingError
+
+    settings, space = _load(arguments.config)
+    run = arguments.folder or Path("out/learn") / settings.name
+    to = arguments.to or Path("out/models") / settings.name
+    try:
+        result = export_run(settings, space, run, to, arguments.weights)
+    except (ExportError, TrainingError) as error:
+        raise CommandError(str(error)) from error
+    print(
+        f"checkpoint: {to}; ONNX differs from PyTorch by at most {result.language:.1e} (language) "
+        f"and {result.policy:.1e} (policy)"
+    )
+
+
+def evaluate(arguments: argparse.Namespace) -> None:
+    """Run episodes and print the table of success rates."""
+    from vla_learning.evaluating import EvaluationSettings, Evaluator
+    from vla_policy.backends import BackendError
+    from vla_policy.checkpoint import CheckpointError
+
+    mask = tuple(name for name in arguments.mask.split(",") if name)
+    try:
+        evaluator = Evaluator(
+            arguments.checkpoint,
+            EvaluationSettings(backend=arguments.backend, threads=arguments.threads, mask=mask),
+        )
+    except (CheckpointError, BackendError) as error:
+        raise CommandError(str(error)) from error
+    known = evaluator.checkpoint.commands
+    tasks = arguments.tasks.split(",") if arguments.tasks else list(known)
+    _check_tasks(tasks, list(known))
+    seeds = parse_seeds(arguments.seeds)
+    episodes = []
+    begin = time.monotonic()
+    with _progress("evaluating", len(tasks) * len(seeds)) as progress:
+        for task in tasks:
+            words = arguments.command or known[task][arguments.wording % len(known[task])]
+            for seed in seeds:
+                episodes.append(evaluator.episode(task, seed, words))
+                progress.done(len(episodes), f"{task} seed {seed}")
+    evaluator.close()
+    print(report.markdown_table(episodes))
+    print(f"\n{len(episodes)} episodes in {time.monotonic() - begin:.0f} s, in one process")
+    if arguments.json:
+        about = {"checkpoint": str(arguments.checkpoint), "backend": arguments.backend}
+        report.save_json(arguments.json, episodes, **about, mask=mask)
+
+
+def limits(arguments: argparse.Namespace) -> None:
+    """Print the table by which the limits of an action space are chosen."""
+    from vla_learning.limit_study import markdown_table, study
+
+    settings, space = _load(arguments.config)
+    pairs = []
+    for text in arguments.limits.split(","):
+        match = re.fullmatch(r"([\d.]+)/([\d.]+)", text.strip())
+        if match is None:
+            raise CommandError(f"limits has {text!r}; accepted: acceleration/jerk, e.g. 10/1000")
+        pairs.append((float(match[1]), float(match[2])))
+    seeds = parse_seeds(arguments.seeds)
+    results = []
+    with _progress("experts", len(pairs) * len(settings.tasks)) as progress:
+        for result in study(space, settings.tasks, pairs, seeds):
+            results.append(result)
+            progress.done(len(results), result.task)
+    print(markdown_table(results))
+
+
+def parse_seeds(text: str) -> list[int]:
+    """Seeds from e.g. "100-109,7"; raises CommandError."""
+    seeds: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
+        last = int(match[2] or match[1]) if match else -1
+        if match is None or last < int(match[1]):
+            raise CommandError(f"seeds are {text!r}; accepted: e.g. 100-109 or 3,5,7-9")
+        seeds += range(int(match[1]), last + 1)
+    return seeds
+
+
+def _load(path: Path) -> tuple[Settings, ActionSpace]:
+    try:
+        settings = Settings.load(path)
+        return settings, ActionSpace.load(settings.action_space)
+    except (SettingsError, ActionSpaceError) as error:
+        raise CommandError(str(error)) from error
+
+
+def _check_tasks(tasks: list[str], known: list[str]) -> None:
+    for task in tasks:
+        if task not in known:
+            raise CommandError(
+                f"task {task!r} is not one of the checkpoint's; accepted: {', '.join(known)}"
+            )
+
+
+class _Bar:
+    """A progress bar that is told how much is done."""
+
+    def __init__(self, progress: Progress, name: str, total: int) -> None:
+        self._progress = progress
+        self._task = progress.add_task(name, total=total, text="")
+
+    def done(self, count: int, text: str = "") -> None:
+        """Show that `count` of the total are done."""
+        self._progress.update(self._task, completed=count, text=text)
+
+
+@contextmanager
+def _progress(name: str, total: int) -> Iterator[_Bar]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[text]}"),
+    )
+    with Progress(*columns) as progress:
+        yield _Bar(progress, name, total)

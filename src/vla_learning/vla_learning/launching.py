@@ -1,0 +1,79 @@
+"""Starts training in as many processes as the config or torchrun asks for."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import torch.distributed as dist
+import torch.multiprocessing as mp
+
+from vla_contract.action_space import ActionSpace
+from vla_learning.dataset import load_frames
+from vla_learning.demonstrations import check_available
+from vla_learning.plotting import plot_history
+from vla_learning.settings import Settings
+from vla_learning.training import Report, Trainer
+
+Job = tuple[Settings, ActionSpace, Path, Path]
+
+
+def train_in_processes(
+    settings: Settings, space: ActionSpace, data: Path, folder: Path, report: Report
+) -> None:
+    """Train; blocks until it is done.
+
+    Under torchrun this process is one of its workers. Otherwise the config's `processes` are
+    started here: on a CPU that others use too, processes of one thread wait less for each other
+    than the threads of one process, which meet after every operator.
+
+    Raises:
+        DemonstrationError, TrainingError: before any process is started.
+    """
+    job = (settings, space, data, folder)
+    check_available(data, settings)
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        dist.init_process_group("gloo")
+        _train(job, report)
+        return
+    processes = settings.train.processes
+    if processes == 1:
+        _train(job, report)
+        return
+    context = mp.get_context("spawn")
+    queue = context.SimpleQueue()
+    started = mp.spawn(_worker, (processes, _free_port(), job, queue), processes, join=False)
+    assert started is not None
+    while not started.join(timeout=0.5):
+        _drain(queue, report)
+    _drain(queue, report)
+
+
+def _drain(queue: mp.SimpleQueue, report: Report) -> None:
+    while not queue.empty():
+        report(*queue.get())
+
+
+def _worker(rank: int, ranks: int, port: int, job: Job, queue: mp.SimpleQueue) -> None:
+    dist.init_process_group(
+        "gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=ranks
+    )
+    _train(job, lambda step, losses: queue.put((step, losses)))
+    dist.destroy_process_group()
+
+
+def _train(job: Job, report: Callable[[int, dict[str, float]], None]) -> None:
+    settings, space, data, folder = job
+    trainer = Trainer(settings, space, load_frames(data, settings, space), folder)
+    trainer.resume()
+    trainer.run(report)
+    if trainer.rank == 0:
+        plot_history(trainer.history, folder / "losses.png")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
