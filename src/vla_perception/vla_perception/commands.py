@@ -13,7 +13,7 @@ from vla_perception.vocabulary import Vocabulary
 
 _REMEMBERED_IDS = 1000
 _SECOND = 1_000_000_000
-_WORDS = re.compile(r"\w+")
+_WORDS = re.compile(r"[^\W_]+")
 
 
 class Refusal(enum.Enum):
