@@ -133,7 +133,7 @@ def check_space(config: SafetyConfig, space: ActionSpace) -> None:
             cannot stop a dimension within the braking time. The message has the numbers.
     """
     needed = config.slop + config.latency_p99 + 2.0 * config.inference_period
-    if space.horizon < needed:
+    if space.horizon < needed - 1e-9:
         raise ParameterError(
             f"a chunk of action space {space.name} covers {space.horizon:.3f} s; accepted: at "
             f"least slop {config.slop} + latency_p99 {config.latency_p99} + 2 * inference_period "

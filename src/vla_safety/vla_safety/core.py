@@ -161,10 +161,16 @@ class SafetyCore:
             {name: value for name, value in self.robot.measured.items() if name in self._positions}
         )
 
-    def reconfigure(self, config: SafetyConfig) -> None:
+    def arm(self, armed: bool, now: int) -> None:
+        """Connect the outputs (not in shadow mode), or brake and then disconnect them."""
+        self.armed = armed
+        self._switch_outputs(now)
+
+    def reconfigure(self, config: SafetyConfig, now: int) -> None:
         """Take parameters that changed at run time."""
         self.config = config
         self.sequencer.configure(config.blend_window, config.stamp_tolerance)
+        self._switch_outputs(now)
 
     # One period.
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from geometry_msgs.msg import PoseStamped
 from nav_msgs.msg import Odometry
+from rclpy.duration import Duration
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool, String
 from std_srvs.srv import SetBool, Trigger
@@ -46,6 +47,8 @@ from vla_safety.timing import LoopTiming
 
 ODOM = "odom"
 STATUS_PERIOD = 1.0  # s
+COMMANDS_AT_REST = 3
+DELIVERY_TIMEOUT = Duration(seconds=0.2)
 FULL_COLLECTION = 60  # status periods between two whole garbage collections
 
 
@@ -95,7 +98,7 @@ class SafetyNode(GraphNode[SafetyConfig]):
         gc.freeze()
         gc.disable()
         self._timing = LoopTiming(core.space.period)
-        core.reconfigure(self.config)
+        core.reconfigure(self.config, self._now())
         core.activate(self._now())
         self._keep(running=True)
         for timer in self._timers:
@@ -112,10 +115,11 @@ class SafetyNode(GraphNode[SafetyConfig]):
         self._control_timer.cancel()
         end = time.monotonic() + core.space.braking_time + 5.0 * core.space.period
         due = time.monotonic()
-        while time.monotonic() < end:
-            decision = self._period()
-            if core.limiter.standstill and decision.standstill:
-                break
+        at_rest = 0
+        # More than one command at rest: the first still carries an acceleration.
+        while time.monotonic() < end and at_rest < COMMANDS_AT_REST:
+            self._period()
+            at_rest = at_rest + 1 if core.limiter.standstill else 0
             due += core.space.period
             time.sleep(max(0.0, due - time.monotonic()))
 
@@ -127,6 +131,9 @@ class SafetyNode(GraphNode[SafetyConfig]):
         core.deactivate(self._now())
         self._keep(running=False)
         self._publish_status(force=True)
+        # A publisher that is destroyed takes along what it has not delivered.
+        for publisher in [publisher for publisher, _ in self._robot] + [self._statuses]:
+            publisher.wait_for_all_acked(DELIVERY_TIMEOUT)
         gc.enable()
         gc.unfreeze()
 
@@ -145,7 +152,7 @@ class SafetyNode(GraphNode[SafetyConfig]):
 
     def config_changed(self) -> None:
         """Take parameters that changed at run time."""
-        self._the_core.reconfigure(self.config)
+        self._the_core.reconfigure(self.config, self._now())
 
     def diagnose(self) -> Diagnosis:
         """State, figures, counters."""
@@ -300,7 +307,7 @@ class SafetyNode(GraphNode[SafetyConfig]):
         return response
 
     def _on_arm(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
-        self._the_core.armed = bool(request.data)
+        self._the_core.arm(bool(request.data), self._now())
         text = "armed" if request.data else "disarmed: braking, then outputs are disconnected"
         if request.data and self.config.shadow:
             text += ", but shadow mode keeps the outputs disconnected"

@@ -1,0 +1,140 @@
+import math
+
+import numpy as np
+import pytest
+from builtin_interfaces.msg import Time
+from geometry_msgs.msg import PoseStamped
+from nav_msgs.msg import Odometry
+from sensor_msgs.msg import JointState
+
+from vla_contract.action_space import ActionSpace, Dimension, Kind, Limits, Output
+from vla_interfaces.msg import ActionChunk, Fault
+from vla_safety import conversions
+from vla_safety.core import Decision, Verdict
+from vla_safety.inputs import FaultKind, FaultReport, Level
+from vla_safety.limits import Limit, LimitViolation
+from vla_safety.sequencing import MAX_ROWS
+from vla_safety.states import State
+
+STAMPED = "geometry_msgs/msg/TwistStamped"
+TRAJECTORY = "trajectory_msgs/msg/JointTrajectory"
+LIMITS = Limits(1.0, 50.0, 5000.0)
+
+
+def dimension(name, kind, unit, message_type, field):
+    return Dimension(
+        name,
+        kind,
+        unit,
+        -1.0,
+        1.0,
+        -1.0,
+        1.0,
+        LIMITS,
+        LIMITS,
+        "f",
+        Output(name, message_type, field),
+    )
+
+
+SPACE = ActionSpace(
+    "test", 50.0, 10, 0.02, 1.0,
+    (
+        dimension("x", Kind.LINEAR_VELOCITY, "m/s", STAMPED, "twist.linear.x"),
+        dimension("elbow", Kind.JOINT_POSITION, "rad", TRAJECTORY, "joint_3"),
+        dimension("grip", Kind.GRIPPER, "m", "std_msgs/msg/Float64", "data"),
+        dimension("effort", Kind.GRIPPER, "1", "std_msgs/msg/Float64", "data"),
+    ),
+)  # fmt: skip
+
+
+def test_a_chunk_comes_through_as_it_is():
+    message = ActionChunk(
+        observation_stamp=Time(sec=1, nanosec=5), action_space="test", command="go",
+        dimension_names=["x"], actions=[0.5, math.nan], period=0.0125, command_id=2**63, done=True,
+    )  # fmt: skip
+    chunk = conversions.chunk_from_message(message)
+    assert (chunk.observation_stamp, chunk.period, chunk.command_id) == (
+        10**9 + 5,
+        12_500_000,
+        2**63,
+    )
+    assert chunk.actions[0] == 0.5 and math.isnan(chunk.actions[1])
+    assert (chunk.dimension_names, chunk.command, chunk.done) == (("x",), "go", True)
+
+
+@pytest.mark.parametrize("period", [math.nan, math.inf, -1.0, 0.0, 1e300])
+def test_a_period_that_is_none_becomes_zero(period):
+    assert conversions.chunk_from_message(ActionChunk(period=period)).period == 0
+
+
+def test_huge_chunks_and_texts_are_cut():
+    message = ActionChunk(
+        actions=np.zeros(10**6).tolist(), dimension_names=["x"], command="x" * 10**5
+    )
+    chunk = conversions.chunk_from_message(message)
+    assert chunk.length == MAX_ROWS + 1 and len(chunk.command) == 201
+
+
+def test_times_go_both_ways():
+    stamp = Time(sec=7, nanosec=999_999_999)
+    assert conversions.to_time(conversions.nanoseconds(stamp)) == stamp
+    assert conversions.to_time(-5) == Time()
+
+
+def test_faults_go_both_ways_and_unknown_ones_are_none():
+    report = FaultReport("policy", FaultKind.ACTION, Level.WARN, "odd", 5)
+    message = conversions.fault_to_message(report, Time(sec=1))
+    assert conversions.fault_from_message(message) == report
+    assert conversions.fault_from_message(Fault(kind=99)) is None
+    assert conversions.fault_from_message(Fault(level=9)) is None
+
+
+def test_a_safe_action_has_everything():
+    violation = LimitViolation(Limit.JERK, "x", 7.0, 5.0)
+    decision = Decision(
+        Verdict.LIMITED, State.NOMINAL, [1.0, 0.0, 0.0, 0.0], np.array([0.5, 0.0, 0.0, 0.0]),
+        (violation,), False, True, False, 10**9, 0.25, 3,
+    )  # fmt: skip
+    message = conversions.safe_action_to_message(decision, SPACE, 9, Time(sec=2))
+    assert (message.tick, message.period, message.command_id) == (9, 0.02, 3)
+    assert message.observation_stamp == Time(sec=1) and message.observation_age == 0.25
+    assert list(message.requested)[0] == 1.0 and list(message.safe)[0] == 0.5
+    (v,) = message.violations
+    assert (v.limit, v.dimension, v.value, v.bound) == (v.LIMIT_JERK, "x", 7.0, 5.0)
+    assert (message.verdict, message.state) == (message.VERDICT_LIMITED, 1)
+    held = Decision(Verdict.HELD, State.HOLD, None, np.zeros(4), (), False, True, True)
+    message = conversions.safe_action_to_message(held, SPACE, 1, Time())
+    assert all(map(math.isnan, message.requested)) and math.isnan(message.observation_age)
+
+
+def test_measured_values_find_their_dimensions():
+    joints = JointState(name=["joint_3", "grip", "effort"], position=[0.3, 0.02, 0.9])
+    assert conversions.measured_from_joints(joints, SPACE) == {"elbow": 0.3, "grip": 0.02}
+    assert conversions.measured_from_joints(JointState(name=["joint_3"]), SPACE) == {}
+    odometry = Odometry()
+    odometry.twist.twist.linear.x = 0.7
+    assert conversions.measured_from_odometry(odometry, SPACE) == {"x": 0.7}
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"name": ["a"], "position": [0.0]}, ""),
+        ({"name": ["a"]}, ""),
+        ({"name": ["b"], "position": [0.0]}, "joint_states lacks a"),
+        ({"name": ["a"], "position": [0.0, 1.0]}, "joint_states has 1 names and 2 of position"),
+        ({"name": ["a"], "position": [math.nan]}, "joint_states has a position that is not finite"),
+    ],
+)
+def test_a_joint_state_that_cannot_be_used_says_why(fields, problem):
+    assert conversions.joints_problem(JointState(**fields), ("a",)) == problem
+
+
+def test_a_pose_or_an_odometry_that_is_not_finite_says_so():
+    pose, odometry = PoseStamped(), Odometry()
+    assert conversions.pose_problem(pose) == conversions.odometry_problem(odometry) == ""
+    pose.pose.position.y = math.inf
+    odometry.twist.twist.angular.z = math.nan
+    assert conversions.pose_problem(pose) == "end_effector_pose is not finite"
+    assert conversions.odometry_problem(odometry) == "odom is not finite"

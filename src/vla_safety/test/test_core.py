@@ -1,0 +1,480 @@
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vla_contract.action_space import ActionSpace, Dimension, Kind, Limits, Output
+from vla_safety.config import SafetyConfig
+from vla_safety.core import SafetyCore, Verdict
+from vla_safety.inputs import FaultKind, FaultReport, Level
+from vla_safety.limits import Limit
+from vla_safety.sequencing import Chunk, Refusal
+from vla_safety.states import Reason, State
+
+PERIOD = 20_000_000  # ns
+T = 0.02
+START = 10**12
+CONFIG = SafetyConfig(
+    armed_on_start=True, required_inputs=(), heartbeat_sources=(), blend_window=0.0
+)
+
+
+def dimension(name, kind, normal, emergency):
+    return Dimension(
+        name,
+        kind,
+        kind.units[0],
+        -0.5,
+        0.5,
+        -0.5,
+        0.5,
+        Limits(*normal),
+        Limits(*emergency),
+        "f",
+        Output(name, "std_msgs/msg/Float64", name + "_joint"),
+    )
+
+
+VELOCITY = dimension("x", Kind.LINEAR_VELOCITY, (0.5, 1.0, 10.0), (0.5, 2.0, 40.0))
+GRIPPER = dimension("grip", Kind.GRIPPER, (2.0, 20.0, 400.0), (2.0, 20.0, 400.0))
+JOINT = dimension("joint", Kind.JOINT_POSITION, (0.5, 1.0, 10.0), (0.5, 2.0, 40.0))
+SPACE = ActionSpace("test", 50.0, 20, T, 1.0, (VELOCITY, GRIPPER))
+ARM = ActionSpace("arm", 50.0, 20, T, 1.0, (JOINT,))
+
+
+class Rig:
+    """A core with its clocks and a policy that sends a chunk every fourth period."""
+
+    def __init__(self, space=SPACE, kept=None, **changes):
+        self.core = SafetyCore(space, dataclasses.replace(CONFIG, **changes), kept)
+        self.now = self.steady = START
+        self.k = 0
+        self.decisions = []
+        self.core.activate(self.now)
+
+    def chunk(self, command_id=1, value=0.4, rows=20, **changes):
+        space = self.core.space
+        values = {
+            "observation_stamp": self.now,
+            "period": PERIOD,
+            "actions": [value] * space.width * rows,
+            "action_space": space.name,
+            "dimension_names": space.dimension_names,
+            "command_id": command_id,
+            "command": "go",
+        }
+        return self.core.take_chunk(Chunk(**{**values, **changes}), self.now)
+
+    def step(self, count=1, ros=PERIOD):
+        for _ in range(count):
+            self.now += ros
+            self.steady += PERIOD
+            self.decisions.append(self.core.step(self.now, self.steady))
+        return self.decisions[-1]
+
+    def run(self, count, command_id=1, **chunk):
+        for _ in range(count):
+            self.now += PERIOD
+            self.steady += PERIOD
+            self.k += 1
+            if self.k % 4 == 0:
+                self.chunk(command_id, **chunk)
+            self.decisions.append(self.core.step(self.now, self.steady))
+        return self.decisions[-1]
+
+    def at_speed(self, command_id=1):
+        decision = self.run(60, command_id)
+        assert decision.safe[0] == pytest.approx(0.4)
+        assert decision.state is State.NOMINAL
+        return decision
+
+    @property
+    def cause(self):
+        return self.core.machine.cause
+
+    def assert_within_limits(self, emergency=True):
+        x = np.array([0.0, 0.0] + [d.safe[0] for d in self.decisions])
+        limits = VELOCITY.emergency if emergency else VELOCITY.normal
+        assert np.abs(x).max() <= 0.5
+        assert np.abs(np.diff(x)).max() / T <= limits.acceleration * (1 + 1e-9)
+        assert np.abs(np.diff(x, 2)).max() / T**2 <= limits.jerk * (1 + 1e-9)
+
+    def assert_brakes(self, reason, state=State.HOLD, emergency=True, **options):
+        decision = self.step(**options)
+        assert decision.state is state
+        assert self.core.machine.cause.reason is reason
+        assert decision.emergency is emergency
+        assert decision.requested is None
+        for _ in range(50):
+            decision = self.step(**options)
+        assert decision.standstill and decision.safe[0] == 0.0
+        self.assert_within_limits(emergency)
+
+
+def test_it_waits_for_a_command_then_follows_and_names_what_it_limits():
+    rig = Rig()
+    assert rig.step().verdict is Verdict.HELD
+    assert rig.cause.text == "started; waiting for a new command"
+    rig.chunk()
+    first = rig.step()
+    assert (first.state, first.verdict) == (State.NOMINAL, Verdict.LIMITED)
+    assert {v.limit for v in first.violations} == {Limit.JERK}
+    assert first.requested == [0.4, 0.4]
+    assert (first.command_id, first.connected) == (1, True)
+    assert first.observation_age == pytest.approx(T)
+    assert rig.at_speed().verdict is Verdict.PASS
+    rig.assert_within_limits(emergency=False)
+
+
+def test_an_exhausted_chunk_brakes_with_the_normal_limits():
+    rig = Rig(chunk_timeout=5.0)
+    rig.at_speed()
+    # Fresh for a while: the newest chunk was sent just now.
+    rig.step(20)
+    rig.assert_brakes(Reason.CHUNK_EXHAUSTED, emergency=False)
+    assert {v.limit for v in rig.decisions[-1].violations} == {Limit.EXHAUSTED}
+    assert rig.decisions[-1].safe[1] == pytest.approx(0.4)
+    rig.at_speed()
+
+
+def test_too_old_an_observation_brakes_as_an_emergency_and_a_chunk_resumes():
+    rig = Rig(chunk_timeout=0.2)
+    rig.at_speed()
+    rig.step(10)
+    rig.assert_brakes(Reason.CHUNK_AGE)
+    assert Limit.AGE in {v.limit for v in rig.decisions[-1].violations}
+    rig.at_speed()
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"), [({"done": True}, Reason.DONE), ({"rows": 0}, Reason.NO_CHUNK)]
+)
+def test_done_and_nothing_to_do_brake_with_the_normal_limits(changes, reason):
+    rig = Rig()
+    rig.at_speed()
+    rig.step()
+    rig.chunk(**changes)
+    rig.assert_brakes(reason, emergency=False)
+
+
+def test_done_is_final_for_its_command():
+    rig = Rig()
+    rig.at_speed()
+    rig.step()
+    rig.chunk(done=True)
+    rig.run(60)
+    assert rig.decisions[-1].safe[0] == 0.0
+    rig.at_speed(command_id=2)
+
+
+def test_a_stop_word_brakes_at_once_and_waits_for_a_new_command():
+    rig = Rig()
+    rig.at_speed()
+    assert rig.core.take_text("push the stop button", rig.now) == ""
+    assert rig.core.take_text(" STOP!", rig.now) == "stop"
+    rig.assert_brakes(Reason.STOP_WORD)
+    assert rig.run(60).safe[0] == 0.0
+    assert rig.cause.reason is Reason.STOP_WORD
+    rig.at_speed(command_id=2)
+
+
+def test_the_stop_service_latches_and_reset_wants_a_new_command():
+    rig = Rig()
+    rig.at_speed()
+    rig.core.stop("the stop service was called", rig.now)
+    rig.assert_brakes(Reason.STOP_SERVICE, State.STOPPED)
+    assert rig.run(60, command_id=2).verdict is Verdict.STOPPED
+    assert rig.core.reset(rig.now, rig.steady).done
+    assert rig.run(60, command_id=2).safe[0] == 0.0
+    rig.at_speed(command_id=3)
+
+
+def test_a_pressed_emergency_stop_latches_and_reset_is_refused_while_it_lasts():
+    rig = Rig()
+    rig.at_speed()
+    rig.core.emergency_stop.take(True, rig.steady)
+    rig.assert_brakes(Reason.EMERGENCY_STOP, State.STOPPED)
+    result = rig.core.reset(rig.now, rig.steady)
+    assert not result.done and "release the emergency stop" in result.message
+    rig.core.emergency_stop.take(False, rig.steady)
+    assert rig.run(10).state is State.STOPPED
+    assert rig.core.reset(rig.now, rig.steady).done
+    rig.at_speed(command_id=2)
+
+
+def test_a_required_emergency_stop_holds_until_heard_and_stops_when_silent():
+    rig = Rig(require_emergency_stop=True)
+    assert rig.run(10).state is State.HOLD
+    rig.core.emergency_stop.take(False, rig.steady)
+    assert rig.run(20).state is State.NOMINAL
+    rig.step(10)
+    assert rig.run(10).state is State.STOPPED
+    assert "silent" in rig.cause.text
+
+
+def test_a_lost_input_brakes_and_is_named_and_resumes_by_itself():
+    rig = Rig(required_inputs=("joint_states",), input_timeout=0.3)
+    assert rig.run(10).state is State.HOLD
+    assert rig.cause.text == "joint_states was never received"
+    rig.core.robot.take("joint_states", {}, rig.steady)
+    assert rig.run(14).state is State.NOMINAL
+    assert rig.run(3).state is State.HOLD
+    assert rig.cause.text == "joint_states is older than 0.3 s"
+    rig.core.robot.take("joint_states", {}, rig.steady)
+    assert rig.run(10).state is State.NOMINAL
+    rig.assert_within_limits()
+
+
+def test_a_silent_source_brakes_and_is_named():
+    rig = Rig(heartbeat_sources=("policy",), heartbeat_timeout=0.3)
+    assert rig.run(10).state is State.HOLD
+    rig.core.faults.take(FaultReport("policy", FaultKind.ACTION, Level.OK, ""), rig.steady)
+    assert rig.run(14).state is State.NOMINAL
+    assert rig.run(3).state is State.HOLD
+    assert rig.cause.text == "policy is silent for over 0.3 s"
+
+
+@pytest.mark.parametrize(
+    ("kind", "level", "state", "emergency"),
+    [
+        (FaultKind.VISION, Level.WARN, State.DEGRADED, False),
+        (FaultKind.VISION, Level.ERROR, State.HOLD, True),
+        (FaultKind.LANGUAGE, Level.ERROR, State.HOLD, False),
+    ],
+)
+def test_faults_degrade_or_hold(kind, level, state, emergency):
+    rig = Rig()
+    rig.at_speed()
+    rig.core.faults.take(FaultReport("perception", kind, level, "camera lost"), rig.steady)
+    decision = rig.run(1)
+    assert (decision.state, decision.emergency) == (state, emergency)
+    assert rig.cause.text == "perception: camera lost"
+    rig.core.faults.take(FaultReport("perception", kind, Level.OK, ""), rig.steady)
+    rig.at_speed()
+    rig.assert_within_limits()
+
+
+def test_a_stale_plan_is_not_resumed_after_a_hold():
+    rig = Rig()
+    rig.at_speed()
+    fault = FaultReport("perception", FaultKind.VISION, Level.ERROR, "")
+    rig.core.faults.take(fault, rig.steady)
+    rig.step()
+    rig.core.faults.take(dataclasses.replace(fault, level=Level.OK), rig.steady)
+    assert rig.step(2).requested is None
+    assert rig.cause.reason is Reason.NO_CHUNK
+    rig.at_speed()
+
+
+def test_a_clock_that_stands_still_holds():
+    rig = Rig(chunk_timeout=100.0, clock_timeout=0.3)
+    rig.at_speed()
+    rig.step(15, ros=0)
+    rig.assert_brakes(Reason.CLOCK, ros=0)
+    assert rig.cause.text == "the ROS clock stands still for over 0.3 s"
+
+
+def test_a_clock_at_zero_holds():
+    rig = Rig()
+    rig.now = 0
+    assert rig.core.step(0, rig.steady).state is State.HOLD
+
+
+def test_a_clock_that_jumps_back_empties_everything_and_wants_a_new_command():
+    rig = Rig()
+    rig.at_speed()
+    rig.now -= 5_000_000_000
+    rig.assert_brakes(Reason.CLOCK)
+    assert rig.chunk() is None
+    assert rig.run(60).safe[0] == 0.0
+    rig.at_speed(command_id=2)
+
+
+def test_two_publishers_hold():
+    rig = Rig()
+    rig.at_speed()
+    rig.core.other_publishers = "chunks come from 2 nodes: a, b"
+    rig.assert_brakes(Reason.PUBLISHERS)
+    rig.core.other_publishers = ""
+    rig.at_speed()
+
+
+def test_bad_chunks_degrade_and_the_old_plan_goes_on():
+    rig = Rig()
+    rig.at_speed()
+    for k in range(3):
+        assert rig.chunk(actions=[math.nan, 0.0]) is Refusal.NOT_FINITE
+        assert rig.core.bad_in_a_row == k + 1
+    decision = rig.step()
+    assert (decision.state, decision.safe[0]) == (State.DEGRADED, pytest.approx(0.4))
+    assert rig.cause.text == "chunk refused: NaN or infinite action"
+    rig.at_speed()
+    assert rig.core.bad_in_a_row == 0
+
+
+def test_shadow_and_disarming_brake_before_they_disconnect():
+    rig = Rig()
+    rig.at_speed()
+    rig.core.arm(False, rig.now)
+    braking = []
+    while rig.decisions[-1].connected:
+        braking.append(rig.run(1).safe[0])
+    assert braking[-1] == 0.0 and len(braking) > 10
+    rig.assert_within_limits(emergency=False)
+    assert rig.run(60).safe[0] == pytest.approx(0.4)
+    assert not rig.decisions[-1].connected
+
+
+def test_connecting_starts_from_rest_and_wants_a_new_command():
+    rig = Rig(armed_on_start=False)
+    decision = rig.at_speed()
+    assert not decision.connected
+    rig.core.arm(True, rig.now)
+    rig.decisions.clear()
+    decision = rig.run(30)
+    assert decision.connected and decision.safe.tolist() == [0.0, 0.0]
+    rig.at_speed(command_id=2)
+    rig.assert_within_limits(emergency=False)
+    rig.core.reconfigure(dataclasses.replace(rig.core.config, shadow=True), rig.now)
+    assert not rig.run(60).connected
+
+
+def test_speed_scale_slows_at_run_time():
+    rig = Rig()
+    rig.at_speed()
+    rig.core.reconfigure(dataclasses.replace(rig.core.config, speed_scale=0.2), rig.now)
+    decision = rig.run(60)
+    assert decision.safe[0] == pytest.approx(0.1)
+    assert {v.limit for v in decision.violations} == {Limit.SPEED_SCALE}
+    rig.assert_within_limits(emergency=False)
+
+
+def test_a_new_episode_starts_at_rest_with_its_own_command():
+    rig = Rig(lock_step=True)
+    rig.at_speed()
+    rig.now += PERIOD
+    rig.core.new_episode(rig.now)
+    rig.chunk(command_id=1)
+    decision = rig.core.step(rig.now, rig.now)
+    assert decision.safe.tolist() == [0.0, 0.0] and decision.state is State.HOLD
+    rig.now += PERIOD
+    rig.chunk(command_id=2)
+    assert rig.core.step(rig.now, rig.now).state is State.NOMINAL
+
+
+def test_after_a_restart_it_stays_stopped_and_knows_the_old_commands():
+    rig = Rig()
+    rig.at_speed()
+    rig.core.stop("the stop service was called", rig.now)
+    again = Rig(kept=rig.core.kept())
+    assert again.run(10).state is State.STOPPED
+    assert again.core.reset(again.now, again.steady).done
+    assert again.run(60).safe[0] == 0.0
+    again.at_speed(command_id=2)
+
+
+def test_a_respawn_takes_the_measured_velocity_as_its_start():
+    core = SafetyCore(SPACE, CONFIG)
+    core.robot.take("odom", {"x": 0.3}, START)
+    core.activate(START)
+    first = core.step(START + PERIOD, START + PERIOD)
+    assert 0.25 < first.safe[0] <= 0.3 and first.state is State.HOLD
+
+
+def test_a_joint_is_sent_nowhere_before_its_position_is_known():
+    rig = Rig(ARM, chunk_timeout=5.0)
+    decision = rig.run(10, value=0.3)
+    assert not decision.connected and decision.state is State.HOLD
+    assert rig.cause.text == "the position of joint is not known"
+    rig.core.robot.take("joint_states", {"joint": 0.2}, rig.steady)
+    decision = rig.run(5, value=0.3)
+    assert decision.connected and decision.safe[0] == 0.2
+    assert rig.run(100, command_id=2, value=0.3).safe[0] == pytest.approx(0.3)
+
+
+def test_closing_brakes_whatever_comes():
+    rig = Rig()
+    rig.at_speed()
+    rig.core.close()
+    rig.assert_brakes(Reason.SHUTDOWN)
+    rig.core.deactivate(rig.now)
+    assert rig.core.step(rig.now, rig.steady).state is State.INACTIVE
+
+
+events = st.one_of(
+    st.tuples(st.just("run"), st.integers(1, 30), st.integers(1, 3), st.floats(-0.8, 0.8)),
+    st.tuples(st.just("silence"), st.integers(1, 40)),
+    st.tuples(st.just("text"), st.sampled_from(["stop", "open the drawer"])),
+    st.tuples(st.sampled_from(["stop", "reset", "press", "release", "close"])),
+    st.tuples(st.just("arm"), st.booleans()),
+    st.tuples(st.just("scale"), st.floats(0.0, 1.0)),
+    st.tuples(st.just("clock"), st.integers(-(10**10), 10**10)),
+    st.tuples(st.just("fault"), st.sampled_from(list(FaultKind)), st.sampled_from(list(Level))),
+    st.tuples(st.just("bad"), st.sampled_from([math.nan, math.inf, 1e300])),
+)
+
+
+@given(st.lists(events, max_size=30))
+@settings(max_examples=150)
+def test_whatever_happens_what_leaves_is_within_the_limits(happenings):
+    rig = Rig(blend_window=0.1)
+    stopped = False
+    for name, *values in happenings:
+        before = len(rig.decisions)
+        happen(rig, name, values)
+        if name == "reset":
+            stopped = False
+        for decision in rig.decisions[before:]:
+            if stopped:
+                assert decision.state is State.STOPPED
+            stopped = decision.state is State.STOPPED
+    # On connecting, motion starts anew; until then nothing has left.
+    for part in connected_parts(rig.decisions):
+        x = np.array([0.0, 0.0] + [d.safe[0] for d in part])
+        assert np.abs(x).max() <= 0.5
+        assert np.abs(np.diff(x)).max(initial=0) / T <= VELOCITY.emergency.acceleration * (1 + 1e-9)
+        assert np.abs(np.diff(x, 2)).max(initial=0) / T**2 <= VELOCITY.emergency.jerk * (1 + 1e-9)
+    rig.core.stop("end", rig.now)
+    rig.step(60)
+    assert rig.decisions[-1].safe[0] == 0.0
+
+
+def connected_parts(decisions):
+    parts = [[]]
+    for decision in decisions:
+        if decision.connected:
+            parts[-1].append(decision)
+        elif parts[-1]:
+            parts.append([])
+    return parts
+
+
+def happen(rig, name, values):
+    core = rig.core
+    if name == "run":
+        rig.run(values[0], command_id=values[1], value=values[2])
+    elif name == "silence":
+        rig.step(values[0])
+    elif name == "text":
+        core.take_text(values[0], rig.now)
+    elif name == "stop":
+        core.stop("the stop service was called", rig.now)
+    elif name == "reset":
+        core.reset(rig.now, rig.steady)
+    elif name in ("press", "release"):
+        core.emergency_stop.take(name == "press", rig.steady)
+    elif name == "close":
+        core.reconfigure(dataclasses.replace(core.config, shadow=not core.config.shadow), rig.now)
+    elif name == "arm":
+        core.arm(values[0], rig.now)
+    elif name == "scale":
+        core.reconfigure(dataclasses.replace(core.config, speed_scale=values[0]), rig.now)
+    elif name == "clock":
+        rig.now = max(1, rig.now + values[0])
+    elif name == "fault":
+        core.faults.take(FaultReport("perception", *values, "x"), rig.steady)
+    else:
+        rig.chunk(value=values[0])

@@ -1,0 +1,506 @@
+"""The node as a process over DDS, seen from outside."""
+
+import contextlib
+import itertools
+import math
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import TwistStamped
+from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
+from rcl_interfaces.srv import SetParameters
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Bool, Float64, String
+from std_srvs.srv import SetBool, Trigger
+
+from vla_contract import topics
+from vla_contract.action_space import ActionSpace
+from vla_contract.testing import Client, node_process
+from vla_interfaces.msg import ActionChunk, Fault, SafeAction, SafetyStatus, SimulationTick
+
+DOMAIN = int(os.environ.get("ROS_DOMAIN_ID", "47"))
+NAMESPACE = "/vla"
+# 20 Hz keeps a loaded machine's jitter out of what is tested here.
+SPACE = """
+name: test
+control_rate: 20.0
+chunk: {length: 40, period: 0.05}
+braking_time: 0.8
+dimensions:
+  - name: linear_x
+    kind: linear_velocity
+    unit: m/s
+    range: [-0.5, 0.5]
+    normal: {velocity: 0.5, acceleration: 1.0, jerk: 5.0}
+    emergency: {velocity: 0.5, acceleration: 2.0, jerk: 20.0}
+    frame: base_link
+    output: {topic: twist, type: geometry_msgs/msg/TwistStamped, field: twist.linear.x}
+  - name: gripper
+    kind: gripper
+    unit: "1"
+    range: [-1.0, 1.0]
+    normal: {velocity: 4.0, acceleration: 40.0, jerk: 400.0}
+    emergency: {velocity: 4.0, acceleration: 40.0, jerk: 400.0}
+    frame: gripper
+    output: {topic: gripper_effort, type: std_msgs/msg/Float64, field: data}
+"""
+BRAKING_TIME, PERIOD = 0.8, 0.05
+_ids = itertools.count(time.time_ns())
+
+
+def new_id():
+    return next(_ids)
+
+
+@pytest.fixture
+def space_file(tmp_path):
+    path = tmp_path / "action_space.yaml"
+    path.write_text(SPACE)
+    return path
+
+
+@pytest.fixture
+def parameters(space_file, tmp_path):
+    return {
+        "action_space": str(space_file),
+        "armed_on_start": True,
+        "required_inputs": ["joint_states"],
+        "heartbeat_sources": ["policy"],
+        "heartbeat_timeout": 2.0,
+        "chunk_timeout": 1.0,
+        "state_file": str(tmp_path / "state.json"),
+    }
+
+
+@contextlib.contextmanager
+def safety(parameters):
+    arguments = ["-r", f"__ns:={NAMESPACE}"]
+    with node_process("vla_safety.node", DOMAIN, parameters, arguments) as process:
+        try:
+            yield process
+        except BaseException:
+            print(process.output)
+            raise
+
+
+class Graph:
+    """What is around the safety node: a policy, a robot, a person."""
+
+    def __init__(self, lock_step=False):
+        self.client = client = Client(DOMAIN, NAMESPACE)
+
+        def qos(name):
+            return topics.qos_profile(name, lock_step=lock_step)
+
+        self.safe = client.collect(SafeAction, topics.SAFE_ACTION, qos(topics.SAFE_ACTION))
+        self.status = client.collect(
+            SafetyStatus, topics.SAFETY_STATUS, topics.qos_profile(topics.SAFETY_STATUS)
+        )
+        self.twists = client.collect(TwistStamped, "twist", qos(topics.ROBOT_COMMAND))
+        self.efforts = client.collect(Float64, "gripper_effort", qos(topics.ROBOT_COMMAND))
+        self.faults = client.collect(Fault, topics.FAULT, qos(topics.FAULT))
+        self.diagnostics = client.collect(DiagnosticArray, topics.DIAGNOSTICS, 10)
+        self.chunks = client.publisher(ActionChunk, topics.ACTION_CHUNK, qos(topics.ACTION_CHUNK))
+        self.states = client.publisher(JointState, topics.JOINT_STATES, qos(topics.JOINT_STATES))
+        self.fault_out = client.publisher(Fault, topics.FAULT, qos(topics.FAULT))
+        self.sequence = itertools.count(1)
+        if not lock_step:
+            # A command given before is not one to move for.
+            client.wait(lambda: self.status and self.safe)
+
+    def close(self):
+        self.client.close()
+
+    def chunk(self, command_id, value=0.4, gripper=1.0, rows=40, stamp=None, **changes):
+        now = stamp or self.client.node.get_clock().now().to_msg()
+        message = ActionChunk(
+            observation_stamp=now,
+            observation_sequence=next(self.sequence),
+            action_space="test",
+            dimension_names=["linear_x", "gripper"],
+            actions=[value, gripper] * rows,
+            period=PERIOD,
+            command_id=command_id,
+            command="go",
+            progress=math.nan,
+            confidence=math.nan,
+        )
+        for name, change in changes.items():
+            setattr(message, name, change)
+        self.chunks.publish(message)
+
+    def beat(self):
+        self.states.publish(JointState(name=["a"], position=[0.0]))
+        self.fault_out.publish(Fault(source="policy", kind=Fault.KIND_LANGUAGE))
+
+    def run(self, condition, command_id, timeout=20.0, **chunk):
+        """Publish what a living graph publishes until the condition holds."""
+        last = 0.0
+
+        def beat():
+            nonlocal last
+            if time.monotonic() - last >= PERIOD:
+                last = time.monotonic()
+                self.beat()
+                if command_id is not None:
+                    self.chunk(command_id, **chunk)
+            return condition()
+
+        self.client.wait(beat, timeout)
+
+    @property
+    def speed(self):
+        return self.twists[-1].twist.linear.x if self.twists else 0.0
+
+    @property
+    def state(self):
+        return self.safe[-1].state if self.safe else None
+
+    def at_rest(self):
+        return self.twists and self.speed == 0.0
+
+    def call(self, service_type, name, **request):
+        return self.client.call(service_type, name, service_type.Request(**request))
+
+
+@pytest.fixture
+def graph():
+    made = []
+
+    def make(**options):
+        made.append(Graph(**options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def assert_within_limits(graph, space_file):
+    """Recompute every derivative from what came on the robot's own topics."""
+    space = ActionSpace.load(space_file)
+    emergency = {s.tick: s.emergency for s in graph.safe}
+    assert len(emergency) > 10
+    x = np.array([t.twist.linear.x for t in graph.twists])
+    assert len(x) > 10
+    limits = (
+        space.dimensions[0].emergency if any(emergency.values()) else (space.dimensions[0].normal)
+    )
+    check(x, np.diff(x) / PERIOD, np.diff(x, 2) / PERIOD**2, limits, 0.5)
+    g = np.array([e.data for e in graph.efforts])
+    grip = space.dimensions[1].normal
+    assert np.abs(g).max() <= 1.0
+    assert np.abs(np.diff(g)).max() / PERIOD <= grip.velocity * (1 + 1e-9)
+    assert np.abs(np.diff(g, 2)).max() / PERIOD**2 <= grip.acceleration * (1 + 1e-9)
+    assert np.abs(np.diff(g, 3)).max() / PERIOD**3 <= grip.jerk * (1 + 1e-9)
+
+
+def check(value, acceleration, jerk, limits, bound):
+    assert np.abs(value).max() <= bound
+    assert np.abs(acceleration).max() <= limits.acceleration * (1 + 1e-9)
+    assert np.abs(jerk).max() <= limits.jerk * (1 + 1e-9)
+
+
+def test_chunks_become_motion_within_the_limits(parameters, space_file, graph):
+    with safety(parameters):
+        g, command = graph(), new_id()
+        g.run(lambda: g.speed >= 0.39, command)
+        g.run(lambda: g.speed <= -0.49, command, value=-3.0, gripper=-1.0)
+        g.run(lambda: len(g.twists) > 80, command, value=0.1)
+        assert_within_limits(g, space_file)
+        moving = [s for s in g.safe if s.state == SafetyStatus.STATE_NOMINAL]
+        assert {s.command_id for s in moving} == {command}
+        assert all(0.0 <= s.observation_age < 1.0 for s in moving)
+        assert any(v.limit == v.LIMIT_RANGE for s in g.safe for v in s.violations)
+        ticks = [s.tick for s in g.safe]
+        assert ticks == list(range(ticks[0], ticks[0] + len(ticks)))
+        now = g.client.node.get_clock().now().nanoseconds
+        stamp = g.twists[-1].header.stamp
+        assert abs(now - (stamp.sec * 10**9 + stamp.nanosec)) < 10**9
+        assert g.twists[-1].header.frame_id == "base_link"
+
+
+def test_bad_chunks_are_counted_and_do_not_reach_the_robot(parameters, space_file, graph):
+    with safety(parameters):
+        g, command = graph(), new_id()
+        g.run(lambda: g.speed >= 0.39, command)
+        for changes in (
+            {"actions": [math.nan, 0.0] * 40},
+            {"actions": [0.1, 0.0, 0.3]},
+            {"action_space": "another"},
+            {"dimension_names": ["gripper", "linear_x"]},
+            {"period": -1.0},
+            {"action_space": "x" * 100_000},
+        ):
+            for _ in range(2):
+                g.chunk(command, **changes)
+                g.client.spin(0.1)  # one at a time: the topic keeps only the newest
+        g.run(lambda: any(f.kind == f.KIND_ACTION and f.level for f in g.faults), None)
+        g.run(lambda: g.speed >= 0.39 and len(g.twists) > 60, command)
+
+        def counted():
+            values = {v.key: v.value for a in g.diagnostics for s in a.status for v in s.values}
+            return {
+                "chunks_refused: NaN or infinite action",
+                "chunks_refused: unknown action space",
+            } <= values.keys()
+
+        g.run(counted, command)
+        assert_within_limits(g, space_file)
+
+
+def test_silence_brakes_to_zero_and_a_chunk_resumes(parameters, space_file, graph):
+    with safety(parameters):
+        g, command = graph(), new_id()
+        g.run(lambda: g.speed >= 0.39, command)
+        g.run(g.at_rest, None, timeout=1.0 + BRAKING_TIME + 2.0)
+        held = [s for s in g.safe if s.state == SafetyStatus.STATE_HOLD and s.safe[0] > 0.0]
+        assert len(held) * PERIOD <= BRAKING_TIME
+        assert any(v.limit == v.LIMIT_AGE for s in held for v in s.violations)
+        g.client.wait(lambda: "old" in g.status[-1].cause and g.status[-1].standstill)
+        g.run(lambda: g.speed >= 0.39, command)
+        assert_within_limits(g, space_file)
+
+
+def test_a_lost_robot_state_holds_and_says_so(parameters, graph):
+    with safety({**parameters, "input_timeout": 0.5}):
+        g, command = graph(), new_id()
+        g.run(lambda: g.speed >= 0.39, command)
+        last = 0.0
+
+        def chunks_only():
+            nonlocal last
+            if time.monotonic() - last >= PERIOD:
+                last = time.monotonic()
+                g.chunk(command)
+                g.fault_out.publish(Fault(source="policy"))
+            return g.at_rest()
+
+        g.client.wait(chunks_only)
+        g.client.wait(lambda: "joint_states" in g.status[-1].cause)
+        g.run(lambda: g.speed >= 0.39, command)
+
+
+def test_the_stop_service_latches_until_reset_and_a_new_command(parameters, space_file, graph):
+    with safety(parameters):
+        g, command = graph(), new_id()
+        g.run(lambda: g.speed >= 0.39, command)
+        assert g.call(Trigger, "stop").success
+        g.run(lambda: g.at_rest() and g.state == SafetyStatus.STATE_STOPPED, command)
+        stopped = [s for s in g.safe if s.verdict == SafeAction.VERDICT_STOPPED and s.safe[0] > 0]
+        assert len(stopped) * PERIOD <= BRAKING_TIME
+        assert all(s.emergency for s in stopped)
+        g.run(lambda: len(g.safe) > 0 and g.speed == 0.0, new_id())
+        assert g.call(Trigger, "reset").success
+        g.run(lambda: g.state == SafetyStatus.STATE_HOLD, command)
+        seen = len(g.twists)
+        g.run(lambda: len(g.twists) > seen + 20, command)
+        assert g.speed == 0.0
+        g.run(lambda: g.speed >= 0.39, new_id())
+        assert_within_limits(g, space_file)
+
+
+def test_a_stop_word_holds_until_a_new_command(parameters, graph):
+    with safety(parameters):
+        g, command = graph(), new_id()
+        words = g.client.publisher(String, topics.COMMAND, topics.qos_profile(topics.COMMAND))
+        g.run(lambda: g.speed >= 0.39, command)
+        words.publish(String(data="push the stop button"))
+        words.publish(String(data="x" * 100_000))
+        seen = len(g.twists)
+        g.run(lambda: len(g.twists) > seen + 20, command)
+        assert g.speed >= 0.39
+        words.publish(String(data=" Stop!! "))
+        g.run(g.at_rest, command)
+        assert g.state == SafetyStatus.STATE_HOLD
+        g.run(lambda: '"stop" was said' in g.status[-1].cause, command)
+        g.run(lambda: g.speed >= 0.39, new_id())
+
+
+def test_the_emergency_stop_latches_and_reset_is_refused_while_it_lasts(parameters, graph):
+    with safety({**parameters, "require_emergency_stop": True}):
+        g, command = graph(), new_id()
+        button = g.client.publisher(
+            Bool, topics.EMERGENCY_STOP, topics.qos_profile(topics.EMERGENCY_STOP)
+        )
+
+        def run(condition, pressed, command_id):
+            def beat():
+                button.publish(Bool(data=pressed))
+                return condition()
+
+            g.run(beat, command_id)
+
+        run(lambda: g.speed >= 0.39, False, command)
+        run(g.at_rest, True, command)
+        assert g.state == SafetyStatus.STATE_STOPPED
+        refused = g.call(Trigger, "reset")
+        assert not refused.success and "emergency stop" in refused.message
+        g.run(lambda: g.state == SafetyStatus.STATE_STOPPED, command)
+        run(lambda: True, False, command)
+        g.client.wait(
+            lambda: (button.publish(Bool(data=False)), g.call(Trigger, "reset").success)[1]
+        )
+        run(lambda: g.speed >= 0.39, False, new_id())
+        # Silence is a stop too.
+        g.run(lambda: g.at_rest() and g.state == SafetyStatus.STATE_STOPPED, command)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_brakes_before_the_end(parameters, space_file, graph, number):
+    with safety(parameters) as process:
+        g, command = graph(), new_id()
+        g.run(lambda: g.speed >= 0.39, command)
+        process.process.send_signal(number)
+        g.client.wait(lambda: process.process.poll() is not None)
+        g.client.spin(0.2)
+        assert process.process.returncode == 0
+        assert g.speed == 0.0
+        assert_within_limits(g, space_file)
+        assert g.status[-1].state == SafetyStatus.STATE_INACTIVE
+
+
+def test_after_a_kill_it_holds_until_a_new_command(parameters, graph):
+    command = new_id()
+    with safety(parameters) as process:
+        g = graph()
+        g.run(lambda: g.speed >= 0.39, command)
+        process.stop(signal.SIGKILL)
+    with safety(parameters):
+        g = graph()
+        g.run(lambda: len(g.safe) > 20, command)
+        assert {s.state for s in g.safe} == {SafetyStatus.STATE_HOLD}
+        assert {t.twist.linear.x for t in g.twists} == {0.0}
+        g.run(lambda: g.speed >= 0.39, new_id())
+
+
+def test_a_stop_survives_a_kill(parameters, graph):
+    with safety(parameters) as process:
+        g = graph()
+        assert g.call(Trigger, "stop").success
+        process.stop(signal.SIGKILL)
+    with safety(parameters):
+        g = graph()
+        g.run(lambda: g.state == SafetyStatus.STATE_STOPPED, new_id())
+        assert g.call(Trigger, "reset").success
+        g.run(lambda: g.state == SafetyStatus.STATE_HOLD, None)
+
+
+def test_shadow_and_arming_disconnect_only_at_rest(parameters, space_file, graph):
+    with safety({**parameters, "armed_on_start": False}):
+        g = graph()
+        g.run(lambda: g.safe and g.safe[-1].safe[0] >= 0.39, new_id())
+        assert not g.twists and not any(s.outputs_connected for s in g.safe)
+        assert g.call(SetBool, "arm", data=True).success
+        g.run(lambda: g.speed >= 0.39, new_id())
+        g.safe.clear()
+        shadow = Parameter(
+            name="shadow",
+            value=ParameterValue(type=ParameterType.PARAMETER_BOOL, bool_value=True),
+        )
+        assert (
+            g.call(SetParameters, "safety/set_parameters", parameters=[shadow])
+            .results[0]
+            .successful
+        )
+        g.run(lambda: g.safe and not g.safe[-1].outputs_connected, new_id())
+        assert g.speed == 0.0
+        assert_within_limits(g, space_file)
+        assert g.status[-1].shadow
+
+
+def test_speed_scale_at_run_time_slows_within_the_limits(parameters, space_file, graph):
+    with safety(parameters):
+        g, command = graph(), new_id()
+        g.run(lambda: g.speed >= 0.39, command)
+        scale = Parameter(
+            name="speed_scale",
+            value=ParameterValue(type=ParameterType.PARAMETER_DOUBLE, double_value=0.2),
+        )
+        request = {"parameters": [scale]}
+        assert g.call(SetParameters, "safety/set_parameters", **request).results[0].successful
+        g.run(lambda: g.speed == pytest.approx(0.1), command)
+        g.run(lambda: any(v.limit == v.LIMIT_SPEED_SCALE for v in g.safe[-1].violations), command)
+        assert_within_limits(g, space_file)
+        scale.value.double_value = 1.5
+        answer = g.call(SetParameters, "safety/set_parameters", **request).results[0]
+        assert not answer.successful and "0.0 to 1.0" in answer.reason
+
+
+def test_chunks_from_two_nodes_hold(parameters, graph):
+    with safety(parameters):
+        g, command = graph(), new_id()
+        g.run(lambda: g.speed >= 0.39, command)
+        other = Client(DOMAIN, NAMESPACE, "intruder")
+        try:
+            other.publisher(ActionChunk, topics.ACTION_CHUNK, 1)
+            g.run(lambda: g.at_rest() and "intruder" in g.status[-1].cause, command)
+        finally:
+            other.close()
+        g.run(lambda: g.speed >= 0.39, command)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"slop": 2.0}, "accepted: at least slop 2.0"),
+        ({"action_space": "/nowhere.yaml"}, "/nowhere.yaml: No such file"),
+        ({"speed_scale": 2.0}, "parameter speed_scale is 2.0; accepted: float, 0.0 to 1.0"),
+        ({"required_inputs": ["smell"]}, "accepted: array of str, one of joint_states"),
+    ],
+)
+def test_a_wrong_configuration_gives_one_clear_line(parameters, changes, said):
+    with safety({**parameters, **changes}) as process:
+        output = process.wait_for_output(said)
+        assert "Traceback" not in output
+        assert len([line for line in output.splitlines() if "FATAL" in line]) == 1
+
+
+def test_lock_step_answers_every_tick_once(parameters, space_file, graph):
+    options = {**parameters, "lock_step": True}
+    first = lock_step_run(options, graph)
+    Path(options["state_file"]).unlink()
+    assert lock_step_run(options, graph) == first
+    values = np.array([row[0] for row in first])
+    assert values[:20].max() >= 0.39 and values[20] == values[0]
+    limits = ActionSpace.load(space_file).dimensions[0].normal
+    for part in (values[:20], values[20:]):
+        check(part, np.diff(part) / PERIOD, np.diff(part, 2) / PERIOD**2, limits, 0.5)
+
+
+def lock_step_run(parameters, graph):
+    """Two episodes of twenty ticks; returns the safe actions."""
+    with safety(parameters):
+        g = graph(lock_step=True)
+        ticks = g.client.publisher(
+            SimulationTick, topics.TICK, topics.qos_profile(topics.TICK, lock_step=True)
+        )
+        g.client.wait(lambda: g.chunks.get_subscription_count() > 0)
+        for k in range(1, 41):
+            episode = 1 + (k - 1) // 20
+            stamp = g.client.node.get_clock().now().to_msg()
+            stamp.sec, stamp.nanosec = divmod(k * 50_000_000, 10**9)
+            images = k % 4 == 1
+            # In an order that must not matter.
+            tick = SimulationTick(tick=k, episode=episode, has_images=images, period=PERIOD)
+            tick.header.stamp = stamp
+            state = JointState(name=["a"], position=[0.0])
+            state.header.stamp = stamp
+            g.states.publish(state)
+            if k % 3 == 0:
+                ticks.publish(tick)
+            if images:
+                g.chunk(1000 + episode, stamp=stamp)
+            if k % 3:
+                ticks.publish(tick)
+            g.client.wait(lambda k=k: g.safe and g.safe[-1].tick == k)
+            assert g.safe[-1].header.stamp == stamp
+        g.client.spin(0.3)
+    assert [s.tick for s in g.safe] == list(range(1, 41))
+    assert [t.header.stamp for t in g.twists] == [s.header.stamp for s in g.safe]
+    return [tuple(s.safe) for s in g.safe]

@@ -1,0 +1,33 @@
+import pytest
+
+from vla_safety.timing import WINDOW, LoopTiming, percentile
+
+
+def test_jitter_duration_and_overruns():
+    timing = LoopTiming(0.01)
+    for begin in (0.0, 0.01, 0.021, 0.051):
+        timing.begin(begin)
+        timing.end(begin + 0.001)
+    assert timing.jitter_p99 == pytest.approx(0.02)
+    assert timing.duration_p99 == pytest.approx(0.001)
+    assert timing.overruns == 2
+
+
+def test_nothing_measured_is_zero():
+    timing = LoopTiming(0.01)
+    timing.end(1.0)
+    assert (timing.jitter_p99, timing.duration_p99, timing.overruns) == (0.0, 0.0, 0)
+
+
+def test_only_the_last_thousand_count():
+    timing = LoopTiming(1.0)
+    timing.begin(-100.0)
+    for k in range(WINDOW + 1):
+        timing.begin(float(k))
+    assert timing.jitter_p99 == 0.0
+
+
+def test_percentiles_by_nearest_rank():
+    assert percentile([], 0.5) == 0.0
+    assert percentile([3.0, 1.0, 2.0], 0.5) == 2.0
+    assert percentile([float(i) for i in range(100)], 0.99) == 99.0
