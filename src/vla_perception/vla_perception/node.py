@@ -81,6 +81,7 @@ class Perception(GraphNode[PerceptionConfig]):
 
     def activate(self) -> None:
         """Start to wait for the inputs."""
+        self._awaited_chunk = 0
         self._observer.restart()
 
     def deactivate(self) -> None:
@@ -218,7 +219,7 @@ class Perception(GraphNode[PerceptionConfig]):
         self._desk.chunk(message.command_id, message.done, message.progress, moment)
         self._actions.update()
         if isinstance(self._observer, LockStepObserver):
-            if message.observation_sequence >= self._awaited_chunk:
+            if message.observation_sequence == self._awaited_chunk:
                 self._awaited_chunk = 0
             self._observer.pump()
 
