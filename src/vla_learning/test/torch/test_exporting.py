@@ -26,6 +26,7 @@ def exported(folder, settings, space):
     return Checkpoint.load(folder)
 
 
+@pytest.mark.slow  # writing the graphs
 def test_the_policy_package_loads_it(exported, settings):
     assert exported.cameras == settings.cameras
     assert exported.state_names == settings.state_names
@@ -33,6 +34,7 @@ def test_the_policy_package_loads_it(exported, settings):
     assert exported.tokenizer == build_tokenizer(settings.commands, settings.max_words)
 
 
+@pytest.mark.slow  # writing the graphs
 def test_onnx_equals_torch(exported):
     answers = []
     rng = np.random.default_rng(0)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from vla_learning.dataset import load_frames
-from vla_learning.training import Trainer, TrainingError, compute_losses, learning_rate
+from vla_learning.training import Trainer, TrainingError, compute_losses, learning_rate, to_tensors
 from vla_policy.model.network import PolicyOutput
 
 
@@ -60,22 +60,21 @@ def test_only_safetensors_and_json_are_written(settings, space, data, tmp_path):
     assert json.loads((tmp_path / "run/history.json").read_text())[0]["step"] == 3
 
 
-def test_the_loss_falls(settings, space, data, tmp_path):
-    one = trainer(
-        settings,
-        space,
-        data,
-        tmp_path,
-        steps=60,
-        batch_size=16,
-        bfloat16=False,
-        learning_rate=3e-3,
-        warmup_steps=1,
-        checkpoint_steps=1000,
+def test_the_loss_falls_where_the_answer_is_simple(settings, space, data, tmp_path):
+    changes = {"steps": 40, "bfloat16": False, "learning_rate": 3e-3, "warmup_steps": 1}
+    settings = replace(
+        settings, train=replace(settings.train, **changes, batch_size=8, checkpoint_steps=1000)
     )
+    frames = load_frames(data, settings, space)
+    frames = replace(frames, actions=np.full_like(frames.actions, 0.7))
+    one = Trainer(settings, space, frames, tmp_path)
     one.run()
-    early, late = one.history[0], one.history[-1]
-    assert late["loss"] < 0.9 * early["loss"]
+    model = one.model.eval()
+    batch = to_tensors(one.sampler.batch(0))
+    names = ("images", "camera_mask", "state", "tokens", "word_count")
+    with torch.no_grad():
+        output = model(*(batch[name] for name in names))
+    assert compute_losses(output, batch, torch.ones(4), settings.train).action < 0.35  # 0.7 at first
 
 
 def test_average_follows_the_weights(settings, space, data, tmp_path):
