@@ -1,0 +1,32 @@
+import pytest
+
+from vla_learning.cli import main
+from vla_learning.commands import CommandError, parse_seeds
+
+
+def test_seeds():
+    assert parse_seeds("3,5-7") == [3, 5, 6, 7]
+    for text in ("", "7-3", "a", "1-2-3"):
+        with pytest.raises(CommandError, match="seeds are"):
+            parse_seeds(text)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["collect", "--config", "none.yaml"], "learning config none.yaml: No such file"),
+        (["evaluate", "--checkpoint", "none"], "checkpoint none: no such folder"),
+        (["limits", "--limits", "fast"], "limits has 'fast'; accepted: acceleration/jerk"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(arguments, text, capsys, monkeypatch, root):
+    monkeypatch.chdir(root)
+    assert main(arguments) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and text in error
+
+
+def test_without_a_command_the_usage_is_shown(capsys):
+    with pytest.raises(SystemExit):
+        main([])
+    assert "usage: vla learn" in capsys.readouterr().err
