@@ -250,7 +250,10 @@ def test_bad_chunks_are_counted_and_do_not_reach_the_robot(parameters, space_fil
                 "chunks_refused: unknown action space",
             } <= values.keys()
 
-        g.run(counted, command)
+        try:
+            g.run(counted, command)
+        finally:
+            print(g.diagnostics[-2:])
         assert_within_limits(g, space_file)
 
 

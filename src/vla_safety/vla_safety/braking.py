@@ -11,7 +11,7 @@ Everything here is a closed form: no loop over the periods of a brake.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,11 @@ class Rates:
     velocity: float
     acceleration: float
     quantum: float
+    # Rate from which a ramp that begins with A leads to 0.
+    landing: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "landing", self.gain(self.acceleration))
 
     def gain(self, acceleration: float) -> float:
         """Rate gained from a period with this acceleration (>= 0) on, ramped down to 0 at once."""
@@ -80,9 +85,8 @@ class Rates:
         k = self._falling_periods(v, a)
         x = t * (k * v + t * (0.5 * a * k * (k + 1) - q * k * (k + 1) * (k + 2) / 6.0))
         v += t * (k * a - 0.5 * q * k * (k + 1))
-        landing = self.gain(top)
-        if v > landing:
-            m = math.ceil((v - landing) / (top * t))
+        if v > self.landing:
+            m = math.ceil((v - self.landing) / (top * t))
             x += t * (m * v - 0.5 * top * t * m * (m + 1))
             v -= m * top * t
         if v > 0.0:
@@ -92,11 +96,12 @@ class Rates:
         return x
 
     def _falling_periods(self, v: float, a: float) -> int:
-        # Continuous time gives the count to within one or two; the exact condition settles it.
-        peak = min(
-            self.acceleration, math.sqrt(max(0.0, self.quantum / self.period * v + 0.5 * a * a))
-        )
-        k = max(0, int((a + peak) / self.quantum))
+        # With `gain` taken as a parabola the count is a square root; it is exact at whole
+        # multiples of q, so the true condition is met there or one beside.
+        t, q, top = self.period, self.quantum, self.acceleration
+        square = q * (v / t - 0.5 * a) + 0.5 * a * a
+        peak = min(top, math.sqrt(square)) if square > 0.0 else 0.0
+        k = max(0, int((a + peak) / q))
         while k > 0 and not self._falls(k, v, a):
             k -= 1
         while self._falls(k + 1, v, a):
@@ -104,10 +109,14 @@ class Rates:
         return k
 
     def _falls(self, k: int, v: float, a: float) -> bool:
-        deceleration = k * self.quantum - a
+        # In the k-th period the acceleration can fall by q once more: the deceleration that
+        # this gives can still be taken back before the rate reaches 0.
+        t, q = self.period, self.quantum
+        deceleration = k * q - a
         if deceleration <= 0.0:
             return True
         if deceleration > self.acceleration:
             return False
-        before = v + self.period * ((k - 1) * a - 0.5 * self.quantum * k * (k - 1))
-        return self.gain(deceleration) <= before
+        n = int(deceleration / q)
+        gain = (n + 1) * deceleration - 0.5 * q * n * (n + 1)
+        return t * gain <= v + t * ((k - 1) * a - 0.5 * q * k * (k - 1))
