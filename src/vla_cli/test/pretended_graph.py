@@ -8,6 +8,7 @@ from rclpy.executors import MultiThreadedExecutor
 from rclpy.node import Node
 from std_msgs.msg import String
 
+from vla_cli.episodes import READERS
 from vla_contract import topics
 from vla_interfaces.action import ExecuteCommand
 from vla_interfaces.msg import TaskState
@@ -16,13 +17,20 @@ from vla_interfaces.srv import ResetEpisode, RunEpisode
 STEP_LIMIT = 500
 
 
+def listen(node: Node, topic: str) -> None:
+    qos = topics.qos_profile(topic, lock_step=True)
+    node.create_subscription(String, topic, lambda message: None, qos)
+
+
 class Simulator(Node):
     """Succeeds after 100 steps and the seed."""
 
     def __init__(self) -> None:
         super().__init__("simulator", namespace="vla")
         self._left, self._state = 0, TaskState()
+        self._lost = False
         qos = topics.qos_profile(topics.TASK_STATE, lock_step=True)
+        listen(self, topics.SAFE_ACTION)
         self._publisher = self.create_publisher(TaskState, topics.TASK_STATE, qos)
         self.create_service(ResetEpisode, topics.RESET_EPISODE_SERVICE, self._on_reset)
         self.create_service(RunEpisode, topics.RUN_EPISODE_SERVICE, self._on_run)
@@ -42,6 +50,9 @@ class Simulator(Node):
         return response
 
     def _on_run(self, request, response):
+        if self._state.task == "door-close" and not self._lost:
+            self._lost = True  # as when a message was lost: waits at the first tick for ever
+            return response
         self._left = request.steps
         response.success = True
         return response
@@ -66,6 +77,8 @@ class Perception(Node):
         super().__init__("perception", namespace="vla")
         qos = topics.qos_profile(topics.COMMAND)
         self.create_subscription(String, topics.COMMAND, lambda message: None, qos)
+        for topic in (topics.TICK, topics.JOINT_STATES, topics.ACTION_CHUNK):
+            listen(self, topic)
         self._server = ActionServer(
             self,
             ExecuteCommand,
@@ -88,10 +101,20 @@ class Perception(Node):
         return result
 
 
+def readers() -> list[Node]:
+    """Nodes that subscribe to what an episode waits for."""
+    nodes = {name: Node(name, namespace="vla") for name in ("policy", "safety")}
+    for topic, names in READERS.items():
+        for name in names:
+            if name in nodes:
+                listen(nodes[name], topic)
+    return list(nodes.values())
+
+
 def main() -> None:
     rclpy.init(signal_handler_options=rclpy.signals.SignalHandlerOptions.NO)
     executor = MultiThreadedExecutor(4)
-    for node in (Simulator(), Perception()):
+    for node in (Simulator(), Perception(), *readers()):
         executor.add_node(node)
     executor.spin()
 

@@ -54,6 +54,11 @@ def test_the_same_episode_twice_is_the_same(runner):
     assert (first.steps, first.success) == (second.steps, second.success)
 
 
+def test_an_episode_that_waits_at_its_first_tick_begins_anew(runner):
+    result = runner.run(Episode("door-close", 5))
+    assert (result.success, result.steps, result.attempts) == (True, 105, 2)
+
+
 def test_a_paced_episode_has_the_same_verdict(graph):
     paced = EpisodeRunner(graph, pace=5.0)
     paced.wait_until_ready()

@@ -23,8 +23,20 @@ STEPS = 500
 STEP_PERIOD = 0.0125  # s
 STARTUP_TIMEOUT = 60.0  # s, from the start of the processes to a simulator and a goal server
 SILENCE_TIMEOUT = 60.0  # s without a step
+FIRST_STEP_TIMEOUT = 5.0  # s to the first step, doubled with each attempt
+ATTEMPTS = 4
 PACED_STEPS = 4  # steps handed out at a time where an episode is paced: one camera period
 NEVER_MOVES = ("rejected", "failed")
+
+# Topic → nodes that must listen before an episode begins: what is sent before is lost to them, and
+# in lock-step everybody then waits for it.
+READERS = {
+    topics.TICK: {"perception", "safety"},
+    topics.JOINT_STATES: {"perception", "safety"},
+    topics.OBSERVATION: {"policy"},
+    topics.ACTION_CHUNK: {"perception", "safety"},
+    topics.SAFE_ACTION: {"simulator"},
+}
 
 
 @dataclass(frozen=True)
@@ -41,7 +53,8 @@ class EpisodeResult:
     """What came of it.
 
     steps: simulated until the success, or in all. outcome, reason: of the command, where it ended
-    before the episode did. wall: s.
+    before the episode did. wall: s. attempts: times that the episode had to be started; only the
+    last of them moved the robot.
     """
 
     task: str
@@ -52,6 +65,7 @@ class EpisodeResult:
     outcome: str
     reason: str
     wall: float
+    attempts: int = 1
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -106,12 +120,17 @@ class EpisodeRunner:
         def ready() -> bool:
             check()
             servers = (reset.service_is_ready(), self._run.service_is_ready())
-            return all(servers) and self._action.server_is_ready()
+            return all(servers) and self._action.server_is_ready() and self._connected()
 
         self._graph.require(
             ready,
             STARTUP_TIMEOUT,
             f"simulator or perception did not get ready within {STARTUP_TIMEOUT:g} s",
+        )
+
+    def _connected(self) -> bool:
+        return not self._lock_step or all(
+            nodes <= self._graph.readers(topic) for topic, nodes in READERS.items()
         )
 
     def run(self, episode: Episode, check: Callable[[], None] = lambda: None) -> EpisodeResult:
@@ -121,10 +140,16 @@ class EpisodeRunner:
             CommandError: the graph does not play along.
         """
         begin = time.monotonic()
-        instruction = self._reset(episode)
-        self.command = episode.command or instruction
-        self._send_goal(self.command)
-        self._play(check)
+        for attempt in range(1, ATTEMPTS + 1):
+            instruction = self._reset(episode)
+            self.command = episode.command or instruction
+            self._send_goal(self.command)
+            # A message that was lost before everybody had found everybody leaves lock-step waiting
+            # at the first tick. Nothing has moved then, so the episode can begin anew.
+            last = attempt == ATTEMPTS or not self._lock_step
+            patience = FIRST_STEP_TIMEOUT * 2 ** (attempt - 1)
+            if self._play(check, SILENCE_TIMEOUT if last else patience):
+                break
         outcome, reason = self._command_outcome()
         self._finish()
         state = self._state
@@ -137,6 +162,7 @@ class EpisodeRunner:
             outcome=outcome,
             reason=reason,
             wall=time.monotonic() - begin,
+            attempts=attempt,
         )
 
     def _reset(self, episode: Episode) -> str:
@@ -169,8 +195,12 @@ class EpisodeRunner:
             raise CommandError(f"perception refused the goal {text!r}; see its output")
         self._result = self._goal.get_result_async()
 
-    def _play(self, check: Callable[[], None]) -> None:
-        """Let the simulator run until success or the last step, in portions where it is paced."""
+    def _play(self, check: Callable[[], None], patience: float) -> bool:
+        """Let the simulator run until success or the last step, in portions where it is paced.
+
+        Returns:
+            False where the first step does not come within `patience` s.
+        """
         begin = last_news = time.monotonic()
         seen = granted = 0
         if self._lock_step and not self._pace:
@@ -181,6 +211,8 @@ class EpisodeRunner:
             step = self._step()
             if step != seen:
                 seen, last_news = step, now
+            if not seen and patience < SILENCE_TIMEOUT and now - begin > patience:
+                return False
             if now - last_news > SILENCE_TIMEOUT:
                 raise CommandError(
                     f"the simulator has not stepped for {SILENCE_TIMEOUT:g} s, at step {seen}; "
@@ -191,6 +223,7 @@ class EpisodeRunner:
                     granted = min(granted + PACED_STEPS, STEPS)
                     self._grant(PACED_STEPS)
             self._graph.spin(0.005 if self._pace else 0.05)
+        return True
 
     def _grant(self, steps: int) -> None:
         # No wait for the answer: the steps themselves are the answer.

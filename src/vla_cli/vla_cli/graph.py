@@ -146,13 +146,14 @@ class Graph:
         """
         publisher = self.node.create_publisher(kind, topic, topics.qos_profile(topic))
         self.require(
-            lambda: publisher.get_subscription_count() and reader in self._readers(topic),
+            lambda: publisher.get_subscription_count() and reader in self.readers(topic),
             DISCOVERY_TIMEOUT,
             f"node {reader} does not subscribe to {self.namespace}/{topic}; see ./vla status",
         )
         return publisher
 
-    def _readers(self, topic: str) -> set[str]:
+    def readers(self, topic: str) -> set[str]:
+        """Names of the nodes that subscribe to a topic of the namespace."""
         name = f"{self.namespace.rstrip('/')}/{topic}"
         return {info.node_name for info in self.node.get_subscriptions_info_by_topic(name)}
 

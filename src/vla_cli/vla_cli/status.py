@@ -19,7 +19,7 @@ from vla_interfaces.msg import SafetyStatus, TaskState
 
 NODES = ("perception", "policy", "safety", "simulator")
 LIFECYCLE_TIMEOUT = 1.0  # s
-DIAGNOSTICS_WAIT = 1.5  # s; they come once a second
+COMPLETE_WAIT = 3.0  # s until every node is discovered and has said how it is, once a second
 WATCH_PERIOD = 1.0  # s
 LEVELS = {0: "ok", 1: "warning", 2: "error", 3: "stale"}
 
@@ -88,13 +88,14 @@ class _Reader:
         """
         graph = self._graph
         graph.require(graph.nodes, DISCOVERY_TIMEOUT, graph.absence())
-        present = [node for node in NODES if node in graph.nodes()]
-        graph.wait(
-            lambda: self._view.safety is not None and set(present) <= set(self._view.diagnostics),
-            DIAGNOSTICS_WAIT,
-        )
+        graph.wait(self._complete, COMPLETE_WAIT)
         self._view.lifecycle = self._lifecycle([n for n in NODES if n in graph.nodes()])
         return self._view
+
+    def _complete(self) -> bool:
+        heard = set(self._view.diagnostics)
+        present = set(self._graph.nodes()) & set(NODES)
+        return self._view.safety is not None and set(NODES[:3]) <= present <= heard
 
     def _lifecycle(self, present: list[str]) -> dict[str, str]:
         futures = {}
