@@ -83,8 +83,8 @@ class Graph(Client):
 
     def wait_for_diagnostics(self, **values):
         def seen():
-            last = self.diagnostics[-1].status[0].values if self.diagnostics else []
-            found = {value.key: value.value for value in last}
+            statuses = [a.status[0] for a in self.diagnostics if a.status[0].name == "/policy"]
+            found = {value.key: value.value for status in statuses[-1:] for value in status.values}
             return all(found.get(key) == str(value) for key, value in values.items())
 
         self.wait(seen)
