@@ -101,7 +101,7 @@ class SafetyNode(GraphNode[SafetyConfig]):
         core.reconfigure(self.config, self._now())
         core.activate(self._now())
         self._keep(running=True)
-        for timer in self._timers:
+        for timer in self._periodic:
             timer.reset()
         if core.machine.latched:
             self.get_logger().error(f"still stopped: {core.machine.latched.text}; call reset")
@@ -125,7 +125,7 @@ class SafetyNode(GraphNode[SafetyConfig]):
 
     def deactivate(self) -> None:
         """Stop to control; the robot is at rest."""
-        for timer in self._timers:
+        for timer in self._periodic:
             timer.cancel()
         core = self._the_core
         core.deactivate(self._now())
@@ -192,12 +192,13 @@ class SafetyNode(GraphNode[SafetyConfig]):
 
     def _create_timers(self, period: float) -> None:
         self._control_timer = self._timer(period, self._on_control)
-        self._timers = [
+        # Not "_timers": that is rclpy's own list of what the executor waits for.
+        self._periodic = [
             self._timer(self.config.fault_period, self._publish_faults),
             self._timer(STATUS_PERIOD, self._on_status_timer),
         ]
         if not self.config.lock_step:
-            self._timers.append(self._control_timer)
+            self._periodic.append(self._control_timer)
 
     def _publisher(self, message_type: Any, topic: str, row: str = "") -> Any:
         qos = topics.qos_profile(row or topic, lock_step=self.config.lock_step)
