@@ -18,6 +18,8 @@ from vla_contract import topics
 from vla_contract.action_space import ActionSpace
 from vla_interfaces.msg import ActionChunk, SafeAction, SafetyStatus, TaskState
 
+LAST_FRAMES = round(video.RATE)  # an episode's last picture stays for a second
+
 
 class Show:
     """Runs episodes and records them."""
@@ -69,10 +71,12 @@ class Show:
         def receive(message: Any) -> None:
             self._pictures[name] = video.decode(message)
             if complete and self._runner.episode:
-                pictures = list(self._pictures.values())
-                self._video.add(pictures, self._title, self._recorder.snapshot)
+                self._add_frame()
 
         return receive
+
+    def _add_frame(self) -> None:
+        self._video.add(list(self._pictures.values()), self._title, self._recorder.snapshot)
 
     def _on_task_state(self, message: Any) -> None:
         if message.episode == self._runner.episode:
@@ -91,6 +95,8 @@ class Show:
             self._recorder.begin_episode(episode.command or "")
             result = self._runner.run(episode, self._check)
             self._view.show(self._title, self._recorder.snapshot)
+            for _ in range(LAST_FRAMES):
+                self._add_frame()
             verdict = "success" if result.success else "failed"
             self._view.say(f"{self._title}: {verdict} after {result.steps} steps")
             results.append(result)

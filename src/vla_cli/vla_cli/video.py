@@ -52,7 +52,8 @@ def _draw_text(frame: Picture, title: str, snapshot: Snapshot) -> None:
     width = frame.shape[1]
     colour = COLOURS.get(snapshot.state, WHITE)
     _put(frame, f'"{snapshot.command}"', (12, SIDE + 26), 0.65, WHITE)
-    _put(frame, f"{snapshot.state}: {snapshot.cause}", (12, SIDE + 54), 0.5, colour)
+    state = f"{snapshot.state}: {snapshot.cause}" if snapshot.cause else snapshot.state
+    _put(frame, state, (12, SIDE + 54), 0.5, colour)
     limits = "; ".join(snapshot.limited) or "within all limits"
     _put(frame, limits, (12, SIDE + 80), 0.5, YELLOW if snapshot.limited else GREY)
     times = f"inference {milliseconds(snapshot.inference_time)}"
@@ -69,7 +70,8 @@ def _put(frame: Picture, text: str, at: tuple[int, int], size: float, colour: An
     plain = text.encode("ascii", "replace").decode()  # cv2 draws nothing else
     while plain and cv2.getTextSize(plain, FONT, size, 1)[0][0] > frame.shape[1] - at[0] - 8:
         plain = plain[:-1]
-    cv2.putText(frame, plain, at, FONT, size, (0, 0, 0), 3, cv2.LINE_AA)
+    # A shadow, not an outline: versions of OpenCV differ in how wide thick letters are.
+    cv2.putText(frame, plain, (at[0] + 1, at[1] + 1), FONT, size, (0, 0, 0), 1, cv2.LINE_AA)
     cv2.putText(frame, plain, at, FONT, size, colour, 1, cv2.LINE_AA)
 
 
