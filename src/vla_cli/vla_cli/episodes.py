@@ -113,9 +113,7 @@ class EpisodeRunner:
 
         reset = self._graph.node.create_client(ResetEpisode, topics.RESET_EPISODE_SERVICE)
         self._run = self._graph.node.create_client(RunEpisode, topics.RUN_EPISODE_SERVICE)
-        self._action = ActionClient(
-            self._graph.node, ExecuteCommand, topics.EXECUTE_COMMAND_ACTION
-        )
+        self._action = ActionClient(self._graph.node, ExecuteCommand, topics.EXECUTE_COMMAND_ACTION)
 
         def ready() -> bool:
             check()

@@ -131,9 +131,7 @@ def _run(
 def _report(
     results: list[EpisodeResult], checkpoint: Path, chosen: argparse.Namespace, wall: float
 ) -> None:
-    episodes = [
-        report.Episode(r.task, r.seed, r.command, r.success, r.steps) for r in results
-    ]
+    episodes = [report.Episode(r.task, r.seed, r.command, r.success, r.steps) for r in results]
     print()
     print(report.markdown_table(episodes))
     print(f"\n{len(results)} episodes in {wall:.0f} s, lock-step through the whole graph")
@@ -142,7 +140,7 @@ def _report(
             chosen.out,
             episodes,
             checkpoint=str(checkpoint),
-            command="./vla evaluate",
+            command=f"./vla evaluate --tasks {chosen.tasks} --seeds {chosen.seeds}",
             outcomes=[{"outcome": r.outcome, "reason": r.reason, "wall": r.wall} for r in results],
         )
         print(f"written: {chosen.out}")

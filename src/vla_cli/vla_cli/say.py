@@ -13,9 +13,11 @@ from vla_cli.errors import CommandError, Interrupted, raise_on_signals
 from vla_cli.graph import CALL_TIMEOUT, Graph
 from vla_contract import topics
 from vla_interfaces.action import ExecuteCommand
+from vla_interfaces.msg import SafetyStatus
 
 PERCEPTION = "perception"
 ACKNOWLEDGE_TIMEOUT = 2.0  # s
+STATUS_WAIT = 0.5  # s; it is latched
 
 
 def main(arguments: list[str]) -> int:
@@ -34,20 +36,25 @@ def main(arguments: list[str]) -> int:
     with Graph(chosen.namespace) as graph:
         if chosen.wait:
             return execute(graph, text, chosen.time_limit)
-        publish(graph, text)
-    print(f"sent: {text}")
-    return 0
+        return publish(graph, text)
 
 
-def publish(graph: Graph, text: str) -> None:
-    """Publish the command and wait until it has arrived.
+def publish(graph: Graph, text: str) -> int:
+    """Publish the command and wait until it has arrived; 1 where safety is stopped.
 
     Raises:
         CommandError: there is no perception node.
     """
+    status = graph.collect(SafetyStatus, topics.SAFETY_STATUS, keep=1)
     publisher = graph.publisher(String, topics.COMMAND, PERCEPTION)
     publisher.publish(String(data=text))
     publisher.wait_for_all_acked(Duration(seconds=ACKNOWLEDGE_TIMEOUT))
+    print(f"sent: {text}")
+    graph.wait(lambda: status, STATUS_WAIT)
+    if status and status[-1].state == SafetyStatus.STATE_STOPPED:
+        print(f"but safety is stopped ({status[-1].cause}); leave the stop with: ./vla reset")
+        return 1
+    return 0
 
 
 def execute(graph: Graph, text: str, time_limit: float) -> int:

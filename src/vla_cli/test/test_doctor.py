@@ -1,0 +1,46 @@
+"""The doctor's findings on this machine and on a broken one."""
+
+from __future__ import annotations
+
+from vla_cli import doctor
+from vla_cli.doctor import Finding, Level
+
+
+def test_a_finding_tells_its_remedy():
+    assert "mend it with: ./vla build" in Finding("x", Level.ERROR, "broken", "./vla build").line()
+    assert "mend" not in Finding("x", Level.OK, "fine").line()
+
+
+def test_this_machine_runs_the_graph():
+    findings = [finding for check in doctor.CHECKS for finding in check()]
+    bad = [finding.line() for finding in findings if finding.level is Level.ERROR]
+    assert not bad
+
+
+def test_a_missing_checkpoint_is_an_error(tmp_path):
+    (finding,) = doctor.checkpoint(str(tmp_path))
+    assert finding.level is Level.ERROR and "is not a checkpoint" in finding.found
+
+
+def test_a_missing_profile_and_a_wrong_domain_are_named(monkeypatch):
+    monkeypatch.setenv("FASTRTPS_DEFAULT_PROFILES_FILE", "/nowhere.xml")
+    (finding,) = doctor.profile()
+    assert finding.level is Level.ERROR and finding.remedy.startswith("unset")
+    monkeypatch.setenv("ROS_DOMAIN_ID", "many")
+    assert doctor.network()[0].level is Level.ERROR
+    monkeypatch.setenv("ROS_DOMAIN_ID", "150")
+    assert doctor.network()[0].level is Level.WARNING
+
+
+def test_an_open_network_is_a_warning(monkeypatch):
+    monkeypatch.delenv("ROS_LOCALHOST_ONLY", raising=False)
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "SUBNET")
+    assert doctor.network()[-1].level is Level.WARNING
+
+
+def test_a_check_that_fails_is_a_finding():
+    def broken():
+        raise OSError("no such device")
+
+    (finding,) = doctor._guarded(broken)
+    assert finding.level is Level.ERROR and "no such device" in finding.found
