@@ -47,6 +47,19 @@ def make_prefix(root: Path) -> Path:
     return root
 
 
+def make_shadow(root: Path, packages: Mapping[str, Path]) -> Path:
+    """Make an install space with these packages' files, but with executables that end at once."""
+    index = root / "share/ament_index/resource_index/packages"
+    index.mkdir(parents=True)
+    for name, prefix in packages.items():
+        (index / name).touch()
+        (root / "share" / name).symlink_to(prefix / "share" / name)
+        (root / "lib" / name).mkdir(parents=True)
+        for executable in (prefix / "lib" / name).glob("*"):
+            (root / "lib" / name / executable.name).symlink_to("/bin/true")
+    return root
+
+
 def environment(prefix: Path) -> dict[str, str]:
     """Return the environment that the cases run in."""
     paths = [str(prefix), *filter(None, os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep))]
