@@ -17,8 +17,7 @@ from typing import NamedTuple
 from vla_contract.action_space import Dimension, Limits
 from vla_safety.braking import Rates
 
-# Share of the jerk limit by which a value may be moved to meet its target exactly.
-_SNAP = 1e-10
+_PLANNED_SHARE = 1.0 - 1e-6
 
 
 class Limit(enum.IntEnum):
@@ -103,7 +102,7 @@ class Axis:
         elif self.in_emergency:
             # Until the normal set can be kept again, the emergency set stays in force and the
             # axis goes on braking: nothing else is sure to end the transition.
-            self.in_emergency = not self._viable(self.normal)
+            self.in_emergency = not self._viable(self.normal, self.normal.velocity * scale)
             if self.in_emergency:
                 request = None
         rates = self.emergency if self.in_emergency else self.normal
@@ -119,7 +118,7 @@ class Axis:
     ) -> None:
         raise NotImplementedError
 
-    def _viable(self, rates: Rates) -> bool:
+    def _viable(self, rates: Rates, top: float) -> bool:
         raise NotImplementedError
 
     def _may_enter_emergency(self) -> bool:
@@ -175,11 +174,10 @@ class VelocityAxis(Axis):
         """The last command was 0."""
         return self.value == 0.0
 
-    def _viable(self, rates: Rates) -> bool:
+    def _viable(self, rates: Rates, top: float) -> bool:
         if abs(self.acceleration) > rates.acceleration:
             return False
         peak = self.value + rates.drift(self.acceleration)
-        top = rates.velocity
         return max(self.dimension.low, -top) <= peak <= min(self.dimension.high, top)
 
     def _step(
@@ -199,7 +197,7 @@ class VelocityAxis(Axis):
         first, last = rates.window(self.acceleration)
         chosen = min(max(rates.acceleration_for(aim - v), first), last)
         value = min(max(v + chosen * t, self.dimension.low), self.dimension.high)
-        if abs(value - target) <= _SNAP * rates.quantum * t:
+        if abs(value - target) <= rates.grain * t:
             value = target
         elif request is not None:
             violations.append(self._too_abrupt(chosen, (target - v) / t, rates))
@@ -220,15 +218,30 @@ class VelocityAxis(Axis):
 class PositionAxis(Axis):
     """A dimension whose value is a position or an effort: at rest when it no longer changes."""
 
+    def __init__(self, dimension: Dimension, period: float) -> None:
+        # Braking is planned with a little less than the limits: rounding errors, which add up
+        # over a long brake, can then be made good within them.
+        self._normal_plan = _rates(dimension.normal, period, _PLANNED_SHARE)
+        self._emergency_plan = _rates(dimension.emergency, period, _PLANNED_SHARE)
+        super().__init__(dimension, period)
+
+    def _plan(self, rates: Rates) -> Rates:
+        return self._normal_plan if rates is self.normal else self._emergency_plan
+
     def reset(self, value: float | None) -> None:
         """Start at rest at this value."""
         super().reset(value)
         self._reference = _Reference(self.value, 0.0, 0.0, True)
+        # Limit set and displacement until rest from the present state, where it is known.
+        self._left: tuple[Rates, float] | None = None
 
     def hold_target(self, emergency: bool = False) -> float:
         """Present value, and the way that braking takes."""
-        rates = self.emergency if emergency or self.in_emergency else self.normal
-        stop = self.value + rates.stopping_distance(self.rate, self.acceleration)
+        hard = emergency or self.in_emergency
+        return self._stop(self._emergency_plan if hard else self._normal_plan)
+
+    def _stop(self, plan: Rates) -> float:
+        stop = self.value + plan.stopping_distance(self.rate, self.acceleration)
         return min(max(stop, self.dimension.low), self.dimension.high)
 
     @property
@@ -236,10 +249,10 @@ class PositionAxis(Axis):
         """The last command repeated the one before."""
         return self.rate == 0.0
 
-    def _viable(self, rates: Rates) -> bool:
+    def _viable(self, rates: Rates, top: float) -> bool:
         if abs(self.acceleration) > rates.acceleration:
             return False
-        if abs(self.rate + rates.drift(self.acceleration)) > rates.velocity:
+        if abs(self.rate + rates.drift(self.acceleration)) > top:
             return False
         return self._stays_in_range(rates)
 
@@ -251,6 +264,7 @@ class PositionAxis(Axis):
 
     def _stays_in_range(self, rates: Rates) -> bool:
         """Braking with these rates from here never leaves the range."""
+        rates = self._plan(rates)
         v, a = self.rate, self.acceleration
         end = self.value + rates.stopping_distance(v, a)
         if not self.dimension.low <= end <= self.dimension.high:
@@ -269,19 +283,21 @@ class PositionAxis(Axis):
         self, request: float | None, rates: Rates, top: float, violations: list[LimitViolation]
     ) -> None:
         x, v, t = self.value, self.rate, self.period
-        chosen = rates.brake(v, self.acceleration)
+        plan = self._plan(rates)
         target = x
         if request is None:
             self._follow(x, rates, smooth=False)
+            aim = self._stop(plan)
         else:
             target = self._clip(request, violations)
-            chosen = self._towards(self._aim(target, rates) - x, chosen, rates, top)
+            aim = self._aim(target, rates)
+        chosen = self._towards(aim - x, rates, top)
         rate = v + chosen * t
-        if abs(rate) <= _SNAP * rates.quantum * t:
+        if abs(rate) <= rates.grain * t:
             rate = 0.0
         value = min(max(x + rate * t, self.dimension.low), self.dimension.high)
         if request is not None:
-            if abs(value - target) <= max(_SNAP * rates.quantum * t * t, 4.0 * math.ulp(target)):
+            if abs(value - target) <= max(rates.grain * t * t, 4.0 * math.ulp(target)):
                 value = target
             else:
                 violations.append(self._blame(rate, chosen, (target - x) / t, rates, top))
@@ -295,7 +311,7 @@ class PositionAxis(Axis):
         self._follow(target, rates, smooth=True)
         reference, lead = self._reference, 0.0
         if reference.smooth:
-            lead = rates.stopping_distance(reference.rate, reference.acceleration)
+            lead = self._plan(rates).stopping_distance(reference.rate, reference.acceleration)
         return min(max(target + lead, self.dimension.low), self.dimension.high)
 
     def _follow(self, target: float, rates: Rates, smooth: bool) -> None:
@@ -312,27 +328,43 @@ class PositionAxis(Axis):
             and abs(acceleration - before.acceleration) <= rates.quantum * (1.0 + 1e-6),
         )
 
-    def _towards(self, distance: float, brake: float, rates: Rates, top: float) -> float:
+    def _towards(self, distance: float, rates: Rates, top: float) -> float:
         """Acceleration after which braking ends `distance` from here, or as near as it can.
 
         Braking from the present state ends within the range, and so does the aim; the end
         moves only from the one towards the other, so it stays within the range.
         """
-        v = self.rate
+        v, plan = self.rate, self._plan(rates)
         low, high = rates.window(self.acceleration)
         low = min(max(low, rates.acceleration_for(-top - v)), high)
         high = max(min(high, rates.acceleration_for(top - v)), low)
         tolerance = max(
-            0.1 * _SNAP * rates.quantum * self.period**2,
+            0.1 * rates.grain * self.period**2,
             2.0 * math.ulp(max(abs(self.dimension.low), abs(self.dimension.high))),
         )
 
         def surplus(acceleration: float) -> float:
             rate = v + acceleration * self.period
-            end = rate * self.period + rates.stopping_distance(rate, acceleration)
+            end = rate * self.period + plan.stopping_distance(rate, acceleration)
             return end - distance
 
-        return _solve(surplus, low, brake, high, tolerance)
+        # Most periods go to an end of the window. Where braking from here ends is known from
+        # the period before, well enough to tell which end that is.
+        gap = self._distance_left(plan) - distance
+        if abs(gap) > 1e-3 * rates.quantum * self.period**2:
+            end = low if gap > 0.0 else high
+            at_end = surplus(end)
+            if gap * at_end >= 0.0:
+                travelled = (v + end * self.period) * self.period
+                self._left = (plan, at_end + distance - travelled)
+                return end
+        return _solve(surplus, low, plan.brake(v, self.acceleration), high, tolerance)
+
+    def _distance_left(self, plan: Rates) -> float:
+        known, self._left = self._left, None
+        if known is not None and known[0] is plan:
+            return known[1]
+        return plan.stopping_distance(self.rate, self.acceleration)
 
     def _blame(
         self, rate: float, chosen: float, wanted: float, rates: Rates, top: float
@@ -349,8 +381,9 @@ def make_axis(dimension: Dimension, period: float) -> VelocityAxis | PositionAxi
     return PositionAxis(dimension, period)
 
 
-def _rates(limits: Limits, period: float) -> Rates:
-    return Rates(period, limits.velocity, limits.acceleration, limits.jerk * period)
+def _rates(limits: Limits, period: float, share: float = 1.0) -> Rates:
+    acceleration, quantum = limits.acceleration * share, limits.jerk * period * share
+    return Rates(period, limits.velocity, acceleration, quantum)
 
 
 def _solve(

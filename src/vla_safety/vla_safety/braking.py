@@ -13,6 +13,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+_GRAIN = 1e-10
+
 
 @dataclass(frozen=True)
 class Rates:
@@ -28,8 +30,13 @@ class Rates:
     quantum: float
     # Rate from which a ramp that begins with A leads to 0.
     landing: float = field(init=False)
+    # Acceleration by which a command may be off without any limit showing it: what a value may
+    # be moved by, in one period, to meet its target exactly.
+    grain: float = field(init=False)
 
     def __post_init__(self) -> None:
+        least = min(self.quantum, self.acceleration, self.velocity / self.period)
+        object.__setattr__(self, "grain", _GRAIN * least)
         object.__setattr__(self, "landing", self.gain(self.acceleration))
 
     def gain(self, acceleration: float) -> float:

@@ -26,6 +26,7 @@ import numpy.typing as npt
 
 from vla_contract.action_space import ActionSpace, Dimension
 from vla_safety.axes import Axis, Limit, LimitViolation, VelocityAxis, make_axis
+from vla_safety.braking import Rates
 
 __all__ = ["Array", "Limit", "LimitedStep", "LimitViolation", "MotionLimiter", "braking_time"]
 
@@ -133,21 +134,32 @@ class MotionLimiter:
 def braking_time(dimension: Dimension, period: float) -> float:
     """Longest time that the emergency set takes to bring the dimension to rest, s.
 
-    The worst viable state: the greatest acceleration of the normal set, taken so late that the
-    velocity peaks at its limit.
+    From any state that the normal set leads to. The worst are those in which the velocity would
+    peak at its limit; the later the acceleration must be taken back, the longer it takes. One
+    period is added for the states between those that are tried.
     """
     axis: Axis = make_axis(dimension, period)
     top = dimension.normal.velocity
     if dimension.kind.is_velocity:
         top = min(top, max(-dimension.low, dimension.high))
-    rates = axis.emergency
-    acceleration = min(axis.normal.acceleration, axis.normal.acceleration_for(top))
-    rate = top - axis.normal.drift(acceleration)
+    most = min(axis.normal.acceleration, axis.normal.acceleration_for(top))
+    periods = 0
+    for share in range(_SHARES + 1):
+        acceleration = most * share / _SHARES
+        rate = top - axis.normal.drift(acceleration)
+        periods = max(periods, _periods_to_rest(axis.emergency, rate, acceleration))
+    return (periods + 1) * period
+
+
+_SHARES = 16
+
+
+def _periods_to_rest(rates: Rates, rate: float, acceleration: float) -> int:
     periods = 0
     while rate != 0.0:
         acceleration = rates.brake(rate, acceleration)
-        rate += acceleration * period
-        if abs(rate) <= 1e-9 * rates.quantum * period:
+        rate += acceleration * rates.period
+        if abs(rate) <= 1e-9 * rates.quantum * rates.period:
             rate = 0.0
         periods += 1
-    return periods * period
+    return periods
