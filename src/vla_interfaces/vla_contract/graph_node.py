@@ -199,20 +199,23 @@ class _Signals:
     a thread, which triggers a guard condition that ends the wait.
     """
 
-    def __init__(self, node: GraphNode[Any]) -> None:
+    def __init__(self) -> None:
         self.received: int | None = None
-        guard = node.create_guard_condition(lambda: None)
-        read_end, write_end = os.pipe()
+        self._read_end, write_end = os.pipe()
         os.set_blocking(write_end, False)
         signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
         signal.signal(signal.SIGINT, self._note)
         signal.signal(signal.SIGTERM, self._note)
 
-        def wake() -> None:
-            while os.read(read_end, 1):
+    def wake(self, node: GraphNode[Any]) -> None:
+        """From now on end the wait of the executor that spins this node."""
+        guard = node.create_guard_condition(lambda: None)
+
+        def forward() -> None:
+            while os.read(self._read_end, 1):
                 guard.trigger()
 
-        threading.Thread(target=wake, name="signals", daemon=True).start()
+        threading.Thread(target=forward, name="signals", daemon=True).start()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.received = number
@@ -224,6 +227,7 @@ def run(factory: Callable[[], GraphNode[Any]], args: list[str] | None = None) ->
     Returns:
         The process's exit status: 0, or 1 when the node could not be made.
     """
+    signals = _Signals()
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     try:
         node = factory()
@@ -233,9 +237,9 @@ def run(factory: Callable[[], GraphNode[Any]], args: list[str] | None = None) ->
         return 1
     executor = SingleThreadedExecutor()
     executor.add_node(node)
-    signals = _Signals(node)
+    signals.wake(node)
     try:
-        if node.get_parameter("autostart").value:
+        if signals.received is None and node.get_parameter("autostart").value:
             autostart(node)
         while signals.received is None and rclpy.ok():
             _spin_once(executor, node)

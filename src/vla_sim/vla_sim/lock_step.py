@@ -14,6 +14,11 @@ from vla_sim.mode import ModeStatus, Parts
 from vla_sim.pacing import Run
 
 CHECK_PERIOD = 0.05  # s
+# This node may see both ends of a topic a moment before they see each other, and what is sent
+# in that moment is lost. Waited once, before the first tick; no result depends on it.
+MATCHING_TIME = 0.25  # s
+# What passes between other nodes in every tick with images.
+CHAIN = (topics.OBSERVATION, topics.ACTION_CHUNK)
 
 
 class LockStep:
@@ -26,6 +31,7 @@ class LockStep:
         self._timer: Any = None
         self._waiting_since = 0.0  # s, steady clock: for reports only
         self._sent = False  # the present tick is out
+        self._complete_since: float | None = None  # s, since when no peer is missing
 
     def start(self) -> None:
         """Wait for RunEpisode."""
@@ -77,7 +83,7 @@ class LockStep:
 
     def _send(self) -> None:
         """Publish the present tick, once, if a run wants it and somebody listens."""
-        if self._sent or not self._run.steps or self._missing_peers():
+        if self._sent or not self._run.steps or not self._peers_ready():
             return
         simulation, publishers = self._parts.simulation, self._parts.publishers
         publishers.robot(simulation)
@@ -113,9 +119,22 @@ class LockStep:
 
     def _missing_peers(self) -> list[str]:
         missing = self._parts.publishers.without_reader()
-        if not self._parts.node.count_publishers(topics.SAFE_ACTION):
+        node = self._parts.node
+        if not node.count_publishers(topics.SAFE_ACTION):
             missing.append("a publisher of safe_action")
+        # Both ends, or neither where another graph than ours answers.
+        for topic in CHAIN:
+            if bool(node.count_publishers(topic)) != bool(node.count_subscribers(topic)):
+                missing.append(f"the other end of {topic}")
         return missing
+
+    def _peers_ready(self) -> bool:
+        if self._missing_peers():
+            self._complete_since = None
+            return False
+        if self._complete_since is None:
+            self._complete_since = self._now()
+        return self._now() - self._complete_since >= MATCHING_TIME
 
     def _missing(self) -> list[str]:
         if self._sent:
