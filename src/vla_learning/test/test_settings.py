@@ -37,6 +37,7 @@ def test_vocabulary_is_ordered_and_starts_with_padding_and_unknown():
         (lambda d: d["train"].update(stepz=1), "train has unknown stepz"),
         (lambda d: d["train"].update(steps=0), "steps is 0; accepted: a number above 0"),
         (lambda d: d["train"].update(camera_dropout=2), "camera_dropout is 2; accepted"),
+        (lambda d: d["train"].update(processes=3), "batch_size is 4; accepted: a multiple of proc"),
         (lambda d: d["collect"].update(episodes="many"), "episodes is 'many'; accepted"),
         (lambda d: d.update(commands={}), "commands is not a mapping with entries"),
     ],

@@ -70,6 +70,12 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--wording", type=int, default=0, help="which of the wordings (0)")
     evaluate.add_argument("--backend", default="onnxruntime")
     evaluate.add_argument("--threads", type=int, default=2)
+    evaluate.add_argument(
+        "--done-count",
+        type=int,
+        default=3,
+        help="inferences in a row that must say that the task is done (3; 0: go on regardless)",
+    )
     evaluate.add_argument("--mask", default="", help="cameras to take away, comma-separated")
     evaluate.add_argument("--json", type=Path, help="file for the results")
 

@@ -46,7 +46,7 @@ def train(arguments: argparse.Namespace) -> None:
     """Train up to the configured number of steps, from the last saved step on."""
     from vla_learning.demonstrations import DemonstrationError
     from vla_learning.launching import train_in_processes
-    from vla_learning.training import TrainingError
+    from vla_learning.runs import TrainingError
 
     settings, space = _load(arguments.config)
     data = arguments.data or Path("data") / settings.name
@@ -67,7 +67,7 @@ def train(arguments: argparse.Namespace) -> None:
 def export(arguments: argparse.Namespace) -> None:
     """Write a checkpoint folder and say how far ONNX is from PyTorch."""
     from vla_learning.exporting import ExportError, export_run
-    from vla_learning.training import TrainingError
+    from vla_learning.runs import TrainingError
 
     settings, space = _load(arguments.config)
     run = arguments.folder or Path("out/learn") / settings.name
@@ -92,7 +92,12 @@ def evaluate(arguments: argparse.Namespace) -> None:
     try:
         evaluator = Evaluator(
             arguments.checkpoint,
-            EvaluationSettings(backend=arguments.backend, threads=arguments.threads, mask=mask),
+            EvaluationSettings(
+                backend=arguments.backend,
+                threads=arguments.threads,
+                done_count=arguments.done_count,
+                mask=mask,
+            ),
         )
     except (CheckpointError, BackendError) as error:
         raise CommandError(str(error)) from error

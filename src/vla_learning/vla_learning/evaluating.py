@@ -22,9 +22,10 @@ from vla_sim.environment import STEP_LIMIT, MetaworldEnvironment
 
 @dataclass(frozen=True)
 class EvaluationSettings:
-    """What the graph's parameters of the same names are; mask: cameras that are taken away.
+    """What the graph's parameters of the same names are.
 
-    obey_done: stop acting when the policy says that the task is complete, as the graph does.
+    done_count: inferences in a row that must say that the task is complete before the policy
+    stops acting; 0: it never does. mask: cameras that are taken away.
     """
 
     backend: str = "onnxruntime"
@@ -32,7 +33,6 @@ class EvaluationSettings:
     image_period_ticks: int = 4
     blend_window: float = 0.1
     done_count: int = 3
-    obey_done: bool = True
     mask: tuple[str, ...] = field(default=())
 
 
@@ -69,8 +69,7 @@ class Evaluator:
                 answer = policy.answer(self._observe(tick, now, command)).chunk
                 if answer.done and done_tick is None:
                     done_tick = tick
-                if not answer.done or self.settings.obey_done:
-                    sequencer.accept(_chunk(space, now, answer.actions.ravel().tolist()), now)
+                sequencer.accept(_chunk(space, now, answer.actions.ravel().tolist()), now)
             requested = sequencer.at(now)
             safe = self._limiter.step(
                 self._limiter.hold_target() if requested is None else requested

@@ -22,8 +22,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from vla_contract.action_space import ActionSpace
+from vla_learning.runs import build_model, load_averaged
 from vla_learning.settings import Settings
-from vla_learning.training import build_model, load_averaged
 from vla_learning.vocabulary import build_tokenizer
 from vla_policy.checkpoint import CONFIG, FORMAT, LANGUAGE_ONNX, POLICY_ONNX, WEIGHTS
 from vla_policy.model import LanguageGraph, PolicyGraph, VLAModel
@@ -164,6 +164,7 @@ def write_checkpoint(
     report = export_graphs(model, folder)
     weights = {k: v.detach().contiguous() for k, v in model.state_dict().items()}
     save_file(weights, folder / WEIGHTS)
+    (folder / WEIGHTS).chmod(0o644)  # safetensors makes files that only their owner can read
     _write_json(folder / "tokenizer.json", {"words": list(tokenizer.words)})
     _write_json(
         folder / "normalisation.json",

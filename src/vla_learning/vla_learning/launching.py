@@ -14,6 +14,7 @@ from vla_contract.action_space import ActionSpace
 from vla_learning.dataset import load_frames
 from vla_learning.demonstrations import check_available
 from vla_learning.plotting import plot_history
+from vla_learning.runs import read_run
 from vla_learning.settings import Settings
 from vla_learning.training import Report, Trainer
 
@@ -34,6 +35,7 @@ def train_in_processes(
     """
     job = (settings, space, data, folder)
     check_available(data, settings)
+    read_run(folder, settings)
     if "TORCHELASTIC_RUN_ID" in os.environ:
         dist.init_process_group("gloo")
         _train(job, report)

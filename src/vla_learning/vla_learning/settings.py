@@ -77,6 +77,11 @@ class TrainSettings:
             self,
             ("steps", "batch_size", "learning_rate", "processes", "threads", "checkpoint_steps"),
         )
+        if self.batch_size % self.processes:
+            raise SettingsError(
+                f"batch_size is {self.batch_size}; accepted: a multiple of processes "
+                f"({self.processes})"
+            )
         _fraction(self, ("camera_dropout", "state_dropout", "word_dropout", "ema_decay"))
 
 

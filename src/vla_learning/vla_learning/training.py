@@ -5,87 +5,29 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import torch.distributed as dist
-import torch.nn.functional as F
-from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from vla_contract.action_space import ActionSpace, Kind
 from vla_learning.dataset import Batch, Frames, Sampler
-from vla_learning.settings import Settings, TrainSettings
+from vla_learning.objective import Losses, compute_losses, learning_rate
+from vla_learning.runs import RUN_FILE, build_model, identity, read_run, with_prefix
+from vla_learning.settings import Settings
 from vla_learning.vocabulary import build_tokenizer, encode_commands
-from vla_policy.model import ModelConfig, VLAModel
-from vla_policy.model.network import PolicyOutput
-from vla_policy.tokenizer import Tokenizer
+from vla_policy.model import VLAModel
 
 Report = Callable[[int, dict[str, float]], None]
-
-
-class TrainingError(RuntimeError):
-    """A run that cannot be started or resumed; the message says why."""
-
-
-@dataclass(frozen=True)
-class Losses:
-    """Terms of the objective, all scalar tensors; `total` is what is minimised."""
-
-    total: Tensor
-    action: Tensor
-    steps: Tensor
-
-
-def compute_losses(
-    output: PolicyOutput, batch: dict[str, Tensor], dimension_weights: Tensor, s: TrainSettings
-) -> Losses:
-    """L1 on the rows that were recorded, cross-entropy on the steps left.
-
-    Rows from `late_row` on count less: a new chunk replaces them before they are executed.
-    """
-    rows = torch.ones(output.actions.shape[1])
-    rows[s.late_row :] = s.late_row_weight
-    weights = batch["row_mask"][..., None] * rows[None, :, None] * dimension_weights
-    error = (output.actions.float() - batch["actions"]).abs() * weights
-    action = error.sum() / weights.sum().clamp(min=1.0)
-    steps = F.cross_entropy(output.steps_logits.float(), batch["steps_left"])
-    return Losses(action + s.steps_weight * steps, action, steps)
-
-
-def learning_rate(step: int, s: TrainSettings) -> float:
-    """Linear warm-up, then a cosine down to a hundredth."""
-    if step < s.warmup_steps:
-        return s.learning_rate * (step + 1) / s.warmup_steps
-    done = (step - s.warmup_steps) / max(1, s.steps - s.warmup_steps)
-    return s.learning_rate * (0.01 + 0.99 * 0.5 * (1.0 + float(np.cos(np.pi * done))))
 
 
 def to_tensors(batch: Batch) -> dict[str, Tensor]:
     """Arrays of a batch as tensors, by name, without copying."""
     return {name: torch.from_numpy(np.ascontiguousarray(v)) for name, v in vars(batch).items()}
-
-
-def build_model(settings: Settings, space: ActionSpace, tokenizer: Tokenizer) -> VLAModel:
-    """A new model with the sizes that config, action space and vocabulary ask for."""
-    config = ModelConfig.from_dict(
-        {
-            "cameras": len(settings.cameras),
-            "vocabulary": len(tokenizer.words),
-            "state": len(settings.state_names),
-            "actions": space.width,
-            "steps": space.chunk_length,
-            "height": settings.height,
-            "width": settings.width,
-            "max_words": settings.max_words,
-            **settings.architecture,
-        }
-    )
-    return VLAModel(config)
 
 
 class Trainer:
@@ -120,11 +62,6 @@ class Trainer:
         )
         self.rank = dist.get_rank() if dist.is_initialized() else 0
         self.ranks = dist.get_world_size() if dist.is_initialized() else 1
-        if settings.train.batch_size % self.ranks:
-            raise TrainingError(
-                f"batch_size is {settings.train.batch_size}; accepted with {self.ranks} "
-                f"processes: a multiple of {self.ranks}"
-            )
         self.step = 0
         self._begin, self._seconds_before = time.monotonic(), 0.0
         self.history: list[dict[str, float]] = []
@@ -216,23 +153,21 @@ class Trainer:
                 tensors[f"optimiser.{index}.{key}"] = torch.as_tensor(value).contiguous()
         partial = self.folder / "training.partial"
         metadata = {"step": str(self.step), "frames": str(self.sampler.count)}
-        metadata |= {"seconds": f"{self._seconds():.0f}", "run": _identity(self.settings)}
+        metadata |= {"seconds": f"{self._seconds():.0f}", "run": identity(self.settings)}
         save_file(tensors, partial, metadata=metadata)
-        partial.replace(self.folder / "training.safetensors")
+        partial.replace(self.folder / RUN_FILE)
         (self.folder / "history.json").write_text(json.dumps(self.history), encoding="utf-8")
 
     def resume(self) -> bool:
         """Continue from `folder` if it holds a run of the same config; True if it did."""
-        path = self.folder / "training.safetensors"
-        if not path.exists():
+        path = self.folder / RUN_FILE
+        metadata = read_run(self.folder, self.settings)
+        if metadata is None:
             return False
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata()
-        _check_identity(path, metadata, self.settings)
         tensors = load_file(path)
-        self.model.load_state_dict(_with_prefix(tensors, "model."))
-        self.average = _with_prefix(tensors, "average.")
-        self._load_optimiser(_with_prefix(tensors, "optimiser."))
+        self.model.load_state_dict(with_prefix(tensors, "model."))
+        self.average = with_prefix(tensors, "average.")
+        self._load_optimiser(with_prefix(tensors, "optimiser."))
         self.step = int(metadata["step"])
         self._seconds_before = float(metadata["seconds"])
         self.history = json.loads((self.folder / "history.json").read_text(encoding="utf-8"))
@@ -256,36 +191,3 @@ def _parameter_groups(model: VLAModel, decay: float) -> list[dict[str, Any]]:
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
-
-
-def _with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
-
-
-def load_averaged(
-    settings: Settings, space: ActionSpace, folder: Path
-) -> tuple[VLAModel, dict[str, Any]]:
-    """The averaged weights of a run in a model in eval mode, and what is to be told of the run.
-
-    Raises:
-        TrainingError: no run in the folder, or one of another config.
-    """
-    path = folder / "training.safetensors"
-    if not path.exists():
-        raise TrainingError(f"{path}: no such file; accepted: a folder that ./vla learn train made")
-    with safe_open(path, framework="pt") as file:
-        metadata = file.metadata()
-    _check_identity(path, metadata, settings)
-    model = build_model(settings, space, build_tokenizer(settings.commands, settings.max_words))
-    model.load_state_dict(_with_prefix(load_file(path), "average."))
-    about = {name: int(metadata[name]) for name in ("step", "frames", "seconds")}
-    return model.eval(), about
-
-
-def _identity(settings: Settings) -> str:
-    return json.dumps(settings.source, sort_keys=True)
-
-
-def _check_identity(path: Path, metadata: dict[str, str], settings: Settings) -> None:
-    if metadata.get("run") != _identity(settings):
-        raise TrainingError(f"{path} is a run of another config; give another folder or remove it")

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from vla_learning.exporting import TOLERANCE, ExportError, example_inputs, export_run
-from vla_learning.training import TrainingError, build_model
+from vla_learning.runs import TrainingError, build_model
 from vla_learning.vocabulary import build_tokenizer
 from vla_policy import backends
 from vla_policy.backends import BackendOptions, Inputs

@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from vla_learning.dataset import load_frames
-from vla_learning.training import Trainer, TrainingError, compute_losses, learning_rate, to_tensors
+from vla_learning.objective import compute_losses, learning_rate
+from vla_learning.runs import TrainingError
+from vla_learning.training import Trainer, to_tensors
 from vla_policy.model.network import PolicyOutput
 
 

@@ -1,0 +1,91 @@
+"""The evaluation loop with a stand-in for the simulator and a tiny checkpoint."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from vla_learning import evaluating
+from vla_learning.evaluating import EvaluationSettings, Evaluator, evaluate
+from vla_policy.testing import write_checkpoint
+
+
+class Robot:
+    """Succeeds after `steps` steps; keeps what it was told and how often it was looked at."""
+
+    steps = 40
+
+    def __init__(self, cameras):
+        self.cameras = cameras
+
+    def reset(self, task, seed):
+        self.result = SimpleNamespace(step=0, success=False)
+        self.twists, self.looks = [], []
+        self.rng = np.random.default_rng(seed)
+
+    def step(self, twist, gripper):
+        self.twists.append(np.append(twist, gripper))
+        count = len(self.twists)
+        self.result = SimpleNamespace(step=count, success=count >= self.steps)
+        return self.result
+
+    def state(self):
+        return SimpleNamespace(end_effector=np.array([0.0, 0.6, 0.2]), gripper_opening=1.0)
+
+    def render(self):
+        self.looks.append(len(self.twists))
+        shape = (240, 240, 3)
+        return {name: self.rng.integers(0, 256, shape, dtype=np.uint8) for name in self.cameras}
+
+    def close(self):
+        pass
+
+
+@pytest.fixture
+def make(monkeypatch, tmp_path, root):
+    def make_(steps_left=None, **settings):
+        monkeypatch.setattr(evaluating, "MetaworldEnvironment", Robot)
+        space = root / "config/action_spaces/metaworld.yaml"
+        folder = write_checkpoint(tmp_path / "tiny", space, steps_left=steps_left)
+        return Evaluator(folder, EvaluationSettings(threads=1, **settings))
+
+    return make_
+
+
+def test_an_episode_ends_with_success_and_is_the_same_twice(make):
+    evaluator = make()
+    first = evaluator.episode("drawer-open", 3, "open the drawer")
+    moves = np.array(evaluator._environment.twists)
+    assert (first.success, first.ticks, first.done_tick) == (True, 40, None)
+    assert evaluator.episode("drawer-open", 3, "open the drawer") == first
+    assert np.array_equal(moves, np.array(evaluator._environment.twists))
+    assert np.abs(moves).max() > 0.01
+
+
+def test_the_policy_sees_the_ticks_with_images_and_the_limits_hold(make):
+    evaluator = make()
+    evaluator.episode("drawer-open", 0, "open the drawer")
+    assert evaluator._environment.looks == list(range(0, 40, 4))
+    moves = np.vstack([np.zeros(4), evaluator._environment.twists])
+    limit = evaluator.checkpoint.action_space.dimensions[0].normal.acceleration
+    assert np.abs(np.diff(moves[:, :3], axis=0)).max() <= limit / 80 * (1 + 1e-9)
+
+
+def test_a_policy_that_says_done_stands_still_unless_that_is_ignored(make, monkeypatch):
+    monkeypatch.setattr(evaluating, "STEP_LIMIT", 60)
+    monkeypatch.setattr(Robot, "steps", 1000)
+    evaluator = make(steps_left=0)
+    episode = evaluator.episode("drawer-open", 0, "open the drawer")
+    assert not episode.success and episode.done_tick == 8
+    assert (np.array(evaluator._environment.twists)[-20:, :3] == 0).all()
+    evaluator = make(steps_left=0, done_count=0)
+    evaluator.episode("drawer-open", 0, "open the drawer")
+    assert (np.array(evaluator._environment.twists)[-8:, :3] != 0).any()
+
+
+def test_masked_cameras_and_the_default_wording(make):
+    evaluator = make(mask=("gripper_pov",))
+    (episode,) = evaluate(evaluator, ["window-open"], [1])
+    assert episode.command == "open the window"
+    observed = evaluator._observe(0, 1, "open the window")
+    assert [image is None for image in observed.images] == [False, True]

@@ -1,0 +1,88 @@
+"""A saved training run: whose it is, and the model in it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
+from torch import Tensor
+
+from vla_contract.action_space import ActionSpace
+from vla_learning.settings import Settings
+from vla_learning.vocabulary import build_tokenizer
+from vla_policy.model import ModelConfig, VLAModel
+from vla_policy.tokenizer import Tokenizer
+
+RUN_FILE = "training.safetensors"
+
+
+class TrainingError(RuntimeError):
+    """A run that cannot be started or resumed; the message says why."""
+
+
+def build_model(settings: Settings, space: ActionSpace, tokenizer: Tokenizer) -> VLAModel:
+    """A new model with the sizes that config, action space and vocabulary ask for."""
+    config = ModelConfig.from_dict(
+        {
+            "cameras": len(settings.cameras),
+            "vocabulary": len(tokenizer.words),
+            "state": len(settings.state_names),
+            "actions": space.width,
+            "steps": space.chunk_length,
+            "height": settings.height,
+            "width": settings.width,
+            "max_words": settings.max_words,
+            **settings.architecture,
+        }
+    )
+    return VLAModel(config)
+
+
+def load_averaged(
+    settings: Settings, space: ActionSpace, folder: Path
+) -> tuple[VLAModel, dict[str, Any]]:
+    """The averaged weights of a run in a model in eval mode, and what is to be told of the run.
+
+    Raises:
+        TrainingError: no run in the folder, or one of another config.
+    """
+    path = folder / RUN_FILE
+    metadata = read_run(folder, settings)
+    if metadata is None:
+        raise TrainingError(f"{path}: no such file; accepted: a folder that ./vla learn train made")
+    model = build_model(settings, space, build_tokenizer(settings.commands, settings.max_words))
+    model.load_state_dict(with_prefix(load_file(path), "average."))
+    about = {name: int(metadata[name]) for name in ("step", "frames", "seconds")}
+    return model.eval(), about
+
+
+def identity(settings: Settings) -> str:
+    """What tells one config from another."""
+    return json.dumps(settings.source, sort_keys=True)
+
+
+def read_run(folder: Path, settings: Settings) -> dict[str, str] | None:
+    """What a saved run says of itself; None where there is none.
+
+    Raises:
+        TrainingError: it is a run of another config, or no run at all.
+    """
+    path = folder / RUN_FILE
+    if not path.exists():
+        return None
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata: dict[str, str] = file.metadata() or {}
+    except SafetensorError as error:
+        raise TrainingError(f"{path} cannot be read: {error}") from error
+    if metadata.get("run") != identity(settings):
+        raise TrainingError(f"{path} is a run of another config; give another folder or remove it")
+    return metadata
+
+
+def with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names start with `prefix`, without it."""
+    return {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
