@@ -12,7 +12,7 @@ TORCH = importlib.util.find_spec("torch") is not None
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """Say what is left out; `./vla test` installs PyTorch, a ROS 2 install may lack it."""
-    return [] if TORCH else ["PyTorch is not installed: the tests in folders test/torch are left out"]
+    return [] if TORCH else ["PyTorch is not installed: folders test/torch are left out"]
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

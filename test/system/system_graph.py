@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from std_msgs.msg import String
 from std_srvs.srv import SetBool, Trigger
 
@@ -24,6 +25,7 @@ from vla_interfaces.msg import SafeAction, SafetyStatus, TaskState
 from vla_interfaces.srv import ResetEpisode
 
 ROOT = Path(__file__).resolve().parents[2]
+COMMAND = "open the drawer"
 DOMAIN = int(os.environ.get("ROS_DOMAIN_ID", "42"))
 ACTION_SPACE = ActionSpace.load(ROOT / "config" / "action_spaces" / "metaworld.yaml")
 
@@ -186,3 +188,31 @@ class Graph:
             self.launch.stop()
         finally:
             self.client.close()
+
+
+def move(graph: Graph, command: str = COMMAND) -> None:
+    """A new episode, and the arm in motion."""
+    graph.new_episode()
+    graph.say(command)
+    graph.wait(lambda: graph.record.speed() > 0.05)
+
+
+def assert_within_limits(actions: list[SafeAction]) -> None:
+    """Velocity, acceleration and jerk by finite differences, of what was sent."""
+    ticks = np.array([action.tick for action in actions])
+    values = np.array([action.safe for action in actions])
+    period = actions[0].period
+    consecutive = np.diff(ticks) == 1
+    rates = np.diff(values, axis=0) / period
+    jerks = np.diff(rates, axis=0) / period
+    for d, dimension in enumerate(ACTION_SPACE.dimensions):
+        limits = dimension.emergency
+        assert np.all(values[:, d] >= dimension.low - 1e-9)
+        assert np.all(values[:, d] <= dimension.high + 1e-9)
+        first, second = limits.velocity, limits.acceleration
+        if dimension.kind.is_velocity:
+            assert np.all(np.abs(values[:, d]) <= limits.velocity * (1 + 1e-9))
+            first, second = limits.acceleration, limits.jerk
+        both = consecutive[1:] & consecutive[:-1]
+        assert np.all(np.abs(rates[consecutive, d]) <= first * (1 + 1e-6)), dimension.name
+        assert np.all(np.abs(jerks[both, d]) <= second * (1 + 1e-6)), dimension.name

@@ -60,5 +60,7 @@ def test_a_wrong_value_in_a_cameras_file_is_one_line(start, tmp_path):
 
 def test_a_camera_that_never_comes_is_named(start):
     launch = start()
-    line = launch.wait_for_output("corner2", 40.0)
-    assert "image" in line and "Traceback" not in launch.output
+    launch.wait_for_output("camera camera: no image on /camera/image_raw for 5.0 s")
+    lines = [line for line in launch.output.splitlines() if "camera camera" in line]
+    assert len(lines) == 1, lines
+    assert "Traceback" not in launch.output

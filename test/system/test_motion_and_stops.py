@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 
-import numpy as np
 import pytest
 from geometry_msgs.msg import TwistStamped
 from std_msgs.msg import Float64
 
-from system_graph import ACTION_SPACE, Graph, speed
+from system_graph import ACTION_SPACE, Graph, assert_within_limits, move, speed
 from vla_contract import topics
 from vla_interfaces.action import ExecuteCommand
 from vla_interfaces.msg import SafeAction, SafetyStatus
@@ -19,13 +16,6 @@ from vla_interfaces.msg import SafeAction, SafetyStatus
 pytestmark = pytest.mark.system
 STOPPED, HOLD = SafetyStatus.STATE_STOPPED, SafetyStatus.STATE_HOLD
 COMMAND = "open the drawer"
-
-
-def move(graph: Graph, command: str = COMMAND) -> None:
-    """A new episode, and the arm in motion."""
-    graph.new_episode()
-    graph.say(command)
-    graph.wait(lambda: graph.record.speed() > 0.05)
 
 
 def braking(graph: Graph, since: float) -> list[SafeAction]:
@@ -46,27 +36,6 @@ def braking(graph: Graph, since: float) -> list[SafeAction]:
 def assert_brakes_in_time(actions: list[SafeAction]) -> None:
     duration = (actions[-1].tick - actions[0].tick) * actions[0].period
     assert duration <= ACTION_SPACE.braking_time + actions[0].period
-
-
-def assert_within_limits(actions: list[SafeAction]) -> None:
-    """Velocity, acceleration and jerk by finite differences, of what was sent."""
-    ticks = np.array([action.tick for action in actions])
-    values = np.array([action.safe for action in actions])
-    period = actions[0].period
-    consecutive = np.diff(ticks) == 1
-    rates = np.diff(values, axis=0) / period
-    jerks = np.diff(rates, axis=0) / period
-    for d, dimension in enumerate(ACTION_SPACE.dimensions):
-        limits = dimension.emergency
-        assert np.all(values[:, d] >= dimension.low - 1e-9)
-        assert np.all(values[:, d] <= dimension.high + 1e-9)
-        first, second = limits.velocity, limits.acceleration
-        if dimension.kind.is_velocity:
-            assert np.all(np.abs(values[:, d]) <= limits.velocity * (1 + 1e-9))
-            first, second = limits.acceleration, limits.jerk
-        both = consecutive[1:] & consecutive[:-1]
-        assert np.all(np.abs(rates[consecutive, d]) <= first * (1 + 1e-6)), dimension.name
-        assert np.all(np.abs(jerks[both, d]) <= second * (1 + 1e-6)), dimension.name
 
 
 def test_a_command_leads_to_motion_within_the_limits(graph):
@@ -167,32 +136,3 @@ def test_a_newer_goal_preempts(graph):
     graph.say("halt")
     graph.wait(ended.done)
     assert ended.result().result.outcome == ExecuteCommand.Result.OUTCOME_STOPPED
-
-
-def test_shadow_sends_nothing(launch):
-    graph = launch("sim.launch.xml", shadow="true")
-    graph.wait(lambda: graph.state() == HOLD, 60.0)
-    twists = graph.client.collect(TwistStamped, "/vla/end_effector_twist", 10)
-    graph.say(COMMAND)
-    graph.wait(lambda: graph.record.speed() > 0.05)
-    assert not any(action.outputs_connected for _, action in graph.record.actions)
-    assert not twists
-
-
-def test_ctrl_c_brakes_and_leaves_no_process(launch):
-    graph = launch("sim.launch.xml")
-    graph.wait(lambda: graph.state() == HOLD, 60.0)
-    move(graph)
-    pids = graph.launch.pids()
-    assert len(pids) >= 4
-    graph.record.actions.clear()
-    graph.launch.process.send_signal(signal.SIGINT)
-    graph.wait(lambda: graph.launch.process.poll() is not None)
-    graph.client.spin(0.5)
-    actions = [action for _, action in graph.record.actions]
-    assert speed(actions[-1]) == 0.0, "the last command was not zero"
-    assert_within_limits(actions)
-    assert not any(graph.launch.pids())
-    for pid in pids:
-        with pytest.raises(ProcessLookupError):
-            os.kill(pid, 0)

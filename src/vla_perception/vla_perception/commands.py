@@ -148,7 +148,7 @@ class CommandHold:
         Args:
             now: ns, node clock. wall: ns since 1970, from which new ids are made: they go on
                 rising when the node is started anew, which simulation time does not.
-            command_id: 0: a new one. given: 0: now.
+            command_id: 0: a new one. given: 0 or in the future: now.
 
         Raises:
             CommandError: REPEATED_ID.
@@ -162,7 +162,7 @@ class CommandHold:
             while command_id in self._used:
                 command_id = self._last_id = command_id + 1
         self._used.append(command_id)
-        self.current = HeldCommand(command_id, text, given or now, now, limit)
+        self.current = HeldCommand(command_id, text, min(given or now, now), now, limit)
         return self.current
 
     def retake(self, now: int) -> None:

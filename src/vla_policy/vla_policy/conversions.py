@@ -67,6 +67,7 @@ def chunk_to_message(
     if observation.command_valid:
         message.command_id = observation.command.command_id
         message.command = observation.command.text
+        message.command_stamp = observation.command.header.stamp
     message.done = chunk.done
     message.progress = chunk.progress
     message.confidence = chunk.confidence

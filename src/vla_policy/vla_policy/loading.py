@@ -34,9 +34,9 @@ def load_policy(config: PolicyConfig) -> tuple[Policy, list[float]]:
 def _checkpoint(config: PolicyConfig) -> Checkpoint:
     if not config.checkpoint and config.backend != "constant":
         raise CheckpointError("parameter checkpoint is empty; accepted: a checkpoint's folder")
+    checkpoint = Checkpoint.load(config.checkpoint) if config.checkpoint else None
     space = _action_space(config.action_space) if config.action_space else None
-    if config.checkpoint:
-        checkpoint = Checkpoint.load(config.checkpoint)
+    if checkpoint is not None:
         if space is not None:
             checkpoint.require_action_space(space, config.action_space)
         return checkpoint

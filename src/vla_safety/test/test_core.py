@@ -356,7 +356,7 @@ def test_a_new_episode_starts_at_rest_with_its_own_command():
     rig = Rig(lock_step=True)
     rig.at_speed()
     rig.now += PERIOD
-    rig.core.new_episode(rig.now)
+    rig.core.new_episode()
     rig.chunk(command_id=1)
     decision = rig.core.step(rig.now, rig.now)
     assert decision.safe.tolist() == [0.0, 0.0] and decision.state is State.HOLD

@@ -40,8 +40,8 @@ class CommandGate:
     """Lets the robot move only for a command given after the last event that cancelled them.
 
     Events are a start, a stop, a new episode, connecting the outputs. A command is known by its
-    id, seen in chunks. A chunk whose observation is older than the event serves a command older
-    than the event, even if its id is new here.
+    id, seen in chunks, and by when it was given: one given before the event is no new command,
+    even if its id is new here.
     """
 
     def __init__(self, seen: Iterable[int] = (), witness: bool = False) -> None:
@@ -60,8 +60,11 @@ class CommandGate:
         self._event = now
         self.current = 0
 
-    def admit(self, command_id: int, observation_stamp: int) -> bool:
-        """True when a chunk of this command may move the robot; notes its id either way."""
+    def admit(self, command_id: int, given: int) -> bool:
+        """True when a chunk of this command may move the robot; notes its id either way.
+
+        given: when the command was given, ns; where that is not known, the observation's stamp.
+        """
         if command_id == 0:
             self._witness = False
             return False
@@ -70,7 +73,7 @@ class CommandGate:
         new = command_id not in self._seen
         self._remember(command_id)
         witness, self._witness = self._witness, False
-        if not new or witness or observation_stamp < self._event:
+        if not new or witness or given < self._event:
             return False
         self.current = command_id
         return True

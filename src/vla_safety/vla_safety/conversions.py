@@ -49,6 +49,7 @@ def chunk_from_message(message: ActionChunk) -> Chunk:
         dimension_names=names,
         command_id=int(message.command_id),
         command=shortened(message.command),
+        command_stamp=nanoseconds(message.command_stamp),
         done=bool(message.done),
     )
 

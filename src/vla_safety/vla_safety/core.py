@@ -102,6 +102,7 @@ class SafetyCore:
         self.clock.restart()
         self.machine.activate(now)
         self._cancel(_waiting(Reason.START, "started"), now)
+        self.machine.update([self._waiting], now)
         self.connected = self._wants_connection()
         self._start_from(self.robot.measured)
 
@@ -123,7 +124,7 @@ class SafetyCore:
             return refusal
         self.bad_in_a_row = 0
         before = self.gate.current
-        if not self.gate.admit(chunk.command_id, chunk.observation_stamp):
+        if not self.gate.admit(chunk.command_id, chunk.command_stamp or chunk.observation_stamp):
             self.sequencer.clear()
             return None
         self.command = chunk.command
@@ -153,9 +154,10 @@ class SafetyCore:
             self._cancel(_waiting(Reason.STOP_SERVICE, "reset after a stop"), now)
         return result
 
-    def new_episode(self, now: int) -> None:
+    def new_episode(self) -> None:
         """The robot was put elsewhere: it is at rest, and knows no command."""
-        self._cancel(_waiting(Reason.EPISODE, "a new episode began"), now)
+        # Commands come while the clock stands still between episodes: only their ids are new.
+        self._cancel(_waiting(Reason.EPISODE, "a new episode began"), 0)
         self._sent = None
         self._start_from(
             {name: value for name, value in self.robot.measured.items() if name in self._positions}
@@ -173,6 +175,19 @@ class SafetyCore:
         self._switch_outputs(now)
 
     # One period.
+
+    def standing(self) -> Decision:
+        """What holds before the first period: nothing is requested."""
+        return Decision(
+            verdict=_verdict(self.machine.state, ()),
+            state=self.machine.state,
+            requested=None,
+            safe=self.limiter.values,
+            violations=(),
+            emergency=False,
+            connected=self.connected,
+            standstill=self.limiter.velocity_standstill,
+        )
 
     def step(self, now: int, steady: int) -> Decision:
         """Decide on one control period."""

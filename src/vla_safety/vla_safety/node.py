@@ -103,6 +103,8 @@ class SafetyNode(GraphNode[SafetyConfig]):
         self._keep(running=True)
         for timer in self._periodic:
             timer.reset()
+        self._decision = None
+        self._publish_status(force=True)
         if core.machine.latched:
             self.get_logger().error(f"still stopped: {core.machine.latched.text}; call reset")
 
@@ -350,7 +352,7 @@ class SafetyNode(GraphNode[SafetyConfig]):
         self._tick, self._tick_time = tick.number, tick.stamp
         self._timing.begin(time.monotonic())
         if new_episode:
-            core.new_episode(tick.stamp)
+            core.new_episode()
         for chunk in chunks:
             self._take_chunk(chunk, tick.stamp)
         self._publish(core.step(tick.stamp, tick.stamp), to_time(tick.stamp))
@@ -372,9 +374,8 @@ class SafetyNode(GraphNode[SafetyConfig]):
     # Reports.
 
     def _publish_status(self, force: bool = False) -> None:
-        core, decision = self._the_core, self._decision
-        if decision is None:
-            return
+        core = self._the_core
+        decision = self._decision or core.standing()
         key = status_key(core, decision)
         if key == self._status_key and not force:
             return

@@ -41,7 +41,7 @@ class Refusal(enum.Enum):
 class Chunk:
     """Actions predicted from one observation.
 
-    observation_stamp, period: ns. actions: SI, row by row, flat; empty means nothing to do.
+    observation_stamp, command_stamp, period: ns; command_stamp 0: not known. actions: SI, row by row, flat; empty means nothing to do.
     """
 
     observation_stamp: int
@@ -51,6 +51,7 @@ class Chunk:
     dimension_names: tuple[str, ...]
     command_id: int = 0
     command: str = ""
+    command_stamp: int = 0
     done: bool = False
 
     @property

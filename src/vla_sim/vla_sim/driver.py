@@ -49,7 +49,7 @@ class Driver:
 
     def reset(self) -> None:
         """At rest, with an idle gripper, until the next command; the counters go on."""
-        self._velocity = np.zeros(3)
+        self._velocity: Array = np.zeros(3)
         self._effort = 0.0
         self._last: float | None = None
         self._braking = False
