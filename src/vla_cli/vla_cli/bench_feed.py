@@ -21,7 +21,7 @@ from std_msgs.msg import Float64MultiArray
 from vla_contract import topics
 
 WIDTH, HEIGHT = 640, 480  # px, rgb8
-STATE_RATE = 100.0  # Hz
+STATE_RATE = 50.0  # Hz
 JOINTS = [*(f"right_j{i}" for i in range(7)), "gripper_opening"]
 RAW_IMAGE, RAW_REPLY = "bench/image", "bench/reply"
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -186,7 +186,11 @@ def memory_of(pid: int) -> dict[str, float]:
 
 
 class Listener:
-    """Follows each image through observation, chunk and robot command."""
+    """Follows each image through observation, chunk and robot command.
+
+    While it measures it only notes when each message came: reading them takes time that would
+    count against the graph, and is done afterwards.
+    """
 
     def __init__(self, graph: Graph) -> None:
         from diagnostic_msgs.msg import DiagnosticArray
@@ -200,24 +204,43 @@ class Listener:
         self._chunks: dict[int, tuple[float, float, float]] = {}  # published, received, forward
         self._commands: dict[int, float] = {}
         self.processing = ""
-        graph.subscribe(Observation, topics.OBSERVATION, self._on_observation)
-        graph.subscribe(ActionChunk, topics.ACTION_CHUNK, self._on_chunk)
-        graph.subscribe(SafeAction, topics.SAFE_ACTION, self._on_safe_action)
+        self._raw: list[tuple[int, Any, Any, bytes]] = []
+        self._measuring = False
+        self._follow(Observation, topics.OBSERVATION, self._on_observation)
+        self._follow(ActionChunk, topics.ACTION_CHUNK, self._on_chunk)
+        self._follow(SafeAction, topics.SAFE_ACTION, self._on_safe_action)
         qos = QoSProfile(depth=10)
         graph.subscribe(DiagnosticArray, topics.DIAGNOSTICS, self._on_diagnostics, qos)
 
-    def _on_observation(self, message: Any) -> None:
+    def _follow(self, kind: Any, topic: str, read: Callable[[Any, float], None]) -> None:
+        from vla_contract import topics
+
+        def receive(data: bytes) -> None:
+            self._raw.append((time.time_ns(), kind, read, data))
+            if not self._measuring:
+                self._read()
+
+        profile = topics.qos_profile(topic)
+        self._graph.node.create_subscription(kind, topic, receive, profile, raw=True)
+
+    def _read(self) -> None:
+        from rclpy.serialization import deserialize_message
+
+        for received, kind, read, data in self._raw:
+            read(deserialize_message(data, kind), received * 1e-9)
+        self._raw.clear()
+
+    def _on_observation(self, message: Any, received: float) -> None:
         self._observations[_ns(message.observation_stamp)] = _ns(message.header.stamp) * 1e-9
 
-    def _on_chunk(self, message: Any) -> None:
-        received = time.time_ns() * 1e-9
+    def _on_chunk(self, message: Any, received: float) -> None:
         if len(message.actions) > 0:
             published = _ns(message.header.stamp) * 1e-9
             self._chunks[_ns(message.observation_stamp)] = (
                 published, received, float(message.inference_time),
             )  # fmt: skip
 
-    def _on_safe_action(self, message: Any) -> None:
+    def _on_safe_action(self, message: Any, received: float) -> None:
         stamp = _ns(message.observation_stamp)
         if stamp and stamp not in self._commands:
             self._commands[stamp] = _ns(message.header.stamp) * 1e-9
@@ -258,7 +281,10 @@ class Listener:
         self._graph.wait(lambda: False, WARM_UP)
         for table in (self._observations, self._chunks, self._commands):
             table.clear()
+        self._measuring = True
         self._graph.wait(lambda: False, duration)
+        self._measuring = False
+        self._read()
         samples = [
             Sample(stamp * 1e-9, self._observations[stamp], published, received, forward,
                    self._commands.get(stamp, float("nan")))

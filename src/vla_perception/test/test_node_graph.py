@@ -22,7 +22,7 @@ def transition(graph, number: int) -> bool:
 
 def test_cameras_that_cannot_be_heard_are_named_with_the_reason(start_one):
     graph = start_one(
-        cameras=["strict", "typed"], startup_timeout=2.0, use_joint_states=False,
+        cameras=["strict", "typed"], startup_timeout=5.0, use_joint_states=False,
         **{"strict.reliable": True, "strict.required": True},
     )  # fmt: skip
     graph.client.node.create_publisher(Image, "camera/strict/image_raw", BEST_EFFORT)

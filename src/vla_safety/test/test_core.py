@@ -181,6 +181,23 @@ def test_a_stop_word_brakes_at_once_and_waits_for_a_new_command():
     rig.at_speed(command_id=2)
 
 
+def test_when_a_command_was_given_decides_whether_it_is_newer_than_a_stop():
+    rig = Rig()
+    rig.at_speed()
+    rig.step(3)
+    rig.core.take_text("stop", rig.now)
+    stopped = rig.now
+    rig.step()
+    # Seen first in an observation from before the stop, but given after it: it moves.
+    rig.chunk(2, observation_stamp=stopped - PERIOD // 2, command_stamp=stopped + 1)
+    assert rig.step().state is State.NOMINAL
+    rig.core.take_text("stop", rig.now)
+    # Given before the stop: no later observation makes it newer.
+    rig.step()
+    rig.chunk(3, command_stamp=stopped)
+    assert rig.step().state is State.HOLD
+
+
 def test_the_stop_service_latches_and_reset_wants_a_new_command():
     rig = Rig()
     rig.at_speed()
