@@ -41,7 +41,8 @@ class Refusal(enum.Enum):
 class Chunk:
     """Actions predicted from one observation.
 
-    observation_stamp, command_stamp, period: ns; command_stamp 0: not known. actions: SI, row by row, flat; empty means nothing to do.
+    observation_stamp, command_stamp, period: ns; command_stamp 0: not known.
+    actions: SI, row by row, flat; empty means nothing to do.
     """
 
     observation_stamp: int
