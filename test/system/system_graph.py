@@ -43,10 +43,12 @@ class Launch:
 
     def __init__(self, file: str, **arguments: Any) -> None:
         self._log = tempfile.NamedTemporaryFile(suffix=".log", delete=False)
+        # A latched stop of an earlier run in this domain is none of this one's business.
+        self._home = tempfile.TemporaryDirectory(prefix="vla_test_")
         settings = [f"{name}:={value}" for name, value in arguments.items()]
         self.process = subprocess.Popen(
             [*launch_command(file), *settings],
-            env=isolated_environment(DOMAIN),
+            env={**isolated_environment(DOMAIN), "ROS_HOME": self._home.name},
             stdout=self._log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
