@@ -28,7 +28,7 @@ PARAMETERS = {
     "compressed": True,
     "image_width": 96,
     "image_height": 96,
-    "step_limit": 100000,
+    "step_limit": 5,  # of lock-step only: running freely, an episode has no end
     "use_sim_time": True,  # must not matter to the node that publishes the clock
 }
 

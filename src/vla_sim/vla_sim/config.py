@@ -18,7 +18,7 @@ class SimulatorConfig(Config):
     seed: int = parameter(0, "Seed of the first episode's scene.", minimum=0)
     step_limit: int = parameter(
         environment.STEP_LIMIT,
-        "Steps of 12.5 ms after which an episode is over and the arm holds.",
+        "Steps of 12.5 ms after which an episode is over and the arm holds; in lock-step only.",
         minimum=1,
     )
     lock_step: bool = parameter(

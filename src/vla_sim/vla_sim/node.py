@@ -48,8 +48,10 @@ class SimulatorNode(GraphNode[SimulatorConfig]):
     def configure(self) -> None:
         """Make the scene, render it once, and create everything."""
         config = self.config
+        # Running freely, a robot waits for its user as long as it takes.
+        limit = config.step_limit if config.lock_step else sys.maxsize
         environment = MetaworldEnvironment(
-            config.cameras, config.image_width, config.image_height, config.step_limit
+            config.cameras, config.image_width, config.image_height, limit
         )
         driver = Driver(config.command_timeout, config.braking_deceleration)
         self._simulation = Simulation(environment, driver, config.image_period_ticks)
