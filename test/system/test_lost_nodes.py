@@ -40,6 +40,8 @@ def test_a_dead_node_brakes_the_robot_in_time(graph, node):
         else arrivals(graph, ActionChunk, topics.ACTION_CHUNK)
     )
     move(graph)
+    # These two readers are new: the graph may know of them later than the arm begins to move.
+    graph.wait(lambda: beats and results)
     (pid,) = graph.launch.pids(node)
     os.kill(pid, signal.SIGKILL)
     killed = time.monotonic()

@@ -23,6 +23,7 @@ import yaml
 from vla_cli import bench_report, domains, options, paths, processes
 from vla_cli.bench_report import Sample, hop
 from vla_cli.errors import CommandError, ignore_signals, raise_on_signals
+from vla_contract.stamps import to_nanoseconds
 
 if TYPE_CHECKING:
     from vla_cli.graph import Graph
@@ -231,19 +232,20 @@ class Listener:
         self._raw.clear()
 
     def _on_observation(self, message: Any, received: float) -> None:
-        self._observations[_ns(message.observation_stamp)] = _ns(message.header.stamp) * 1e-9
+        stamp = to_nanoseconds(message.observation_stamp)
+        self._observations[stamp] = to_nanoseconds(message.header.stamp) * 1e-9
 
     def _on_chunk(self, message: Any, received: float) -> None:
         if len(message.actions) > 0:
-            published = _ns(message.header.stamp) * 1e-9
-            self._chunks[_ns(message.observation_stamp)] = (
+            published = to_nanoseconds(message.header.stamp) * 1e-9
+            self._chunks[to_nanoseconds(message.observation_stamp)] = (
                 published, received, float(message.inference_time),
             )  # fmt: skip
 
     def _on_safe_action(self, message: Any, received: float) -> None:
-        stamp = _ns(message.observation_stamp)
+        stamp = to_nanoseconds(message.observation_stamp)
         if stamp and stamp not in self._commands:
-            self._commands[stamp] = _ns(message.header.stamp) * 1e-9
+            self._commands[stamp] = to_nanoseconds(message.header.stamp) * 1e-9
 
     def _on_diagnostics(self, message: Any) -> None:
         for status in message.status:
@@ -294,7 +296,3 @@ class Listener:
         if not samples:
             raise CommandError("no chunk came while measuring; see out/bench_pipeline.log")
         return samples
-
-
-def _ns(stamp: Any) -> int:
-    return int(stamp.sec) * 10**9 + int(stamp.nanosec)

@@ -10,28 +10,9 @@ from vla_perception.commands import (
     Refusal,
     check_words,
     clean,
-    is_stop,
     shown,
 )
 from vla_perception.vocabulary import Vocabulary
-
-STOP_WORDS = ("stop", "halt", "freeze", "emergency stop")
-
-
-@pytest.mark.parametrize(
-    "text", ["stop", "STOP", " Stop! ", "stop.", "stop stop stop", "halt", "Emergency  stop!!"]
-)
-def test_a_stop_word_as_the_whole_utterance_stops(text):
-    assert is_stop(text, STOP_WORDS)
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["push the stop button", "don't stop", "stopp", "", "!", "stop halt x", "nonstop", "emergency"],
-)
-def test_anything_else_does_not(text):
-    assert not is_stop(text, STOP_WORDS)
-    assert not is_stop("stop", ())
 
 
 @pytest.mark.parametrize(

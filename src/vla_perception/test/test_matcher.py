@@ -3,7 +3,8 @@
 import numpy as np
 from std_msgs.msg import Header
 
-from vla_perception.conversions import Frame, to_stamp
+from vla_contract.stamps import to_time
+from vla_perception.conversions import Frame
 from vla_perception.matcher import Matcher
 from vla_perception.streams import Drop, DropCounter
 
@@ -13,7 +14,7 @@ MS = 1_000_000
 def frame(camera: str, milliseconds: int) -> Frame:
     stamp = milliseconds * MS
     pixels = np.zeros((1, 1, 3), np.uint8)
-    return Frame(camera, stamp, Header(stamp=to_stamp(stamp)), pixels, False)
+    return Frame(camera, stamp, Header(stamp=to_time(stamp)), pixels, False)
 
 
 def stamps(sets) -> list[dict[str, int]]:

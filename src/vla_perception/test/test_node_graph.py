@@ -8,8 +8,8 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, Image
 
 from vla_contract import topics
+from vla_contract.stamps import to_time
 from vla_interfaces.msg import Fault
-from vla_perception.conversions import to_stamp
 
 SECOND = 10**9
 BEST_EFFORT = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -63,8 +63,8 @@ def test_simulated_time_that_jumps_back_empties_the_buffers_and_the_life_cycle_g
 
     def tick() -> None:
         now[0] += SECOND // 50
-        graph.publish("/clock", Clock(clock=to_stamp(now[0])), topics.CAMERA)
-        graph.publish("camera/front/image_raw", graph.image(to_stamp(now[0])))
+        graph.publish("/clock", Clock(clock=to_time(now[0])), topics.CAMERA)
+        graph.publish("camera/front/image_raw", graph.image(to_time(now[0])))
 
     graph.every(0.02, tick)
     graph.say("open the drawer")

@@ -4,8 +4,8 @@ import pytest
 from std_msgs.msg import Header
 
 from vla_contract import topics
+from vla_contract.stamps import to_nanoseconds, to_time
 from vla_interfaces.msg import Fault, SimulationTick
-from vla_perception.conversions import to_ns, to_stamp
 
 PERIOD = 12_500_000  # ns
 EVERY = 4
@@ -24,14 +24,14 @@ class Simulator:
         graph, stamp = self.graph, self.tick * PERIOD
         has_images = self.tick % EVERY == 0
         message = SimulationTick(tick=self.tick, episode=1, has_images=has_images)
-        message.header.stamp = to_stamp(stamp)
+        message.header.stamp = to_time(stamp)
         if tick_first:
             graph.publish("tick", message, topics.TICK)
-        header = Header(stamp=to_stamp(stamp))
+        header = Header(stamp=to_time(stamp))
         graph.publish("joint_states", graph.joints(header=header), topics.JOINT_STATES)
         if has_images:
-            graph.publish("camera/front/image_raw", graph.image(to_stamp(stamp)))
-            side = graph.image(to_stamp(stamp), **({"step": 1} if bad_side else {}))
+            graph.publish("camera/front/image_raw", graph.image(to_time(stamp)))
+            side = graph.image(to_time(stamp), **({"step": 1} if bad_side else {}))
             graph.publish("camera/side/image_raw", side)
         if not tick_first:
             graph.publish("tick", message, topics.TICK)
@@ -51,7 +51,8 @@ class Simulator:
 
     def wait_for(self, stamp: int):
         def answered() -> bool:
-            return any(to_ns(each.observation_stamp) == stamp for each in self.graph.observations)
+            stamps = [to_nanoseconds(o.observation_stamp) for o in self.graph.observations]
+            return stamp in stamps
 
         self.graph.client.wait(answered, 10.0)
         return self.graph.observations[-1]
@@ -69,7 +70,7 @@ def test_one_observation_for_each_tick_with_images_also_without_a_command(simula
     graph = simulator.graph
     stamps = simulator.run(12) + simulator.run(12, tick_first=True)
     graph.client.spin(0.1)
-    assert [to_ns(each.observation_stamp) for each in graph.observations] == stamps
+    assert [to_nanoseconds(each.observation_stamp) for each in graph.observations] == stamps
     assert [each.sequence for each in graph.observations] == list(range(1, len(stamps) + 1))
     for seen in graph.observations:
         assert list(seen.image_valid) == [True, True] and seen.joint_state_valid
@@ -85,14 +86,14 @@ def test_the_order_of_cameras_and_ticks_does_not_matter_and_wall_time_neither(si
         simulator.step()
     number, stamp = len(graph.observations), simulator.tick * PERIOD
     message = SimulationTick(tick=simulator.tick, episode=1, has_images=True)
-    message.header.stamp = to_stamp(stamp)
+    message.header.stamp = to_time(stamp)
     graph.publish("tick", message, topics.TICK)
-    graph.publish("camera/side/image_raw", graph.image(to_stamp(stamp)))
-    graph.publish("camera/front/image_raw", graph.image(to_stamp(stamp)))
+    graph.publish("camera/side/image_raw", graph.image(to_time(stamp)))
+    graph.publish("camera/front/image_raw", graph.image(to_time(stamp)))
     graph.client.spin(0.5)  # longer than the cameras' time-out
     assert len(graph.observations) == number
     assert graph.counts()["waits_for"] == "joint_states"
-    header = Header(stamp=to_stamp(stamp))
+    header = Header(stamp=to_time(stamp))
     graph.publish("joint_states", graph.joints(header=header), topics.JOINT_STATES)
     assert list(simulator.wait_for(stamp).image_valid) == [True, True]
     simulator.tick += 1

@@ -6,7 +6,6 @@ import enum
 import re
 import unicodedata
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from vla_perception.vocabulary import Vocabulary
@@ -51,23 +50,6 @@ class End(enum.Enum):
 def shown(text: str, length: int = 80) -> str:
     """A text that may be anything, fit for one line of a log."""
     return ascii(text[:length]) + ("..." if len(text) > length else "")
-
-
-def is_stop(text: str, stop_words: Sequence[str]) -> bool:
-    """The whole utterance is a stop word, said once or again and again.
-
-    "Stop!" and "stop stop" are; "push the stop button" is not. Asked before anything else, so
-    that no other rule can refuse a stop.
-    """
-    said = _WORDS.findall(text[:1000].casefold())
-    wanted = [_WORDS.findall(word.casefold()) for word in stop_words]
-    if not said or len(text) > 1000:
-        return False
-    return any(
-        len(said) % len(words) == 0 and said == words * (len(said) // len(words))
-        for words in wanted
-        if words
-    )
 
 
 def clean(text: str, max_length: int) -> str:

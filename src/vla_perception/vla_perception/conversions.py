@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from builtin_interfaces.msg import Time
 from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Header
 
 from cv_bridge import CvBridge, CvBridgeError
 from vla_contract.images import Image, resize_area
+from vla_contract.stamps import to_time
 from vla_interfaces.msg import Command, Fault, Observation
 from vla_perception import images
 from vla_perception.commands import HeldCommand
@@ -24,16 +24,6 @@ from vla_perception.streams import Drop, Refused
 _BRIDGE = CvBridge()
 _THREE_CHANNELS = ("rgb8", "bgr8")
 _SECOND = 1_000_000_000
-
-
-def to_ns(stamp: Time) -> int:
-    """A stamp in ns."""
-    return stamp.sec * _SECOND + stamp.nanosec
-
-
-def to_stamp(ns: int) -> Time:
-    """A stamp from ns, which must not be negative."""
-    return Time(sec=ns // _SECOND, nanosec=ns % _SECOND)
 
 
 @dataclass
@@ -93,7 +83,7 @@ def to_image(frame: Frame, height: int, width: int) -> ImageMessage:
 def to_command(command: HeldCommand) -> Command:
     """The command in force as a message."""
     return Command(
-        header=Header(stamp=to_stamp(command.given)),
+        header=Header(stamp=to_time(command.given)),
         command_id=command.command_id,
         text=command.text,
     )
@@ -137,10 +127,10 @@ def check_pose(pose: Any) -> None:
 def to_fault(source: str, kind: Kind, fault: FaultLevel, now: int) -> Fault:
     """A fault level as a message; now in ns."""
     return Fault(
-        header=Header(stamp=to_stamp(now)),
+        header=Header(stamp=to_time(now)),
         source=source,
         kind=int(kind),
         level=int(fault.level),
         message=fault.message,
-        since=to_stamp(fault.since),
+        since=to_time(fault.since),
     )

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from vla_contract.stop_words import StopWords
 from vla_perception.commands import (
     CommandError,
     CommandHold,
@@ -18,7 +19,6 @@ from vla_perception.commands import (
     Refusal,
     check_words,
     clean,
-    is_stop,
     shown,
 )
 from vla_perception.config import PerceptionConfig
@@ -76,7 +76,7 @@ class CommandDesk:
 
     def speak(self, utterance: Utterance, moment: Moment) -> None:
         """A command came on a topic."""
-        if is_stop(utterance.text, self.config.stop_words):
+        if StopWords(self.config.stop_words).match(utterance.text):
             self._stop(utterance.text, moment)
             return
         self._supersede(moment)
@@ -91,7 +91,7 @@ class CommandDesk:
             self.config.standstill_timeout,
             lock_step=self.config.lock_step,
         )
-        if is_stop(text, self.config.stop_words):
+        if StopWords(self.config.stop_words).match(text):
             self._stop(text, moment)
             execution.end(moment.steady, End.STOP, f"{shown(text)} is a stop word")
             self._settle(execution, moment)

@@ -12,9 +12,10 @@ from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image as ImageMessage
 
 from vla_contract import topics
+from vla_contract.stamps import to_nanoseconds, to_time
 from vla_perception import images
 from vla_perception.config import CameraConfig
-from vla_perception.conversions import Frame, raw_pixels, to_ns, to_stamp
+from vla_perception.conversions import Frame, raw_pixels
 from vla_perception.health import NEVER, InputReport
 from vla_perception.streams import Drop, DropCounter, Refused, StampGate
 
@@ -109,14 +110,14 @@ class Input:
     def _receive(self, message: Any) -> None:
         self.received = perf_counter()
         now = self._now()
-        stamp = to_ns(message.header.stamp)
+        stamp = to_nanoseconds(message.header.stamp)
         try:
             if stamp == 0:
                 self._note(Drop.ZERO_STAMP, "stamp is 0; the time of arrival is taken")
                 if not self._mend:
                     return
                 stamp = now
-                message.header.stamp = to_stamp(now)
+                message.header.stamp = to_time(now)
             self._gate.check(stamp, now)
         except Refused as error:
             self._refused(error)

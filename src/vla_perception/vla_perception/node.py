@@ -17,6 +17,7 @@ from std_msgs.msg import String
 
 from vla_contract import parameters, topics
 from vla_contract.graph_node import Diagnosis, GraphNode, run
+from vla_contract.stamps import to_nanoseconds, to_time
 from vla_interfaces.msg import (
     ActionChunk,
     Command,
@@ -27,7 +28,7 @@ from vla_interfaces.msg import (
 )
 from vla_perception import health
 from vla_perception.config import CameraConfig, PerceptionConfig
-from vla_perception.conversions import to_image, to_ns, to_observation, to_stamp
+from vla_perception.conversions import to_image, to_observation
 from vla_perception.desk import CommandDesk, Moment, Utterance
 from vla_perception.execute_command import ExecuteCommandServer
 from vla_perception.faults import Kind, Level
@@ -191,8 +192,8 @@ class Perception(GraphNode[PerceptionConfig]):
         )
         self._sequence += 1
         message.sequence = self._sequence
-        message.observation_stamp = to_stamp(seen.stamp)
-        message.header.stamp = to_stamp(self._now())
+        message.observation_stamp = to_time(seen.stamp)
+        message.header.stamp = to_time(self._now())
         if self.config.lock_step:
             # Whether the command goes on may depend on the chunk that answers this one.
             self._awaited_chunk = self._sequence if command is not None else 0
@@ -206,7 +207,8 @@ class Perception(GraphNode[PerceptionConfig]):
         self._speak(Utterance(message.data))
 
     def _on_command_stamped(self, message: Command) -> None:
-        self._speak(Utterance(message.text, message.command_id, to_ns(message.header.stamp)))
+        stamp = to_nanoseconds(message.header.stamp)
+        self._speak(Utterance(message.text, message.command_id, stamp))
 
     def _speak(self, utterance: Utterance) -> None:
         if self.active:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from vla_contract.stamps import to_nanoseconds
 from vla_interfaces.msg import SimulationTick
-from vla_perception.conversions import Frame, to_ns
+from vla_perception.conversions import Frame
 from vla_perception.lock_step import TickAssembler
 from vla_perception.observer import ObservedSet, Observer
 
@@ -36,7 +37,7 @@ class LockStepObserver(Observer):
 
     def tick(self, message: SimulationTick) -> None:
         """The simulator reached a tick."""
-        stamp = to_ns(message.header.stamp)
+        stamp = to_nanoseconds(message.header.stamp)
         first, self._stamp = self._stamp is None, stamp
         if first:
             self._started = self._time()

@@ -6,10 +6,10 @@ import array
 from collections.abc import Mapping
 
 import numpy as np
-from builtin_interfaces.msg import Time as TimeMessage
 from sensor_msgs.msg import Image as ImageMessage
 
 from vla_contract.action_space import ActionSpace
+from vla_contract.stamps import to_nanoseconds
 from vla_interfaces.msg import ActionChunk
 from vla_interfaces.msg import Observation as ObservationMessage
 from vla_policy.checkpoint import END_EFFECTOR_STATES
@@ -18,11 +18,6 @@ from vla_policy.inference import Chunk, Image, Observation
 
 class ConversionError(ValueError):
     """A message whose content contradicts itself; one line."""
-
-
-def nanoseconds(stamp: TimeMessage) -> int:
-    """A stamp as ns."""
-    return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
 
 
 def observation_from_message(message: ObservationMessage) -> Observation:
@@ -42,7 +37,7 @@ def observation_from_message(message: ObservationMessage) -> Observation:
         for name, valid, image in zip(names, message.image_valid, message.images, strict=True)
     )
     return Observation(
-        stamp=nanoseconds(message.observation_stamp),
+        stamp=to_nanoseconds(message.observation_stamp),
         sequence=int(message.sequence),
         camera_names=names,
         images=images,

@@ -13,6 +13,7 @@ from typing import Any
 
 from vla_contract import topics
 from vla_contract.graph_node import Diagnosis, GraphNode, run
+from vla_contract.stamps import to_nanoseconds
 from vla_interfaces.msg import ActionChunk
 from vla_interfaces.msg import Fault as FaultMessage
 from vla_interfaces.msg import Observation as ObservationMessage
@@ -20,7 +21,6 @@ from vla_policy.config import PolicyConfig
 from vla_policy.conversions import (
     ConversionError,
     chunk_to_message,
-    nanoseconds,
     observation_from_message,
 )
 from vla_policy.fault_publisher import FaultPublisher
@@ -173,7 +173,7 @@ class PolicyNode(GraphNode[PolicyConfig]):
         """Why an observation is not used; empty where it is."""
         if self.config.lock_step:
             return ""
-        stamp = nanoseconds(message.observation_stamp)
+        stamp = to_nanoseconds(message.observation_stamp)
         age = (self.get_clock().now().nanoseconds - stamp) * 1e-9
         limit = self.config.max_observation_age
         if age > limit:

@@ -1,35 +1,4 @@
-import pytest
-
-from vla_safety.commands import CommandGate, StopWords
-
-
-@pytest.mark.parametrize(
-    "text", ["stop", " STOP!! ", "Stop.", "halt", "Freeze", "stop, stop, stop!", "not any more"]
-)
-def test_a_stop_word_as_a_whole_stops(text):
-    assert StopWords(("stop", "halt", "freeze", "Not any more!")).match(text)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "push the stop button",
-        "stopped",
-        "don't stop",
-        "",
-        "  ",
-        "!",
-        "go",
-        "nonstop",
-        "stop " * 1000,
-    ],
-)
-def test_anything_else_does_not(text):
-    assert StopWords(("stop", "halt", "freeze")).match(text) == ""
-
-
-def test_a_huge_text_is_not_looked_at():
-    assert StopWords(("stop",)).match("stop" + " " * 100_000) == ""
+from vla_safety.commands import CommandGate
 
 
 def test_a_new_command_may_move_the_robot_and_goes_on():

@@ -76,12 +76,6 @@ def test_huge_chunks_and_texts_are_cut():
     assert chunk.length == MAX_ROWS + 1 and len(chunk.command) == 201
 
 
-def test_times_go_both_ways():
-    stamp = Time(sec=7, nanosec=999_999_999)
-    assert conversions.to_time(conversions.nanoseconds(stamp)) == stamp
-    assert conversions.to_time(-5) == Time()
-
-
 def test_faults_go_both_ways_and_unknown_ones_are_none():
     report = FaultReport("policy", FaultKind.ACTION, Level.WARN, "odd", 5)
     message = conversions.fault_to_message(report, Time(sec=1))

@@ -1,39 +1,11 @@
-"""Which utterances stop the robot, and which commands may move it. Free of ROS."""
+"""Which commands may move the robot. Free of ROS."""
 
 from __future__ import annotations
 
-import re
 from collections import OrderedDict
 from collections.abc import Iterable
 
-# Longer texts are no stop word; they are not even looked at, whatever their size.
-_LONGEST = 200
 _REMEMBERED = 256
-
-
-class StopWords:
-    """Recognises an utterance that is a stop word as a whole.
-
-    Case, spaces and punctuation do not matter: " STOP!! " is one, "push the stop button" is not.
-    Said more than once ("stop, stop") it counts too.
-    """
-
-    def __init__(self, words: Iterable[str]) -> None:
-        self._words = {_normalised(word) for word in words} - {""}
-
-    def match(self, text: str) -> str:
-        """The stop word that the text is; empty when it is none."""
-        if len(text) > _LONGEST:
-            return ""
-        said = _normalised(text)
-        for word in self._words:
-            if said == word or (said and not said.replace(word, "").strip()):
-                return word
-        return ""
-
-
-def _normalised(text: str) -> str:
-    return " ".join(re.sub(r"[\W_]+", " ", text.casefold()).split())
 
 
 class CommandGate:

@@ -9,6 +9,7 @@ from typing import Any
 from builtin_interfaces.msg import Time
 
 from vla_contract.action_space import ActionSpace, Kind
+from vla_contract.stamps import to_nanoseconds, to_time
 from vla_interfaces.msg import ActionChunk, Fault, SafeAction, Violation
 from vla_safety.core import Decision
 from vla_safety.inputs import FaultKind, FaultReport, Level
@@ -16,17 +17,6 @@ from vla_safety.limits import LimitViolation
 from vla_safety.sequencing import MAX_ROWS, NANOSECONDS, Chunk
 
 _MAX_TEXT = 200
-
-
-def nanoseconds(stamp: Time) -> int:
-    """Time as integer ns."""
-    return int(stamp.sec) * NANOSECONDS + int(stamp.nanosec)
-
-
-def to_time(stamp: int) -> Time:
-    """Integer ns as a message; negative times become zero."""
-    seconds, rest = divmod(max(0, stamp), NANOSECONDS)
-    return Time(sec=seconds, nanosec=rest)
 
 
 def shortened(text: str) -> str:
@@ -42,14 +32,14 @@ def chunk_from_message(message: ActionChunk) -> Chunk:
     # One row more than is accepted is enough to refuse it by.
     most = (MAX_ROWS + 1) * max(1, len(names))
     return Chunk(
-        observation_stamp=nanoseconds(message.observation_stamp),
+        observation_stamp=to_nanoseconds(message.observation_stamp),
         period=round(period * NANOSECONDS) if usable else 0,
         actions=message.actions[:most].tolist(),
         action_space=message.action_space,
         dimension_names=names,
         command_id=int(message.command_id),
         command=shortened(message.command),
-        command_stamp=nanoseconds(message.command_stamp),
+        command_stamp=to_nanoseconds(message.command_stamp),
         done=bool(message.done),
     )
 
@@ -65,7 +55,7 @@ def fault_from_message(message: Fault) -> FaultReport | None:
         kind,
         level,
         shortened(message.message),
-        nanoseconds(message.since),
+        to_nanoseconds(message.since),
     )
 
 

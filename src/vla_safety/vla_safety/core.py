@@ -18,7 +18,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from vla_contract.action_space import ActionSpace, Kind
-from vla_safety.commands import CommandGate, StopWords
+from vla_contract.stop_words import StopWords
+from vla_safety.commands import CommandGate
 from vla_safety.config import SafetyConfig
 from vla_safety.inputs import EmergencyStop, Faults, RobotState, RosClock
 from vla_safety.limits import Array, Limit, LimitViolation, MotionLimiter

@@ -25,6 +25,7 @@ from vla_contract import topics
 from vla_contract.action_space import ActionSpace
 from vla_contract.graph_node import Diagnosis, GraphNode, run
 from vla_contract.parameters import ParameterError
+from vla_contract.stamps import to_nanoseconds, to_time
 from vla_interfaces.msg import (
     ActionChunk,
     Command,
@@ -35,7 +36,6 @@ from vla_interfaces.msg import (
 )
 from vla_safety import conversions
 from vla_safety.config import SafetyConfig, check_space
-from vla_safety.conversions import nanoseconds, to_time
 from vla_safety.core import Decision, SafetyCore
 from vla_safety.lock_step import LockStep, Tick
 from vla_safety.outputs import make_outputs
@@ -259,7 +259,7 @@ class SafetyNode(GraphNode[SafetyConfig]):
             self.get_logger().warning(problem, throttle_duration_sec=1.0)
             return
         # In lock-step the stamp is the tick that it belongs to, in whatever order it came.
-        received = nanoseconds(stamp) if self.config.lock_step else self._steady()
+        received = to_nanoseconds(stamp) if self.config.lock_step else self._steady()
         self._the_core.robot.take(name, measured, received)
         if name not in self._received:
             self._received.add(name)
@@ -287,7 +287,7 @@ class SafetyNode(GraphNode[SafetyConfig]):
     def _on_tick(self, message: SimulationTick) -> None:
         tick = Tick(
             int(message.tick),
-            nanoseconds(message.header.stamp),
+            to_nanoseconds(message.header.stamp),
             int(message.episode),
             bool(message.has_images),
         )

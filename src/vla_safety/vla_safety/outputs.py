@@ -16,7 +16,7 @@ from std_msgs.msg import Float64, Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from vla_contract.action_space import ActionSpace, ActionSpaceError, Dimension
-from vla_safety.conversions import to_time
+from vla_contract.stamps import to_time
 from vla_safety.sequencing import NANOSECONDS
 
 _TWIST_FIELDS = tuple(f"{part}.{axis}" for part in ("linear", "angular") for axis in "xyz")

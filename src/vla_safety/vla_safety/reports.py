@@ -11,8 +11,9 @@ from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticStatus
 
 from vla_contract.diagnosis import Diagnosis
+from vla_contract.stamps import to_time
 from vla_interfaces.msg import Fault, SafetyStatus
-from vla_safety.conversions import fault_to_message, to_time, violations_to_messages
+from vla_safety.conversions import fault_to_message, violations_to_messages
 from vla_safety.core import Decision, SafetyCore
 from vla_safety.inputs import FaultKind, FaultReport, Level
 from vla_safety.states import Cause, Reason, Severity, State

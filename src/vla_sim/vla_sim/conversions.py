@@ -12,6 +12,7 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, Image, JointState
 from std_msgs.msg import Header
 
+from vla_contract.stamps import to_time
 from vla_interfaces.msg import SafeAction, SimulationTick, TaskState
 from vla_sim import environment, tasks
 from vla_sim.driver import BASE_FRAME
@@ -21,16 +22,6 @@ from vla_sim.simulation import Simulation
 
 GRIPPER_DIMENSION = "gripper"
 _NANOSECONDS = 10**9
-
-
-def to_time(nanoseconds: int) -> Time:
-    """Nanoseconds as a stamp."""
-    return Time(sec=nanoseconds // _NANOSECONDS, nanosec=nanoseconds % _NANOSECONDS)
-
-
-def from_time(stamp: Time) -> int:
-    """A stamp as nanoseconds."""
-    return int(stamp.sec) * _NANOSECONDS + int(stamp.nanosec)
 
 
 def to_clock(nanoseconds: int) -> Clock:

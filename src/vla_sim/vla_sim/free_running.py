@@ -9,7 +9,7 @@ from typing import Any
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticStatus
 
-from vla_sim import conversions
+from vla_contract.stamps import to_time
 from vla_sim.environment import STEP_PERIOD
 from vla_sim.exchange import Twist
 from vla_sim.mode import ModeStatus, Parts
@@ -81,7 +81,7 @@ class FreeRunning:
         self._parts.publishers.robot(simulation)
         if simulation.has_images and renderer is not None:
             pictures = renderer.submit(simulation.environment.scene())
-            stamp = conversions.to_time(simulation.stamp)
+            stamp = to_time(simulation.stamp)
             pictures.add_done_callback(partial(self._on_pictures, stamp))
 
     def _on_pictures(self, stamp: Time, pictures: Future[Images]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticStatus
 
 from vla_contract import topics
+from vla_contract.stamps import to_time
 from vla_interfaces.msg import SafeAction
 from vla_sim import conversions
 from vla_sim.exchange import Answer, Exchange, Twist
@@ -89,7 +90,7 @@ class LockStep:
         publishers.robot(simulation)
         if simulation.has_images and self._parts.renderer is not None:
             pictures = self._parts.renderer.submit(simulation.environment.scene()).result()
-            publishers.images(pictures, conversions.to_time(simulation.stamp))
+            publishers.images(pictures, to_time(simulation.stamp))
         self._exchange.ask(simulation.tick, simulation.stamp)
         self._sent = True
         self._waiting_since = self._now()

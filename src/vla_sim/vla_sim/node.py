@@ -11,6 +11,7 @@ from std_msgs.msg import Float64
 
 from vla_contract import topics
 from vla_contract.graph_node import Diagnosis, GraphNode, run
+from vla_contract.stamps import to_nanoseconds
 from vla_interfaces.msg import SafeAction
 from vla_interfaces.srv import ResetEpisode, RunEpisode
 from vla_sim import conversions, tasks
@@ -121,7 +122,7 @@ class SimulatorNode(GraphNode[SimulatorConfig]):
 
     def _on_twist(self, message: TwistStamped) -> None:
         if self.active and self._mode is not None:
-            stamp = conversions.from_time(message.header.stamp)
+            stamp = to_nanoseconds(message.header.stamp)
             self._mode.on_twist(stamp, conversions.from_twist(message))
 
     def _on_effort(self, message: Float64) -> None:

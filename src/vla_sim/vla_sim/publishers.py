@@ -10,6 +10,7 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, Image, JointState
 
 from vla_contract import topics
+from vla_contract.stamps import to_time
 from vla_interfaces.msg import SimulationTick, TaskState
 from vla_sim import conversions
 from vla_sim.config import SimulatorConfig
@@ -62,7 +63,7 @@ class Publishers:
 
     def robot(self, simulation: Simulation) -> None:
         """Clock, joint states and end-effector pose of the present tick."""
-        stamp = conversions.to_time(simulation.stamp)
+        stamp = to_time(simulation.stamp)
         state = simulation.environment.state()
         self._clock.publish(conversions.to_clock(simulation.stamp))
         self._joint_states.publish(conversions.to_joint_state(state, stamp))
