@@ -1,0 +1,242 @@
+"""ROS messages as bags: MCAP files with every message definition inside.
+
+What is written opens in Foxglove, `ros2 bag` and rosbags without the packages of its messages.
+Definitions come from the installed .msg files. Free of rclpy: messages come serialised (CDR, as
+`rclpy.serialization.serialize_message` gives them).
+
+Example:
+    with BagWriter(folder) as bag:
+        bag.add_topic("/vla/safe_action", "vla_interfaces/msg/SafeAction")
+        bag.write("/vla/safe_action", serialize_message(message), stamp)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
+from rosbags.interfaces import (
+    Connection,
+    Qos,
+    QosDurability,
+    QosHistory,
+    QosLiveliness,
+    QosReliability,
+    QosTime,
+)
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.rosbag2.errors import WriterError
+from rosbags.typesys import get_types_from_msg
+from rosbags.typesys.store import Typestore
+
+from vla_contract import topics
+
+_SEPARATOR = "=" * 80
+_TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_/]*")
+_PRIMITIVES = frozenset(
+    "bool byte char float32 float64 int8 uint8 int16 uint16 int32 uint32 int64 uint64 string "
+    "wstring".split()
+)
+_VERSION = 8  # of metadata.yaml: the last one that writes QoS as ROS 2 Humble reads it
+_FOREVER = QosTime(0, 0)
+
+
+class RecordingError(RuntimeError):
+    """A bag cannot be written; the message is one line and says which and why."""
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A message type as a bag stores it: its text with all that it needs, and its hash."""
+
+    text: str
+    hash: str
+
+
+def type_name(message_class: Any) -> str:
+    """ "geometry_msgs/msg/Twist" of a message class."""
+    return f"{message_class.__module__.split('.')[0]}/msg/{message_class.__name__}"
+
+
+@cache
+def definition(name: str) -> Definition:
+    """Definition of an installed message type, e.g. "sensor_msgs/msg/LaserScan".
+
+    Raises:
+        RecordingError: its package or file is not installed.
+    """
+    texts = {name: _source(name)}
+    waiting = [name]
+    while waiting:
+        for needed in _needed(waiting.pop(0), texts):
+            if needed not in texts:
+                texts[needed] = _source(needed)
+                waiting.append(needed)
+    parts = [texts.pop(name).rstrip("\n")]
+    for other, text in texts.items():
+        parts.append(f"{_SEPARATOR}\nMSG: {other.replace('/msg/', '/')}\n" + text.rstrip("\n"))
+    whole = "\n".join(parts) + "\n"
+    return Definition(whole, _installed_hash(name) or _computed_hash(name, whole))
+
+
+class BagWriter:
+    """Writes one bag: a folder with one MCAP file and metadata.yaml. Use it in a `with` block.
+
+    Attributes:
+        folder: the bag. count: messages written.
+    """
+
+    def __init__(self, folder: Path, notes: Mapping[str, str] | None = None) -> None:
+        """Make the folder, which must not exist; its parents are made.
+
+        Args:
+            notes: kept in metadata.yaml as custom data, e.g. the cause of a stop.
+
+        Raises:
+            RecordingError: it exists or cannot be made.
+        """
+        self.folder = folder
+        self.count = 0
+        self._connections: dict[str, Connection] = {}
+        try:
+            self._writer = Writer(folder, version=_VERSION, storage_plugin=StoragePlugin.MCAP)
+            for key, value in (notes or {}).items():
+                self._writer.set_custom_data(key, value)
+            self._writer.open()
+        except (OSError, WriterError) as error:
+            raise _refused(folder, error) from error
+
+    def __enter__(self) -> BagWriter:
+        """Itself; closed at the end of the block."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close; the error of the block goes before one of closing."""
+        if error is None:
+            self.close()
+            return
+        with contextlib.suppress(RecordingError):
+            self.close()
+
+    def add_topic(self, topic: str, name: str, qos: topics.Qos | None = None) -> None:
+        """Tell the type of a topic before its first message, once.
+
+        Args:
+            topic: full name. name: e.g. "sensor_msgs/msg/LaserScan".
+            qos: what its publishers offer; without it as rosbag2 assumes for old bags.
+
+        Raises:
+            RecordingError: the type is not installed, or the file cannot be written.
+        """
+        known = definition(name)
+        profiles = [_profile(qos)] if qos else []
+        try:
+            self._connections[topic] = self._writer.add_connection(
+                topic,
+                name,
+                msgdef=known.text,
+                rihs01=known.hash,
+                offered_qos_profiles=profiles,
+            )
+        except (OSError, WriterError) as error:
+            raise _refused(self.folder, error) from error
+
+    def has(self, topic: str) -> bool:
+        """True where `add_topic` was called for it."""
+        return topic in self._connections
+
+    def write(self, topic: str, data: bytes, stamp: int) -> None:
+        """Write a serialised message; stamp: when it was received, ns.
+
+        Raises:
+            RecordingError: the file cannot be written.
+        """
+        try:
+            self._writer.write(self._connections[topic], stamp, data)
+        except OSError as error:
+            raise _refused(self.folder, error) from error
+        self.count += 1
+
+    def close(self) -> None:
+        """Write what is left and metadata.yaml.
+
+        Raises:
+            RecordingError: it cannot be written.
+        """
+        try:
+            self._writer.close()
+        except OSError as error:
+            raise _refused(self.folder, error) from error
+
+
+def _refused(folder: Path, error: Exception) -> RecordingError:
+    reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+    return RecordingError(f"bag {folder}: {reason}")
+
+
+def _profile(qos: topics.Qos) -> Qos:
+    return Qos(
+        history=QosHistory.KEEP_LAST,
+        depth=qos.depth,
+        reliability=QosReliability.RELIABLE if qos.reliable else QosReliability.BEST_EFFORT,
+        durability=(
+            QosDurability.TRANSIENT_LOCAL if qos.transient_local else QosDurability.VOLATILE
+        ),
+        deadline=_FOREVER,
+        lifespan=_FOREVER,
+        liveliness=QosLiveliness.AUTOMATIC,
+        liveliness_lease_duration=_FOREVER,
+        avoid_ros_namespace_conventions=False,
+    )
+
+
+def _source(name: str) -> str:
+    package, _, message = name.partition("/msg/")
+    try:
+        path = Path(get_package_share_directory(package)) / "msg" / f"{message}.msg"
+        return path.read_text(encoding="utf-8")
+    except (PackageNotFoundError, OSError, ValueError) as error:
+        raise RecordingError(
+            f"message type {name!r} is not installed; accepted: package/msg/Name of one that is"
+        ) from error
+
+
+def _needed(name: str, texts: Mapping[str, str]) -> Iterator[str]:
+    """Full names of the message types of a message's fields."""
+    package = name.partition("/")[0]
+    for line in texts[name].splitlines():
+        match = _TYPE.match(line.strip())
+        if match is None or match.group() in _PRIMITIVES:
+            continue
+        parts = match.group().split("/")
+        yield f"{parts[0] if len(parts) > 1 else package}/msg/{parts[-1]}"
+
+
+def _installed_hash(name: str) -> str:
+    """The hash that the build wrote beside the definition; empty where it wrote none (Humble)."""
+    package, _, message = name.partition("/msg/")
+    path = Path(get_package_share_directory(package)) / "msg" / f"{message}.json"
+    try:
+        hashes = json.loads(path.read_text(encoding="utf-8"))["type_hashes"]
+        return next(str(h["hash_string"]) for h in hashes if h["type_name"] == name)
+    except (OSError, ValueError, KeyError, TypeError, StopIteration):
+        return ""
+
+
+def _computed_hash(name: str, text: str) -> str:
+    store = Typestore()
+    store.register(get_types_from_msg(text, name))
+    return store.hash_rihs01(name)
