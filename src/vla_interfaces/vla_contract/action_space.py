@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import enum
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -63,26 +64,73 @@ class Limits:
 
     velocity: m/s or rad/s; for a gripper the change of its command per second.
     acceleration, jerk: the next two derivatives (per s^2, per s^3 of the position's unit).
+    deceleration: like acceleration, which is its default, for a control period in which the
+    velocity's magnitude falls; `acceleration` bounds one in which it grows, and both bound one
+    in which the velocity changes its sign.
     """
 
     velocity: float
     acceleration: float
     jerk: float
+    # Always a number once made: None stands for the acceleration.
+    deceleration: float = cast(float, None)
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
+        if self.deceleration is None:
+            object.__setattr__(self, "deceleration", self.acceleration)
+        for item in fields(self):
+            value = getattr(self, item.name)
             if not (isinstance(value, float) and value > 0.0 and math.isfinite(value)):
                 raise ActionSpaceError(
-                    f"limit {field.name} is {value!r}; accepted: a finite number above 0"
+                    f"limit {item.name} is {value!r}; accepted: a finite number above 0"
                 )
 
     def time_to_rest(self) -> float:
         """Time to bring `velocity` to rest within the other two, s (continuous time)."""
-        ramp = self.acceleration / self.jerk
-        if self.velocity >= self.acceleration * ramp:
-            return self.velocity / self.acceleration + ramp
+        ramp = self.deceleration / self.jerk
+        if self.velocity >= self.deceleration * ramp:
+            return self.velocity / self.deceleration + ramp
         return 2.0 * math.sqrt(self.velocity / self.jerk)
+
+
+@dataclass(frozen=True)
+class Norms:
+    """Combined limits of the velocity dimensions of a kind: of sqrt(sum of squares).
+
+    linear_velocity: m/s. angular_velocity: rad/s. None: no limit but those of the dimensions.
+    """
+
+    linear_velocity: float | None = None
+    angular_velocity: float | None = None
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if value is not None and not (value > 0.0 and math.isfinite(value)):
+                raise ActionSpaceError(
+                    f"norm {item.name} is {value!r}; accepted: a finite number above 0"
+                )
+
+
+@dataclass(frozen=True)
+class SoftThresholds:
+    """Above (for the distance: below) these a motion is warned of, and passes.
+
+    linear_velocity, angular_velocity: of the norm of the velocity dimensions of that kind, m/s
+    and rad/s. distance: to the nearest obstacle, m.
+    """
+
+    linear_velocity: float = 0.5
+    angular_velocity: float = 0.5
+    distance: float = 0.3
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if not (value > 0.0 and math.isfinite(value)):
+                raise ActionSpaceError(
+                    f"soft threshold {item.name} is {value!r}; accepted: a finite number above 0"
+                )
 
 
 @dataclass(frozen=True)
@@ -147,7 +195,7 @@ class Dimension:
                 f"range of {self.name} is [{self.low}, {self.high}]; accepted for a velocity: a "
                 "range that holds 0, or the robot could not stand still"
             )
-        for name in ("acceleration", "jerk"):
+        for name in ("acceleration", "deceleration", "jerk"):
             normal, emergency = getattr(self.normal, name), getattr(self.emergency, name)
             if emergency < normal:
                 raise ActionSpaceError(
@@ -163,6 +211,8 @@ class ActionSpace:
     control_rate: Hz, at which commands leave the safety node.
     chunk_length, chunk_period: rows of a chunk at most, and the time between two of them, s.
     braking_time: s within which the emergency limits bring every dimension to rest.
+    norms: combined limits. soft: thresholds of warnings; they change no motion, so two action
+    spaces that differ in them only are equal.
     """
 
     name: str
@@ -171,6 +221,8 @@ class ActionSpace:
     chunk_period: float
     braking_time: float
     dimensions: tuple[Dimension, ...]
+    norms: Norms = Norms()
+    soft: SoftThresholds = field(default=SoftThresholds(), compare=False)
 
     def __post_init__(self) -> None:
         if not self.dimensions:
@@ -205,6 +257,19 @@ class ActionSpace:
     def dimension_names(self) -> tuple[str, ...]:
         """Names of the dimensions, in order."""
         return tuple(dimension.name for dimension in self.dimensions)
+
+    @cached_property
+    def linear_indices(self) -> tuple[int, ...]:
+        """Where the linear velocities are."""
+        return self._indices(Kind.LINEAR_VELOCITY)
+
+    @cached_property
+    def angular_indices(self) -> tuple[int, ...]:
+        """Where the angular velocities are."""
+        return self._indices(Kind.ANGULAR_VELOCITY)
+
+    def _indices(self, kind: Kind) -> tuple[int, ...]:
+        return tuple(i for i, dimension in enumerate(self.dimensions) if dimension.kind is kind)
 
     @property
     def period(self) -> float:
@@ -259,9 +324,8 @@ class ActionSpace:
     @staticmethod
     def from_dict(data: Any) -> ActionSpace:
         """Build an action space from the content of its file; raises ActionSpaceError."""
-        entries = _entries(
-            data, "the file", ("name", "control_rate", "chunk", "braking_time", "dimensions")
-        )
+        required = ("name", "control_rate", "chunk", "braking_time", "dimensions")
+        entries = _entries(data, "the file", required, ("norms", "soft"))
         chunk = _entries(entries["chunk"], "chunk", ("length", "period"))
         if not isinstance(entries["dimensions"], list):
             raise ActionSpaceError("dimensions is not a list")
@@ -279,6 +343,8 @@ class ActionSpace:
                 _dimension(entry, f"dimensions[{i}]")
                 for i, entry in enumerate(entries["dimensions"])
             ),
+            norms=Norms(**_numbers(entries, "norms", Norms)),
+            soft=SoftThresholds(**_numbers(entries, "soft", SoftThresholds)),
         )
 
 
@@ -313,18 +379,26 @@ def _dimension(data: Any, where: str) -> Dimension:
 
 def _limits(data: Any, where: str) -> Limits:
     names = ("velocity", "acceleration", "jerk")
-    entries = _entries(data, where, names)
+    entries = _entries(data, where, names, ("deceleration",))
     try:
-        return Limits(**{name: _number(entries, name, where) for name in names})
+        return Limits(**{name: _number(entries, name, where) for name in entries})
     except ActionSpaceError as error:
         raise ActionSpaceError(f"{where}: {error}") from error
+
+
+def _numbers(entries: dict[str, Any], key: str, made: type) -> dict[str, float]:
+    """Content of an optional mapping of numbers; what `made` does not have is refused."""
+    names = tuple(item.name for item in fields(made))
+    content = _entries(entries.get(key, {}), key, (), names)
+    return {name: _number(content, name, key) for name in content}
 
 
 def _entries(
     data: Any, where: str, required: tuple[str, ...], optional: tuple[str, ...] = ()
 ) -> dict[str, Any]:
     if not isinstance(data, dict):
-        raise ActionSpaceError(f"{where} is not a mapping; accepted: {', '.join(required)}")
+        accepted = ", ".join(required or optional)
+        raise ActionSpaceError(f"{where} is not a mapping; accepted: {accepted}")
     missing = [key for key in required if key not in data]
     unknown = [str(key) for key in data if key not in required + optional]
     if missing or unknown:

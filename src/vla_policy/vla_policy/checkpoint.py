@@ -115,7 +115,7 @@ class Checkpoint:
         if other == self.action_space:
             return
         mine, theirs = self.action_space, other
-        names = ("name", "control_rate", "chunk_length", "chunk_period", "braking_time")
+        names = ("name", "control_rate", "chunk_length", "chunk_period", "braking_time", "norms")
         parts = [
             f"{name} is {getattr(theirs, name)!r}, trained with {getattr(mine, name)!r}"
             for name in names

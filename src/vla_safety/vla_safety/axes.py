@@ -33,16 +33,23 @@ class Limit(enum.IntEnum):
     NORM = 7
     SPEED_SCALE = 8
     EXHAUSTED = 9
+    DECELERATION = 10
+    OBSTACLE = 11
+    SPEED_ZONE = 12
 
 
 @dataclass(frozen=True)
 class LimitViolation:
-    """One limit that a request would have broken; `value` and `bound` in the limit's unit."""
+    """One limit that a request would have broken; `value` and `bound` in the limit's unit.
+
+    name: what it is about where the dimension does not tell (a norm, a zone, a source).
+    """
 
     limit: Limit
     dimension: str
     value: float
     bound: float
+    name: str = ""
 
 
 class _Reference(NamedTuple):

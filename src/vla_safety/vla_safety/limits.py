@@ -19,6 +19,7 @@ What takes precedence:
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,9 +27,20 @@ import numpy.typing as npt
 
 from vla_contract.action_space import ActionSpace, Dimension
 from vla_safety.axes import Axis, Limit, LimitViolation, VelocityAxis, make_axis
+from vla_safety.boundaries import Boundary
 from vla_safety.braking import Rates
+from vla_safety.norms import SpeedCap
 
-__all__ = ["Array", "Limit", "LimitedStep", "LimitViolation", "MotionLimiter", "braking_time"]
+__all__ = [
+    "Array",
+    "Boundary",
+    "Limit",
+    "LimitViolation",
+    "LimitedStep",
+    "MotionLimiter",
+    "SpeedCap",
+    "braking_time",
+]
 
 Array = npt.NDArray[np.float64]
 
@@ -79,12 +91,15 @@ class MotionLimiter:
         *,
         emergency: bool = False,
         speed_scale: float = 1.0,
+        boundaries: Sequence[Boundary] = (),
+        speed_cap: SpeedCap | None = None,
     ) -> LimitedStep:
         """Move by one control period.
 
         requested: shape (width,), SI. None: brake to rest. An entry that is not finite brakes
         its dimension and is reported.
         speed_scale: of every velocity limit, 0 to 1.
+        boundaries: where the motion has to end. speed_cap: of the norm of the linear velocities.
 
         Raises:
             ValueError: wrong width, or a scale outside [0, 1].
