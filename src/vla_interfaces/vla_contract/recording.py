@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
 from rosbags.interfaces import (
@@ -41,11 +41,8 @@ from vla_contract import topics
 
 _SEPARATOR = "=" * 80
 _TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_/]*")
-_PRIMITIVES = frozenset(
-    "bool byte char float32 float64 int8 uint8 int16 uint16 int32 uint32 int64 uint64 string "
-    "wstring".split()
-)
-_VERSION = 8  # of metadata.yaml: the last one that writes QoS as ROS 2 Humble reads it
+_PRIMITIVE = re.compile(r"bool|byte|char|float(32|64)|u?int(8|16|32|64)|w?string")
+_VERSION: Literal[8] = 8  # of metadata.yaml: the last one that writes QoS as ROS 2 Humble reads it
 _FOREVER = QosTime(0, 0)
 
 
@@ -62,7 +59,7 @@ class Definition:
 
 
 def type_name(message_class: Any) -> str:
-    """ "geometry_msgs/msg/Twist" of a message class."""
+    """Full name of a message class, e.g. "geometry_msgs/msg/Twist"."""
     return f"{message_class.__module__.split('.')[0]}/msg/{message_class.__name__}"
 
 
@@ -219,7 +216,7 @@ def _needed(name: str, texts: Mapping[str, str]) -> Iterator[str]:
     package = name.partition("/")[0]
     for line in texts[name].splitlines():
         match = _TYPE.match(line.strip())
-        if match is None or match.group() in _PRIMITIVES:
+        if match is None or _PRIMITIVE.fullmatch(match.group()):
             continue
         parts = match.group().split("/")
         yield f"{parts[0] if len(parts) > 1 else package}/msg/{parts[-1]}"

@@ -29,7 +29,7 @@ class Loosens(enum.Enum):
 LOOSENS: dict[str, Loosens] = {
     # How old or how late something may be.
     "slop": Loosens.UP,
-    "future_tolerance": Loosens.UP,
+    "stamp_tolerance": Loosens.UP,
     "chunk_timeout": Loosens.UP,
     "heartbeat_timeout": Loosens.UP,
     "input_timeout": Loosens.UP,
@@ -48,6 +48,7 @@ LOOSENS: dict[str, Loosens] = {
     "parameter_lock": Loosens.FALSE,
     # What is only told.
     "error_count": Loosens.NEVER,
+    "blend_window": Loosens.NEVER,  # the limiter is behind it
     "fault_period": Loosens.UP,
 }
 
