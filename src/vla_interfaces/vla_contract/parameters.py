@@ -113,11 +113,17 @@ def declare(node: Node, config_class: type[Config]) -> None:
         _declare_one(node, name, default, specification)
 
 
-def declare_prefixed(node: Node, prefix: str, config_class: type[Config]) -> None:
-    """Declare them as `prefix.name`, e.g. one set for each camera; twice does no harm."""
+def declare_prefixed(
+    node: Node, prefix: str, config_class: type[Config], defaults: Config | None = None
+) -> None:
+    """Declare them as `prefix.name`, e.g. one set for each camera; twice does no harm.
+
+    defaults: an instance whose values are the defaults; by default those of the class.
+    """
     for name, default, specification in fields(config_class):
         full_name = f"{prefix}.{name}"
         if not node.has_parameter(full_name):
+            default = default if defaults is None else getattr(defaults, name)
             _declare_one(node, full_name, default, specification)
 
 

@@ -1,0 +1,170 @@
+"""What the sources saw last, and how near the footprint it is. Free of ROS.
+
+For every point: its distance from the footprint, and how fast each part of the base's motion
+closes that distance. With n the unit vector from the footprint's nearest point q to the point,
+a velocity (vx, vy, wz) closes it at n_x vx + n_y vy + (q_x n_y - q_y n_x) wz. For a convex
+footprint and a straight motion the distance never falls faster than that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from vla_safety.footprint import Shape
+from vla_safety.kinematics import Twist2D
+from vla_safety.obstacle_config import SourceConfig
+from vla_safety.obstacle_types import BaseBoundary, InvalidSource, Reading
+
+Array = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+NANOSECONDS = 1_000_000_000
+# Slower than this, a distance does not close, m/s.
+STILL = 1e-9
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """Points, shape (n, 2), their distances from the footprint, and how motion closes these.
+
+    closing: shape (3, n), for vx, vy and wz.
+    """
+
+    points: Array
+    distances: Array
+    closing: Array
+
+    @staticmethod
+    def of(points: Array, footprint: Shape, mask_body: bool = False) -> Cloud:
+        """Measure points; mask_body: without those inside the footprint."""
+        distances, dx, dy = footprint.measure(points)
+        if mask_body:
+            outside = distances > 0.0
+            points, distances = points[outside], distances[outside]
+            dx, dy = dx[outside], dy[outside]
+        x, y = np.ascontiguousarray(points.T)
+        qx, qy = x - dx, y - dy
+        touching = np.abs(distances) < 1e-9
+        if touching.any():
+            # On the outline itself, away from the origin is as good as any direction.
+            dx, dy = np.where(touching, x, dx), np.where(touching, y, dy)
+            distances = np.where(touching, 0.0, distances)
+            length = np.where(touching, np.hypot(x, y), distances)
+            length[length == 0.0] = 1.0
+        else:
+            length = distances
+        nx, ny = dx / length, dy / length
+        return Cloud(points, distances, np.array([nx, ny, qx * ny - qy * nx]))
+
+
+class Memory:
+    """The last good message of one source."""
+
+    def __init__(self, config: SourceConfig) -> None:
+        self.cloud: Cloud | None = None
+        self.seen = 0
+        self._config = config
+        self._problem = ""
+
+    def take(self, reading: Reading, seen: int, footprint: Shape) -> bool:
+        """Note a message of this time, ns; True when it is new and good.
+
+        A bad message does not hide the last good one, which stays for as long as its timeout.
+        """
+        self._problem = reading.problem
+        if reading.problem or (self.cloud is not None and seen < self.seen):
+            return False
+        self.cloud = Cloud.of(reading.points, footprint, self._config.mask_body)
+        self.seen = seen
+        return True
+
+    def invalid(self, name: str, steady: int) -> InvalidSource | None:
+        """Why it counts as an obstacle, if it does."""
+        if self.cloud is None:
+            return InvalidSource(name, self._problem or "was never received", None)
+        age = (steady - self.seen) / NANOSECONDS
+        if age <= self._config.timeout:
+            return None
+        silent = f"nothing newer than {self._config.timeout:g} s"
+        return InvalidSource(name, self._problem or silent, age)
+
+
+class Field:
+    """The points of all sources."""
+
+    def __init__(self, memories: Mapping[str, Memory]) -> None:
+        clouds = {name: memory.cloud for name, memory in memories.items() if memory.cloud}
+        self._counts = {name: len(cloud.points) for name, cloud in clouds.items()}
+        self._seen = [memories[name].seen for name in clouds]
+        empty = Cloud(np.empty((0, 2)), np.empty(0), np.empty((3, 0)))
+        parts = list(clouds.values()) or [empty]
+        self.points = _joined([part.points for part in parts])
+        self.distances = _joined([part.distances for part in parts])
+        self.closing = _joined([part.closing for part in parts], axis=1)
+
+    def aged(self, moving: Twist2D, steady: int, reach: float) -> Seen:
+        """The same, nearer by the way that the base can have gone since it was seen."""
+        speed = moving.linear + abs(moving.wz) * reach
+        ways = [speed * max(0, steady - seen) / NANOSECONDS for seen in self._seen]
+        if not ways or speed == 0.0:
+            return Seen(self, self.distances, reach)
+        way: float | Array = ways[0]
+        if len(ways) > 1:
+            way = np.repeat(np.array(ways), list(self._counts.values()))
+        return Seen(self, self.distances - way, reach)
+
+    def of_sources(self, names: tuple[str, ...]) -> BoolArray | None:
+        """Which points are of these sources; None: all are, or no names are given."""
+        if not names or set(names) >= set(self._counts):
+            return None
+        wanted = np.array([name in names for name in self._counts], dtype=bool)
+        return np.repeat(wanted, list(self._counts.values()))
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The points as they count in one period. distances: shape (n,), age taken into account."""
+
+    field: Field
+    distances: Array
+    reach: float
+
+    @property
+    def points(self) -> Array:
+        """Shape (n, 2), where they were seen."""
+        return self.field.points
+
+    @cached_property
+    def nearest(self) -> float | None:
+        """The least distance, m; None without points."""
+        return float(self.distances.min()) if len(self.distances) else None
+
+    def rates(self, motion: Twist2D) -> Array:
+        """How fast a motion closes each distance, m/s; for a displacement by how much, m."""
+        return np.asarray(np.array((motion.vx, motion.vy, motion.wz)) @ self.field.closing)
+
+    def boundaries(self, least: float, *motions: Twist2D) -> tuple[BaseBoundary, ...]:
+        """Of the nearest point, and of those that each motion meets first."""
+        if self.nearest is None:
+            return ()
+        left = self.distances - least
+        chosen = {int(left.argmin()): None}
+        for motion in motions:
+            rates = self.rates(motion)
+            times = np.full(len(left), np.inf)
+            np.divide(left, rates, out=times, where=rates > STILL)
+            first = int(times.argmin())
+            if times[first] < np.inf:
+                chosen[first] = None
+        return tuple(
+            BaseBoundary(*self.field.closing[:, i].tolist(), remaining=float(left[i]))
+            for i in chosen
+        )
+
+
+def _joined(parts: list[Array], axis: int = 0) -> Array:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=axis)

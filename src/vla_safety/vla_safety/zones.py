@@ -1,0 +1,151 @@
+"""Zones around the base and what points in them ask of its motion: nav2's models. Free of ROS.
+
+A zone answers with the share of the speed that may be driven on, so that the path stays the same:
+stop 0, slowdown its ratio, limit what keeps its caps, approach the time to a collision over the
+time that there must be. The smallest share of all zones wins.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from vla_safety.footprint import Shape
+from vla_safety.kinematics import Twist2D, along_path
+
+Array = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+_EVERY = 4
+
+
+class Action(enum.Enum):
+    """What a zone, or the whole verdict, asks for."""
+
+    NONE = "none"
+    SLOWDOWN = "slowdown"
+    LIMIT = "limit"
+    APPROACH = "approach"
+    STOP = "stop"
+
+
+@dataclass(frozen=True)
+class Zone:
+    """One zone. See `ZoneConfig` for what the numbers mean and where they are checked.
+
+    linear_limit: m/s. angular_limit: rad/s. time_before_collision, simulation_time_step: s.
+    """
+
+    name: str
+    action: Action
+    shape: Shape
+    min_points: int = 1
+    slowdown_ratio: float = 0.5
+    linear_limit: float = 0.5
+    angular_limit: float = 0.5
+    time_before_collision: float = 2.0
+    simulation_time_step: float = 0.1
+
+    def times(self) -> Array:
+        """The moments at which an approach looks ahead, s: 0 and every step."""
+        steps = math.ceil(self.time_before_collision / self.simulation_time_step - 1e-9)
+        return np.asarray(np.arange(steps + 1) * self.simulation_time_step)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one zone asks for.
+
+    ratio: share of the commanded speed, 0 to 1. time_to_collision: s, of an approach.
+    """
+
+    zone: Zone
+    ratio: float
+    time_to_collision: float | None = None
+
+
+def outcome_of(zone: Zone, inside: int, twist: Twist2D) -> Outcome | None:
+    """What a stop, slowdown or limit asks for with so many points inside, or None.
+
+    twist: the commanded motion.
+    """
+    if inside < zone.min_points:
+        return None
+    if zone.action is Action.STOP:
+        return Outcome(zone, 0.0)
+    if zone.action is Action.SLOWDOWN:
+        return Outcome(zone, zone.slowdown_ratio)
+    return Outcome(zone, limiting_ratio(twist, zone.linear_limit, zone.angular_limit))
+
+
+def approach(zone: Zone, points: Array, twist: Twist2D) -> Outcome | None:
+    """What an approach asks for, or None. points: shape (n, 2), base frame."""
+    if twist.is_zero:
+        return None
+    time = time_to_collision(zone, points, twist)
+    if time is None:
+        return None
+    return Outcome(zone, min(1.0, time / zone.time_before_collision), time)
+
+
+def limiting_ratio(twist: Twist2D, linear: float, angular: float) -> float:
+    """Share of the speed that keeps both caps."""
+    ratio = 1.0
+    if twist.linear > linear:
+        ratio = linear / twist.linear
+    if abs(twist.wz) > angular:
+        ratio = min(ratio, angular / abs(twist.wz))
+    return ratio
+
+
+def time_to_collision(zone: Zone, points: Array, twist: Twist2D) -> float | None:
+    """Last moment on the way at which the zone is still free, s; None: free all the time.
+
+    0 where it is not free now. The step in which the collision happens does not count, so the
+    answer is never later than the collision.
+    """
+    if len(points) < zone.min_points:
+        return None
+    times = zone.times()
+    path = along_path(twist, times)
+    points = _near_path(points, path[:2], zone.shape.reach)
+    if len(points) < zone.min_points:
+        return None
+    inside = _inside_along(zone.shape, points, path)
+    hits = np.count_nonzero(inside, axis=1) >= zone.min_points
+    first = int(hits.argmax())
+    if not hits[first]:
+        return None
+    return float(times[max(0, first - 1)])
+
+
+def _near_path(points: Array, path: Array, reach: float) -> Array:
+    """Points that something within `reach` of a pose of the path may touch; path: (2, poses)."""
+    # Every few poses are looked at, with the longest way between them added.
+    steps = np.hypot(*np.diff(path, axis=1))
+    spread = reach + 0.5 * _EVERY * float(steps.max(initial=0.0))
+    x, y = path[:, _EVERY // 2 :: _EVERY, None]
+    square = (points[:, 0] - x) ** 2 + (points[:, 1] - y) ** 2
+    last = (points[:, 0] - path[0, -1]) ** 2 + (points[:, 1] - path[1, -1]) ** 2
+    near = np.minimum(square.min(axis=0, initial=np.inf), last) <= spread * spread * (1.0 + 1e-9)
+    return np.asarray(points[near])
+
+
+def _inside_along(shape: Shape, points: Array, path: Array) -> BoolArray:
+    """Which points are inside the shape at each pose of a path, shape (poses, points)."""
+    x, y, cos, sin = path[:, :, None]
+    if shape.planes is None:
+        dx, dy = points[:, 0] - x, points[:, 1] - y
+        return shape.contains_xy(dx * cos + dy * sin, dy * cos - dx * sin)
+    # The planes are moved instead of the points: there are fewer of them.
+    normals, offsets = shape.planes
+    nx = normals[:, 0] * cos - normals[:, 1] * sin
+    ny = normals[:, 0] * sin + normals[:, 1] * cos
+    bounds = offsets + nx * x + ny * y
+    sides = np.stack((nx.reshape(-1), ny.reshape(-1)), axis=1) @ points.T
+    below = sides <= bounds.reshape(-1)[:, None]
+    return np.asarray(below.reshape(*nx.shape, len(points)).all(axis=1))
