@@ -1,0 +1,85 @@
+"""Scenarios: what a camera can do to the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from vla_cli.faults.rig import Rig
+from vla_cli.faults.scenario import Injected, Recovery, Scenario
+from vla_cli.faults.streams import CameraMode
+
+AGE = "HOLD when the last good observation gets too old; goes on by itself"
+
+
+def scenarios() -> list[Scenario]:
+    """All of them."""
+    return [
+        _scenario(CameraMode.UNPLUGGED, "the camera's publisher is gone", AGE),
+        _scenario(CameraMode.FROZEN, "one picture for ever, with new stamps", _FROZEN, frozen),
+        _scenario(CameraMode.BLACK, "black pictures", AGE),
+        _scenario(CameraMode.HALF, "half of the bytes that the message announces", AGE),
+        _scenario(CameraMode.DELAYED, "pictures 5 s late, with their own stamps", AGE),
+        Scenario(
+            name="camera_flood",
+            what="1000 pictures a second",
+            expected="Nothing hangs and nothing is out of limits; the robot may go on",
+            inject=_inject(CameraMode.FLOOD),
+            clear=_good,
+            lasting=3.0,
+            judge=_reached,
+        ),
+    ]
+
+
+_FROZEN = "HOLD when pictures have not changed for the time that perception allows; likewise"
+
+
+def observation_age(rig: Rig) -> float:
+    """Greatest age of an observation that is acted on, s."""
+    return float(rig.safety["chunk_timeout"])
+
+
+def frozen(rig: Rig) -> float:
+    """Time for which a camera's pictures may stay the same, s."""
+    return rig.perception("frozen_timeout")
+
+
+def _scenario(
+    mode: CameraMode,
+    what: str,
+    expected: str,
+    timeout: Callable[[Rig], float] = observation_age,
+) -> Scenario:
+    return Scenario(
+        name=f"camera_{mode.value}",
+        what=what,
+        expected=expected,
+        inject=_inject(mode),
+        clear=_good,
+        timeout=timeout,
+        recovery=Recovery.ITSELF,
+    )
+
+
+def _inject(mode: CameraMode) -> Callable[[Rig], Injected]:
+    def inject(rig: Rig) -> Injected:
+        answer = rig.robot.order(camera=mode.value)
+        rig.scratch.images = answer["images"], answer["at"]
+        return Injected(answer["at"], last_valid=answer["last"]["image"])
+
+    return inject
+
+
+def _good(rig: Rig) -> None:
+    answer = rig.robot.order(camera=CameraMode.GOOD.value)
+    rig.scratch.flooded = answer["images"], answer["at"]
+
+
+def _reached(rig: Rig, injected: Injected) -> Iterator[str]:
+    """The flood was one: at least half of the images that were meant to be sent."""
+    before, at = rig.scratch.images
+    sent, until = rig.scratch.flooded
+    rate = (sent - before) / ((until - at) * 1e-9)
+    rig.notes["camera_flood"] = f"{rate:.0f} images a second reached"
+    if rate < 500.0:
+        yield f"only {rate:.0f} images a second could be sent"

@@ -1,0 +1,140 @@
+"""Judges what was recorded: limits, reaction, braking. Free of ROS; every problem is one line."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from vla_cli.faults.record import Reaction, Sent, Tick
+from vla_contract.action_space import ActionSpace
+
+TOLERANCE = 1e-6  # relative, of floating-point differences
+NANOSECOND = 1e-9
+PERIODS = 2  # control periods that a reaction may take beside the timeout
+
+
+def limit_problems(ticks: Sequence[Tick], space: ActionSpace) -> Iterator[str]:
+    """What of the commands that went to the robot was out of limits, by finite differences.
+
+    The limit set is the one that each command says was in force. Differences are taken over
+    consecutive periods of one process only: a safety node that was killed and started anew counts
+    from 1, and its first command is judged by `restart_problems`.
+    """
+    for run in _runs([tick for tick in ticks if tick.connected]):
+        values = np.array([tick.safe for tick in run])
+        emergency = np.array([tick.emergency for tick in run])
+        for d, dimension in enumerate(space.dimensions):
+            yield from _dimension_problems(values[:, d], emergency, dimension, run)
+
+
+def _runs(ticks: Sequence[Tick]) -> Iterator[list[Tick]]:
+    run: list[Tick] = []
+    for tick in ticks:
+        if run and tick.number != run[-1].number + 1:
+            yield run
+            run = []
+        run.append(tick)
+    if run:
+        yield run
+
+
+def _dimension_problems(
+    values: np.ndarray, emergency: np.ndarray, dimension: object, run: list[Tick]
+) -> Iterator[str]:
+    from vla_contract.action_space import Dimension
+
+    assert isinstance(dimension, Dimension)
+    period = run[0].period
+    if not np.all(np.isfinite(values)):
+        yield f"{dimension.name} is not finite"
+        return
+    low, high = dimension.low * (1 + TOLERANCE), dimension.high * (1 + TOLERANCE)
+    if values.min() < low or values.max() > high:
+        yield f"{dimension.name} left its range: {values.min():g} to {values.max():g}"
+    for order, name in ((0, "velocity"), (1, "acceleration"), (2, "jerk")):
+        rate = np.abs(np.diff(values, order) / period**order)
+        bound = np.where(
+            emergency[order:],
+            getattr(dimension.emergency, name),
+            getattr(dimension.normal, name),
+        )
+        over = np.flatnonzero(rate > bound * (1 + TOLERANCE) + 1e-12)
+        if len(over):
+            k = int(over[0])
+            yield (
+                f"{dimension.name}: {name} {rate[k]:g} > {bound[k]:g} in period "
+                f"{run[k + order].number}"
+            )
+
+
+def topic_problems(ticks: Sequence[Tick], sent: Sequence[Sent]) -> Iterator[str]:
+    """What on the robot's own topic no SafeAction accounts for.
+
+    Twist has no stamp, so the two are matched in order by their values.
+    """
+    expected = [tick.safe for tick in ticks if tick.connected]
+    place = 0
+    for message in sent:
+        try:
+            place = expected.index(message.values, place)
+        except ValueError:
+            if message.values not in expected[max(0, place - 1) : place + 1]:
+                yield f"command {message.values} on the robot's topic is in no safe_action"
+                return
+
+
+def brake(ticks: Sequence[Tick], since: int) -> tuple[Tick, Tick] | None:
+    """(First decelerating command, first command at rest) from a steady time on.
+
+    The brake is the stretch that ends at rest: of several slow-downs, only the first that no
+    speeding up follows counts. None where the robot has not come to rest, or was at rest all the
+    time.
+    """
+    first: Tick | None = None
+    for before, tick in pairwise(ticks):
+        if tick.arrived < since:
+            continue
+        if tick.speed > before.speed + 1e-9:
+            first = None
+        elif tick.speed < before.speed - 1e-9:
+            first = first or tick
+        if first is not None and tick.at_rest:
+            return first, tick
+    return None
+
+
+def reaction_of(first: Tick, rest: Tick, last_valid: int, timeout: float) -> Reaction:
+    """Reaction and braking time. last_valid: ns of the clock of the command's stamp."""
+    return Reaction(
+        reaction=(first.stamp - last_valid) * NANOSECOND,
+        braking=(rest.number - first.number + 1) * first.period,
+        timeout=timeout,
+    )
+
+
+def reaction_problems(reaction: Reaction, period: float, braking_time: float) -> Iterator[str]:
+    """What of a reaction came too late."""
+    bound = reaction.timeout + PERIODS * period
+    if not math.isnan(reaction.reaction) and reaction.reaction > bound:
+        yield f"reaction {reaction.reaction:.3f} s > timeout + 2 periods = {bound:.3f} s"
+    if not math.isnan(reaction.braking) and reaction.braking > braking_time + 1e-9:
+        yield f"braking took {reaction.braking:.3f} s > {braking_time:g} s"
+
+
+def restart_problems(
+    first: Sequence[float], measured: Sequence[float], space: ActionSpace
+) -> Iterator[str]:
+    """Whether the first command after a pause jumps from what the robot does.
+
+    first: commanded, (D,). measured: the robot's own velocity at that time, (D,).
+    """
+    for value, at, dimension in zip(first, measured, space.dimensions, strict=True):
+        step = dimension.emergency.acceleration * space.period
+        if abs(value - at) > step * (1 + TOLERANCE):
+            yield (
+                f"{dimension.name} jumps from the measured {at:g} to {value:g} after the pause, "
+                f"by more than {step:g} in a period"
+            )

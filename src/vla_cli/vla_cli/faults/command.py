@@ -1,0 +1,132 @@
+"""`vla prove faults`: every fault, played on the running graph from outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from vla_cli import options, paths
+from vla_cli.errors import CommandError, raise_on_signals
+from vla_cli.faults import cameras, chunks, clocks, inputs, nodes, report
+from vla_cli.faults.rig import FASTER_RECOVERY, Rig
+from vla_cli.faults.scenario import Outcome, Repeat, Scenario, play
+from vla_cli.graph import stay_on_this_machine, use_profile
+
+REPEATS = 10
+
+
+def scenarios() -> list[Scenario]:
+    """All of them, in the order in which they are played."""
+    parts = (nodes, cameras, inputs, chunks, clocks)
+    return [scenario for part in parts for scenario in part.scenarios()]
+
+
+def main(arguments: list[str]) -> int:
+    """0: every repeat of every scenario went as designed; 1: one did not."""
+    chosen = _parser().parse_args(arguments)
+    if chosen.list:
+        print("\n".join(f"{each.name:<26}{each.what}" for each in scenarios()))
+        return 0
+    wanted = _wanted(chosen.scenario)
+    raise_on_signals()
+    stay_on_this_machine()
+    use_profile()
+    out = paths.output_folder(chosen.out)
+    begin = time.monotonic()
+    outcomes, content = run(wanted, chosen.repeats, out)
+    print("\n".join(report.text(content["scenarios"])))
+    print(f"{sum(len(o.repeats) for o in outcomes)} repeats in {time.monotonic() - begin:.0f} s")
+    _write(content, out, chosen.docs)
+    return int(any(outcome.problems for outcome in outcomes))
+
+
+def _parser() -> Any:
+    parser = options.parser("prove faults", __doc__.split("\n")[0])
+    parser.add_argument(
+        "--scenario", nargs="+", default=[], metavar="NAME", help="only these (default: all)"
+    )
+    parser.add_argument(
+        "--repeats",
+        type=options.at_least(1, "repeats"),
+        default=REPEATS,
+        help="of each; default 10",
+    )
+    parser.add_argument("--out", help="folder for fault_injection.json and logs (default: out)")
+    parser.add_argument("--docs", help="also write the table as this Markdown file")
+    parser.add_argument("--list", action="store_true", help="name the scenarios, play none")
+    return parser
+
+
+def _wanted(names: list[str]) -> list[Scenario]:
+    known = {scenario.name: scenario for scenario in scenarios()}
+    for name in names:
+        if name not in known:
+            raise CommandError(f"no scenario {name!r}; accepted: {', '.join(known)}")
+    return [known[name] for name in names] or list(known.values())
+
+
+def run(
+    wanted: Iterable[Scenario], repeats: int, out: Path
+) -> tuple[list[Outcome], dict[str, Any]]:
+    """Play the scenarios, each rig once; returns the outcomes, and all of it for JSON."""
+    wanted = list(wanted)
+    outcomes: list[Outcome] = []
+    notes: dict[str, str] = {}
+    about: dict[str, Any] = {
+        "date": time.strftime("%Y-%m-%d %H:%M"),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "repeats": repeats,
+        "recovery": FASTER_RECOVERY,
+    }
+    for settings in dict.fromkeys(scenario.settings for scenario in wanted):
+        names = [scenario for scenario in wanted if scenario.settings == settings]
+        rig = Rig(settings, out / f"faults_{len(outcomes)}.log")
+        try:
+            rig.wait_until_ready()
+            about.update(period=rig.period, braking_time=rig.space.braking_time)
+            for scenario in names:
+                outcomes.append(_repeated(rig, scenario, repeats))
+            notes.update(rig.notes)
+        finally:
+            rig.close()
+    rows = [report.row(o, about["period"], about["braking_time"]) for o in outcomes]
+    return outcomes, {"about": about, "notes": notes, "scenarios": rows}
+
+
+def _repeated(rig: Rig, scenario: Scenario, repeats: int) -> Outcome:
+    outcome = Outcome(scenario)
+    for number in range(1, repeats + 1):
+        try:
+            repeat = play(rig, scenario)
+        except CommandError as error:
+            repeat = Repeat(problems=(str(error),))
+        outcome.repeats.append(repeat)
+        print(_progress(scenario, number, repeat), file=sys.stderr, flush=True)
+    return outcome
+
+
+def _progress(scenario: Scenario, number: int, repeat: Repeat) -> str:
+    said = "; ".join(repeat.problems) or "as designed"
+    times = f"reaction {repeat.reaction.reaction * 1e3:.0f} ms, " if repeat.cause else ""
+    return f"{scenario.name} {number}: {times}recovered in {repeat.recovery:.1f} s: {said}" + (
+        f" [{repeat.cause}]" if repeat.cause else ""
+    )
+
+
+def _write(content: dict[str, Any], out: Path, docs: str | None) -> None:
+    file = out / "fault_injection.json"
+    file.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    print(f"written: {file}")
+    if docs:
+        Path(docs).write_text(report.markdown(content))
+        print(f"written: {docs}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
