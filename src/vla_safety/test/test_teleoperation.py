@@ -14,8 +14,8 @@ from vla_safety.teleoperation import (
     LockConfig,
     Refusal,
     Resume,
-    Teleoperation,
     TeleopConfig,
+    Teleoperation,
     check_names,
     requested,
 )
