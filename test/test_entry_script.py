@@ -241,3 +241,16 @@ def test_environment_is_added_to_the_users(copy):
     assert exported("ros", ROS_DISTRO="humble") == ["/ours", "", "1"]
     assert exported("ros", ROS_DISTRO="jazzy") == ["/ours", "LOCALHOST", ""]
     assert exported("wheels", ROS_AUTOMATIC_DISCOVERY_RANGE="SUBNET")[1:] == ["SUBNET", ""]
+
+
+def test_messages_that_a_ros_install_has_are_built_for_the_wheels_only(copy):
+    for folder in ("src/some", "pip_ros/interfaces/tf2_msgs"):
+        (copy.root / folder).mkdir(parents=True)
+        (copy.root / folder / "package.xml").touch()
+
+    def packages(mode):
+        lines = copy.run(source=f"MODE={mode}; package_files").stdout.split()
+        return [line.split("/")[-2] for line in lines]
+
+    assert packages("wheels") == ["some", "tf2_msgs"]
+    assert packages("ros") == ["some"]

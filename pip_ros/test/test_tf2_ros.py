@@ -1,0 +1,179 @@
+"""What the nodes rely on of tf2_ros, held to whichever package is importable."""
+
+import math
+
+import pytest
+import rclpy
+from geometry_msgs.msg import TransformStamped
+from rclpy.duration import Duration
+from rclpy.time import Time
+from tf2_ros import (
+    Buffer,
+    ConnectivityException,
+    ExtrapolationException,
+    LookupException,
+    StaticTransformBroadcaster,
+    TransformException,
+    TransformListener,
+)
+
+LATEST = Time()
+
+
+def transform(parent, child, seconds=1.0, xyz=(0.0, 0.0, 0.0), yaw=0.0):
+    message = TransformStamped()
+    message.header.frame_id, message.child_frame_id = parent, child
+    message.header.stamp = at(seconds).to_msg()
+    where, turn = message.transform.translation, message.transform.rotation
+    where.x, where.y, where.z = map(float, xyz)
+    turn.z, turn.w = math.sin(yaw / 2), math.cos(yaw / 2)
+    return message
+
+
+def at(seconds):
+    return Time(nanoseconds=round(seconds * 1e9))
+
+
+def buffer_of(*transforms, static=()):
+    buffer = Buffer()
+    for one in transforms:
+        buffer.set_transform(one, "test")
+    for one in static:
+        buffer.set_transform_static(one, "test")
+    return buffer
+
+
+def xyz(message):
+    where = message.transform.translation
+    return pytest.approx((where.x, where.y, where.z))
+
+
+def yaw(message):
+    return 2 * math.atan2(message.transform.rotation.z, message.transform.rotation.w)
+
+
+def test_a_chain_and_its_inverse():
+    buffer = buffer_of(
+        static=(
+            transform("base", "mast", xyz=(1, 0, 0), yaw=math.pi / 2),
+            transform("mast", "laser", xyz=(2, 0, 0)),
+        )
+    )
+    assert xyz(buffer.lookup_transform("base", "laser", LATEST)) == (1, 2, 0)
+    back = buffer.lookup_transform("laser", "base", LATEST)
+    assert xyz(back) == (-2, 1, 0)
+    assert yaw(back) == pytest.approx(-math.pi / 2)
+    assert (back.header.frame_id, back.child_frame_id) == ("laser", "base")
+
+
+def test_two_branches_of_a_tree():
+    buffer = buffer_of(
+        static=(
+            transform("base", "left", xyz=(0, 1, 0)),
+            transform("base", "right", xyz=(0, -1, 0)),
+        )
+    )
+    assert xyz(buffer.lookup_transform("left", "right", LATEST)) == (0, -2, 0)
+
+
+def test_it_interpolates_between_stamps_on_the_shorter_way():
+    buffer = buffer_of(
+        transform("odom", "base", 1.0, (0, 0, 0), 3.0),
+        transform("odom", "base", 2.0, (4, 2, 0), -3.0),
+    )
+    middle = buffer.lookup_transform("odom", "base", at(1.5))
+    assert xyz(middle) == (2, 1, 0)
+    assert abs(yaw(middle)) == pytest.approx(math.pi)
+    quarter = buffer.lookup_transform("odom", "base", at(1.25))
+    assert math.sin(yaw(quarter)) == pytest.approx(math.sin(3.0 + 0.25 * (2 * math.pi - 6.0)))
+
+
+def test_time_0_is_the_latest_that_all_have():
+    buffer = buffer_of(
+        transform("odom", "base", 1.0, (1, 0, 0)),
+        transform("odom", "base", 2.0, (2, 0, 0)),
+        transform("odom", "base", 3.0, (3, 0, 0)),
+        transform("base", "arm", 2.0),
+        static=(transform("arm", "hand", 9.0, (0, 0, 1)),),
+    )
+    found = buffer.lookup_transform("odom", "hand", LATEST)
+    assert xyz(found) == (2, 0, 1)
+    assert found.header.stamp.sec == 2
+    assert buffer.lookup_transform("odom", "base", LATEST).header.stamp.sec == 3
+
+
+def test_two_times_with_a_frame_that_stays_fixed():
+    buffer = buffer_of(
+        transform("odom", "base", 1.0, (1, 0, 0)), transform("odom", "base", 2.0, (4, 0, 0))
+    )
+    found = buffer.lookup_transform_full("base", at(2.0), "base", at(1.0), "odom")
+    assert xyz(found) == (-3, 0, 0)
+
+
+def test_the_exceptions_and_their_common_base():
+    buffer = buffer_of(
+        transform("odom", "base", 1.0), transform("odom", "base", 2.0), transform("a", "b")
+    )
+    with pytest.raises(LookupException, match="nowhere"):
+        buffer.lookup_transform("base", "nowhere", LATEST)
+    with pytest.raises(ConnectivityException, match="not part of the same tree"):
+        buffer.lookup_transform("base", "b", LATEST)
+    with pytest.raises(ExtrapolationException, match="into the past"):
+        buffer.lookup_transform("odom", "base", at(0.5))
+    with pytest.raises(ExtrapolationException, match="into the future"):
+        buffer.lookup_transform("odom", "base", at(2.5))
+    with pytest.raises(ExtrapolationException, match="only time"):
+        buffer.lookup_transform("a", "b", at(5.0))
+    for error in (LookupException, ConnectivityException, ExtrapolationException):
+        assert issubclass(error, TransformException)
+    assert not buffer.can_transform("base", "b", LATEST)
+    assert buffer.can_transform("odom", "base", at(1.5))
+
+
+def test_what_is_no_transform_is_not_taken():
+    bent = transform("odom", "base")
+    bent.transform.rotation.w = 0.5
+    hole = transform("odom", "base", xyz=(math.nan, 0, 0))
+    buffer = buffer_of(bent, hole, transform("odom", ""), transform("base", "base"))
+    assert not buffer.can_transform("odom", "base", LATEST)
+
+
+def test_old_ones_are_forgotten():
+    buffer = Buffer(cache_time=Duration(seconds=2.0))
+    for second in range(1, 8):
+        buffer.set_transform(transform("odom", "base", second), "test")
+    assert buffer.can_transform("odom", "base", at(5.5))
+    assert not buffer.can_transform("odom", "base", at(3.5))
+
+
+def test_clear_keeps_what_is_static():
+    buffer = buffer_of(transform("odom", "base"), static=(transform("base", "laser"),))
+    buffer.clear()
+    assert buffer.can_transform("base", "laser", LATEST)
+    assert not buffer.can_transform("odom", "base", LATEST)
+
+
+def test_a_late_listener_hears_static_transforms():
+    context = rclpy.context.Context()
+    rclpy.init(context=context)
+    sender = rclpy.create_node("tf_sender", context=context)
+    receiver = rclpy.create_node("tf_receiver", context=context)
+    executor = rclpy.executors.SingleThreadedExecutor(context=context)
+    try:
+        broadcaster = StaticTransformBroadcaster(sender)
+        broadcaster.sendTransform(transform("base", "laser", xyz=(0.5, 0, 0)))
+        broadcaster.sendTransform([transform("base", "sonar", xyz=(0.1, 0, 0))])
+        buffer = Buffer()
+        listener = TransformListener(buffer, receiver)
+        executor.add_node(receiver)
+        for _ in range(200):
+            executor.spin_once(timeout_sec=0.1)
+            if buffer.can_transform("laser", "sonar", LATEST):
+                break
+        assert xyz(buffer.lookup_transform("laser", "sonar", LATEST)) == (-0.4, 0, 0)
+        listener.unregister()
+    finally:
+        executor.shutdown()
+        sender.destroy_node()
+        receiver.destroy_node()
+        rclpy.shutdown(context=context)
