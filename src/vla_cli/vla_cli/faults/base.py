@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 WATCHDOG = 0.2  # s without a command after which the driver brakes by itself
 DECELERATION = 2.0  # m/s^2 and rad/s^2 of that brake
+TRACK, WHEEL = 0.4, 0.1  # m between the wheels, and their radius
 
 
 @dataclass
@@ -19,6 +20,8 @@ class Base:
     linear: float = 0.0
     angular: float = 0.0
     heard: float = -math.inf
+    left: float = 0.0  # rad, of the wheels
+    right: float = 0.0
 
     def command(self, linear: float, angular: float, now: float) -> None:
         """Take a command; one that is not finite is ignored, as drivers do."""
@@ -31,6 +34,9 @@ class Base:
             self.linear = _towards_zero(self.linear, DECELERATION * step)
             self.angular = _towards_zero(self.angular, DECELERATION * step)
         self.heading += self.angular * step
+        turn = self.angular * TRACK / 2.0
+        self.left += (self.linear - turn) / WHEEL * step
+        self.right += (self.linear + turn) / WHEEL * step
         self.x += self.linear * math.cos(self.heading) * step
         self.y += self.linear * math.sin(self.heading) * step
 

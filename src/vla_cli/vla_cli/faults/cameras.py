@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 
-from vla_cli.faults.rig import Rig
+from vla_cli.faults.rig import Child, Rig
 from vla_cli.faults.scenario import Injected, Recovery, Scenario
 from vla_cli.faults.streams import CameraMode
 
@@ -17,14 +18,15 @@ def scenarios() -> list[Scenario]:
         _scenario(CameraMode.UNPLUGGED, "the camera's publisher is gone", AGE),
         _scenario(CameraMode.FROZEN, "one picture for ever, with new stamps", _FROZEN, frozen),
         _scenario(CameraMode.BLACK, "black pictures", AGE),
-        _scenario(CameraMode.HALF, "half of the bytes that the message announces", AGE),
+        _scenario(CameraMode.HALF, "the lower half of each picture never came", AGE),
+        _scenario(CameraMode.TRUNCATED, "half of the bytes that the message announces", AGE),
         _scenario(CameraMode.DELAYED, "pictures 5 s late, with their own stamps", AGE),
         Scenario(
             name="camera_flood",
             what="1000 pictures a second",
             expected="Nothing hangs and nothing is out of limits; the robot may go on",
-            inject=_inject(CameraMode.FLOOD),
-            clear=_good,
+            inject=_flood,
+            clear=_end_flood,
             lasting=3.0,
             judge=_reached,
         ),
@@ -41,7 +43,7 @@ def observation_age(rig: Rig) -> float:
 
 def frozen(rig: Rig) -> float:
     """Time for which a camera's pictures may stay the same, s."""
-    return rig.perception("frozen_timeout")
+    return rig.camera("frozen_timeout")
 
 
 def _scenario(
@@ -64,22 +66,31 @@ def _scenario(
 def _inject(mode: CameraMode) -> Callable[[Rig], Injected]:
     def inject(rig: Rig) -> Injected:
         answer = rig.robot.order(camera=mode.value)
-        rig.scratch.images = answer["images"], answer["at"]
         return Injected(answer["at"], last_valid=answer["last"]["image"])
 
     return inject
 
 
 def _good(rig: Rig) -> None:
-    answer = rig.robot.order(camera=CameraMode.GOOD.value)
-    rig.scratch.flooded = answer["images"], answer["at"]
+    rig.robot.order(camera=CameraMode.GOOD.value)
+
+
+def _flood(rig: Rig) -> Injected:
+    flood = Child(rig.domain, rig.log.with_suffix(".flood.log"), "vla_cli.faults.flood")
+    rig.scratch.flood, rig.scratch.flood_began = flood, flood.tell("")
+    return Injected(time.monotonic_ns())
+
+
+def _end_flood(rig: Rig) -> None:
+    assert rig.scratch.flood is not None
+    rig.scratch.flood_ended = rig.scratch.flood.tell("")
+    rig.scratch.flood.stop()
 
 
 def _reached(rig: Rig, injected: Injected) -> Iterator[str]:
     """The flood was one: at least half of the images that were meant to be sent."""
-    before, at = rig.scratch.images
-    sent, until = rig.scratch.flooded
-    rate = (sent - before) / ((until - at) * 1e-9)
-    rig.notes["camera_flood"] = f"{rate:.0f} images a second reached"
+    began, ended = rig.scratch.flood_began, rig.scratch.flood_ended
+    rate = (ended["images"] - began["images"]) / ((ended["at"] - began["at"]) * 1e-9)
+    rig.notes["camera_flood"] = f"{rate:.0f} images a second were sent in the last repeat"
     if rate < 500.0:
         yield f"only {rate:.0f} images a second could be sent"

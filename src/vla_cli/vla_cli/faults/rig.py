@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +32,13 @@ from vla_contract import topics
 from vla_contract.action_space import ActionSpace
 from vla_contract.stamps import to_nanoseconds
 from vla_interfaces.msg import Fault, SafeAction, SafetyStatus
+from vla_perception.config import CameraConfig
 
 COMMAND = "open the drawer"
 # Normalised output of the constant policy: 0.3 m/s and a turn, so a circle.
 CONSTANT_ACTION = (0.5, 0.4)
 READY_TIMEOUT = 60.0  # s
+END_TIMEOUT = 3.0  # s
 NODES = ("perception", "policy", "safety")
 FASTER_RECOVERY = 0.5  # s instead of the shipped recovery times, which would make a run an hour
 FOREIGN_TICKS = 50  # further ahead than that is another node's tick
@@ -87,9 +89,14 @@ class Child:
         return dict(json.loads(line))
 
     def stop(self) -> None:
-        """End it."""
-        self.process.kill()
-        self.process.wait()
+        """End it, in order if it can: one that is killed stays in the graph until its lease ends."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        try:
+            self.process.wait(END_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
 
 
 class Robot(Child):
@@ -136,8 +143,9 @@ class Scratch:
     """What a scenario keeps from its beginning to its end."""
 
     killed: int = 0  # process id
-    images: tuple[int, int] = (0, 0)  # sent, steady ns
-    flooded: tuple[int, int] = (0, 0)
+    flood: Child | None = None
+    flood_began: dict[str, Any] = field(default_factory=dict)  # its answers
+    flood_ended: dict[str, Any] = field(default_factory=dict)
     file_limit: tuple[int, int] = (-1, -1)
     intruder: Any = None
     second_safety: Any = None
@@ -275,11 +283,9 @@ class Rig:
         """How often safety looks for other publishers, s."""
         return float(self.safety.get("publishers_period", 1.0))
 
-    def perception(self, name: str) -> float:
-        """A parameter of perception, as it is by default."""
-        from vla_perception.config import PerceptionConfig
-
-        return float(getattr(PerceptionConfig(), name))
+    def camera(self, name: str) -> float:
+        """A parameter of a camera, as it is by default."""
+        return float(getattr(CameraConfig(), name))
 
     @property
     def last(self) -> Tick | None:
@@ -341,12 +347,15 @@ class Rig:
         """Process id of a node; of the robot too."""
         return self.robot.process.pid if node == "robot" else self.launched.nodes()[node]
 
+    def _children(self) -> tuple[Child | None, ...]:
+        return self.robot, self.policy, self.scratch.second_source, self.scratch.flood
+
     def close(self) -> None:
         """End everything."""
         try:
             self.launched.stop()
         finally:
-            for child in (self.robot, self.policy, self.scratch.second_source):
+            for child in self._children():
                 if child is not None:
                     child.stop()
             self.graph.close()

@@ -8,10 +8,8 @@ shorter.
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
-import os
 import queue
 import sys
 import threading
@@ -23,6 +21,7 @@ import rclpy
 from geometry_msgs.msg import Twist
 from nav_msgs.msg import Odometry
 from rclpy.clock import Clock, ClockType
+from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from rosgraph_msgs.msg import Clock as ClockMessage
@@ -30,7 +29,7 @@ from sensor_msgs.msg import Image, JointState, LaserScan
 from std_msgs.msg import Bool
 
 from vla_cli.faults.base import Base
-from vla_cli.faults.streams import SIDE, CameraMode, Scene, data_of
+from vla_cli.faults.streams import IMAGE_TOPIC, SIDE, CameraMode, Scene, data_of
 from vla_contract import topics
 from vla_contract.stamps import to_time
 
@@ -39,9 +38,7 @@ STATE_RATE = 50.0  # Hz
 SCAN_RATE = 10.0  # Hz
 ORDER_PERIOD = 0.002  # s
 CLOCK_PERIOD = 0.005  # s
-FLOOD_RATE = 1000.0  # Hz
 DELAY = 5.0  # s
-IMAGE_TOPIC = "/camera/image_raw"
 BEAMS, FREE_DISTANCE = 90, 8.0  # of the scan; m
 FOREIGN = 1.0  # angular.x, which nothing commands, of a command that is not the graph's
 
@@ -58,12 +55,9 @@ class PretendedRobot(Node):
         self._mode = CameraMode.GOOD
         self._late: deque[Image] = deque()
         self._frozen = b""
-        self._flood_pictures = itertools.cycle([self._scene.next().tobytes() for _ in range(16)])
         self._streams = {"joint_states": True, "odom": True, "scan": True}
         self._last: dict[str, int] = {}
         self._flapping = self._pressed = False
-        self._flood: Any = None
-        self._sent = 0
         self.orders: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._make_streams()
@@ -112,8 +106,6 @@ class PretendedRobot(Node):
         message.header.stamp, message.header.frame_id = to_time(stamp), "camera"
         if self._mode is CameraMode.FROZEN:
             message.data = self._frozen
-        elif self._mode is CameraMode.FLOOD:
-            message.data = next(self._flood_pictures)
         else:
             pixels = self._scene.next()
             self._frozen = pixels.tobytes()
@@ -125,7 +117,6 @@ class PretendedRobot(Node):
             if self._mode is CameraMode.GOOD:
                 self._last["image"] = stamp
             self._image.publish(message)
-            self._sent += 1
 
     def _publish_late(self) -> None:
         due = self._now() - round(DELAY * 1e9)
@@ -139,7 +130,8 @@ class PretendedRobot(Node):
         self._base.move(time.monotonic(), 1.0 / STATE_RATE)
         stamp = self._now()
         if self._streams["joint_states"]:
-            joints = JointState(name=["left_wheel", "right_wheel"], position=[0.0, 0.0])
+            joints = JointState(name=["left_wheel", "right_wheel"])
+            joints.position = [self._base.left, self._base.right]
             joints.header.stamp = to_time(stamp)
             self._joints.publish(joints)
             self._last["joint_states"] = stamp
@@ -182,7 +174,6 @@ class PretendedRobot(Node):
         while not self.orders.empty():
             order = self.orders.get()
             answer = {"at": time.monotonic_ns(), "stamp": self._now(), "last": dict(self._last)}
-            answer["images"] = self._sent
             for name, value in order.items():
                 getattr(self, f"_order_{name}")(value)
             print(json.dumps(answer), flush=True)
@@ -198,11 +189,6 @@ class PretendedRobot(Node):
             self._image = None
         elif self._image is None:
             self._image = self._out(Image, IMAGE_TOPIC, topics.CAMERA)
-        if self._flood is not None:
-            self.destroy_timer(self._flood)
-            self._flood = None
-        if self._mode is CameraMode.FLOOD:
-            self._flood = self._every(1.0 / FLOOD_RATE, self._publish_image)
 
     def _order_stream(self, changes: dict[str, bool]) -> None:
         self._streams.update(changes)
@@ -223,10 +209,10 @@ class PretendedRobot(Node):
 
 
 def read_orders(robot: PretendedRobot) -> None:
-    """Until the end of the input, which ends the process."""
+    """Until the end of the input, which ends the process in order."""
     for line in sys.stdin:
         robot.orders.put(json.loads(line))
-    os._exit(0)
+    rclpy.try_shutdown()
 
 
 def main(arguments: list[str]) -> int:
@@ -234,7 +220,10 @@ def main(arguments: list[str]) -> int:
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     robot = PretendedRobot("--sim-time" in arguments)
     threading.Thread(target=read_orders, args=(robot,), daemon=True).start()
-    rclpy.spin(robot)
+    try:
+        rclpy.spin(robot)
+    except ExternalShutdownException:
+        robot.destroy_node()
     return 0
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import enum
 import json
 import math
-import os
 import sys
 import threading
 import time
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 import rclpy
 from rclpy.clock import Clock, ClockType
+from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
@@ -118,10 +118,10 @@ class Source(Node):
 
 
 def read_modes(source: Callable[[ChunkMode], None]) -> None:
-    """Until the end of the input, which ends the process."""
+    """Until the end of the input, which ends the process in order."""
     for line in sys.stdin:
         source(ChunkMode(line.strip()))
-    os._exit(0)
+    rclpy.try_shutdown()
 
 
 def main(arguments: list[str]) -> int:
@@ -135,7 +135,10 @@ def main(arguments: list[str]) -> int:
         source.mode = mode
 
     threading.Thread(target=read_modes, args=(change,), daemon=True).start()
-    rclpy.spin(source)
+    try:
+        rclpy.spin(source)
+    except ExternalShutdownException:
+        source.destroy_node()
     return 0
 
 

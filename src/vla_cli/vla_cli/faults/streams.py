@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 Pixels = npt.NDArray[np.uint8]
 SIDE = 96  # px; small, so that a flood of 1000 a second is possible
+IMAGE_TOPIC = "/camera/image_raw"
 
 
 class CameraMode(enum.Enum):
@@ -18,9 +19,9 @@ class CameraMode(enum.Enum):
     UNPLUGGED = "unplugged"  # the publisher is gone
     FROZEN = "frozen"  # the last picture for ever, with new stamps
     BLACK = "black"
-    HALF = "half"  # half of the bytes that the message announces
+    HALF = "half"  # the lower half never came and is zeros
+    TRUNCATED = "truncated"  # half of the bytes that the message announces
     DELAYED = "delayed"  # 5 s late, with their own stamps
-    FLOOD = "flood"  # 1000 a second
 
 
 class Scene:
@@ -43,4 +44,7 @@ def data_of(pixels: Pixels, mode: CameraMode) -> bytes:
     if mode is CameraMode.BLACK:
         return bytes(pixels.size)
     whole = pixels.tobytes()
-    return whole[: len(whole) // 2] if mode is CameraMode.HALF else whole
+    upper = whole[: len(whole) // 2]
+    if mode is CameraMode.HALF:
+        return upper + bytes(len(whole) - len(upper))
+    return upper if mode is CameraMode.TRUNCATED else whole
