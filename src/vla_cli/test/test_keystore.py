@@ -202,9 +202,7 @@ def test_another_namespace_and_what_is_refused(tmp_path, monkeypatch):
         keystore.make(tmp_path / "new", policies, 233)
     with pytest.raises(CommandError, match="holds no policy"):
         keystore.read_policies(tmp_path, "/vla")
-    monkeypatch.setattr(
-        keystore, "_sign", lambda *a: keystore._openssl("smime", "-sign", "-in", "nowhere")
-    )
+    monkeypatch.setattr(keystore, "_sign", lambda *a: keystore._openssl("x509", "-in", "no"))
     with pytest.raises(CommandError, match="openssl x509 failed"):
         keystore.make(tmp_path / "new", policies, 0)
     monkeypatch.undo()

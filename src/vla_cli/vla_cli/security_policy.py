@@ -171,7 +171,7 @@ def load(path: Path, namespace: str | None = None) -> Policy:
             raise CommandError(
                 f"policy {path}: enclave {enclave.get('path')!r} is not the full name of its node"
             )
-    policy = Policy(namespace or own.get("ns", ""), node, Rights())
+    policy = Policy(namespace or str(own.get("ns")), node, Rights())
     for right, name in _rules(own, path):
         getattr(policy.rights, right).add(policy.full(name))
     return policy
