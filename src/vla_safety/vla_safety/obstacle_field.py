@@ -160,10 +160,11 @@ class Seen:
             first = int(times.argmin())
             if times[first] < np.inf:
                 chosen[first] = None
-        return tuple(
-            BaseBoundary(*self.field.closing[:, i].tolist(), remaining=float(left[i]))
-            for i in chosen
-        )
+        return tuple(self._boundary(i, float(left[i])) for i in chosen)
+
+    def _boundary(self, index: int, left: float) -> BaseBoundary:
+        x, y, w = self.field.closing[:, index].tolist()
+        return BaseBoundary(x, y, w, left)
 
 
 def _joined(parts: list[Array], axis: int = 0) -> Array:

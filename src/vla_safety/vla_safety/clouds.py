@@ -1,0 +1,76 @@
+"""Points of a sensor_msgs PointCloud2, whatever its layout. The message is only read: ROS-free."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+# The numbers of sensor_msgs/msg/PointField.
+_DATATYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 8: "f8"}
+_AXES = ("x", "y", "z")
+MAX_CLOUD = 10_000_000
+
+
+class CloudError(ValueError):
+    """A cloud that cannot be used; one line."""
+
+
+def cloud_points(message: Any) -> Array:
+    """Its finite points, shape (n, 3), in its own frame. A cloud without points is empty.
+
+    Raises:
+        CloudError: its layout contradicts itself, x, y or z is missing, or no point is finite.
+    """
+    width, height = int(message.width), int(message.height)
+    if width * height == 0:
+        return np.empty((0, 3))
+    if width * height > MAX_CLOUD:
+        raise CloudError(f"a cloud has {width * height} points; accepted: at most {MAX_CLOUD}")
+    dtype = _point_type(message)
+    row = int(message.row_step) or width * dtype.itemsize
+    data = np.frombuffer(message.data, dtype=np.uint8)
+    if row < width * dtype.itemsize or len(data) < (height - 1) * row + width * dtype.itemsize:
+        raise CloudError(
+            f"a cloud of {width} x {height} points of {dtype.itemsize} bytes has row_step "
+            f"{message.row_step} and {len(data)} bytes; accepted: enough for all of them"
+        )
+    table: npt.NDArray[np.void] = np.ndarray(
+        (height, width), dtype, data.data, strides=(row, dtype.itemsize)
+    )
+    points = np.empty((width * height, 3))
+    for column, axis in enumerate(_AXES):
+        points[:, column] = table[axis].reshape(-1)
+    finite = np.isfinite(points).all(axis=1)
+    if not finite.any():
+        raise CloudError(f"none of a cloud's {width * height} points is finite")
+    return points[finite]
+
+
+def _point_type(message: Any) -> np.dtype[np.void]:
+    """Where x, y and z are in a point."""
+    step = int(message.point_step)
+    fields = {field.name: field for field in message.fields}
+    order = ">" if message.is_bigendian else "<"
+    formats, offsets = [], []
+    for axis in _AXES:
+        if axis not in fields:
+            raise CloudError(
+                f"a cloud has fields {', '.join(fields) or 'none'}; accepted: x, y and z among them"
+            )
+        field = fields[axis]
+        kind = _DATATYPES.get(int(field.datatype))
+        if kind is None:
+            raise CloudError(f"a cloud's field {axis} has datatype {field.datatype}; accepted: 1-8")
+        offset, size = int(field.offset), int(kind[1])
+        if offset + size > step:
+            raise CloudError(
+                f"a cloud's field {axis} ends at byte {offset + size} of a point of {step} bytes; "
+                "accepted: inside"
+            )
+        formats.append(order + kind)
+        offsets.append(offset)
+    return np.dtype({"names": _AXES, "formats": formats, "offsets": offsets, "itemsize": step})

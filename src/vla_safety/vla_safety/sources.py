@@ -1,0 +1,168 @@
+"""Messages of obstacle sources → points in the base's frame. Messages are only read, so ROS-free.
+
+Ranges mean what REP 117 says: a finite one in [min, max] is an obstacle, +inf (or beyond max) is
+free, -inf is an obstacle too near to be measured, NaN is no measurement. A finite one below the
+minimum is no measurement either. A message without any measurement says nothing: not even that
+the way is free. `SourceReader.read` never raises; a message that cannot be used says why.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vla_safety.clouds import CloudError, cloud_points
+from vla_safety.obstacle_config import SourceConfig
+from vla_safety.obstacle_types import Reading
+from vla_safety.transforms import Transform, TransformError
+
+Array = npt.NDArray[np.float64]
+MESSAGE_TYPES = {
+    "scan": "sensor_msgs/msg/LaserScan",
+    "range": "sensor_msgs/msg/Range",
+    "pointcloud": "sensor_msgs/msg/PointCloud2",
+}
+MAX_BEAMS = 100_000
+_RANGE_STEP = math.radians(1.0)
+
+
+class MessageError(ValueError):
+    """A message that cannot be used; one line."""
+
+
+def mount_from_message(message: Any) -> Transform:
+    """Transform of a geometry_msgs TransformStamped: child's frame → header's frame.
+
+    Raises:
+        TransformError: it is none.
+    """
+    where, turn = message.transform.translation, message.transform.rotation
+    return Transform.from_quaternion((where.x, where.y, where.z), (turn.x, turn.y, turn.z, turn.w))
+
+
+class SourceReader:
+    """Reads the messages of one source."""
+
+    def __init__(self, config: SourceConfig) -> None:
+        self._config = config
+        self._mounted = config.mounted
+        self._beams = _Beams()
+        self._read = {
+            "scan": self._scan,
+            "range": self._range,
+            "pointcloud": self._cloud,
+        }[config.type]
+
+    def read(self, message: Any, mount: Transform | None = None) -> Reading:
+        """Obstacles that a message shows. mount: sensor → base; None: from the parameters."""
+        try:
+            points = self._read(message, self._mounted if mount is None else mount)
+        except (MessageError, CloudError, TransformError) as error:
+            return Reading.unusable(str(error))
+        return Reading(thin_out(points, self._config.max_points))
+
+    def _scan(self, message: Any, mount: Transform) -> Array:
+        distances = scan_distances(message)
+        hit = np.isfinite(distances)
+        ways = self._beams.ways(message, mount)
+        return mount.translation[:2] + distances[hit, None] * ways[hit]
+
+    def _range(self, message: Any, mount: Transform) -> Array:
+        distance = range_distance(message)
+        if distance is None:
+            return np.empty((0, 2))
+        view = float(message.field_of_view)
+        angles = np.linspace(-0.5 * view, 0.5 * view, 1 + math.ceil(view / _RANGE_STEP))
+        arc = np.column_stack((np.cos(angles), np.sin(angles), np.zeros_like(angles)))
+        return mount.apply(distance * arc)[:, :2]
+
+    def _cloud(self, message: Any, mount: Transform) -> Array:
+        points = mount.apply(cloud_points(message))
+        low, high = self._config.min_height, self._config.max_height
+        return points[(points[:, 2] >= low) & (points[:, 2] <= high), :2]
+
+
+def scan_distances(message: Any) -> Array:
+    """Distance of the obstacle in each beam, m; infinite where there is none or no measurement.
+
+    Raises:
+        MessageError: no beam is a measurement, or the message contradicts itself.
+    """
+    ranges = np.asarray(message.ranges, dtype=np.float64)
+    low, high = float(message.range_min), float(message.range_max)
+    if ranges.ndim != 1 or not 0 < len(ranges) <= MAX_BEAMS:
+        raise MessageError(f"a scan has {ranges.size} beams; accepted: 1 to {MAX_BEAMS}")
+    if not (math.isfinite(low) and 0.0 <= low < high):  # max may be infinite
+        raise MessageError(f"a scan's range is {low:g} to {high:g} m; accepted: 0 <= min < max")
+    angles = (float(message.angle_min), float(message.angle_increment))
+    if not all(map(math.isfinite, angles)) or (angles[1] == 0.0 and len(ranges) > 1):
+        raise MessageError(
+            f"a scan's angle_min and angle_increment are {angles[0]:g} and {angles[1]:g}; "
+            "accepted: finite, and an increment that is not 0"
+        )
+    near = ranges == -np.inf
+    with np.errstate(invalid="ignore"):
+        measured = (ranges >= low) | near
+        hit = measured & (ranges <= high)
+    if not measured.any():
+        raise MessageError(f"none of a scan's {len(ranges)} beams is a measurement")
+    return np.where(near, low, np.where(hit, ranges, np.inf))
+
+
+def range_distance(message: Any) -> float | None:
+    """Distance of the obstacle, m; None: free.
+
+    Raises:
+        MessageError: it is no measurement, or the message contradicts itself.
+    """
+    low, high, view = (
+        float(message.min_range),
+        float(message.max_range),
+        float(message.field_of_view),
+    )
+    if not (math.isfinite(low) and 0.0 <= low <= high):
+        raise MessageError(f"a range's limits are {low:g} to {high:g} m; accepted: 0 <= min <= max")
+    if not 0.0 <= view <= 2.0 * math.pi:
+        raise MessageError(f"a range's field_of_view is {view:g} rad; accepted: 0 to 2 pi")
+    value = float(message.range)
+    if value == -math.inf:
+        return low
+    if math.isnan(value) or value < low:
+        raise MessageError(f"a range is {value:g} m; accepted: at least min_range, {low:g} m")
+    return value if value <= high and math.isfinite(value) else None
+
+
+def thin_out(points: Array, most: int) -> Array:
+    """At most so many points: the nearest to the base's origin in each of as many directions."""
+    if len(points) <= most:
+        return points
+    angles = np.arctan2(points[:, 1], points[:, 0])
+    sectors = ((angles + np.pi) * (most / (2.0 * np.pi))).astype(np.int64) % most
+    order = np.lexsort((np.einsum("ij,ij->i", points, points), sectors))
+    first = np.r_[True, np.diff(sectors[order]) != 0]
+    return np.asarray(points[order[first]])
+
+
+class _Beams:
+    """Directions of a scanner's beams in the base's frame, which rarely change."""
+
+    def __init__(self) -> None:
+        self._key: Sequence[Any] = ()
+        self._ways: Array = np.empty((0, 2))
+
+    def ways(self, message: Any, mount: Transform) -> Array:
+        """X and y per m of each beam, shape (n, 2)."""
+        count = len(message.ranges)
+        start, step = float(message.angle_min), float(message.angle_increment)
+        key = (count, start, step, mount.rotation.tobytes())
+        if key != self._key:
+            angles = start + step * np.arange(count)
+            self._ways = (
+                np.column_stack((np.cos(angles), np.sin(angles))) @ mount.rotation[:2, :2].T
+            )
+            self._key = key
+        return self._ways
