@@ -2,8 +2,13 @@
 
 Time goes in periods of T seconds. In each period one acceleration a_k is chosen, the rate
 follows as v_k = v_{k-1} + a_k T and, for a position, x_k = x_{k-1} + v_k T. The acceleration may
-change by at most q = jerk * T per period and stay within A. So finite differences of published
-values are these very quantities, and bounds on them hold exactly, not up to a sampling error.
+change by at most q = jerk * T per period. Where |v| grows it stays within A, where |v| falls
+within D, where v changes its sign within both. So finite differences of published values are
+these very quantities, and bounds on them hold exactly, not up to a sampling error.
+
+A state is viable where the motion can go on for ever within these bounds. With D = A that is
+all that keep them. Else one that slows down is viable if it can come to rest without a change
+of sign, or if its acceleration may be kept through one: |a| <= min(A, D).
 
 Everything here is a closed form: no loop over the periods of a brake.
 """
@@ -12,6 +17,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import cast
 
 _GRAIN = 1e-10
 
@@ -22,22 +28,31 @@ class Rates:
 
     period: T, s. acceleration: A. quantum: q, the greatest change of acceleration per period.
     velocity: greatest rate of change of the value for a position, of the value for a velocity.
+    deceleration: D; None stands for A.
     """
 
     period: float
     velocity: float
     acceleration: float
     quantum: float
-    # Rate from which a ramp that begins with A leads to 0.
+    deceleration: float = cast(float, None)
+    # Within both bounds: for a period in which the rate changes its sign.
+    reversal: float = field(init=False)
+    symmetric: bool = field(init=False)
+    # Rate from which a ramp that begins with D leads to 0.
     landing: float = field(init=False)
     # Acceleration by which a command may be off without any limit showing it: what a value may
     # be moved by, in one period, to meet its target exactly.
     grain: float = field(init=False)
 
     def __post_init__(self) -> None:
-        least = min(self.quantum, self.acceleration, self.velocity / self.period)
+        if self.deceleration is None:
+            object.__setattr__(self, "deceleration", self.acceleration)
+        object.__setattr__(self, "reversal", min(self.acceleration, self.deceleration))
+        object.__setattr__(self, "symmetric", self.acceleration == self.deceleration)
+        least = min(self.quantum, self.reversal, self.velocity / self.period)
         object.__setattr__(self, "grain", _GRAIN * least)
-        object.__setattr__(self, "landing", self.gain(self.acceleration))
+        object.__setattr__(self, "landing", self.gain(self.deceleration))
 
     def gain(self, acceleration: float) -> float:
         """Rate gained from a period with this acceleration (>= 0) on, ramped down to 0 at once."""
@@ -56,16 +71,46 @@ class Rates:
         found = (size / self.period + 0.5 * q * n * (n + 1)) / (n + 1)
         return found if change >= 0.0 else -found
 
-    def window(self, acceleration: float) -> tuple[float, float]:
-        """Accelerations admissible after this one."""
-        low = max(acceleration - self.quantum, -self.acceleration)
-        high = min(acceleration + self.quantum, self.acceleration)
-        return min(low, self.acceleration), max(high, -self.acceleration)
+    def window(
+        self, acceleration: float, rate: float, stop: float | None = None
+    ) -> tuple[float, float]:
+        """Accelerations after which the state is viable, from a viable one.
+
+        stop: the one that would bring the rate to 0 without overshoot, where braking is planned
+        with other rates than these.
+        """
+        below = above = self.acceleration
+        if not self.symmetric and rate != 0.0:
+            size = abs(self.acceleration_for(rate) if stop is None else stop)
+            falling = max(self.reversal, min(size, self.deceleration))
+            if rate > 0.0:
+                below = falling
+            else:
+                above = falling
+        low = max(acceleration - self.quantum, -below)
+        high = min(acceleration + self.quantum, above)
+        return min(low, above), max(high, -below)
+
+    def viable(self, rate: float, acceleration: float) -> bool:
+        """Whether the motion can go on from here within the bounds of acceleration and jerk."""
+        size = abs(acceleration)
+        if self.symmetric or size <= self.reversal:
+            return size <= self.acceleration
+        if rate * acceleration >= 0.0:
+            return size <= self.acceleration
+        return size <= self.deceleration and (rate + self.drift(acceleration)) * rate >= 0.0
+
+    def bound(self, before: float, after: float) -> float:
+        """Greatest acceleration of a period that takes the rate from `before` to `after`."""
+        if before * after < 0.0:
+            return self.reversal
+        return self.acceleration if abs(after) >= abs(before) else self.deceleration
 
     def brake(self, rate: float, acceleration: float) -> float:
         """Acceleration of the next period that brings the rate to 0 soonest, without overshoot."""
-        low, high = self.window(acceleration)
-        return min(max(self.acceleration_for(-rate), low), high)
+        wanted = self.acceleration_for(-rate)
+        low, high = self.window(acceleration, rate, wanted)
+        return min(max(wanted, low), high)
 
     def drift(self, acceleration: float) -> float:
         """Further change of rate that cannot be avoided after a period with `acceleration`."""
@@ -86,9 +131,9 @@ class Rates:
 
     def _stop_forward(self, v: float, a: float) -> float:
         # The rate that is left once the acceleration has come down to 0 is positive: first the
-        # acceleration falls by q in each of k periods, then it stays at -A for m periods, and
+        # acceleration falls by q in each of k periods, then it stays at -D for m periods, and
         # then it rises by q per period so that rate and acceleration reach 0 together.
-        t, q, top = self.period, self.quantum, self.acceleration
+        t, q, top = self.period, self.quantum, self.deceleration
         k = self._falling_periods(v, a)
         x = t * (k * v + t * (0.5 * a * k * (k + 1) - q * k * (k + 1) * (k + 2) / 6.0))
         v += t * (k * a - 0.5 * q * k * (k + 1))
@@ -105,7 +150,7 @@ class Rates:
     def _falling_periods(self, v: float, a: float) -> int:
         # With `gain` taken as a parabola the count is a square root; it is exact at whole
         # multiples of q, so the true condition is met there or one beside.
-        t, q, top = self.period, self.quantum, self.acceleration
+        t, q, top = self.period, self.quantum, self.deceleration
         square = q * (v / t - 0.5 * a) + 0.5 * a * a
         peak = min(top, math.sqrt(square)) if square > 0.0 else 0.0
         k = max(0, int((a + peak) / q))
@@ -122,7 +167,7 @@ class Rates:
         deceleration = k * q - a
         if deceleration <= 0.0:
             return True
-        if deceleration > self.acceleration:
+        if deceleration > self.deceleration:
             return False
         n = int(deceleration / q)
         gain = (n + 1) * deceleration - 0.5 * q * n * (n + 1)

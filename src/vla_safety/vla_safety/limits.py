@@ -26,10 +26,12 @@ import numpy as np
 import numpy.typing as npt
 
 from vla_contract.action_space import ActionSpace, Dimension
-from vla_safety.axes import Axis, Limit, LimitViolation, VelocityAxis, make_axis
-from vla_safety.boundaries import Boundary
+from vla_safety.axes import Limit, LimitViolation, make_rates
+from vla_safety.boundaries import Boundary, BoundaryKeeper
 from vla_safety.braking import Rates
-from vla_safety.norms import SpeedCap
+from vla_safety.norms import NormGroup, SpeedCap, norms_of
+from vla_safety.position_axis import PositionAxis
+from vla_safety.velocity_axis import VelocityAxis
 
 __all__ = [
     "Array",
@@ -67,7 +69,14 @@ class MotionLimiter:
         self.period = space.period if period is None else period
         if not (math.isfinite(self.period) and self.period > 0.0):
             raise ValueError(f"period is {self.period!r} s; accepted: a finite number above 0")
-        self._axes = tuple(make_axis(dimension, self.period) for dimension in space.dimensions)
+        self._axes = tuple(_make_axis(dimension, self.period) for dimension in space.dimensions)
+        self._velocities = tuple(
+            axis if isinstance(axis, VelocityAxis) else None for axis in self._axes
+        )
+        self._groups = tuple(
+            NormGroup(norm, [axis for i in norm.indices if (axis := self._velocities[i])])
+            for norm in norms_of(space)
+        )
 
     def reset(self, values: npt.ArrayLike | None = None) -> None:
         """Forget the motion so far and start with no acceleration.
@@ -110,10 +119,20 @@ class MotionLimiter:
             [None] * len(self._axes) if requested is None else self._row(requested)
         )
         violations: list[LimitViolation] = []
-        safe = [
-            axis.advance(request, emergency, speed_scale, violations)
-            for axis, request in zip(self._axes, row, strict=True)
-        ]
+        for axis, request in zip(self._axes, row, strict=True):
+            if isinstance(axis, PositionAxis):
+                axis.advance(request, emergency, speed_scale, violations)
+            else:
+                axis.begin(request, emergency, speed_scale, violations)
+        for group in self._groups:
+            cap = speed_cap if group.norm.name == "linear" else None
+            group.share(speed_scale, cap, bool(boundaries), violations)
+        if boundaries:
+            BoundaryKeeper(self._velocities).keep(boundaries, violations)
+        for moved in self._velocities:
+            if moved is not None:
+                moved.finish(violations)
+        safe = [axis.value for axis in self._axes]
         in_emergency = any(axis.in_emergency for axis in self._axes)
         return LimitedStep(np.array(safe), tuple(violations), in_emergency)
 
@@ -146,6 +165,12 @@ class MotionLimiter:
         return row.tolist()
 
 
+def _make_axis(dimension: Dimension, period: float) -> VelocityAxis | PositionAxis:
+    if dimension.kind.is_velocity:
+        return VelocityAxis(dimension, period)
+    return PositionAxis(dimension, period)
+
+
 def braking_time(dimension: Dimension, period: float) -> float:
     """Longest time that the emergency set takes to bring the dimension to rest, s.
 
@@ -153,16 +178,19 @@ def braking_time(dimension: Dimension, period: float) -> float:
     peak at its limit; the later the acceleration must be taken back, the longer it takes. One
     period is added for the states between those that are tried.
     """
-    axis: Axis = make_axis(dimension, period)
+    normal, emergency = (
+        make_rates(dimension.normal, period),
+        make_rates(dimension.emergency, period),
+    )
     top = dimension.normal.velocity
     if dimension.kind.is_velocity:
         top = min(top, max(-dimension.low, dimension.high))
-    most = min(axis.normal.acceleration, axis.normal.acceleration_for(top))
+    most = min(normal.acceleration, normal.acceleration_for(top))
     periods = 0
     for share in range(_SHARES + 1):
         acceleration = most * share / _SHARES
-        rate = top - axis.normal.drift(acceleration)
-        periods = max(periods, _periods_to_rest(axis.emergency, rate, acceleration))
+        rate = top - normal.drift(acceleration)
+        periods = max(periods, _periods_to_rest(emergency, rate, acceleration))
     return (periods + 1) * period
 
 

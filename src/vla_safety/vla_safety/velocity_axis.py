@@ -1,0 +1,148 @@
+"""A dimension whose value is a velocity. Free of ROS."""
+
+from __future__ import annotations
+
+import math
+
+from vla_safety.axes import Axis, LimitViolation
+from vla_safety.braking import Rates
+
+
+class VelocityAxis(Axis):
+    """A dimension whose value is a velocity: at rest at 0, stops by going there.
+
+    A period is decided in steps, so that several axes can share what they may do together:
+    `begin`, `aim` (unless the group decides), `choose`, `take` where less than that is to be
+    done, and `finish`. Between them: target, what may be reached; chosen, next: the acceleration
+    and the velocity of this period; asked: a request is followed; overruled: something else than
+    this axis's own limits keeps it from its target.
+    """
+
+    # True while a norm with other axes is in force.
+    shared = False
+
+    def reset(self, value: float | None) -> None:
+        """Start at this velocity with no acceleration."""
+        super().reset(value)
+        self.rate = self.value
+        self._reference = self.value
+        self._slope = 0.0
+        # Of the period that is being decided.
+        self._low = self._high = self.target = self.chosen = self.next = 0.0
+        self.asked = self.overruled = False
+
+    def hold_target(self, emergency: bool = False) -> float:
+        """0."""
+        return 0.0
+
+    @property
+    def at_rest(self) -> bool:
+        """The last command was 0."""
+        return self.value == 0.0
+
+    def _viable(self, rates: Rates, top: float) -> bool:
+        if not rates.viable(self.value, self.acceleration):
+            return False
+        peak = self.value + rates.drift(self.acceleration)
+        if not max(self.dimension.low, -top) <= peak <= min(self.dimension.high, top):
+            return False
+        # A norm leaves no room for a higher peak than that of the set in force.
+        return not self.shared or abs(peak) <= self.peak(self.value, self.acceleration)
+
+    def peak(self, rate: float, acceleration: float) -> float:
+        """Greatest speed that cannot be avoided from a state, with the set in force."""
+        rates, speed = self.rates, abs(rate)
+        if -rates.quantum <= acceleration <= rates.quantum:
+            return speed
+        return max(speed, abs(rate + rates.drift(acceleration)))
+
+    def begin(
+        self,
+        request: float | None,
+        emergency: bool,
+        scale: float,
+        violations: list[LimitViolation],
+    ) -> None:
+        """Start a period; arguments as those of `admit`. Sets `target`, what may be reached."""
+        request = self.admit(request, emergency, scale, violations)
+        rates = self.rates
+        top = rates.velocity * scale
+        self._low, self._high = max(self.dimension.low, -top), min(self.dimension.high, top)
+        self.asked, self.overruled = request is not None, False
+        self.target = 0.0
+        if request is not None:
+            self.target = self._clip(request, violations)
+            if abs(self.target) > top:
+                violations.append(self._too_fast(self.target, rates, top))
+                self.target = math.copysign(top, self.target)
+
+    def aim(self) -> float:
+        """Velocity to level off at, to follow the target; once in each period.
+
+        The one at which the request would level off, were its acceleration taken back at once,
+        lets a request pass that keeps the limits by itself.
+        """
+        return min(max(self.target + self._lead(self.target, self.rates), self._low), self._high)
+
+    def choose(self, aim: float) -> None:
+        """Set `chosen`, the acceleration of this period, and `next`, its velocity."""
+        low, high = self.rates.window(self.acceleration, self.value)
+        self.take(min(max(self.rates.acceleration_for(aim - self.value), low), high))
+
+    def take(self, acceleration: float) -> None:
+        """Choose an acceleration, one that `choose` or the brake allows, or between the two."""
+        t, rates, dimension = self.period, self.rates, self.dimension
+        value = min(max(self.value + acceleration * t, dimension.low), dimension.high)
+        if abs(value - self.target) <= rates.grain * t:
+            value = self.target
+        elif not rates.symmetric and abs(value) <= rates.grain * t:
+            value = 0.0
+        self.chosen, self.next = acceleration, value
+
+    def finish(self, violations: list[LimitViolation]) -> float:
+        """Move by the period; returns the new velocity."""
+        v, t = self.value, self.period
+        if self.asked and not self.overruled and self.next != self.target:
+            violations.append(self._too_abrupt(self.chosen, (self.target - v) / t, self.rates))
+        self.acceleration = (self.next - v) / t
+        self.value = self.rate = self.next
+        return self.value
+
+    def brake(self) -> float:
+        """Acceleration that brings it to rest soonest."""
+        return self.rates.brake(self.value, self.acceleration)
+
+    def reach(self, acceleration: float) -> tuple[float, float]:
+        """Furthest displacements until rest, backwards (<= 0) and forwards, braking after this.
+
+        Of this period, with the acceleration, and all after it.
+        """
+        rates, t = self.rates, self.period
+        v = self.value + acceleration * t
+        x = v * t
+        if acceleration * v < 0.0 and v * (v + rates.drift(acceleration)) < 0.0:
+            return self._reach_turning(v, acceleration)
+        x += rates.stopping_distance(v, acceleration)
+        return (x, 0.0) if x < 0.0 else (0.0, x)
+
+    def _reach_turning(self, v: float, a: float) -> tuple[float, float]:
+        # On the way to rest it turns back; how far it comes until then counts too.
+        rates, t, forward = self.rates, self.period, v > 0.0
+        turn = v * t
+        end = turn + rates.stopping_distance(v, a)
+        while True:
+            a = rates.brake(v, a)
+            v += a * t
+            if (v > 0.0) != forward or v == 0.0:
+                return min(turn, end, 0.0), max(turn, end, 0.0)
+            turn += v * t
+
+    def _lead(self, target: float, rates: Rates) -> float:
+        slope = (target - self._reference) / self.period
+        smooth = (
+            self.asked
+            and abs(slope) <= rates.bound(self._reference, target) * (1.0 + 1e-9)
+            and abs(slope - self._slope) <= rates.quantum * (1.0 + 1e-9)
+        )
+        self._reference, self._slope = target, slope
+        return rates.drift(slope) if smooth else 0.0
