@@ -175,6 +175,7 @@ def test_other_encodings_and_padded_rows_become_rgb8(graph, encoding):
     channels = {"bgr8": 3, "rgba8": 4, "mono8": 1}[encoding]
     source = np.full((48, 64 * channels + 5), 7, np.uint8)
     source[:, : 64 * channels] = np.tile(np.arange(channels, dtype=np.uint8) * 50, 64)
+    source[24:40] += 100  # a picture of one colour would be refused
     message = graph.image(encoding=encoding, step=source.shape[1])
     message.data = array.array("B", source.tobytes())
     graph.robot()
@@ -189,7 +190,8 @@ def test_other_encodings_and_padded_rows_become_rgb8(graph, encoding):
     seen = graph.next_observation(
         lambda each: all(each.image_valid) and list(each.images[0].data[:3]) == wanted
     )
-    assert np.all(pixels(seen.images[0]) == wanted)
+    assert np.all(pixels(seen.images[0])[:6] == wanted)
+    assert np.all(pixels(seen.images[0])[6:10] == np.array(wanted) + 100)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ class CameraState(enum.Enum):
     WAITED_FOR = "waited for"  # within the start-up time
     LIVE = "live"
     MISSING = "missing"  # not one good image within the start-up time
-    DEAD = "dead"  # had good images
+    DEAD = "dead"  # had good images, and sends none now
+    FAILED = "failed"  # sends images, but bad ones
 
     @property
     def in_set(self) -> bool:
@@ -25,7 +26,8 @@ class CameraState(enum.Enum):
 class _Camera:
     state: CameraState
     last: float  # s, last good image, or the start
-    returning: bool = False
+    good: int = 0  # in a row, each within the timeout of the one before
+    bad: int = 0  # in a row
 
 
 @dataclass(frozen=True)
@@ -43,18 +45,28 @@ class Change:
 
 
 class CameraSet:
-    """Follows the cameras by the times of their good images, s on any one clock that rises.
+    """Follows the cameras by the times of their images, s on any one clock that rises.
 
-    timeout: s without a good image after which a camera is dead. It is live again at the second
-    good image within that time: one alone would make the set wait for the next.
+    timeout: s without a good image after which a camera is dead.
     startup_timeout: s that each camera has for its first one.
+    bad_images: so many bad ones in a row are a camera that has failed.
+    good_images: so many good ones in a row, each within the timeout, bring a camera back.
     """
 
     def __init__(
-        self, cameras: Sequence[str], timeout: float, startup_timeout: float, now: float
+        self,
+        cameras: Sequence[str],
+        timeout: float,
+        startup_timeout: float,
+        now: float,
+        *,
+        bad_images: int = 3,
+        good_images: int = 3,
     ) -> None:
         self._timeout = timeout
         self._startup = startup_timeout
+        self._bad_images = bad_images
+        self._good_images = good_images
         self._cameras = {name: _Camera(CameraState.WAITED_FOR, now) for name in cameras}
 
     @property
@@ -79,13 +91,23 @@ class CameraSet:
         """A good image of a camera came."""
         camera = self._cameras[name]
         recent = now - camera.last <= self._timeout
-        camera.last = now
+        camera.good = camera.good + 1 if recent and camera.good else 1
+        camera.last, camera.bad = now, 0
         if camera.state == CameraState.LIVE:
             return None
-        if camera.state == CameraState.DEAD and not (camera.returning and recent):
-            camera.returning = True
+        returning = camera.state in (CameraState.DEAD, CameraState.FAILED)
+        if returning and camera.good < self._good_images:
             return None
         return self._change(name, CameraState.LIVE)
+
+    def bad_image(self, name: str) -> Change | None:
+        """An image of a camera came that cannot be used."""
+        camera = self._cameras[name]
+        camera.bad += 1
+        camera.good = 0
+        if not camera.state.in_set or camera.bad < self._bad_images:
+            return None
+        return self._change(name, CameraState.FAILED)
 
     def check(self, now: float) -> list[Change]:
         """Find the cameras that have fallen silent."""
@@ -105,5 +127,5 @@ class CameraSet:
 
     def _change(self, name: str, after: CameraState) -> Change:
         camera = self._cameras[name]
-        before, camera.state, camera.returning = camera.state, after, False
+        before, camera.state, camera.good = camera.state, after, 0
         return Change(name, before, after)

@@ -8,6 +8,7 @@ import unicodedata
 from collections import deque
 from dataclasses import dataclass, replace
 
+from vla_perception.contradictions import Contradictions
 from vla_perception.vocabulary import Vocabulary
 
 _REMEMBERED_IDS = 1000
@@ -23,6 +24,7 @@ class Refusal(enum.Enum):
     TOO_LONG = "too long"
     CONTROL = "control characters"
     UNKNOWN_WORDS = "unknown words"
+    CONTRADICTORY = "contradictory"
     REPEATED_ID = "repeated id"
     TIME_LIMIT = "time limit"
 
@@ -83,10 +85,24 @@ def check_words(text: str, vocabulary: Vocabulary, min_known_fraction: float) ->
         return
     unknown = ", ".join(shown(word, 30) for word in vocabulary.unknown(text)[:8])
     message = f"I do not know {unknown or shown(text, 40)}"
+    raise CommandError(Refusal.UNKNOWN_WORDS, message + _offer(text, vocabulary))
+
+
+def check_sense(text: str, contradictions: Contradictions, vocabulary: Vocabulary) -> None:
+    """Refuse a text that contradicts itself.
+
+    Raises:
+        CommandError: CONTRADICTORY, saying what contradicts what, and offering commands.
+    """
+    found = contradictions.find(text)
+    if found:
+        message = f"I cannot follow {shown(text, 40)}: {found}"
+        raise CommandError(Refusal.CONTRADICTORY, message + _offer(text, vocabulary))
+
+
+def _offer(text: str, vocabulary: Vocabulary) -> str:
     offers = vocabulary.offers(text)
-    if offers:
-        message += "; I know: " + " | ".join(offers)
-    raise CommandError(Refusal.UNKNOWN_WORDS, message)
+    return "; I know: " + " | ".join(offers) if offers else ""
 
 
 @dataclass(frozen=True)

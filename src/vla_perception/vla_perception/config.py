@@ -6,6 +6,9 @@ import re
 from dataclasses import dataclass
 
 from vla_contract.parameters import Config, ParameterError, parameter
+from vla_perception.contradictions import NEGATIONS, OPPOSITE_ACTIONS, OPPOSITE_DIRECTIONS
+from vla_perception.contradictions import table as opposites
+from vla_perception.detectors import DetectorLimits
 
 _CAMERA_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
@@ -29,13 +32,80 @@ class CameraConfig(Config):
         0, "Height given to the policy; 0 with width 0: as it is.", "px", minimum=0, maximum=8192
     )
 
+    source_width: int = parameter(
+        0, "Width of its images as they come; 0: that of the first one.", "px", minimum=0,
+        maximum=8192,
+    )  # fmt: skip
+    source_height: int = parameter(
+        0, "Height of its images as they come; 0: that of the first one.", "px", minimum=0,
+        maximum=8192,
+    )  # fmt: skip
+    black_level: float = parameter(
+        6.0,
+        "An image of which 99 % is darker is black; 0: not looked for.",
+        "grey levels of 255",
+        minimum=0.0,
+        maximum=255.0,
+    )
+    saturated_share: float = parameter(
+        0.9,
+        "An image of which more is clipped (250 and above) is saturated; 0: not looked for.",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    uniform_deviation: float = parameter(
+        1.0,
+        "An image whose colours deviate less is uniform; 0: not looked for.",
+        "grey levels of 255",
+        minimum=0.0,
+        maximum=128.0,
+    )
+    constant_share: float = parameter(
+        0.3,
+        "An image whose lower part, so much of it, is one colour exactly came by half; "
+        "0: not looked for.",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    frozen_timeout: float = parameter(
+        1.0,
+        "The very same image for longer, while the robot moves, is frozen; 0: not looked for.",
+        "s",
+        minimum=0.0,
+        maximum=60.0,
+    )
+    frozen_motion: float = parameter(
+        0.02,
+        "Change of a joint or of the end effector's position that is motion for that.",
+        "rad or m",
+        minimum=0.0,
+        maximum=10.0,
+    )
+    frozen_at_rest: bool = parameter(
+        False, "The same image is frozen also where the robot rests (a sensor with noise)."
+    )
+
     def check(self) -> None:
         """Refuse a size of which only one side is given."""
-        if (self.width == 0) != (self.height == 0):
-            raise ParameterError(
-                f"parameters width and height are {self.width} and {self.height}; "
-                "accepted: both 0, or both above 0"
-            )
+        for width, height in (("width", "height"), ("source_width", "source_height")):
+            values = getattr(self, width), getattr(self, height)
+            if (values[0] == 0) != (values[1] == 0):
+                raise ParameterError(
+                    f"parameters {width} and {height} are {values[0]} and {values[1]}; "
+                    "accepted: both 0, or both above 0"
+                )
+
+    @property
+    def detectors(self) -> DetectorLimits:
+        """Limits of the detectors that look at one image."""
+        return DetectorLimits(
+            self.black_level,
+            self.saturated_share,
+            self.uniform_deviation,
+            self.constant_share,
+            self.source_width,
+            self.source_height,
+        )
 
     def topic_of(self, camera: str) -> str:
         """The topic, given or by default."""
@@ -62,6 +132,40 @@ class PerceptionConfig(Config):
         "s",
         minimum=0.02,
         maximum=60.0,
+    )
+    bad_images: int = parameter(
+        3,
+        "A camera with so many bad images in a row is left out at once.",
+        minimum=1,
+        maximum=1000,
+    )
+    good_images: int = parameter(
+        3,
+        "A camera that was left out is taken in again after so many good images in a row.",
+        minimum=1,
+        maximum=1000,
+    )
+    max_image_age: float = parameter(
+        1.0,
+        "An image whose stamp is older at its arrival is refused (not in lock-step).",
+        "s",
+        minimum=0.01,
+        maximum=60.0,
+    )
+    max_image_rate: float = parameter(
+        100.0,
+        "Images of one camera looked at in a second; more are dropped. 0: any (not in lock-step).",
+        "Hz",
+        minimum=0.0,
+        maximum=10000.0,
+    )
+    feature_hold: float = parameter(
+        0.3,
+        "Age up to which the last good images stand in for those that do not come; "
+        "0: never (not in lock-step).",
+        "s",
+        minimum=0.0,
+        maximum=10.0,
     )
     startup_timeout: float = parameter(
         5.0, "Time that the inputs have for their first message.", "s", minimum=0.1, maximum=600.0
@@ -111,6 +215,21 @@ class PerceptionConfig(Config):
         maximum=1.0,
         runtime=True,
     )
+    negations: tuple[str, ...] = parameter(
+        NEGATIONS,
+        "Words that turn a command round; the policy would do what it is told not to.",
+        runtime=True,
+    )
+    opposite_actions: tuple[str, ...] = parameter(
+        OPPOSITE_ACTIONS,
+        "Actions that contradict each other in one command: forms of one|forms of the other.",
+        runtime=True,
+    )
+    opposite_directions: tuple[str, ...] = parameter(
+        OPPOSITE_DIRECTIONS,
+        "Directions that contradict each other, but as `from left to right` or `the left block`.",
+        runtime=True,
+    )
     execution_timeout: float = parameter(
         10.0,
         "A goal fails when neither policy nor safety node serves it for this long.",
@@ -125,6 +244,13 @@ class PerceptionConfig(Config):
         "s",
         minimum=0.1,
         maximum=600.0,
+        runtime=True,
+    )
+    diagnostics_count: int = parameter(
+        3,
+        "Diagnostics say error once a fault has been one in so many reports (5 Hz) in a row.",
+        minimum=1,
+        maximum=1000,
         runtime=True,
     )
     lock_step: bool = parameter(
@@ -146,3 +272,8 @@ class PerceptionConfig(Config):
             raise ParameterError(
                 f"parameter stop_words is {list(self.stop_words)}; accepted: words"
             )
+        for name in ("opposite_actions", "opposite_directions"):
+            try:
+                opposites(getattr(self, name))
+            except ValueError as error:
+                raise ParameterError(f"parameter {name} has {error}") from error

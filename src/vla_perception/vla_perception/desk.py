@@ -17,11 +17,14 @@ from vla_perception.commands import (
     End,
     HeldCommand,
     Refusal,
+    check_sense,
     check_words,
     clean,
     shown,
 )
 from vla_perception.config import PerceptionConfig
+from vla_perception.contradictions import Contradictions
+from vla_perception.contradictions import table as opposites
 from vla_perception.execution import Execution, ExecutionResult, Outcome, Phase, check_time_limit
 from vla_perception.vocabulary import Vocabulary
 
@@ -208,6 +211,7 @@ class CommandDesk:
     def _give(self, utterance: Utterance, moment: Moment) -> HeldCommand:
         text = clean(utterance.text, self.config.max_command_length)
         check_words(text, self._vocabulary, self.config.min_known_fraction)
+        check_sense(text, self._contradictions(), self._vocabulary)
         try:
             limit = check_time_limit(
                 utterance.limit, self.config.command_timeout, LONGEST_TIME_LIMIT
@@ -221,6 +225,15 @@ class CommandDesk:
             wall=moment.wall,
             command_id=utterance.command_id,
             given=utterance.given,
+        )
+
+    def _contradictions(self) -> Contradictions:
+        config = self.config
+        return Contradictions(
+            frozenset(config.negations),
+            opposites(config.opposite_actions),
+            opposites(config.opposite_directions),
+            self._vocabulary.wordings,
         )
 
     def _refuse(

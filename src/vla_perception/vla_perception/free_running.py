@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from rclpy.node import Node
@@ -10,6 +11,7 @@ from vla_perception.config import PerceptionConfig
 from vla_perception.conversions import Frame
 from vla_perception.faults import Level
 from vla_perception.health import Finding
+from vla_perception.image_hold import ImageHold
 from vla_perception.matcher import Matcher
 from vla_perception.observer import SECOND, ObservedSet, Observer
 from vla_perception.states import StateBuffer
@@ -22,6 +24,8 @@ class FreeRunningObserver(Observer):
         self._slop = int(config.slop * SECOND)
         self._matcher = Matcher(config.queue_size, config.slop, kwargs["drops"])
         self._buffers: dict[str, StateBuffer[Any]] = {}
+        self._hold: ImageHold[dict[str, Frame]] = ImageHold(config.feature_hold)
+        self.repeated = 0  # sets that stood in for new ones
         self._apart: dict[str, float] = {}  # s from the image to a state that is too far from it
         super().__init__(node, config, *args, **kwargs)
         self._buffers = {name: StateBuffer(self._slop + 2 * SECOND) for name in self.states}
@@ -33,6 +37,7 @@ class FreeRunningObserver(Observer):
     def forget(self) -> None:
         """The clock jumped back: stamps seen so far mean nothing."""
         super().forget()
+        self._hold.forget()
         for buffer in self._buffers.values():
             buffer.clear()
 
@@ -49,20 +54,45 @@ class FreeRunningObserver(Observer):
         ]
         return findings
 
+    def supervise(self) -> None:
+        """Find inputs that have fallen silent, and let the last images stand in for new ones."""
+        super().supervise()
+        repeated = self._hold.repeat(self._time(), self._now())
+        if repeated is not None:
+            frames, stamp = repeated
+            self.repeated += 1
+            states = {state: self._newest(state) for state in self._buffers}
+            self._emit(ObservedSet(stamp, frames, states, time.perf_counter()))
+
+    def values(self) -> dict[str, Any]:
+        """Named values for diagnostics, and how often images were repeated."""
+        return {**super().values(), "repeated_sets": self.repeated}
+
+    def _holding(self) -> bool:
+        return self._hold.overdue(self._time()) and self._hold.holds(self._now())
+
     def _on_frame(self, name: str, stamp: int, frame: Frame | None) -> None:
-        if frame is None:
+        if frame is None or not self._moving(frame):
+            self._bad_image(name)
             return
-        change = self.set.image(name, self._time())
-        if change is not None:
-            self._changed(change)
+        self._good_image(name)
         for frames in self._matcher.add(frame):
             oldest = min(each.stamp for each in frames.values())
             states = {state: self._nearest(state, oldest) for state in self._buffers}
-            self._emit(ObservedSet(oldest, frames, states, self.inputs[name].received))
+            self._take(ObservedSet(oldest, frames, states, self.inputs[name].received))
+
+    def _take(self, seen: ObservedSet) -> None:
+        whole = all(name in seen.frames for name in self._required)
+        if whole:
+            self._hold.new(seen.frames, seen.stamp, self._time())
+        elif self._hold.holds(self._now()):
+            return  # the last set that has the required camera stands in
+        self._emit(seen)
 
     def _on_state(self, name: str, stamp: int, message: Any | None) -> None:
         if message is not None:
             self._state_times[name] = self._time()
+            self._note_positions(name, message)
             self._buffers[name].add(stamp, message)
 
     def _nearest(self, name: str, stamp: int) -> Any | None:
@@ -72,5 +102,10 @@ class FreeRunningObserver(Observer):
         if message is None and offset is not None:
             self._apart[name] = offset * 1e-9
         # An old state may be near an old image; it must also be alive.
-        alive = self._time() - self._state_times[name] <= self.config.state_timeout
-        return message if alive else None
+        return message if self._alive(name) else None
+
+    def _newest(self, name: str) -> Any | None:
+        return self._buffers[name].newest() if self._alive(name) else None
+
+    def _alive(self, name: str) -> bool:
+        return self._time() - self._state_times[name] <= self.config.state_timeout

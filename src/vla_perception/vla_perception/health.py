@@ -9,6 +9,13 @@ from vla_perception.camera_set import CameraSet, CameraState
 from vla_perception.faults import Level
 
 Finding = tuple[Level, str]
+_NOTHING = {
+    CameraState.WAITED_FOR: "no image",
+    CameraState.MISSING: "no image",
+    CameraState.LIVE: "no image",
+    CameraState.DEAD: "no more images",
+    CameraState.FAILED: "no good image",
+}
 RECENT = 1.0  # s; a refused message is a finding for this long
 NEVER = float("inf")
 OLD = 1.0  # s; a stamp this far behind the clock is not of this clock
@@ -31,32 +38,38 @@ def camera_findings(
     reports: Sequence[InputReport],
     required: Sequence[str],
     now: float,
+    *,
+    holding: bool = False,
 ) -> list[Finding]:
     """Cameras that give nothing, or rubbish.
 
     Args:
         reports: of every camera. required: cameras without which the robot holds.
         now: s, as CameraSet's.
+        holding: the last good images stand in for what is missing: nothing is an error yet.
     """
     findings: list[Finding] = []
+    error = Level.WARN if holding else Level.ERROR
+    if holding:
+        findings.append((Level.WARN, "no new set of images; the last good one stands in for it"))
     for report in reports:
         state = cameras.state(report.name)
-        if state in (CameraState.MISSING, CameraState.DEAD):
-            level = Level.ERROR if report.name in required else Level.WARN
+        if state in (CameraState.MISSING, CameraState.DEAD, CameraState.FAILED):
+            level = error if report.name in required else Level.WARN
             findings.append((level, camera_line(cameras, report, now)))
         elif report.refused < RECENT:
             findings.append((Level.WARN, f"camera {report.last_refusal}"))
         elif state == CameraState.WAITED_FOR:
             findings.append((Level.WARN, camera_line(cameras, report, now)))
     if not cameras.members:
-        findings.append((Level.ERROR, "no camera is left"))
+        findings.append((error, "no camera is left"))
     return findings
 
 
 def camera_line(cameras: CameraSet, report: InputReport, now: float) -> str:
     """The one clear line about a camera that gives nothing."""
     silence = cameras.silence(report.name, now)
-    what = "no more images" if cameras.state(report.name) == CameraState.DEAD else "no image"
+    what = _NOTHING[cameras.state(report.name)]
     line = f"camera {report.name}: {what} on {report.topic} for {silence:.1f} s"
     if report.refused < silence and report.last_refusal:
         return f"{line}; what comes is refused: {report.last_refusal}"

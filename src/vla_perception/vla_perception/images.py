@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from vla_contract.images import Image
+from vla_perception.jpeg_warnings import Listener
 from vla_perception.streams import Drop, Refused
 
 # Bytes per pixel of the encodings that can become rgb8. Depth images cannot.
@@ -27,6 +28,7 @@ MAX_PIXELS = 8192 * 8192
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _PNG_END = b"IEND\xaeB`\x82"
+_LISTENER = Listener()
 
 
 def check_raw(encoding: str, height: int, width: int, step: int, length: int) -> None:
@@ -75,14 +77,17 @@ def decode(data: Any) -> Image:
         bgr, uint8, shape (H, W, 3).
 
     Raises:
-        Refused: empty, neither JPEG nor PNG, truncated or corrupt.
+        Refused: empty, neither JPEG nor PNG, truncated, corrupt, or damaged as libjpeg finds.
     """
     _check_complete(data)
+    content = np.frombuffer(data, dtype=np.uint8)
     # Never as the file says (16 bit, alpha): always three channels of 8 bit.
     try:
-        pixels = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR)
+        pixels, warning = _LISTENER.run(lambda: cv2.imdecode(content, cv2.IMREAD_COLOR))
     except cv2.error as error:
         raise Refused(Drop.CORRUPT, f"cannot be decoded: {error.err}") from error
+    if warning:
+        raise Refused(Drop.CORRUPT, f"damaged: {warning[:100]}")
     if pixels is None or pixels.size == 0:
         raise Refused(Drop.CORRUPT, f"{len(data)} bytes cannot be decoded")
     return np.asarray(pixels, dtype=np.uint8)

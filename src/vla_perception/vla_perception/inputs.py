@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Any
 
 from rclpy.node import Node
@@ -16,7 +17,9 @@ from vla_contract.stamps import to_nanoseconds, to_time
 from vla_perception import images
 from vla_perception.config import CameraConfig
 from vla_perception.conversions import Frame, raw_pixels
+from vla_perception.detectors import ContentCheck, Defect
 from vla_perception.health import NEVER, InputReport
+from vla_perception.rate_gate import RateGate
 from vla_perception.streams import Drop, DropCounter, Refused, StampGate
 
 
@@ -26,6 +29,7 @@ class Input:
     name: for people and counts. now: ns, node clock. time: s, by which silence is
     measured. on_message(stamp in ns, value): value is
     what `convert` made of the message, None where it was refused but its stamp is good.
+    max_age: s, of a stamp at its arrival. rate: bounds how many messages are looked at.
     """
 
     def __init__(
@@ -43,6 +47,8 @@ class Input:
         now: Callable[[], int],
         time: Callable[[], float],
         mend_zero_stamps: bool = True,
+        max_age: float = math.inf,
+        rate: RateGate | None = None,
     ) -> None:
         self.name = name
         self.last_refusal = ""
@@ -54,6 +60,8 @@ class Input:
         self._now = now
         self._time = time
         self._mend = mend_zero_stamps
+        self._max_age = max_age
+        self._rate = rate or RateGate(0.0, 1)
         self._qos = qos
         self._type = message_type
         self.refused_at = -NEVER  # s, `time`
@@ -108,6 +116,9 @@ class Input:
         return f"{package}/{kind}/{self._type.__name__}"
 
     def _receive(self, message: Any) -> None:
+        if not self._rate.passes(monotonic()):
+            self._refused(Refused(Drop.TOO_FAST, "it comes too fast; some of it is dropped"))
+            return
         self.received = perf_counter()
         now = self._now()
         stamp = to_nanoseconds(message.header.stamp)
@@ -122,14 +133,25 @@ class Input:
         except Refused as error:
             self._refused(error)
             return
+        self._on_message(stamp, self._value(message, stamp, now))
+
+    def _value(self, message: Any, stamp: int, now: int) -> Any | None:
+        self.age = (now - stamp) * 1e-9
         try:
-            value = self._convert(message, stamp)
+            if self.age > self._max_age:
+                raise Refused(
+                    Drop.TOO_OLD,
+                    f"too old: its stamp is {self.age:.1f} s behind the clock; accepted: up to "
+                    f"{self._max_age:g} s",
+                )
+            return self._convert(message, stamp)
         except Refused as error:
             self._refused(error)
-            value = None
-        else:
-            self.age = (now - stamp) * 1e-9
-        self._on_message(stamp, value)
+            return None
+
+    def refuse(self, defect: Defect) -> None:
+        """Note what was found wrong with a message after it was handed on."""
+        self._refused(Refused(defect.reason, defect.text))
 
     def _refused(self, error: Refused) -> None:
         self.refused_at = self._time()
@@ -151,12 +173,20 @@ def camera_input(
     if config.reliable:
         qos.reliability = ReliabilityPolicy.RELIABLE
 
+    content = ContentCheck(config.detectors)
+
+    def checked(frame: Frame) -> Frame:
+        defect = content.check(frame.pixels)
+        if defect is not None:
+            raise Refused(defect.reason, defect.text)
+        return frame
+
     def from_raw(message: ImageMessage, stamp: int) -> Frame:
         pixels, bgr = raw_pixels(message)
-        return Frame(name, stamp, message.header, pixels, bgr, message)
+        return checked(Frame(name, stamp, message.header, pixels, bgr, message))
 
     def from_compressed(message: CompressedImage, stamp: int) -> Frame:
-        return Frame(name, stamp, message.header, images.decode(message.data), True)
+        return checked(Frame(name, stamp, message.header, images.decode(message.data), True))
 
     message_type = CompressedImage if config.compressed else ImageMessage
     convert = from_compressed if config.compressed else from_raw

@@ -42,6 +42,11 @@ from vla_perception.vocabulary import Vocabulary
 SUPERVISION_PERIOD = 0.05  # s
 REPORT_PERIOD = 0.2  # s, of faults and of feedback
 GRAPH_PERIOD = 1.0  # s, between two looks at who publishes what
+DIAGNOSTIC_LEVELS = {
+    Level.OK: DiagnosticStatus.OK,
+    Level.WARN: DiagnosticStatus.WARN,
+    Level.ERROR: DiagnosticStatus.ERROR,
+}
 
 
 class Perception(GraphNode[PerceptionConfig]):
@@ -292,11 +297,9 @@ class Perception(GraphNode[PerceptionConfig]):
     def diagnose(self) -> Diagnosis:
         """The worst fault, the drops by reason, and how long an observation takes."""
         worst = self._faults.worst()
-        level = {
-            Level.OK: DiagnosticStatus.OK,
-            Level.WARN: DiagnosticStatus.WARN,
-            Level.ERROR: DiagnosticStatus.ERROR,
-        }[worst.level]
+        level = DIAGNOSTIC_LEVELS[worst.level]
+        if self._faults.errors_in_a_row < self.config.diagnostics_count:
+            level = min(level, DiagnosticStatus.WARN)
         command = self._desk.hold.current
         values: dict[str, Any] = {
             "observations": self._sequence,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +16,10 @@ from vla_perception import health
 from vla_perception.camera_set import CameraSet, CameraState, Change
 from vla_perception.config import CameraConfig, PerceptionConfig
 from vla_perception.conversions import Frame, check_pose
+from vla_perception.frozen import FrozenWatch
 from vla_perception.health import NEVER, Finding
 from vla_perception.inputs import Input, camera_input
+from vla_perception.rate_gate import RateGate
 from vla_perception.streams import DropCounter, StampGate, check_joint_state
 
 SECOND = 1_000_000_000
@@ -62,6 +64,13 @@ class Observer:
         self._required = [name for name, camera in cameras.items() if camera.required]
         self._started = self._time()
         self.set = self._new_set()
+        self._frozen = {
+            name: FrozenWatch(
+                camera.frozen_timeout, camera.frozen_motion, at_rest=camera.frozen_at_rest
+            )
+            for name, camera in cameras.items()
+        }
+        self._positions: dict[str, Sequence[float]] = {}  # newest, by topic; rad or m
         self.inputs = {name: self._camera(name, camera) for name, camera in cameras.items()}
         self.states = self._state_types()
         self._state_times = dict.fromkeys(self.states, -NEVER)
@@ -82,6 +91,10 @@ class Observer:
     def _members_changed(self) -> None:
         """The set of cameras that are alive is another one."""
 
+    def _holding(self) -> bool:
+        """The last good images stand in for those that are missing."""
+        return False
+
     # What the node calls.
 
     def restart(self) -> None:
@@ -95,6 +108,8 @@ class Observer:
         """The clock jumped back: stamps seen so far mean nothing."""
         for each in self.inputs.values():
             each.reset()
+        for watch in self._frozen.values():
+            watch.reset()
         self._members_changed()
 
     def supervise(self) -> None:
@@ -115,7 +130,9 @@ class Observer:
     def camera_findings(self) -> list[Finding]:
         """What is wrong with the cameras."""
         reports = [self.inputs[name].report() for name in self.cameras]
-        return health.camera_findings(self.set, reports, self._required, self._time())
+        return health.camera_findings(
+            self.set, reports, self._required, self._time(), holding=self._holding()
+        )
 
     def state_findings(self) -> list[Finding]:
         """What is wrong with the robot's state."""
@@ -144,7 +161,12 @@ class Observer:
     def _new_set(self) -> CameraSet:
         config = self.config
         return CameraSet(
-            tuple(self.cameras), config.camera_timeout, config.startup_timeout, self._started
+            tuple(self.cameras),
+            config.camera_timeout,
+            config.startup_timeout,
+            self._started,
+            bad_images=config.bad_images,
+            good_images=config.good_images,
         )
 
     def _options(self, name: str, on_message: Callable[..., None]) -> dict[str, Any]:
@@ -161,7 +183,11 @@ class Observer:
 
     def _camera(self, name: str, camera: CameraConfig) -> Input:
         options = self._options(name, self._on_frame)
-        return camera_input(self._node, name, camera, lock_step=self.config.lock_step, **options)
+        lock_step = self.config.lock_step
+        if not lock_step:
+            options["max_age"] = self.config.max_image_age
+            options["rate"] = RateGate(self.config.max_image_rate, self.config.queue_size)
+        return camera_input(self._node, name, camera, lock_step=lock_step, **options)
 
     def _state(self, name: str) -> Input:
         message_type, convert = self.states[name]
@@ -187,8 +213,33 @@ class Observer:
             states[topics.END_EFFECTOR_POSE] = (PoseStamped, pose)
         return states
 
+    def _moving(self, frame: Frame) -> bool:
+        """The camera is not frozen; where it is, that is counted."""
+        watch = self._frozen[frame.camera]
+        defect = watch.check(frame.pixels, self._time(), self._positions)
+        if defect is not None:
+            self.inputs[frame.camera].refuse(defect)
+        return defect is None
+
+    def _bad_image(self, name: str) -> None:
+        change = self.set.bad_image(name)
+        if change is not None:
+            self._changed(change)
+
+    def _good_image(self, name: str) -> None:
+        change = self.set.image(name, self._time())
+        if change is not None:
+            self._changed(change)
+
+    def _note_positions(self, name: str, message: Any) -> None:
+        if name == topics.JOINT_STATES:
+            self._positions[name] = message.position
+        else:
+            position = message.pose.position
+            self._positions[name] = (position.x, position.y, position.z)
+
     def _changed(self, change: Change) -> None:
-        if change.after in (CameraState.DEAD, CameraState.MISSING):
+        if change.after in (CameraState.DEAD, CameraState.MISSING, CameraState.FAILED):
             each = self.inputs[change.camera]
             each.look_at_graph()
             line = health.camera_line(self.set, each.report(), self._time())

@@ -23,6 +23,7 @@ class FaultReporter:
         self._publish = publish
         self._log = log
         self._board = FaultBoard()
+        self.errors_in_a_row = 0  # reports with an error
 
     def update(self, findings: dict[Kind, list[Finding]], now: int) -> None:
         """Set what is wrong now, and publish the kinds whose level changed. now: ns."""
@@ -35,6 +36,8 @@ class FaultReporter:
 
     def repeat(self, now: int) -> None:
         """Publish every level: a lost message hides nothing, and silence is a fault."""
+        error = self.worst().level == Level.ERROR
+        self.errors_in_a_row = self.errors_in_a_row + 1 if error else 0
         for kind in Kind:
             self._send(kind, now)
 

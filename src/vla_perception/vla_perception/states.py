@@ -47,6 +47,10 @@ class StateBuffer(Generic[Message]):
         index = self._nearest_index(stamp)
         return None if index is None else self._stamps[index] - stamp
 
+    def newest(self) -> Message | None:
+        """The last message; None where there is none."""
+        return self._messages[-1] if self._messages else None
+
     def clear(self) -> None:
         """Forget everything."""
         self._stamps.clear()

@@ -29,6 +29,14 @@ class Drop(enum.Enum):
     NOT_FINITE = "not_finite"
     INVALID = "invalid_message"
     STALE_TICK = "stale_tick"
+    TOO_OLD = "too_old"
+    TOO_FAST = "too_fast"
+    BLACK = "black"
+    SATURATED = "saturated"
+    UNIFORM = "uniform"
+    HALF = "half_image"
+    FROZEN = "frozen"
+    CHANGED_SIZE = "changed_size"
     COMMAND = "refused_command"
 
 

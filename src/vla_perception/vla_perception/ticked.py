@@ -54,20 +54,28 @@ class LockStepObserver(Observer):
         if complete is None:
             return
         now = self._time()
-        frames = {
-            name: frame for name in self.cameras if (frame := complete.inputs[name]) is not None
-        }
-        for name in frames:
-            change = self.set.image(name, now)
-            if change is not None:
-                self._changed(change)
         states = {name: complete.inputs[name] for name in self.states}
         for name, message in states.items():
             if message is not None:
                 self._state_times[name] = now
+                self._note_positions(name, message)
+        frames = self._good_frames(complete.inputs)
         self.supervise()
         received = max(each.received for each in self.inputs.values())
         self._emit(ObservedSet(complete.stamp, frames, states, received))
+
+    def _good_frames(self, inputs: dict[str, Any]) -> dict[str, Frame]:
+        """The frames of the cameras that are in the set, which these frames may change."""
+        frames = {}
+        for name in self.cameras:
+            frame: Frame | None = inputs[name]
+            if frame is None or not self._moving(frame):
+                self._bad_image(name)
+                continue
+            self._good_image(name)
+            if self.set.state(name).in_set:
+                frames[name] = frame
+        return frames
 
     def values(self) -> dict[str, Any]:
         """Named values for diagnostics, and what the present tick waits for."""

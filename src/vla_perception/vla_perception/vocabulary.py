@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -24,10 +25,12 @@ class Vocabulary:
 
     words: lower case; None: every word counts as known.
     commands: one wording of each task the policy was trained for.
+    wordings: task → all of them.
     """
 
     words: frozenset[str] | None = None
     commands: tuple[str, ...] = ()
+    wordings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @staticmethod
     def load(path: str) -> Vocabulary:
@@ -49,7 +52,8 @@ class Vocabulary:
         if len(words) <= _SPECIAL:
             raise VocabularyError(f"vocabulary {file}: no words after padding and unknown")
         known = frozenset(word.lower() for word in words[_SPECIAL:])
-        return Vocabulary(known, _commands(file.with_name("config.yaml")))
+        wordings = _wordings(file.with_name("config.yaml"))
+        return Vocabulary(known, tuple(texts[0] for texts in wordings.values()), wordings)
 
     def unknown(self, text: str) -> tuple[str, ...]:
         """Words of a text that the policy does not know, each once, in order."""
@@ -66,7 +70,7 @@ class Vocabulary:
         return sum(word in self.words for word in words) / len(words) if words else 0.0
 
     def offers(self, text: str, count: int = 5) -> tuple[str, ...]:
-        """Commands the policy knows, those most like the text first."""
+        """Commands the policy knows, those most like the text first; one of each task."""
 
         def likeness(command: str) -> float:
             return difflib.SequenceMatcher(None, text.lower()[:200], command.lower()).ratio()
@@ -74,18 +78,21 @@ class Vocabulary:
         return tuple(sorted(self.commands, key=likeness, reverse=True)[:count])
 
 
-def _commands(file: Path) -> tuple[str, ...]:
-    """First wording of each task; empty where the checkpoint lists none."""
+def _wordings(file: Path) -> dict[str, tuple[str, ...]]:
+    """The wordings of each task; empty where the checkpoint lists none."""
     if not file.is_file():
-        return ()
+        return {}
     try:
         data = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise VocabularyError(f"{file}: {' '.join(str(error).split())}") from error
     commands = data.get("commands") if isinstance(data, dict) else None
     if commands is None:
-        return ()
+        return {}
     if not isinstance(commands, dict):
         raise VocabularyError(f"{file}: commands is not a mapping of a task to its wordings")
-    wordings = [w if isinstance(w, list) else [w] for w in commands.values()]
-    return tuple(str(wording[0]) for wording in wordings if wording)
+    wordings = {
+        str(task): tuple(str(each) for each in (texts if isinstance(texts, list) else [texts]))
+        for task, texts in commands.items()
+    }
+    return {task: texts for task, texts in wordings.items() if texts}
