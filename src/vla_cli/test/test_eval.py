@@ -1,0 +1,45 @@
+import json
+
+import pytest
+
+from vla_cli.__main__ import main
+
+EPISODES = {"episodes": [{"task": "t", "success": True}, {"task": "t", "success": False}]}
+
+
+@pytest.fixture
+def run(tmp_path):
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps(EPISODES))
+    return path
+
+
+def test_a_file_becomes_a_table_json_and_a_page(run, tmp_path, capsys):
+    assert main(["eval", str(run), "--out", str(tmp_path / "out")]) == 0
+    assert "all.rate" in capsys.readouterr().out
+    written = json.loads((tmp_path / "out/evaluation.json").read_text())
+    assert written[0]["values"]["all"]["successes"] == 1
+    assert "success" in (tmp_path / "out/evaluation.html").read_text()
+    assert main(["eval", str(run), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == written
+
+
+def test_options_of_the_command_line_go_first(tmp_path, capsys):
+    path = tmp_path / "latency.json"
+    path.write_text(json.dumps([{"hop": "a", "latency": 0.03}]))
+    arguments = ["eval", str(path), "--kind", "latency", "--json", "--option"]
+    assert main([*arguments, "deadline=0.02"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["values"]["a"]["misses"] == 1
+    assert main([*arguments, "deadline"]) == 2
+    assert main([*arguments, "nonsense=1"]) == 2
+
+
+@pytest.mark.parametrize("arguments", [[], ["missing.json"], ["a.csv"]])
+def test_what_cannot_be_evaluated_is_one_line(arguments, capsys):
+    assert main(["eval", *arguments]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_the_kinds_are_listed(capsys):
+    assert main(["eval", "--kinds"]) == 0
+    assert "alignment" in capsys.readouterr().out

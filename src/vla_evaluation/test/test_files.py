@@ -1,0 +1,137 @@
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from vla_evaluation import files, kinds, report
+from vla_evaluation.errors import EvaluationError
+from vla_evaluation.files import Table
+
+# One small table of every kind.
+EXAMPLES = {
+    "classification": ([{"truth": "a", "predicted": "a"}], {}),
+    "detection": (
+        [
+            {
+                "truth_boxes": [[0, 0, 2, 2]],
+                "truth_labels": ["a"],
+                "predicted_boxes": [[1, 1, 3, 3]],
+                "predicted_labels": ["a"],
+            }
+        ],
+        {"threshold": 0.1},
+    ),
+    "segmentation": ([{"truth": [[0, 1]], "predicted": [[0, 1]]}], {}),
+    "command": ([{"intended": "open", "understood": "close"}], {}),
+    "grounding": (
+        [{"named": "a", "position": [0, 0], "found": "a", "found_position": [0, 0.01]}],
+        {"tolerance": 0.02},
+    ),
+    "coverage": ([{"text": "open it"}], {"vocabulary": ["open"]}),
+    "success": ([{"task": "t", "success": True}], {}),
+    "action": ([{"target": [0, 1], "predicted": [0, 2]}], {"names": ["x", "y"]}),
+    "trajectory": ([{"reference": [[0, 0], [1, 0]], "actual": [[0, 0], [1, 1]]}], {}),
+    "smoothness": ([{"velocity": [[0.0], [0.5], [1.0], [0.2]], "period": 0.1}], {}),
+    "seams": (
+        [
+            {"stamp": 0.0, "period": 0.1, "actions": [[0.0], [1.0], [2.0]], "since": 0.0},
+            {"stamp": 0.1, "period": 0.1, "actions": [[3.0], [4.0]], "since": 0.1},
+        ],
+        {"names": ["x"]},
+    ),
+    "latency": (
+        [{"hop": "camera", "latency": 0.01}, {"hop": "policy", "latency": 0.03}],
+        {"deadline": 0.02, "deadlines": {"policy": 0.05}},
+    ),
+    "jitter": ([{"stream": "s", "stamp": 0.0}, {"stream": "s", "stamp": 0.1}], {"nominal": {}}),
+    "alignment": ([{"scores": [0.1, 0.2], "correct": 1}], {}),
+}
+
+
+def test_there_is_an_example_of_every_kind():
+    assert set(EXAMPLES) == set(kinds.KINDS)
+
+
+@pytest.mark.parametrize("kind", EXAMPLES)
+@pytest.mark.parametrize("suffix", [".json", ".parquet"])
+def test_every_kind_goes_through_both_formats(kind, suffix, tmp_path):
+    records, options = EXAMPLES[kind]
+    path = tmp_path / f"table{suffix}"
+    if suffix == ".json":
+        path.write_text(json.dumps({"kind": kind, "options": options, "records": records}))
+    else:
+        files.write_parquet(path, Table(kind, records, options, ""))
+    table = files.read(path)
+    assert (table.kind, table.options) == (kind, options)
+    result = kinds.evaluate(table.kind, table.records, table.options, table.source)
+    direct = kinds.evaluate(kind, records, options, str(path))
+    assert report.to_json([result]) == report.to_json([direct])
+    assert json.loads(report.to_json([result]))[0]["kind"] == kind
+
+
+@pytest.mark.parametrize("kind", EXAMPLES)
+def test_a_missing_column_an_unknown_option_and_no_records_are_named(kind):
+    records, options = EXAMPLES[kind]
+    for name in kinds.KINDS[kind].columns:
+        broken = [{k: v for k, v in record.items() if k != name} for record in records]
+        with pytest.raises(EvaluationError, match=f"f.json: {kind}: .*lacks {name}"):
+            kinds.evaluate(kind, broken, options, "f.json")
+    with pytest.raises(EvaluationError, match="option nonsense"):
+        kinds.evaluate(kind, records, {**options, "nonsense": 1})
+    with pytest.raises(EvaluationError, match="no records"):
+        kinds.evaluate(kind, [], options)
+    with pytest.raises(EvaluationError, match=kind):
+        kinds.evaluate(kind, [dict.fromkeys(kinds.KINDS[kind].columns, object())], options)
+
+
+def test_an_evaluation_runs_file_is_known(tmp_path):
+    path = tmp_path / "run.json"
+    episodes = [{"task": "t", "seed": 1, "success": True}, {"task": "t", "success": False}]
+    path.write_text(json.dumps({"rates": {}, "episodes": episodes}))
+    table = files.read(path)
+    assert kinds.evaluate(table.kind, table.records, {}).values["t"]["rate"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.json", b"{"),
+        ("a.json", b"3"),
+        ("a.json", b'{"records": [1]}'),
+        ("a.json", b'{"records": [], "options": 3}'),
+        ("a.json", b"\xff\xfe"),
+        ("a.parquet", b"nothing of the kind"),
+        ("a.csv", b"a,b"),
+    ],
+)
+def test_a_bad_file_is_named(name, content, tmp_path):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(EvaluationError, match=name):
+        files.read(path)
+    with pytest.raises(EvaluationError, match="no such file"):
+        files.read(tmp_path / "missing.json")
+
+
+def test_the_page_is_one_escaped_file_without_network(tmp_path):
+    records = [{"task": "<script>alert(1)</script>", "success": True}]
+    result = kinds.evaluate("success", records, {}, "<b>")
+    written = report.write(tmp_path / "out", [result])
+    page = written[1].read_text()
+    assert "<script>" not in page and "<b>" not in page and "http" not in page
+    assert json.loads(written[0].read_text())[0]["values"]["all"]["rate"] == 1.0
+
+
+def test_what_is_no_number_becomes_null_and_a_dash():
+    result = kinds.Evaluation("trajectory", "", 1, {"ade": math.nan, "dtw": math.inf})
+    assert json.loads(report.to_json([result]))[0]["values"] == {"ade": None, "dtw": None}
+    assert report.text(math.nan) == "–"
+
+
+def test_the_readme_names_every_kind_column_and_option():
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    rows = {line.split("`")[1]: line for line in readme.splitlines() if line.startswith("| `")}
+    for kind in kinds.KINDS.values():
+        for name, meaning in {**kind.columns, **kind.options}.items():
+            assert f"`{name}`: {meaning}" in rows[kind.name]

@@ -1,0 +1,111 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vla_evaluation.errors import EvaluationError
+from vla_evaluation.smoothness import (
+    TimedChunk,
+    log_dimensionless_jerk,
+    seams,
+    smoothness,
+    spectral_arc_length,
+)
+
+TIME = np.arange(-1, 1, 0.01)
+BELL = np.exp(-5 * TIME**2)
+
+
+def test_the_papers_reference_code_gives_the_same():
+    # The doctests of the authors' code (siva82kb/smoothness).
+    assert spectral_arc_length(BELL, 0.01) == pytest.approx(-1.41403, abs=1e-5)
+    assert log_dimensionless_jerk(BELL, 0.01) == pytest.approx(-5.81636, abs=1e-5)
+
+
+@given(st.floats(0.1, 10.0), st.floats(0.2, 5.0))
+def test_neither_measure_depends_on_size_or_duration(size, stretch):
+    # The jerk measure has no unit; the spectrum's cut-off is in Hz, so only the size is free.
+    assert spectral_arc_length(size * BELL, 0.01) == pytest.approx(-1.41403, abs=1e-5)
+    assert log_dimensionless_jerk(size * BELL, 0.01 * stretch) == pytest.approx(-5.81636, abs=1e-5)
+
+
+@given(st.integers(3, 8), st.floats(0.3, 0.6))
+def test_a_shaking_movement_is_less_smooth(frequency, size):
+    shaken = BELL * (1 + size * np.sin(2 * np.pi * frequency * TIME))
+    assert spectral_arc_length(shaken, 0.01) < spectral_arc_length(BELL, 0.01)
+    assert log_dimensionless_jerk(shaken, 0.01) < log_dimensionless_jerk(BELL, 0.01)
+
+
+def test_jerk_is_the_second_difference_of_velocity():
+    result = smoothness([0.0, 0.0, 1.0, 1.0], 0.5)
+    assert result.jerk_max == 4.0
+    assert result.jerk_rms == pytest.approx(4.0)
+    both = smoothness([[0, 0], [0, 0], [3, 4], [3, 4]], 1.0)
+    assert both.jerk_max == 5.0
+
+
+def test_standing_still_has_no_spectrum_and_a_constant_speed_no_jerk():
+    still = smoothness(np.zeros(5), 0.1)
+    assert still.jerk_max == 0.0 and math.isnan(still.spectral_arc_length)
+    assert smoothness(np.ones(5), 0.1).log_dimensionless_jerk == math.inf
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: smoothness([], 0.1),
+        lambda: smoothness([1, 2], 0.1),
+        lambda: smoothness([1, 2, math.nan], 0.1),
+        lambda: smoothness([1, 2, 3], 0.0),
+        lambda: smoothness([[[1]], [[2]], [[3]]], 0.1),
+        lambda: spectral_arc_length([0, 0, 0], 0.1),
+        lambda: log_dimensionless_jerk([1, 2], 0.1),
+    ],
+)
+def test_bad_movements_are_errors(call):
+    with pytest.raises(EvaluationError, match="accepted"):
+        call()
+
+
+def chunk(stamp, actions, since, period=0.1):
+    return TimedChunk(stamp, period, np.array(actions, dtype=float)[:, None], since)
+
+
+def test_a_seam_is_the_jump_at_the_take_over():
+    first = chunk(0.0, [0, 1, 2, 3], 0.0)
+    second = chunk(0.1, [5, 6, 7, 8], 0.25)
+    result = seams([first, second])
+    # Old: half-way from 2 to 3; new: half-way from 6 to 7.
+    assert result.jump_max == {"dimension_0": pytest.approx(4.0)}
+    assert (result.seams, result.gaps) == (1, 0)
+
+
+@given(st.floats(0.0, 0.5), st.floats(-2, 2), st.floats(-2, 2))
+def test_two_chunks_of_one_line_have_no_jump(since, slope, start):
+    rows = start + slope * 0.1 * np.arange(20)
+    line = [chunk(0.0, rows, 0.0), chunk(0.3, rows + slope * 0.3, 0.3 + since)]
+    assert seams(line).jump_max["dimension_0"] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_a_take_over_after_the_end_is_a_gap():
+    chunks = [chunk(0.0, [1, 1], 0.0), chunk(5.0, [2, 2], 5.0), chunk(5.1, [2, 2], 5.1)]
+    result = seams(chunks, ["x"])
+    assert (result.seams, result.gaps, result.jump_mean) == (1, 1, {"x": 0.0})
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [],
+        [chunk(0, [1], 0)],
+        [chunk(0, [1], 1), chunk(0, [1], 0)],
+        [chunk(0, [1], 0), chunk(9, [1], 9)],
+        [chunk(0, [1], 0, period=0.0), chunk(0, [1], 0.05)],
+        [TimedChunk(0, 0.1, [[1, 2]], 0), TimedChunk(0, 0.1, [[1]], 0)],
+    ],
+)
+def test_bad_chunks_are_errors(chunks):
+    with pytest.raises(EvaluationError, match="accepted"):
+        seams(chunks)

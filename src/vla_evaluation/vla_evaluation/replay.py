@@ -1,0 +1,127 @@
+"""Tables from the bag that a replay leaves: actions.mcap, or any recording of the graph's topics.
+
+Topics are found by type: ActionChunk and SafeAction of vla_interfaces.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from rosbags.serde import SerdeError
+from rosbags.typesys import Stores, TypesysError, get_types_from_msg, get_typestore
+from vla_replay.bag import open_bag
+from vla_replay.storage import BagError
+
+from vla_evaluation.errors import EvaluationError
+from vla_evaluation.files import Table
+
+FILE = "actions.mcap"
+_CHUNK = "vla_interfaces/msg/ActionChunk"
+_SAFE = "vla_interfaces/msg/SafeAction"
+
+
+def tables(source: Path) -> list[Table]:
+    """What can be evaluated without a known truth: timing, smoothness, seams, what limits changed.
+
+    Args:
+        source: the folder of a replay's result or of a bag, or an .mcap file.
+
+    Raises:
+        EvaluationError: no such bag, one that cannot be read, or one without safe actions.
+    """
+    messages = _read(_bag(source))
+    safe, chunks = messages[_SAFE], messages[_CHUNK]
+    if not safe:
+        raise EvaluationError(f"{source}: holds no {_SAFE}; accepted: the bag of a replay")
+    name = str(source)
+    found = [
+        Table("jitter", _periods(safe), {"nominal": {"control": safe[0].period}}, name),
+        Table("latency", _latencies(chunks, safe), {}, name),
+        Table("action", _changes(safe), {"names": list(safe[0].dimension_names)}, name),
+        Table("smoothness", _movements(safe), {}, name),
+        Table("seams", _chunks(chunks), {"names": list(safe[0].dimension_names)}, name),
+    ]
+    return [table for table in found if len(table.records) > (table.kind in ("seams", "jitter"))]
+
+
+def _bag(source: Path) -> Path:
+    inside = source / FILE
+    return inside if inside.exists() else source
+
+
+def _read(path: Path) -> dict[str, list[Any]]:
+    messages: dict[str, list[Any]] = defaultdict(list)
+    store = get_typestore(Stores.EMPTY)
+    try:
+        with open_bag(path) as bag:
+            wanted = {t.type: t for t in bag.topics.values() if t.type in (_CHUNK, _SAFE)}
+            for name, topic in wanted.items():
+                store.register(get_types_from_msg(topic.definition, name))
+            for stored in bag.messages():
+                if stored.type in wanted:
+                    messages[stored.type].append(store.deserialize_cdr(stored.data, stored.type))
+    except BagError as error:
+        raise EvaluationError(str(error)) from error
+    except (TypesysError, SerdeError) as error:
+        raise EvaluationError(f"{path}: a message that cannot be read ({error})") from error
+    return messages
+
+
+def _seconds(stamp: Any) -> float:
+    return float(stamp.sec) + 1e-9 * float(stamp.nanosec)
+
+
+def _periods(safe: list[Any]) -> list[dict[str, Any]]:
+    return [{"stream": "control", "stamp": _seconds(each.header.stamp)} for each in safe]
+
+
+def _latencies(chunks: list[Any], safe: list[Any]) -> list[dict[str, Any]]:
+    records = [{"hop": "model forward", "latency": each.inference_time} for each in chunks]
+    for each in chunks:
+        age = _seconds(each.header.stamp) - _seconds(each.observation_stamp)
+        records.append({"hop": "image to chunk", "latency": max(0.0, age)})
+    records += [
+        {"hop": "image to command", "latency": each.observation_age}
+        for each in safe
+        if math.isfinite(each.observation_age)
+    ]
+    return [record for record in records if math.isfinite(record["latency"])]
+
+
+def _changes(safe: list[Any]) -> list[dict[str, Any]]:
+    """Requested against safe, where something was requested."""
+    return [
+        {"target": each.requested.tolist(), "predicted": each.safe.tolist()}
+        for each in safe
+        if all(math.isfinite(value) for value in each.requested)
+    ]
+
+
+def _movements(safe: list[Any]) -> list[dict[str, Any]]:
+    """Stretches of consecutive periods, three or more."""
+    stretches: list[list[Any]] = [[]]
+    for each in safe:
+        if stretches[-1] and each.tick != stretches[-1][-1].tick + 1:
+            stretches.append([])
+        stretches[-1].append(each)
+    return [
+        {"velocity": [each.safe.tolist() for each in stretch], "period": stretch[0].period}
+        for stretch in stretches
+        if len(stretch) >= 3
+    ]
+
+
+def _chunks(chunks: list[Any]) -> list[dict[str, Any]]:
+    return [
+        {
+            "stamp": _seconds(each.observation_stamp),
+            "period": each.period,
+            "actions": each.actions.reshape(-1, len(each.dimension_names)).tolist(),
+            "since": max(_seconds(each.header.stamp), _seconds(each.observation_stamp)),
+        }
+        for each in chunks
+        if len(each.actions)
+    ]
