@@ -36,6 +36,16 @@ def test_a_robot_that_moves_sees_something_else():
     assert "frozen: the same picture for 1.0 s, while the robot moved by 0.100" in defect.text
 
 
+def test_the_positions_may_be_the_caller_s_own():
+    positions, watch = {}, FrozenWatch(1.0, 0.02)
+
+    def newest(now):
+        positions["joint_states"] = (now,)
+        return positions
+
+    assert min(run(watch, 2.0, newest)) == 1.0
+
+
 def test_a_camera_with_noise_is_frozen_also_at_rest():
     assert min(run(FrozenWatch(1.0, 0.02, at_rest=True), 3.0, lambda now: REST)) == 1.0
 

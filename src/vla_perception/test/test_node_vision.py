@@ -15,6 +15,7 @@ PARAMETERS = {
     "cameras": ["front", "side"],
     "side.compressed": True,
     "front.frozen_timeout": 0.3,
+    "side.frozen_timeout": 0.0,  # its one picture never changes
     "camera_timeout": 2.0,
     "feature_hold": 1.0,
     "startup_timeout": 60.0,

@@ -127,7 +127,7 @@ class ContentCheck:
     def check(self, pixels: Image) -> Defect | None:
         """The first defect of a picture, uint8 (H, W, 3) in either order of colours."""
         limits = self._limits
-        size = pixels.shape[:2]
+        size = (pixels.shape[0], pixels.shape[1])
         found = another_size(size, self._size or size)
         if found is not None:
             return found

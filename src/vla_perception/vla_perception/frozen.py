@@ -60,7 +60,7 @@ class FrozenWatch:
         if not self._timeout:
             return None
         if self._last is None or not same(self._last, pixels):
-            self._last, self._since, self._positions = pixels, now, positions
+            self._last, self._since, self._positions = pixels, now, dict(positions)
             return None
         lasted = now - self._since
         if lasted < self._timeout:
