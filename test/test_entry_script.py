@@ -132,6 +132,21 @@ def test_a_user_with_sudo_and_root_install(copy):
         (copy.home / "calls").unlink()
 
 
+@pytest.mark.parametrize(
+    ("user", "command", "installs"),
+    [("0", "test", True), ("0", "build", False), ("1000", "test", False)],
+)
+def test_a_test_run_by_root_gets_what_a_second_host_needs(copy, user, command, installs):
+    with_system_packages(copy)
+    copy.put("id", f"echo {user}")
+    copy.put("apt-get", f'echo "$@" >>{copy.home}/calls; exit 1')  # which is no reason to end
+    done = copy.run(command, VLA_PYTHON="/bin/false")
+    called = (copy.home / "calls").exists()
+    assert called == installs
+    assert ("the test of the network is left out" in done.stderr) == installs
+    assert "VLA_PYTHON=/bin/false" in done.stderr
+
+
 def test_no_python_is_said(copy):
     with_system_packages(copy)
     copy.put("id", "echo 1000")

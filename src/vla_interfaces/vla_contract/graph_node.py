@@ -25,6 +25,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from vla_contract import parameters, topics
 from vla_contract.diagnosis import Diagnosis
+from vla_contract.network import open_to_network
 from vla_contract.parameters import ConfigType, ParameterError
 
 __all__ = ["DIAGNOSTICS_PERIOD", "Diagnosis", "GraphNode", "autostart", "run"]
@@ -79,6 +80,9 @@ class GraphNode(LifecycleNode, Generic[ConfigType]):
     def diagnose(self) -> Diagnosis:
         """The node's own part of its diagnostics, while it is configured."""
         return Diagnosis()
+
+    def check_change(self, old: ConfigType, new: ConfigType) -> None:
+        """Refuse a change while active by raising ParameterError."""
 
     def config_changed(self) -> None:
         """`self.config` has new values, of parameters that may change at run time."""
@@ -159,6 +163,8 @@ class GraphNode(LifecycleNode, Generic[ConfigType]):
             return SetParametersResult(successful=True)
         try:
             config = parameters.updated(self.config, changes, active=self.active)
+            if self.active:
+                self.check_change(self.config, config)
         except ParameterError as error:
             return SetParametersResult(successful=False, reason=str(error))
         self.config = config
@@ -235,6 +241,8 @@ def run(factory: Callable[[], GraphNode[Any]], args: list[str] | None = None) ->
         rclpy.logging.get_logger("vla").fatal(f"cannot start: {' '.join(str(error).split())}")
         rclpy.try_shutdown()
         return 1
+    if warning := open_to_network(os.environ):
+        node.get_logger().warning(warning)
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     signals.wake(node)
