@@ -39,9 +39,6 @@ __all__ = [
 ]
 
 _SEVERITY = list(Action)
-# Share of the minimum distance by which noise may make the way that is left shorter than normal
-# braking needs, before the robot brakes as hard as it may.
-_TOLERATED = 0.25
 
 
 class ObstacleMonitor:
@@ -79,14 +76,11 @@ class ObstacleMonitor:
         velocity: Twist2D,
         steady: int,
         moving: Twist2D | None = None,
-        until_rest: Twist2D | None = None,
     ) -> ObstacleVerdict:
         """What follows in this period.
 
         velocity: the commanded motion, before anything limits it. moving: the present motion;
-        by default the commanded one. until_rest: displacement (m, m, rad) until rest if the
-        base braked from now on within its normal limits; where it does not fit, it stops with
-        the emergency limits.
+        by default the commanded one.
         """
         moving = velocity if moving is None else moving
         invalid = self._invalid(steady)
@@ -99,7 +93,7 @@ class ObstacleMonitor:
             self._field = Field(self._memories)
         seen = self._field.aged(moving, steady, self.config.footprint.reach)
         demands = [
-            *self._too_near(seen, velocity, moving, until_rest),
+            *self._too_near(seen, velocity, moving),
             *self._zones(seen, velocity),
         ]
         demands.sort(key=lambda demand: (demand.ratio, -_SEVERITY.index(demand.action)))
@@ -134,18 +128,14 @@ class ObstacleMonitor:
         found = (memory.invalid(name, steady) for name, memory in self._memories.items())
         return tuple(one for one in found if one is not None)
 
-    def _too_near(
-        self, seen: Seen, velocity: Twist2D, moving: Twist2D, until_rest: Twist2D | None
-    ) -> list[_Demand]:
-        """Stop for a point that is too near, or that normal braking leads too near to."""
+    def _too_near(self, seen: Seen, velocity: Twist2D, moving: Twist2D) -> list[_Demand]:
+        """Stop for a point that is too near and comes nearer; to go away from it is free."""
         least = self.config.minimum_distance
         if seen.nearest is None:
             return []
         left = seen.distances - least
         closing = (seen.rates(velocity) > STILL) | (seen.rates(moving) > STILL)
         late = (left < 0.0) & closing
-        if until_rest is not None and not moving.is_zero:
-            late |= seen.rates(until_rest) > np.maximum(left, 0.0) + _TOLERATED * least + 1e-9
         if not late.any():
             return []
         distance = float(seen.distances[late].min())
