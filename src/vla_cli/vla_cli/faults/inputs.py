@@ -65,7 +65,8 @@ def scenarios() -> list[Scenario]:
             "goes on by itself",
             inject=_second_safety,
             clear=_end_second_safety,
-            timeout=lambda rig: 0.0,
+            timeout=lambda rig: rig.publishers_period,
+            lasting=2.0,
             judge=_newcomer_silent,
         ),
         Scenario(
@@ -100,11 +101,13 @@ def _flap(rig: Rig) -> Injected:
 
 def _intrude(rig: Rig) -> Injected:
     node = rig.graph.node
-    since, stamp = time.monotonic_ns(), node.get_clock().now().nanoseconds
     profile = topics.qos_profile(topics.ROBOT_COMMAND)
     publisher = node.create_publisher(Twist, "/cmd_vel", profile)
     message = Twist()
     message.linear.x, message.angular.x = 0.6, FOREIGN
+    # It can do nothing before the robot's own reader, beside this recorder's, has found it.
+    rig.wait(lambda: publisher.get_subscription_count() > 1, SECOND_NODE_PATIENCE)
+    since, stamp = time.monotonic_ns(), node.get_clock().now().nanoseconds
     timer = node.create_timer(INTRUDER_PERIOD, lambda: publisher.publish(message))
     rig.scratch.intruder = publisher, timer
     return Injected(since, last_valid=stamp)
@@ -134,9 +137,9 @@ def _second_safety(rig: Rig) -> Injected:
             preexec_fn=processes.end_with_parent(),
         )
     rig.record.others.clear()
-    rig.wait(lambda: rig.record.others, SECOND_NODE_PATIENCE)
-    stamp = rig.record.others[0].stamp if rig.record.others else None
-    return Injected(since, last_valid=stamp)
+    node = rig.graph.node
+    rig.wait(lambda: node.count_publishers("/cmd_vel") > 1, SECOND_NODE_PATIENCE)
+    return Injected(since, last_valid=node.get_clock().now().nanoseconds)
 
 
 def _end_second_safety(rig: Rig) -> None:

@@ -40,6 +40,16 @@ CONSTANT_ACTION = (0.5, 0.4)
 READY_TIMEOUT = 60.0  # s
 END_TIMEOUT = 3.0  # s
 NODES = ("perception", "policy", "safety")
+# What the pretended robot has; and ten repeats of a fault in a row must not end in a latched stop.
+ROBOT: dict[str, Any] = {
+    "required_inputs": ["joint_states", "odom"],
+    "obstacle_sources": ["scan"],
+    "scan": {"type": "scan", "timeout": 0.3, "use_tf": False},
+    "escalation_count": 0,
+    "escalation_total": 0,
+    "recording_duration": 2.0,
+    "recording_tail": 0.2,
+}
 FASTER_RECOVERY = 0.5  # s instead of the shipped recovery times, which would make a run an hour
 FOREIGN_TICKS = 50  # further ahead than that is another node's tick
 DEEP = QoSProfile(depth=2000)
@@ -89,7 +99,7 @@ class Child:
         return dict(json.loads(line))
 
     def stop(self) -> None:
-        """End it, in order if it can: one that is killed stays in the graph until its lease ends."""
+        """End it, in order if it can: what is killed stays in the graph until its lease ends."""
         assert self.process.stdin is not None
         self.process.stdin.close()
         try:
@@ -383,4 +393,4 @@ def _safety_parameters() -> dict[str, Any]:
     text = (paths.share() / "config" / "safety.yaml").read_text()
     shipped = next(iter(yaml.safe_load(text).values()))["ros__parameters"]
     faster = {name: FASTER_RECOVERY for name in shipped if name.startswith("recovery_")}
-    return {**shipped, **faster, "required_inputs": ["joint_states", "odom"]}
+    return {**shipped, **faster, **ROBOT}

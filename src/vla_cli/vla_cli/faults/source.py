@@ -1,7 +1,8 @@
 """A policy whose chunks can be spoilt: it answers observations in the place of the policy node.
 
-python -m vla_cli.faults.source NAME [LINEAR]. It prints one line of JSON just before its publisher
-of chunks appears, then reads modes (good, nan, ...) as lines and answers each like the robot does.
+python -m vla_cli.faults.source NAME [LINEAR]. It prints one line of JSON when its publisher of
+chunks has found a reader, then reads modes (good, nan, ...) as lines and answers each as the robot
+does.
 """
 
 from __future__ import annotations
@@ -68,8 +69,10 @@ class Source(Node):
         self._late: list[tuple[float, Any]] = []
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._faults = self._out(Fault, topics.FAULT)
-        self.say()
         self._chunks = self._out(ActionChunk, topics.ACTION_CHUNK)
+        while not self._chunks.get_subscription_count():  # before, it can do nothing
+            time.sleep(0.001)
+        self.say()
         profile = topics.qos_profile(topics.OBSERVATION)
         self.create_subscription(Observation, topics.OBSERVATION, self._on_observation, profile)
         self.create_timer(BEAT_PERIOD, self._beat, clock=self._steady)
