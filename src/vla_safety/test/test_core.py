@@ -9,16 +9,27 @@ from hypothesis import strategies as st
 from vla_contract.action_space import ActionSpace, Dimension, Kind, Limits, Output
 from vla_safety.config import SafetyConfig
 from vla_safety.core import SafetyCore, Verdict
-from vla_safety.inputs import FaultKind, FaultReport, Level
+from vla_safety.inputs import FaultReport, Level
 from vla_safety.limits import Limit
 from vla_safety.sequencing import Chunk, Refusal
-from vla_safety.states import Reason, State
+from vla_safety.states import FaultKind, Reason, State
 
 PERIOD = 20_000_000  # ns
 T = 0.02
 START = 10**12
+# Nothing to recover from; test_core_recovery has that.
+AT_ONCE = {
+    f"recovery_{kind}": 0.0
+    for kind in ("vision", "language", "action", "communication", "robot_state", "clock")
+}
 CONFIG = SafetyConfig(
-    armed_on_start=True, required_inputs=(), heartbeat_sources=(), blend_window=0.0
+    armed_on_start=True,
+    required_inputs=(),
+    heartbeat_sources=(),
+    blend_window=0.0,
+    escalation_count=0,
+    escalation_total=0,
+    **AT_ONCE,
 )
 
 

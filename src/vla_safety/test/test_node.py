@@ -79,6 +79,9 @@ def parameters(space_file, tmp_path):
         "heartbeat_timeout": 2.0,
         "chunk_timeout": 1.0,
         "state_file": str(tmp_path / "state.json"),
+        "workspace_required": False,
+        "recording_folder": str(tmp_path / "recordings"),
+        **{f"recovery_{kind}": 0.0 for kind in ("action", "communication", "robot_state", "clock")},
     }
 
 
@@ -114,12 +117,15 @@ class Graph:
         self.states = client.publisher(JointState, topics.JOINT_STATES, qos(topics.JOINT_STATES))
         self.fault_out = client.publisher(Fault, topics.FAULT, qos(topics.FAULT))
         self.sequence = itertools.count(1)
+        self.closed = False
         if not lock_step:
             # A command given before is not one to move for.
             client.wait(lambda: self.status and self.safe)
 
     def close(self):
-        self.client.close()
+        if not self.closed:
+            self.closed = True
+            self.client.close()
 
     def chunk(self, command_id, value=0.4, gripper=1.0, rows=40, stamp=None, **changes):
         now = stamp or self.client.node.get_clock().now().to_msg()
@@ -376,6 +382,7 @@ def test_after_a_kill_it_holds_until_a_new_command(parameters, graph):
         g = graph()
         g.run(lambda: g.speed >= 0.39, command)
         process.stop(signal.SIGKILL)
+        g.close()  # or there would be two publishers of chunks
     with safety(parameters):
         g = graph()
         g.run(lambda: len(g.safe) > 20, command)

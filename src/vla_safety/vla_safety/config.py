@@ -6,14 +6,22 @@ from dataclasses import dataclass
 
 from vla_contract.action_space import ActionSpace
 from vla_contract.parameters import Config, ParameterError, parameter
+from vla_safety.config_parts import (
+    DetectorParameters,
+    RecordingParameters,
+    RecoveryParameters,
+    TeleoperationParameters,
+    WorkspaceParameters,
+)
 from vla_safety.limits import braking_time
+from vla_safety.obstacle_config import ObstacleParameters
 
 INPUTS = ("joint_states", "end_effector_pose", "odom")
 
 
 @dataclass(frozen=True)
-class SafetyConfig(Config):
-    """See each field's description; `vla_contract.parameters.table` prints them."""
+class ControlParameters(Config):
+    """What the control loop needs, and for how long it does without."""
 
     action_space: str = parameter("", "Path of the action space file.")
     slop: float = parameter(
@@ -87,6 +95,31 @@ class SafetyConfig(Config):
         minimum=0.05,
         runtime=True,
     )
+    clock_jump: float = parameter(
+        1.0,
+        "Jump of the ROS clock, either way, after which the robot waits for a new command.",
+        "s",
+        minimum=0.05,
+        runtime=True,
+    )
+    loop_timeout: float = parameter(
+        0.5,
+        "Gap of the safety loop after which the robot's driver has braked by itself: what follows "
+        "starts from what was measured, or from rest.",
+        "s",
+        minimum=0.05,
+        maximum=10.0,
+    )
+    publishers_period: float = parameter(
+        0.1,
+        "Period of looking for other publishers of chunks and of the robot's commands.",
+        "s",
+        minimum=0.05,
+        maximum=10.0,
+    )
+    parameter_lock: bool = parameter(
+        False, "While active, refuse changes that loosen a limit.", runtime=True
+    )
     stop_words: tuple[str, ...] = parameter(
         ("stop", "halt", "freeze"), "Utterances that stop the robot; each as a whole."
     )
@@ -107,7 +140,7 @@ class SafetyConfig(Config):
     )
     error_count: int = parameter(
         5,
-        "Bad chunks in a row after which diagnostics and fault say error.",
+        "Bad chunks, or diagnoses (1 Hz) with a fault that holds, in a row that are an error.",
         minimum=1,
         maximum=1000,
         runtime=True,
@@ -117,12 +150,26 @@ class SafetyConfig(Config):
     )
 
     def check(self) -> None:
-        """Refuse what only several fields together show."""
+        """Refuse a stop word that is none."""
         if any(not word.strip() for word in self.stop_words):
             raise ParameterError(
                 f"parameter stop_words is {list(self.stop_words)}; accepted: words that are not "
                 "empty"
             )
+        super().check()
+
+
+@dataclass(frozen=True)
+class SafetyConfig(
+    TeleoperationParameters,
+    RecordingParameters,
+    WorkspaceParameters,
+    ObstacleParameters,
+    DetectorParameters,
+    RecoveryParameters,
+    ControlParameters,
+):
+    """See each field's description; `vla_contract.parameters.table` prints them."""
 
 
 def check_space(config: SafetyConfig, space: ActionSpace) -> None:

@@ -11,10 +11,12 @@ from builtin_interfaces.msg import Time
 from vla_contract.action_space import ActionSpace, Kind
 from vla_contract.stamps import to_nanoseconds, to_time
 from vla_interfaces.msg import ActionChunk, Fault, SafeAction, Violation
-from vla_safety.core import Decision
-from vla_safety.inputs import FaultKind, FaultReport, Level
+from vla_safety.decision import Decision
+from vla_safety.inputs import FaultReport, Level
 from vla_safety.limits import LimitViolation
+from vla_safety.place import Pose
 from vla_safety.sequencing import MAX_ROWS, NANOSECONDS, Chunk
+from vla_safety.states import FaultKind
 
 _MAX_TEXT = 200
 
@@ -41,6 +43,8 @@ def chunk_from_message(message: ActionChunk) -> Chunk:
         command=shortened(message.command),
         command_stamp=to_nanoseconds(message.command_stamp),
         done=bool(message.done),
+        sequence=int(message.observation_sequence),
+        progress=float(message.progress),
     )
 
 
@@ -75,7 +79,9 @@ def fault_to_message(report: FaultReport, now: Time) -> Fault:
 def violations_to_messages(violations: Iterable[LimitViolation]) -> list[Violation]:
     """The messages of violations."""
     return [
-        Violation(limit=int(v.limit), dimension=v.dimension, value=v.value, bound=v.bound)
+        Violation(
+            limit=int(v.limit), dimension=v.dimension, name=v.name, value=v.value, bound=v.bound
+        )
         for v in violations
     ]
 
@@ -101,6 +107,8 @@ def safe_action_to_message(
         emergency=decision.emergency,
         outputs_connected=decision.connected,
         command_id=decision.command_id,
+        warnings=violations_to_messages(decision.warnings),
+        input=decision.input,
     )
     message.header.stamp = stamp
     return message
@@ -147,9 +155,38 @@ def joints_problem(message: Any, required: Iterable[str]) -> str:
         values = getattr(message, field)
         if len(values) not in (0, len(names)):
             return f"joint_states has {len(names)} names and {len(values)} of {field}"
-    if not all(map(math.isfinite, message.position)):
-        return "joint_states has a position that is not finite"
+    # An effort that is not measured is NaN with many drivers; nothing here relies on it.
+    for field, what in (("position", "position"), ("velocity", "velocity")):
+        if not all(map(math.isfinite, getattr(message, field))):
+            return f"joint_states has a {what} that is not finite"
     return ""
+
+
+def pose_from_message(message: Any) -> Pose:
+    """Pose of a PoseStamped; finite."""
+    return _pose(message.pose, message.header.frame_id)
+
+
+def pose_from_odometry(message: Any) -> Pose:
+    """Pose of an Odometry; finite."""
+    return _pose(message.pose.pose, message.header.frame_id)
+
+
+def pose_from_transform(message: Any) -> Pose:
+    """Pose of the child frame of a TransformStamped; finite."""
+    p, q = message.transform.translation, message.transform.rotation
+    return Pose((p.x, p.y, p.z), (q.x, q.y, q.z, q.w), message.header.frame_id)
+
+
+def _pose(pose: Any, frame: str) -> Pose:
+    p, q = pose.position, pose.orientation
+    return Pose((p.x, p.y, p.z), (q.x, q.y, q.z, q.w), frame)
+
+
+def twist_from_message(message: Any) -> tuple[float, ...]:
+    """Linear x, y, z (m/s) and angular x, y, z (rad/s) of a Twist."""
+    linear, angular = message.linear, message.angular
+    return (linear.x, linear.y, linear.z, angular.x, angular.y, angular.z)
 
 
 def pose_problem(message: Any) -> str:
@@ -162,8 +199,6 @@ def pose_problem(message: Any) -> str:
 
 def odometry_problem(message: Any) -> str:
     """Why an Odometry cannot be used; empty when it can."""
-    twist = message.twist.twist
-    parts = (twist.linear, twist.angular)
-    if not all(math.isfinite(getattr(part, axis)) for part in parts for axis in "xyz"):
-        return "odom is not finite"
-    return ""
+    pose = pose_from_odometry(message)
+    values = (*twist_from_message(message.twist.twist), *pose.position, *pose.quaternion)
+    return "" if all(map(math.isfinite, values)) else "odom is not finite"

@@ -1,80 +1,78 @@
 """What the safety node decides in each period, from everything that it knows. Free of ROS.
 
-`SafetyCore` ties sequencing, limits, watchdogs and states together. The node tells it what
+`SafetyCore` ties plan, limits, surroundings, watchdogs and states together. The node tells it what
 arrives and calls `step` once per control period. Times are ns: `now` is the node clock, `steady`
 a clock that never jumps; in lock-step both are the time of the tick.
 
-What it does about what:
-- emergency stop, stop service: emergency brake, STOPPED until reset.
-- stop word, clock jump, lost input or heartbeat, too old a chunk: emergency brake, HOLD.
-- chunk exhausted, done or empty, fault of language or action: normal brake, HOLD.
-- after a start, a stop, another episode or connecting the outputs: HOLD until a new command.
+What it does about what is the table of states in the package's README.
 """
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from vla_contract.action_space import ActionSpace, Kind
 from vla_contract.stop_words import StopWords
+from vla_safety import soft
 from vla_safety.commands import CommandGate
 from vla_safety.config import SafetyConfig
-from vla_safety.inputs import EmergencyStop, Faults, RobotState, RosClock
-from vla_safety.limits import Array, Limit, LimitViolation, MotionLimiter
+from vla_safety.decision import Decision, Verdict, verdict_of
+from vla_safety.detectors import Detectors, Period
+from vla_safety.inputs import ClockEvent, EmergencyStop, Faults, RobotState, RosClock
+from vla_safety.limits import Array, LimitedStep, MotionLimiter
+from vla_safety.plan import Plan, waiting
+from vla_safety.recovery import Recovery, RecoveryResult
 from vla_safety.sequencing import NANOSECONDS, Chunk, Refusal, Sequencer
 from vla_safety.state_file import Kept
-from vla_safety.states import Cause, Reason, ResetResult, Severity, State, StateMachine
+from vla_safety.states import (
+    Cause,
+    FaultKind,
+    Reason,
+    ResetResult,
+    Severity,
+    State,
+    StateMachine,
+)
+from vla_safety.surroundings import Allowance, Surroundings
+from vla_safety.teleoperation import POLICY, Driver, Selection, Teleoperation, requested
 
-# Bad chunks degrade for this long after the last of them.
-_BAD_CHUNK_MEMORY = NANOSECONDS
-_NEW_COMMAND = "a new command"
+__all__ = ["Decision", "SafetyCore", "Verdict"]
 
-
-class Verdict(enum.IntEnum):
-    """The numbers of vla_interfaces/msg/SafeAction."""
-
-    PASS = 0
-    LIMITED = 1
-    HELD = 2
-    STOPPED = 3
-
-
-@dataclass(frozen=True)
-class Decision:
-    """Outcome of one control period.
-
-    requested: what the plan asked for, SI; None where nothing is asked for.
-    safe: what may go to the robot, SI. observation_stamp: ns, 0 where none is acted on.
-    connected: the outputs are connected; otherwise `safe` is only shown.
-    """
-
-    verdict: Verdict
-    state: State
-    requested: list[float] | None
-    safe: Array
-    violations: tuple[LimitViolation, ...]
-    emergency: bool
-    connected: bool
-    standstill: bool
-    observation_stamp: int = 0
-    observation_age: float | None = None
-    command_id: int = 0
+_ACTING = (State.NOMINAL, State.DEGRADED)
+# Faults that do not concern a person who drives.
+_POLICY_KINDS = frozenset(
+    (FaultKind.VISION, FaultKind.LANGUAGE, FaultKind.ACTION, FaultKind.COMMUNICATION)
+)
+_BY_POLICY = Selection(Driver.POLICY, POLICY)
 
 
 class SafetyCore:
     """See the module. Not thread-safe: one thread tells and steps it."""
 
-    def __init__(self, space: ActionSpace, config: SafetyConfig, kept: Kept | None = None) -> None:
-        """kept: what an earlier process left."""
+    def __init__(
+        self,
+        space: ActionSpace,
+        config: SafetyConfig,
+        kept: Kept | None = None,
+        surroundings: Surroundings | None = None,
+        teleoperation: Teleoperation | None = None,
+    ) -> None:
+        """kept: what an earlier process left. surroundings: by default without obstacles.
+
+        teleoperation: None where there are no inputs beside the policy.
+        """
         kept = kept or Kept()
         self.space = space
         self.config = config
         self.limiter = MotionLimiter(space)
-        self.sequencer = Sequencer(space, config.blend_window, config.stamp_tolerance)
+        gate = CommandGate(kept.seen, witness=kept.running and not config.lock_step)
+        self.plan = Plan(space, config, gate)
         self.machine = StateMachine(_kept_stop(kept.stopped) if kept.stopped else None)
-        self.gate = CommandGate(kept.seen, witness=kept.running and not config.lock_step)
+        self.recovery = Recovery()
+        self.recovered = RecoveryResult()
+        self.detectors = Detectors(space)
+        self.surroundings = surroundings or Surroundings(space, config)
+        self.teleoperation = teleoperation
         self.faults = Faults()
         self.emergency_stop = EmergencyStop()
         self.robot = RobotState()
@@ -82,35 +80,58 @@ class SafetyCore:
         self.stop_words = StopWords(config.stop_words)
         self.armed = config.armed_on_start
         self.connected = False
-        self.command = ""
-        self.bad_in_a_row = 0
+        # Why somebody else is at the chunks or at the robot's commands; empty where nobody is.
         self.other_publishers = ""
+        # Until then (steady, ns) a newcomer listens whether another safety node drives.
+        self.listen_until = 0
         # Dimension → joint of those whose position must be known before the first command.
         self._positions = {
             d.name: d.output.field for d in space.dimensions if d.kind is Kind.JOINT_POSITION
         }
         self._sent: Array | None = None
-        self._bad: tuple[Refusal, int] | None = None
-        self._done = False
         self._closing = False
-        self._waiting: Cause = _waiting(Reason.START, "started")
+        self._moving = False
+
+    # What others look at.
+
+    @property
+    def sequencer(self) -> Sequencer:
+        """The chunks."""
+        return self.plan.sequencer
+
+    @property
+    def gate(self) -> CommandGate:
+        """The commands."""
+        return self.plan.gate
+
+    @property
+    def command(self) -> str:
+        """Text of the command in force."""
+        return self.plan.command
+
+    @property
+    def bad_in_a_row(self) -> int:
+        """Refused chunks since the last good one."""
+        return self.plan.bad_in_a_row
 
     # Events.
 
-    def activate(self, now: int) -> None:
+    def activate(self, now: int, steady: int = 0) -> None:
         """Begin: HOLD until a new command, from the motion that was measured."""
         self._closing = False
         self.clock.restart()
+        self.recovery.restart()
+        self.detectors.restart()
         self.machine.activate(now)
-        self._cancel(_waiting(Reason.START, "started"), now)
-        self.machine.update([self._waiting], now)
-        self.connected = self._wants_connection()
+        self._cancel(waiting(Reason.START, "started"), now)
+        self.machine.update([self.plan.waiting], now)
+        self.connected = self._wants_connection(steady)
         self._start_from(self.robot.measured)
 
     def deactivate(self, now: int) -> None:
         """End, at rest or not."""
         self.machine.deactivate(now)
-        self.sequencer.forget()
+        self.plan.forget()
 
     def close(self) -> None:
         """Brake from now on, because the node is about to end."""
@@ -118,69 +139,64 @@ class SafetyCore:
 
     def take_chunk(self, chunk: Chunk, now: int) -> Refusal | None:
         """A chunk came; returns why it is refused, if it is."""
-        refusal = self.sequencer.accept(chunk, now)
-        if refusal is not None:
-            self._bad = (refusal, now)
-            self.bad_in_a_row += 1
-            return refusal
-        self.bad_in_a_row = 0
-        before = self.gate.current
-        if not self.gate.admit(chunk.command_id, chunk.command_stamp or chunk.observation_stamp):
-            self.sequencer.clear()
-            return None
-        self.command = chunk.command
-        self._done = (self._done and before == chunk.command_id) or chunk.done
-        if self._done:
-            self.sequencer.clear()
-        return None
+        person = self.teleoperation
+        if person is not None and chunk.actions:
+            if not person.accepts(chunk.command_stamp, chunk.observation_stamp):
+                return None
+        return self.plan.take(chunk, now)
 
     def take_text(self, text: str, now: int) -> str:
         """An utterance came; returns the stop word that it is, or an empty text."""
         word = self.stop_words.match(text)
         if word:
-            self._cancel(_waiting(Reason.STOP_WORD, f'"{word}" was said', emergency=True), now)
+            self._cancel(waiting(Reason.STOP_WORD, f'"{word}" was said', emergency=True), now)
         return word
 
     def stop(self, text: str, now: int) -> None:
         """Stop and stay stopped."""
-        cause = Cause(Reason.STOP_SERVICE, Severity.STOP, text, "reset", True)
-        self.machine.latch(cause, now)
-        self._cancel(_waiting(Reason.STOP_SERVICE, "stopped"), now)
+        self.machine.latch(_kept_stop(text), now)
+        self._cancel(waiting(Reason.STOP_SERVICE, "stopped"), now)
 
     def reset(self, now: int, steady: int) -> ResetResult:
         """Leave STOPPED, if no cause for it is left."""
         was_latched = self.machine.latched is not None
-        result = self.machine.reset(list(self.emergency_stop.causes(self.config, steady)), now)
+        before = (c for c in self.machine.causes if c.reason is not Reason.EMERGENCY_STOP)
+        lasting = [*self.emergency_stop.causes(self.config, steady), *before]
+        result = self.machine.reset(lasting, now)
         if result.done and was_latched:
-            self._cancel(_waiting(Reason.STOP_SERVICE, "reset after a stop"), now)
+            self.recovery.forgive()
+            self._cancel(waiting(Reason.STOP_SERVICE, "reset after a stop"), now)
         return result
 
     def new_episode(self) -> None:
         """The robot was put elsewhere: it is at rest, and knows no command."""
         # Commands come while the clock stands still between episodes: only their ids are new.
-        self._cancel(_waiting(Reason.EPISODE, "a new episode began"), 0)
+        self._cancel(waiting(Reason.EPISODE, "a new episode began"), 0)
+        self.recovery.restart()
+        self.detectors.restart()
+        self.surroundings.forget()
         self._sent = None
         self._start_from(
             {name: value for name, value in self.robot.measured.items() if name in self._positions}
         )
 
-    def arm(self, armed: bool, now: int) -> None:
+    def arm(self, armed: bool, now: int, steady: int = 0) -> None:
         """Connect the outputs (not in shadow mode), or brake and then disconnect them."""
         self.armed = armed
-        self._switch_outputs(now)
+        self._switch_outputs(now, steady)
 
-    def reconfigure(self, config: SafetyConfig, now: int) -> None:
+    def reconfigure(self, config: SafetyConfig, now: int, steady: int = 0) -> None:
         """Take parameters that changed at run time."""
         self.config = config
-        self.sequencer.configure(config.blend_window, config.stamp_tolerance)
-        self._switch_outputs(now)
+        self.plan.configure(config)
+        self._switch_outputs(now, steady)
 
     # One period.
 
     def standing(self) -> Decision:
         """What holds before the first period: nothing is requested."""
         return Decision(
-            verdict=_verdict(self.machine.state, ()),
+            verdict=verdict_of(self.machine.state, ()),
             state=self.machine.state,
             requested=None,
             safe=self.limiter.values,
@@ -192,32 +208,61 @@ class SafetyCore:
 
     def step(self, now: int, steady: int) -> Decision:
         """Decide on one control period."""
-        if self.clock.jumped_back(now, steady) and not self._closing:
-            self.sequencer.forget()
-            self._bad = None
-            self._cancel(_waiting(Reason.CLOCK, "the ROS clock jumped back", emergency=True), now)
-        self._switch_outputs(now)
-        causes = list(self._causes(now, steady))
+        event = self._take_time(now, steady)
+        self._switch_outputs(now, steady)
+        driving = self._select(now, steady)
+        causes = list(self._causes(now, steady, event, driving))
+        asked = self._asked(now, driving)
+        allowed = self.surroundings.allow(asked, self.limiter.values, steady)
+        if allowed.stop is not None:
+            causes.append(allowed.stop)
+        causes += self._recover(causes, steady, driving)
         state = self.machine.update(causes, now)
-        acting = state in (State.NOMINAL, State.DEGRADED)
-        requested = self.sequencer.at(now) if acting else None
-        emergency = state is State.STOPPED or any(
-            cause.emergency for cause in causes if cause.severity is not Severity.DEGRADE
-        )
-        stamp = self._stamp() if acting else 0
-        violations = () if acting else self._violations_of(causes, now)
+        acting = state in _ACTING
+        self._moving = acting
         if not acting:
-            self._drop_plan(causes)
-        step = self.limiter.step(
-            requested, emergency=emergency, speed_scale=self.config.speed_scale
+            self.plan.drop_after(causes)
+        return self._limit(now, steady, causes, allowed, driving if acting else None, event)
+
+    def kept(self, running: bool = True) -> Kept:
+        """What must survive the end of this process."""
+        latched = self.machine.latched
+        return Kept(latched.text if latched else "", self.gate.seen, running)
+
+    def _limit(
+        self,
+        now: int,
+        steady: int,
+        causes: list[Cause],
+        allowed: Allowance,
+        driving: Selection | None,
+        event: ClockEvent,
+    ) -> Decision:
+        """The command of this period. driving: None where nobody may."""
+        state = self.machine.state
+        emergency = state is State.STOPPED or any(
+            c.emergency for c in causes if c.severity is not Severity.DEGRADE
         )
-        violations += step.violations
+        violations = allowed.violations
+        if driving is None:
+            violations += self.plan.violations_of(causes, now)
+        step = self.limiter.step(
+            allowed.requested if driving is not None else None,
+            emergency=emergency,
+            speed_scale=self.config.speed_scale,
+            boundaries=allowed.boundaries,
+            speed_cap=allowed.cap,
+        )
         if self.connected:
             self._sent = step.safe
+        by_policy = driving is not None and driving.driver is Driver.POLICY
+        self._watch(steady, driving, by_policy, step)
+        violations += step.violations
+        stamp = self.plan.stamp if by_policy else 0
         return Decision(
-            verdict=_verdict(state, violations),
+            verdict=verdict_of(state, violations),
             state=state,
-            requested=requested,
+            requested=allowed.requested if driving is not None else None,
             safe=step.safe,
             violations=violations,
             emergency=step.emergency,
@@ -225,128 +270,152 @@ class SafetyCore:
             standstill=self.limiter.velocity_standstill,
             observation_stamp=stamp,
             observation_age=(now - stamp) / NANOSECONDS if stamp else None,
-            command_id=self.gate.current if acting else 0,
+            command_id=self.gate.current if by_policy else 0,
+            warnings=(*soft.warnings(self.space, step.safe), *allowed.warnings),
+            input=driving.name if driving is not None else "",
+            missed=round(event.gap / self.space.period) if event.gap else 0,
         )
 
-    def kept(self, running: bool = True) -> Kept:
-        """What must survive the end of this process."""
-        latched = self.machine.latched
-        return Kept(latched.text if latched else "", self.gate.seen, running)
+    def _watch(
+        self, steady: int, driving: Selection | None, by_policy: bool, step: LimitedStep
+    ) -> None:
+        place = self.surroundings.place
+        self.detectors.step(
+            Period(
+                acting=driving is not None and self.connected,
+                by_policy=by_policy,
+                safe=step.safe,
+                violations=step.violations,
+                measured={**place.rates(), **self.robot.measured},
+                position=place.position,
+                progress=self.plan.progress,
+                command_id=self.gate.current,
+            ),
+            self.config,
+            steady,
+        )
+
+    # What a period begins with.
+
+    def _take_time(self, now: int, steady: int) -> ClockEvent:
+        event = self.clock.step(now, steady, self.config)
+        if self.config.lock_step:  # the ticks decide how much time passes
+            event = ClockEvent(event.jump)
+        if event.jump and not self._closing:
+            self.plan.forget()
+            self.robot.forget_stamps()
+            self.surroundings.forget()
+            self._cancel(waiting(Reason.CLOCK, event.jump, emergency=True), now)
+        if event.gap:
+            # The driver has braked by itself meanwhile: the old speed is no longer the robot's.
+            self.plan.sequencer.clear()
+            self._start_from(self.robot.recent(steady, event.gap))
+        return event
+
+    def _select(self, now: int, steady: int) -> Selection:
+        if self.teleoperation is None:
+            return _BY_POLICY
+        driving = self.teleoperation.select(now, steady, policy_alive=self.plan.alive(now))
+        if driving.drop_plan:
+            self.plan.sequencer.clear()
+        return driving
+
+    def _asked(self, now: int, driving: Selection) -> list[float] | None:
+        """What the one who drives asks for."""
+        if driving.driver is Driver.POLICY:
+            return self.sequencer.at(now)
+        if driving.twist is None:
+            return None
+        rest = self.limiter.hold_target()
+        wanted = requested(self.space, driving.twist)
+        return [float(rest[i]) if v is None else v for i, v in enumerate(wanted)]
+
+    def _recover(self, causes: list[Cause], steady: int, driving: Selection) -> tuple[Cause, ...]:
+        person = driving.driver is Driver.TELEOPERATION
+        self.recovered = self.recovery.step(
+            causes,
+            self.config.recovery_rules,
+            steady,
+            self._moving,
+            ignored=_POLICY_KINDS if person else frozenset(),
+        )
+        return self.recovered.causes
 
     # Causes, the most important first.
 
-    def _causes(self, now: int, steady: int) -> Iterator[Cause]:
+    def _causes(
+        self, now: int, steady: int, event: ClockEvent, driving: Selection
+    ) -> Iterator[Cause]:
         config = self.config
         if self._closing:
             yield Cause(Reason.SHUTDOWN, Severity.HOLD, "shutting down", "started again", True)
             return
         yield from self.emergency_stop.causes(config, steady)
-        if not config.lock_step:
-            yield from self.clock.causes(config, now, steady)
+        yield from self._time_causes(now, steady, event)
         if self.other_publishers:
-            yield Cause(
-                Reason.PUBLISHERS,
-                Severity.HOLD,
-                self.other_publishers,
-                "one publisher is left",
-                True,
-            )
+            text, clears = self.other_publishers, "one publisher is left"
+            kind = FaultKind.COMMUNICATION
+            yield Cause(Reason.PUBLISHERS, Severity.HOLD, text, clears, True, kind)
+        yield from self.surroundings.causes(config, steady)
         yield from self.robot.causes(config, steady)
         yield from self._unknown_positions()
-        if not config.lock_step:
+        by_policy = driving.driver is not Driver.TELEOPERATION
+        if not config.lock_step and by_policy:
             yield from self.faults.heartbeats(config, steady)
-        yield from self._stop_word()
-        yield from self.faults.levels(config, steady)
-        yield from self._disconnecting()
-        yield from self._chunk_causes(now)
-        yield from self._bad_chunks(now)
+        yield from self.plan.stop_word()
+        ignored = frozenset() if by_policy else _POLICY_KINDS
+        alive = self.plan.alive(now)
+        yield from (c for c in self.faults.levels(config, steady, alive) if c.kind not in ignored)
+        yield from self._output_causes(steady)
+        if driving.cause:
+            reason = Reason.TELEOPERATION
+            yield Cause(reason, Severity.HOLD, driving.cause, driving.clears_when, driving.brake)
+        yield from self.detectors.causes()
+        if by_policy and not driving.cause:
+            yield from self.plan.causes(now)
+            yield from self.plan.bad_chunks(now)
 
-    def _stop_word(self) -> Iterator[Cause]:
-        if self._waiting.emergency and not self.gate.current:
-            yield self._waiting
+    def _time_causes(self, now: int, steady: int, event: ClockEvent) -> Iterator[Cause]:
+        if self.config.lock_step:
+            return
+        if event.gap:
+            text = f"the safety loop stood still for {event.gap:.1f} s"
+            kind = FaultKind.CLOCK
+            yield Cause(Reason.CLOCK, Severity.HOLD, text, "the loop runs", True, kind)
+        yield from self.clock.causes(self.config, now, steady)
 
     def _unknown_positions(self) -> Iterator[Cause]:
-        for name in self._positions:
+        for name, joint in self._positions.items():
             if name not in self.robot.measured:
-                yield Cause(
-                    Reason.INPUT,
-                    Severity.HOLD,
-                    f"the position of {name} is not known",
-                    f"joint_states holds {self._positions[name]}",
-                    True,
-                )
+                text, clears = f"the position of {name} is not known", f"joint_states holds {joint}"
+                kind = FaultKind.ROBOT_STATE
+                yield Cause(Reason.INPUT, Severity.HOLD, text, clears, True, kind)
 
-    def _disconnecting(self) -> Iterator[Cause]:
-        if self.connected and not self._wants_connection():
+    def _output_causes(self, steady: int) -> Iterator[Cause]:
+        if self.connected and not self._wants_connection(steady):
             text = "shadow mode" if self.config.shadow else "disarmed"
             yield Cause(Reason.OUTPUTS, Severity.HOLD, f"braking for {text}", "at rest")
+        elif steady < self.listen_until:
+            text, clears = "listening for another safety node", "none was heard for a moment"
+            yield Cause(Reason.START, Severity.HOLD, text, clears)
 
-    def _chunk_causes(self, now: int) -> Iterator[Cause]:
-        if not self.gate.current:
-            yield self._waiting
-            return
-        if self._done:
-            yield Cause(Reason.DONE, Severity.HOLD, f'"{self.command}" is done', _NEW_COMMAND)
-            return
-        chunk = self.sequencer.chunk
-        if chunk is None:
-            yield Cause(Reason.NO_CHUNK, Severity.HOLD, "no actions", "a chunk with actions")
-            return
-        age = now - chunk.observation_stamp
-        if age > round(self.config.chunk_timeout * NANOSECONDS):
-            yield Cause(
-                Reason.CHUNK_AGE,
-                Severity.HOLD,
-                f"the last observation acted on is over {self.config.chunk_timeout:g} s old",
-                "a newer chunk",
-                True,
-            )
-        if self.sequencer.exhausted(now):
-            yield Cause(Reason.CHUNK_EXHAUSTED, Severity.HOLD, "the chunk ran out", "a newer chunk")
+    # Outputs.
 
-    def _bad_chunks(self, now: int) -> Iterator[Cause]:
-        if self._bad is not None and 0 <= now - self._bad[1] < _BAD_CHUNK_MEMORY:
-            yield Cause(
-                Reason.BAD_CHUNK,
-                Severity.DEGRADE,
-                f"chunk refused: {self._bad[0].value}",
-                "no chunk is refused for 1 s",
-            )
-
-    # Helpers.
-
-    def _violations_of(self, causes: list[Cause], now: int) -> tuple[LimitViolation, ...]:
-        chunk = self.sequencer.chunk
-        if chunk is None:
-            return ()
-        age = (now - chunk.observation_stamp) / NANOSECONDS
-        covers = chunk.length * chunk.period / NANOSECONDS
-        found = {
-            Reason.CHUNK_AGE: LimitViolation(Limit.AGE, "", age, self.config.chunk_timeout),
-            Reason.CHUNK_EXHAUSTED: LimitViolation(Limit.EXHAUSTED, "", age, covers),
-        }
-        return tuple(found[cause.reason] for cause in causes if cause.reason in found)
-
-    def _drop_plan(self, causes: list[Cause]) -> None:
-        # What was planned before a hold is stale after it. An exhausted or aged chunk is kept,
-        # as it is the one that the cause speaks of.
-        own = (Reason.CHUNK_AGE, Reason.CHUNK_EXHAUSTED)
-        if any(c.severity is not Severity.DEGRADE and c.reason not in own for c in causes):
-            self.sequencer.clear()
-
-    def _switch_outputs(self, now: int) -> None:
-        wanted = self._wants_connection()
+    def _switch_outputs(self, now: int, steady: int) -> None:
+        wanted = self._wants_connection(steady)
         if wanted and not self.connected:
             self.connected = True
             self._start_from(self.robot.measured)
-            self._cancel(_waiting(Reason.OUTPUTS, "the outputs were connected"), now)
+            if not self.listen_until:
+                self._cancel(waiting(Reason.OUTPUTS, "the outputs were connected"), now)
+            self.listen_until = 0
         elif self.connected and not wanted and self.limiter.standstill:
             self.connected = False
 
-    def _wants_connection(self) -> bool:
+    def _wants_connection(self, steady: int) -> bool:
         # A joint whose position is not known must not be sent anywhere.
         known = all(name in self.robot.measured for name in self._positions)
-        return self.armed and not self.config.shadow and known
+        return self.armed and not self.config.shadow and known and steady >= self.listen_until
 
     def _start_from(self, measured: dict[str, float]) -> None:
         """Begin at rest, or with what was measured; what is neither stays as last sent."""
@@ -357,31 +426,9 @@ class SafetyCore:
             start[i] = measured.get(dimension.name, held)
         self.limiter.reset(start)
 
-    def _cancel(self, waiting: Cause, now: int) -> None:
-        self._waiting = waiting
-        self._done = False
-        self.command = ""
-        self.sequencer.clear()
-        self.gate.cancel(now)
-
-    def _stamp(self) -> int:
-        chunk = self.sequencer.chunk
-        return chunk.observation_stamp if chunk is not None else 0
-
-
-def _waiting(reason: Reason, text: str, emergency: bool = False) -> Cause:
-    return Cause(
-        reason, Severity.HOLD, f"{text}; waiting for a new command", _NEW_COMMAND, emergency
-    )
+    def _cancel(self, why: Cause, now: int) -> None:
+        self.plan.cancel(why, now)
 
 
 def _kept_stop(text: str) -> Cause:
     return Cause(Reason.STOP_SERVICE, Severity.STOP, text, "reset", True)
-
-
-def _verdict(state: State, violations: tuple[LimitViolation, ...]) -> Verdict:
-    if state is State.STOPPED:
-        return Verdict.STOPPED
-    if state not in (State.NOMINAL, State.DEGRADED):
-        return Verdict.HELD
-    return Verdict.LIMITED if violations else Verdict.PASS

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from vla_safety.config import SafetyConfig
 from vla_safety.sequencing import NANOSECONDS
-from vla_safety.states import Cause, Reason, Severity
-from vla_safety.watchdog import Health, Watchdog
+from vla_safety.states import Cause, FaultKind, Reason, Severity
+from vla_safety.watchdog import Health, StampOrder, Watchdog
 
 _MAX_FAULTS = 64
 
@@ -25,18 +25,6 @@ class Level(enum.IntEnum):
     OK = 0
     WARN = 1
     ERROR = 2
-
-
-class FaultKind(enum.IntEnum):
-    """The kinds of vla_interfaces/msg/Fault."""
-
-    VISION = 0
-    LANGUAGE = 1
-    ACTION = 2
-    COMMUNICATION = 3
-    ROBOT_STATE = 4
-    CLOCK = 5
-    EMERGENCY_STOP = 6
 
 
 # The robot is blind or deaf: it brakes as hard as it may. The others only end the motion.
@@ -82,11 +70,22 @@ class Faults:
             age = watchdog.age(steady)
             silent = "was never heard" if age is None else f"is silent for over {timeout:g} s"
             yield Cause(
-                Reason.HEARTBEAT, Severity.HOLD, f"{source} {silent}", f"{source} is heard", True
+                Reason.HEARTBEAT,
+                Severity.HOLD,
+                f"{source} {silent}",
+                f"{source} is heard",
+                True,
+                FaultKind.COMMUNICATION,
             )
 
-    def levels(self, config: SafetyConfig, steady: int) -> Iterator[Cause]:
-        """Faults above OK. One that a source no longer repeats counts for a while, then not."""
+    def levels(
+        self, config: SafetyConfig, steady: int, plan_alive: bool = False
+    ) -> Iterator[Cause]:
+        """Faults above OK. One that a source no longer repeats counts for a while, then not.
+
+        plan_alive: the rest of the last good chunk is there to go on with while the policy, which
+        reports a fault of action, plans anew.
+        """
         limit = round(max(5.0, config.heartbeat_timeout) * NANOSECONDS)
         for report, seen in list(self._reports.values()):
             if report.level is Level.OK or (steady - seen > limit and not config.lock_step):
@@ -94,12 +93,15 @@ class Faults:
             # In lock-step these come on wall time, so they must not decide on the motion; the
             # chunk that answers each observation does.
             hard = report.level is Level.ERROR and not config.lock_step
+            if report.kind is FaultKind.ACTION and plan_alive:
+                hard = False
             yield Cause(
                 Reason.FAULT,
                 Severity.HOLD if hard else Severity.DEGRADE,
                 f"{report.source}: {report.message or report.kind.name.lower() + ' fault'}",
                 f"{report.source} reports that it is over",
                 hard and report.kind in _BLIND,
+                report.kind,
             )
 
 
@@ -124,6 +126,7 @@ class EmergencyStop:
                 "the emergency stop is pressed",
                 "release the emergency stop",
                 True,
+                FaultKind.EMERGENCY_STOP,
             )
         if not config.require_emergency_stop:
             return
@@ -136,6 +139,7 @@ class EmergencyStop:
                 f"the emergency stop is silent for over {timeout:g} s",
                 "bring the emergency stop back",
                 True,
+                FaultKind.EMERGENCY_STOP,
             )
         elif health is Health.NOT_RECEIVED:
             yield Cause(
@@ -144,55 +148,107 @@ class EmergencyStop:
                 "the emergency stop was never heard",
                 "the emergency stop is heard",
                 True,
+                FaultKind.EMERGENCY_STOP,
             )
 
 
 class RobotState:
-    """Age of the robot's state, and what it measured of the commanded quantities."""
+    """Age and order of the robot's state, and what it measured of the commanded quantities."""
 
     def __init__(self) -> None:
         self.measured: dict[str, float] = {}
+        self._measured_at: dict[str, int] = {}
         self._watchdogs: dict[str, Watchdog] = {}
+        self._orders: dict[str, StampOrder] = {}
+
+    def check(self, name: str, stamp: int, now: int, config: SafetyConfig) -> str:
+        """Why an input with this stamp (ns) may not be used; empty where it may.
+
+        Its stamps must grow and be no older, and no further ahead, than `input_timeout`. A stamp
+        of 0 is none: the time of arrival counts, for an input that never had one.
+        """
+        order = self._orders.setdefault(name, StampOrder())
+        problem = order.check(stamp, now, round(config.input_timeout * NANOSECONDS))
+        return f"{name} {problem}" if problem else ""
 
     def take(self, name: str, measured: Mapping[str, float], steady: int) -> None:
         """Note an input (`joint_states`, ...); measured: dimension name → SI value, finite."""
         self._watchdogs.setdefault(name, Watchdog()).feed(steady)
-        self.measured.update((k, v) for k, v in measured.items() if math.isfinite(v))
+        for key, value in measured.items():
+            if math.isfinite(value):
+                self.measured[key] = value
+                self._measured_at[key] = steady
 
-    def causes(self, config: SafetyConfig, steady: int) -> Iterator[Cause]:
-        """Required inputs that are missing or too old."""
-        timeout = config.input_timeout
-        for name in config.required_inputs:
-            watchdog = self._watchdogs.setdefault(name, Watchdog())
-            health = watchdog.check(steady, round(timeout * NANOSECONDS))
-            if health is Health.OK:
+    def recent(self, steady: int, seconds: float) -> dict[str, float]:
+        """What was measured within the last so many seconds."""
+        oldest = steady - round(seconds * NANOSECONDS)
+        return {k: v for k, v in self.measured.items() if self._measured_at[k] > oldest}
+
+    def forget_stamps(self) -> None:
+        """The clock jumped: stamps of before say nothing of the order."""
+        self._orders.clear()
+
+    def fresh(self, name: str, config: SafetyConfig, steady: int) -> bool:
+        """The input came, and not too long ago."""
+        watchdog = self._watchdogs.setdefault(name, Watchdog())
+        return watchdog.check(steady, round(config.input_timeout * NANOSECONDS)) is Health.OK
+
+    def age(self, name: str, steady: int) -> float:
+        """Time since an input came, s; infinite where it never did."""
+        age = self._watchdogs.setdefault(name, Watchdog()).age(steady)
+        return math.inf if age is None else age / NANOSECONDS
+
+    def causes(
+        self, config: SafetyConfig, steady: int, required: Iterable[str] | None = None
+    ) -> Iterator[Cause]:
+        """Required inputs that are missing or too old. required: by default the configured ones."""
+        for name in config.required_inputs if required is None else required:
+            if self.fresh(name, config, steady):
                 continue
-            what = (
-                "was never received"
-                if health is Health.NOT_RECEIVED
-                else (f"is older than {timeout:g} s")
+            never = math.isinf(self.age(name, steady))
+            what = "was never received" if never else f"is older than {config.input_timeout:g} s"
+            yield Cause(
+                Reason.INPUT,
+                Severity.HOLD,
+                f"{name} {what}",
+                f"{name} is received",
+                True,
+                FaultKind.ROBOT_STATE,
             )
-            yield Cause(Reason.INPUT, Severity.HOLD, f"{name} {what}", f"{name} is received", True)
 
 
 class RosClock:
-    """Notices a node clock that stands still or jumps back."""
+    """Notices a node clock that stands still or jumps, and a loop that stood still."""
 
     def __init__(self) -> None:
         self._last: int | None = None
+        self._steady = 0
         self._moved = 0
 
     def restart(self) -> None:
         """Compare with nothing before."""
         self._last = None
 
-    def jumped_back(self, now: int, steady: int) -> bool:
-        """Take the time of this period; True when it is before the last one."""
-        back = self._last is not None and now < self._last
-        if self._last is None or now != self._last:
+    def step(self, now: int, steady: int, config: SafetyConfig) -> ClockEvent:
+        """Take the times of this period."""
+        before, self._last = self._last, now
+        gap, self._steady = steady - self._steady, steady
+        if before is None or now != before:
             self._moved = steady
-        self._last = now
-        return back
+        if before is None:
+            return ClockEvent()
+        # A clock that starts to run, as from /clock, begins at whatever time it is there.
+        jump = (now - before) - gap if before > 0 else 0
+        limit = round(config.clock_jump * NANOSECONDS)
+        back = now < before
+        return ClockEvent(
+            "the ROS clock jumped back"
+            if back
+            else f"the ROS clock jumped forward by {jump / NANOSECONDS:.1f} s"
+            if jump > limit
+            else "",
+            gap / NANOSECONDS if gap > round(config.loop_timeout * NANOSECONDS) else 0.0,
+        )
 
     def causes(self, config: SafetyConfig, now: int, steady: int) -> Iterator[Cause]:
         """A clock at 0 (use_sim_time without /clock) or without motion."""
@@ -203,4 +259,14 @@ class RosClock:
             text = f"the ROS clock stands still for over {timeout:g} s"
         else:
             return
-        yield Cause(Reason.CLOCK, Severity.HOLD, text, "the ROS clock moves", True)
+        yield Cause(
+            Reason.CLOCK, Severity.HOLD, text, "the ROS clock moves", True, FaultKind.CLOCK
+        )
+
+
+@dataclass(frozen=True)
+class ClockEvent:
+    """What a period's times show. jump: in words, empty without one. gap: of the loop, s, or 0."""
+
+    jump: str = ""
+    gap: float = 0.0

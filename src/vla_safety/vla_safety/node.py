@@ -1,55 +1,47 @@
 """The lifecycle node `safety`: action chunks → limited commands to the robot.
 
 Callbacks convert, tell the core, and publish. One thread does everything: the control timer runs
-on a steady clock and no callback takes longer than a fraction of a control period.
+on a steady clock and no callback takes longer than a fraction of a control period. What comes in
+is in `receivers`, what goes out in `senders`.
 """
 
 from __future__ import annotations
 
 import gc
-import os
 import sys
 import time
 from collections import Counter
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-from geometry_msgs.msg import PoseStamped
-from nav_msgs.msg import Odometry
 from rclpy.duration import Duration
-from sensor_msgs.msg import JointState
-from std_msgs.msg import Bool, String
 from std_srvs.srv import SetBool, Trigger
 
 from vla_contract import topics
 from vla_contract.action_space import ActionSpace
 from vla_contract.graph_node import Diagnosis, GraphNode, run
 from vla_contract.parameters import ParameterError
-from vla_contract.stamps import to_nanoseconds, to_time
-from vla_interfaces.msg import (
-    ActionChunk,
-    Command,
-    Fault,
-    SafeAction,
-    SafetyStatus,
-    SimulationTick,
-)
-from vla_safety import conversions
+from vla_contract.recording import type_name
+from vla_contract.stamps import to_time
+from vla_safety import parameter_lock
+from vla_safety.assembly import assemble, recorder_settings, state_path
 from vla_safety.config import SafetyConfig, check_space
-from vla_safety.core import Decision, SafetyCore
-from vla_safety.lock_step import LockStep, Tick
-from vla_safety.outputs import make_outputs
-from vla_safety.publishers import other_publishers
-from vla_safety.reports import FaultLevels, diagnosis, status_key, status_message
-from vla_safety.sequencing import Chunk
-from vla_safety.state_file import Kept, StateFile, StateFileError, default_path
+from vla_safety.core import SafetyCore
+from vla_safety.decision import Decision
+from vla_safety.lock_step import LockStep
+from vla_safety.others import Others
+from vla_safety.receivers import Receivers
+from vla_safety.reports import diagnosis, is_faulty
+from vla_safety.senders import Senders
+from vla_safety.sequencing import NANOSECONDS, Chunk
+from vla_safety.state_file import Kept, StateFile, StateFileError
 from vla_safety.timing import LoopTiming
 
-ODOM = "odom"
 STATUS_PERIOD = 1.0  # s
 COMMANDS_AT_REST = 3
 DELIVERY_TIMEOUT = Duration(seconds=0.2)
 FULL_COLLECTION = 60  # status periods between two whole garbage collections
+LISTENED_BEATS = 2.5  # of another safety node that a newcomer waits for before it connects
 
 
 class SafetyNode(GraphNode[SafetyConfig]):
@@ -58,6 +50,7 @@ class SafetyNode(GraphNode[SafetyConfig]):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__("safety", SafetyConfig, **kwargs)
         self._core: SafetyCore | None = None
+        self._senders: Senders | None = None
         self._made: list[Any] = []
 
     # Lifecycle.
@@ -69,48 +62,48 @@ class SafetyNode(GraphNode[SafetyConfig]):
             raise ParameterError("parameter action_space is empty; accepted: the path of a file")
         space = ActionSpace.load(config.action_space)
         check_space(config, space)
-        self._outputs = make_outputs(space)
-        self._file = StateFile(self._state_path())
-        self._core = SafetyCore(space, config, self._read_state())
-        self._timing = LoopTiming(space.period)
-        self._lock_step = LockStep()
-        self._levels = FaultLevels(self.get_name())
-        self._counters: Counter[str] = Counter()
-        self._joints = tuple(config.required_joints) + tuple(
-            d.output.field for d in space.dimensions if d.kind.value == "joint_position"
-        )
+        self._file = StateFile(state_path(config, self.get_namespace()))
+        assembly = assemble(self, config, space, self._read_state())
+        self._core = assembly.core
+        self.timing = LoopTiming(space.period)
+        self.lock_step = LockStep()
+        self.counters: Counter[str] = Counter()
         self._tick = 0
         self._tick_time = 0
-        self._received: set[str] = set()
-        self._status_key: Any = None
+        self._received: dict[str, int] = {}
         self._decision: Decision | None = None
         self._beats = 0
-        self._create_publishers()
-        self._create_subscriptions()
+        self._faulty = 0
+        self._senders = Senders(self, recorder_settings(config, self.get_namespace()))
+        self.others = self._new_others()
+        self._receivers = Receivers(self, assembly.sources, assembly.inputs, assembly.locks)
         self._create_services()
         self._create_timers(space.period)
 
     def activate(self) -> None:
         """Begin to control, in HOLD or in the stop of before."""
-        core = self._the_core
+        core = self.core
         # A full collection can take longer than a control period; see _on_status_timer.
         gc.collect()
         gc.freeze()
         gc.disable()
-        self._timing = LoopTiming(core.space.period)
-        core.reconfigure(self.config, self._now())
-        core.activate(self._now())
+        self.timing = LoopTiming(core.space.period)
+        self.others = self._new_others()
+        if not self.config.lock_step:
+            self._listen()
+        core.reconfigure(self.config, self.now(), self.steady())
+        core.activate(self.now(), self.steady())
         self._keep(running=True)
         for timer in self._periodic:
             timer.reset()
         self._decision = None
-        self._publish_status(force=True)
+        self._send_status()
         if core.machine.latched:
             self.get_logger().error(f"still stopped: {core.machine.latched.text}; call reset")
 
     def brake(self) -> None:
         """Bring the robot to rest, in real time; nothing else is handled meanwhile."""
-        core = self._the_core
+        core = self.core
         core.close()
         if self.config.lock_step:
             return  # the simulator waits for an answer and does not move
@@ -129,18 +122,19 @@ class SafetyNode(GraphNode[SafetyConfig]):
         """Stop to control; the robot is at rest."""
         for timer in self._periodic:
             timer.cancel()
-        core = self._the_core
-        core.deactivate(self._now())
+        self.core.deactivate(self.now())
         self._keep(running=False)
-        self._publish_status(force=True)
+        self._send_status()
         # A publisher that is destroyed takes along what it has not delivered.
-        for publisher in [publisher for publisher, _ in self._robot] + [self._statuses]:
-            publisher.wait_for_all_acked(DELIVERY_TIMEOUT)
+        for sender in [*(sender for sender, _ in self.senders.robot), self.senders.statuses]:
+            sender.publisher.wait_for_all_acked(DELIVERY_TIMEOUT)
         gc.enable()
         gc.unfreeze()
 
     def clean_up(self) -> None:
         """Destroy what `configure` made."""
+        if self._senders is not None:
+            self._senders.close()
         destroy: dict[str, Any] = {
             "publisher": self.destroy_publisher,
             "subscription": self.destroy_subscription,
@@ -150,39 +144,48 @@ class SafetyNode(GraphNode[SafetyConfig]):
         for what, entity in self._made:
             destroy[what](entity)
         self._made = []
-        self._core = None
+        self._core = self._senders = None
+
+    def check_change(self, old: SafetyConfig, new: SafetyConfig) -> None:
+        """Refuse what loosens a limit while the parameters are locked."""
+        parameter_lock.check(old, new, locked=old.parameter_lock)
 
     def config_changed(self) -> None:
         """Take parameters that changed at run time."""
-        self._the_core.reconfigure(self.config, self._now())
+        self.core.reconfigure(self.config, self.now(), self.steady())
 
     def diagnose(self) -> Diagnosis:
         """State, figures, counters."""
-        counters = self._counters + Counter({"chunk dropped in lock-step": self._lock_step.dropped})
-        return diagnosis(self._the_core, self._timing, counters)
+        counters = self.counters + Counter({"chunk dropped in lock-step": self.lock_step.dropped})
+        if self.senders.recorder is not None:
+            counters.update({f"stop {k}": v for k, v in self.senders.recorder.counters.items()})
+        self._faulty = self._faulty + 1 if is_faulty(self.core) else 0
+        return diagnosis(self.core, self.timing, counters, self._faulty)
 
-    # Creation.
+    # Creation; the entities are destroyed by `clean_up`.
 
-    def _create_publishers(self) -> None:
-        self._safe_actions = self._publisher(SafeAction, topics.SAFE_ACTION)
-        self._statuses = self._publisher(SafetyStatus, topics.SAFETY_STATUS)
-        self._faults = self._publisher(Fault, topics.FAULT)
-        self._robot = [
-            (self._publisher(o.message_type, o.topic, topics.ROBOT_COMMAND), o)
-            for o in self._outputs
-        ]
+    def publisher(self, message_type: Any, topic: str, row: str = "") -> Any:
+        """A lifecycle publisher with the QoS of the topic's row."""
+        qos = topics.qos_profile(row or topic, lock_step=self.config.lock_step)
+        publisher = self.create_lifecycle_publisher(message_type, topic, qos)
+        self._made.append(("publisher", publisher))
+        return publisher
 
-    def _create_subscriptions(self) -> None:
-        self._subscribe(ActionChunk, topics.ACTION_CHUNK, self._on_chunk)
-        self._subscribe(JointState, topics.JOINT_STATES, self._on_joint_states)
-        self._subscribe(PoseStamped, topics.END_EFFECTOR_POSE, self._on_pose)
-        self._subscribe(Odometry, ODOM, self._on_odometry, topics.JOINT_STATES)
-        self._subscribe(Fault, topics.FAULT, self._on_fault)
-        self._subscribe(String, topics.COMMAND, lambda m: self._on_text(m.data))
-        self._subscribe(Command, topics.COMMAND_STAMPED, lambda m: self._on_text(m.text))
-        self._subscribe(Bool, topics.EMERGENCY_STOP, self._on_emergency_stop)
-        if self.config.lock_step:
-            self._subscribe(SimulationTick, topics.TICK, self._on_tick)
+    def subscribe(
+        self, message_type: Any, topic: str, callback: Callable[[Any], None], row: str = ""
+    ) -> None:
+        """A subscription whose messages are recorded before `callback` gets them."""
+        qos = topics.qos_profile(row or topic, lock_step=self.config.lock_step)
+        name, kind, senders = self.resolve_topic_name(topic), type_name(message_type), self.senders
+
+        def receive(message: Any) -> None:
+            if senders.recorder is not None:
+                senders.record(name, kind, message)
+            callback(message)
+
+        self._made.append(
+            ("subscription", self.create_subscription(message_type, topic, receive, qos))
+        )
 
     def _create_services(self) -> None:
         for service_type, name, callback in (
@@ -196,22 +199,13 @@ class SafetyNode(GraphNode[SafetyConfig]):
         self._control_timer = self._timer(period, self._on_control)
         # Not "_timers": that is rclpy's own list of what the executor waits for.
         self._periodic = [
-            self._timer(self.config.fault_period, self._publish_faults),
+            self._timer(self.config.fault_period, self.senders.send_levels),
             self._timer(STATUS_PERIOD, self._on_status_timer),
         ]
         if not self.config.lock_step:
             self._periodic.append(self._control_timer)
-
-    def _publisher(self, message_type: Any, topic: str, row: str = "") -> Any:
-        qos = topics.qos_profile(row or topic, lock_step=self.config.lock_step)
-        publisher = self.create_lifecycle_publisher(message_type, topic, qos)
-        self._made.append(("publisher", publisher))
-        return publisher
-
-    def _subscribe(self, message_type: Any, topic: str, callback: Any, row: str = "") -> None:
-        qos = topics.qos_profile(row or topic, lock_step=self.config.lock_step)
-        subscription = self.create_subscription(message_type, topic, callback, qos)
-        self._made.append(("subscription", subscription))
+            look = self._timer(self.config.publishers_period, self._on_look)
+            self._periodic.append(look)
 
     def _timer(self, period: float, callback: Any) -> Any:
         timer = self.create_timer(period, callback, clock=self.steady_clock)
@@ -219,98 +213,56 @@ class SafetyNode(GraphNode[SafetyConfig]):
         self._made.append(("timer", timer))
         return timer
 
-    # Inputs.
+    # What came in, as the receivers tell it.
 
-    def _on_chunk(self, message: ActionChunk) -> None:
-        if not self.active:
-            return
-        chunk = conversions.chunk_from_message(message)
-        if self.config.lock_step:
-            self._lock_step.take_chunk(chunk)
-            self._answer()
-        else:
-            self._take_chunk(chunk, self._now())
-
-    def _take_chunk(self, chunk: Chunk, now: int) -> None:
-        refusal = self._the_core.take_chunk(chunk, now)
+    def take_chunk(self, chunk: Chunk, now: int) -> None:
+        """Tell the core, and log a refusal."""
+        refusal = self.core.take_chunk(chunk, now)
         if refusal is not None:
             self.get_logger().warning(f"chunk refused: {refusal.value}", throttle_duration_sec=1.0)
 
-    def _on_joint_states(self, message: JointState) -> None:
-        problem = conversions.joints_problem(message, self._joints)
-        measured = (
-            {} if problem else conversions.measured_from_joints(message, self._the_core.space)
-        )
-        self._take_state(topics.JOINT_STATES, message.header.stamp, problem, measured)
+    def refuse(self, problem: str) -> None:
+        """A message that cannot be used: counted, and logged at most once a second."""
+        self.counters[problem] += 1
+        self.get_logger().warning(problem, throttle_duration_sec=1.0)
 
-    def _on_pose(self, message: PoseStamped) -> None:
-        problem = conversions.pose_problem(message)
-        self._take_state(topics.END_EFFECTOR_POSE, message.header.stamp, problem, {})
+    def received(self, name: str, when: int) -> None:
+        """A good message of the robot's state came; lock-step may wait for it."""
+        new = name not in self._received
+        self._received[name] = when
+        if self.config.lock_step and (new or name == self._place_input()):
+            self.answer()
 
-    def _on_odometry(self, message: Odometry) -> None:
-        problem = conversions.odometry_problem(message)
-        space = self._the_core.space
-        measured = {} if problem else conversions.measured_from_odometry(message, space)
-        self._take_state(ODOM, message.header.stamp, problem, measured)
+    def heard_own_name(self, message: Any) -> None:
+        """A fault level in this node's name: where it is another's, this one does not connect."""
+        if self.others.take_level(message, self.steady()) and not self.core.connected:
+            self._listen()
 
-    def _take_state(self, name: str, stamp: Any, problem: str, measured: dict[str, float]) -> None:
-        if problem:
-            self._counters[problem] += 1
-            self.get_logger().warning(problem, throttle_duration_sec=1.0)
-            return
-        # In lock-step the stamp is the tick that it belongs to, in whatever order it came.
-        received = to_nanoseconds(stamp) if self.config.lock_step else self._steady()
-        self._the_core.robot.take(name, measured, received)
-        if name not in self._received:
-            self._received.add(name)
-            self._answer()
+    def sent_level(self, stamp: int) -> None:
+        """This node sent a fault level."""
+        self.others.twin.sent(stamp)
 
-    def _on_fault(self, message: Fault) -> None:
-        if message.source == self.get_name():
-            return
-        report = conversions.fault_from_message(message)
-        if report is None:
-            self._counters["fault of unknown kind or level"] += 1
-            return
-        self._the_core.faults.take(report, self._steady())
-
-    def _on_text(self, text: str) -> None:
-        if not self.active:
-            return
-        word = self._the_core.take_text(text, self._now())
-        if word:
-            self.get_logger().warning(f'stop word "{word}"')
-
-    def _on_emergency_stop(self, message: Bool) -> None:
-        self._the_core.emergency_stop.take(message.data, self._steady())
-
-    def _on_tick(self, message: SimulationTick) -> None:
-        tick = Tick(
-            int(message.tick),
-            to_nanoseconds(message.header.stamp),
-            int(message.episode),
-            bool(message.has_images),
-        )
-        if self.active and self._lock_step.take_tick(tick):
-            self._answer()
+    def _listen(self) -> None:
+        beats = LISTENED_BEATS * self.config.fault_period
+        self.core.listen_until = self.steady() + round(beats * NANOSECONDS)
 
     # Services.
 
     def _on_stop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self._the_core.stop("the stop service was called", self._now())
+        self.core.stop("the stop service was called", self.now())
         self._keep(running=self.active)
         response.success, response.message = True, "stopped; call reset to go on"
         return response
 
     def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        result = self._the_core.reset(self._now(), self._steady())
+        result = self.core.reset(self.now(), self.steady())
         self._keep(running=self.active)
         self.get_logger().info(f"reset: {result.message}")
         response.success, response.message = result.done, result.message
         return response
 
     def _on_arm(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
-        self._the_core.arm(bool(request.data), self._now())
+        self.core.arm(bool(request.data), self.now(), self.steady())
         text = "armed" if request.data else "disarmed: braking, then outputs are disconnected"
         if request.data and self.config.shadow:
             text += ", but shadow mode keeps the outputs disconnected"
@@ -321,93 +273,78 @@ class SafetyNode(GraphNode[SafetyConfig]):
     # Periods.
 
     def _on_control(self) -> None:
-        self._timing.begin(time.monotonic())
+        self.timing.begin(time.monotonic())
         try:
+            self._receivers.look_up_tip()
             self._period()
         except Exception as error:
             # A defect here must end in a stop, not in the last command going on.
-            self._the_core.stop(f"internal error: {type(error).__name__}: {error}", self._now())
+            self.core.stop(f"internal error: {type(error).__name__}: {error}", self.now())
             raise
-        self._timing.end(time.monotonic())
+        self.timing.end(time.monotonic())
 
-    def _period(self) -> Decision:
-        now = self._now()
-        decision = self._the_core.step(now, self._steady())
-        self._tick += 1
-        self._publish(decision, to_time(now))
-        return decision
+    def _period(self) -> None:
+        now, steady = self.now(), self.steady()
+        self.core.other_publishers = self.others.problem(steady)
+        decision = self.core.step(now, steady)
+        self._tick += 1 + decision.missed
+        self._send(decision, to_time(now))
 
-    def _answer(self) -> None:
+    def answer(self) -> None:
         """Lock-step: answer the pending tick once all that it needs is here."""
-        missing = set(self.config.required_inputs) - self._received
-        if not self.config.lock_step or not self._lock_step.ready or not self.active:
+        tick = self.lock_step.pending
+        if not self.lock_step.ready or not self.active or tick is None:
             return
+        missing = set(self.config.required_inputs) - self._received.keys()
         if missing:
             self.get_logger().warning(
                 f"waiting for {', '.join(sorted(missing))}", throttle_duration_sec=5.0
             )
             return
-        core = self._the_core
-        tick, chunks, new_episode = self._lock_step.begin()
+        place = self._place_input()
+        if place and self._received.get(place, -1) < tick.stamp:
+            return  # the pose of this tick is on its way
+        core = self.core
+        tick, chunks, new_episode = self.lock_step.begin()
         self._tick, self._tick_time = tick.number, tick.stamp
-        self._timing.begin(time.monotonic())
+        self.timing.begin(time.monotonic())
         if new_episode:
             core.new_episode()
         for chunk in chunks:
-            self._take_chunk(chunk, tick.stamp)
-        self._publish(core.step(tick.stamp, tick.stamp), to_time(tick.stamp))
-        self._timing.end(time.monotonic())
+            self.take_chunk(chunk, tick.stamp)
+        self._send(core.step(tick.stamp, tick.stamp), to_time(tick.stamp))
+        self.timing.end(time.monotonic())
 
-    def _publish(self, decision: Decision, stamp: Any) -> None:
-        core = self._the_core
-        if decision.connected:
-            values = decision.safe.tolist()
-            for publisher, output in self._robot:
-                publisher.publish(output.message(values, stamp))
-        self._safe_actions.publish(
-            conversions.safe_action_to_message(decision, core.space, self._tick, stamp)
-        )
+    def _place_input(self) -> str:
+        """The input that the place depends on, where something does."""
+        place = self.core.surroundings.place
+        return place.source if place.needed else ""
+
+    def _send(self, decision: Decision, stamp: Any) -> None:
         self._decision = decision
-        self._publish_status()
+        self.senders.send(decision, self._tick, stamp)
+        self.senders.poll_recorder()
         self._keep(running=True)
 
-    # Reports.
+    def _send_status(self) -> None:
+        self.senders.send_status(self._decision or self.core.standing(), force=True)
 
-    def _publish_status(self, force: bool = False) -> None:
-        core = self._the_core
-        decision = self._decision or core.standing()
-        key = status_key(core, decision)
-        if key == self._status_key and not force:
-            return
-        if self._status_key is None or key.state is not self._status_key.state:
-            self.get_logger().info(f"{key.state.name}" + (f": {key.cause}" if key.cause else ""))
-        self._status_key = key
-        stamp = to_time(self._now())
-        self._statuses.publish(status_message(core, decision, self._timing, stamp))
+    # Now and then.
 
-    def _publish_faults(self) -> None:
-        for message in self._levels.messages(self._the_core, self._now()):
-            self._faults.publish(message)
+    def _on_look(self) -> None:
+        self.others.look(self.steady())
 
     def _on_status_timer(self) -> None:
-        self._publish_status(force=True)
-        infos = self.get_publishers_info_by_topic(self.resolve_topic_name(topics.ACTION_CHUNK))
-        self._the_core.other_publishers = other_publishers(
-            [f"{info.node_namespace.rstrip('/')}/{info.node_name}" for info in infos]
-        )
+        self._send_status()
         self._beats += 1
         if not gc.isenabled():
             gc.collect(2 if self._beats % FULL_COLLECTION == 0 else 1)
 
-    # State file and clocks.
+    def _new_others(self) -> Others:
+        senders = self.senders
+        return Others(self, senders.robot_topics, senders.own_ids, self.config.fault_period)
 
-    def _state_path(self) -> Path | None:
-        chosen = self.config.state_file
-        if chosen == "none":
-            return None
-        if chosen:
-            return Path(chosen).expanduser()
-        return default_path(self.get_namespace(), os.environ.get("ROS_DOMAIN_ID", "0"))
+    # State file and clocks.
 
     def _read_state(self) -> Kept:
         try:
@@ -418,22 +355,36 @@ class SafetyNode(GraphNode[SafetyConfig]):
 
     def _keep(self, running: bool) -> None:
         try:
-            self._file.write(self._the_core.kept(running))
+            self._file.write(self.core.kept(running))
         except StateFileError as error:
-            self._counters["state file not written"] += 1
+            self.counters["state file not written"] += 1
             self.get_logger().error(str(error), throttle_duration_sec=10.0)
 
     @property
-    def _the_core(self) -> SafetyCore:
+    def core(self) -> SafetyCore:
+        """The core, while the node is configured."""
         if self._core is None:
             raise RuntimeError("the node is not configured")
         return self._core
 
-    def _now(self) -> int:
+    @property
+    def senders(self) -> Senders:
+        """What goes out, while the node is configured."""
+        if self._senders is None:
+            raise RuntimeError("the node is not configured")
+        return self._senders
+
+    def now(self) -> int:
+        """Node clock, ns; in lock-step the tick's."""
         return self._tick_time if self.config.lock_step else self.get_clock().now().nanoseconds
 
-    def _steady(self) -> int:
+    def steady(self) -> int:
+        """A clock that never jumps, ns; in lock-step the tick's."""
         return self._tick_time if self.config.lock_step else time.monotonic_ns()
+
+    def wall_steady(self) -> int:
+        """A clock that never jumps and always runs, ns."""
+        return time.monotonic_ns()
 
 
 def main() -> None:

@@ -195,6 +195,7 @@ class ObstacleParameters(Config):
             )
         if self.footprint_radius == 0.0:
             _polygon("footprint", self.footprint)
+        super().check()
 
     @property
     def outline(self) -> Shape:

@@ -35,6 +35,33 @@ LOOSENS: dict[str, Loosens] = {
     "input_timeout": Loosens.UP,
     "emergency_stop_timeout": Loosens.UP,
     "clock_timeout": Loosens.UP,
+    "clock_jump": Loosens.UP,
+    # How long a fault must be over, and how many are too many; 0 is never, so any change counts.
+    **{
+        f"recovery_{kind}": Loosens.DOWN
+        for kind in (
+            "vision",
+            "language",
+            "action",
+            "communication",
+            "robot_state",
+            "clock",
+            "obstacle",
+        )
+    },
+    "escalation_count": Loosens.ANY,
+    "escalation_total": Loosens.ANY,
+    "escalation_window": Loosens.DOWN,
+    "limited_timeout": Loosens.ANY,
+    "progress_timeout": Loosens.ANY,
+    "progress_rise": Loosens.DOWN,
+    "progress_motion": Loosens.DOWN,
+    "tracking_timeout": Loosens.ANY,
+    "tracking_linear": Loosens.UP,
+    "tracking_angular": Loosens.UP,
+    "tracking_position": Loosens.UP,
+    "obstacle_distance": Loosens.DOWN,
+    "obstacle_warning": Loosens.NEVER,
     # What must be there.
     "heartbeat_sources": Loosens.REMOVED,
     "required_inputs": Loosens.REMOVED,

@@ -14,15 +14,19 @@ from vla_contract.diagnosis import Diagnosis
 from vla_contract.stamps import to_time
 from vla_interfaces.msg import Fault, SafetyStatus
 from vla_safety.conversions import fault_to_message, violations_to_messages
-from vla_safety.core import Decision, SafetyCore
-from vla_safety.inputs import FaultKind, FaultReport, Level
-from vla_safety.states import Cause, Reason, Severity, State
+from vla_safety.core import SafetyCore
+from vla_safety.decision import Decision
+from vla_safety.inputs import FaultReport, Level
+from vla_safety.states import Cause, FaultKind, Reason, Severity, State, StateMachine
 from vla_safety.timing import LoopTiming
 
 # Kinds that safety itself reports, and the reasons that raise them.
 _KINDS: dict[Reason, FaultKind] = {
     Reason.BAD_CHUNK: FaultKind.ACTION,
-    Reason.CHUNK_EXHAUSTED: FaultKind.ACTION,
+    Reason.LIMITED: FaultKind.ACTION,
+    Reason.PROGRESS: FaultKind.ACTION,
+    Reason.TRACKING: FaultKind.ACTION,
+    Reason.CHUNK_EXHAUSTED: FaultKind.COMMUNICATION,
     Reason.CHUNK_AGE: FaultKind.COMMUNICATION,
     Reason.HEARTBEAT: FaultKind.COMMUNICATION,
     Reason.PUBLISHERS: FaultKind.COMMUNICATION,
@@ -41,6 +45,9 @@ _QUIET = (
     Reason.OUTPUTS,
     Reason.STOP_SERVICE,
     Reason.SHUTDOWN,
+    Reason.RECOVERY,
+    Reason.TELEOPERATION,
+    Reason.OBSTACLE,
 )
 
 
@@ -87,6 +94,9 @@ class StatusKey:
     shadow: bool
     speed_scale: float
     command_id: int
+    emergency: bool
+    input: str
+    recovering: bool
 
 
 def status_key(core: SafetyCore, decision: Decision) -> StatusKey:
@@ -100,14 +110,25 @@ def status_key(core: SafetyCore, decision: Decision) -> StatusKey:
         core.config.shadow,
         core.config.speed_scale,
         core.gate.current,
+        decision.emergency,
+        decision.input,
+        core.recovered.left > 0.0,
     )
 
 
+@dataclass(frozen=True)
+class Figures:
+    """What the node knows beside the core. recording: folder of the last stop's, or empty."""
+
+    timing: LoopTiming
+    recording: str = ""
+
+
 def status_message(
-    core: SafetyCore, decision: Decision, timing: LoopTiming, stamp: Time
+    core: SafetyCore, decision: Decision, figures: Figures, stamp: Time
 ) -> SafetyStatus:
     """The whole status."""
-    machine = core.machine
+    machine, timing = core.machine, figures.timing
     age = decision.observation_age
     message = SafetyStatus(
         state=int(machine.state),
@@ -122,6 +143,11 @@ def status_message(
         command=core.command,
         observation_age=math.nan if age is None else age,
         violations=violations_to_messages(decision.violations),
+        warnings=violations_to_messages(decision.warnings),
+        input=decision.input,
+        causes=_texts(machine),
+        recovery_left=core.recovered.left,
+        recording=figures.recording,
         faults=[fault_to_message(report, stamp) for report in core.faults.present()],
         period=timing.period,
         jitter_p99=timing.jitter_p99,
@@ -132,8 +158,28 @@ def status_message(
     return message
 
 
-def diagnosis(core: SafetyCore, timing: LoopTiming, counters: Counter[str]) -> Diagnosis:
-    """State, cause, loop figures and every refused input by its reason."""
+def _texts(machine: StateMachine) -> list[str]:
+    """Every present cause in plain words, the one that decides first."""
+    first = [machine.cause] if machine.cause else []
+    rest = sorted(machine.causes, key=lambda cause: -cause.severity)
+    return list(dict.fromkeys(cause.text for cause in (*first, *rest)))
+
+
+def is_faulty(core: SafetyCore) -> bool:
+    """A fault holds the robot now."""
+    return any(
+        cause.severity is not Severity.DEGRADE and cause.reason not in _QUIET
+        for cause in core.machine.causes
+    )
+
+
+def diagnosis(
+    core: SafetyCore, timing: LoopTiming, counters: Counter[str], faulty: int = 0
+) -> Diagnosis:
+    """State, cause, loop figures and every refused input by its reason.
+
+    faulty: diagnoses in a row, this one included, in which a fault held the robot.
+    """
     machine = core.machine
     values: dict[str, Any] = {
         "state": machine.state.name,
@@ -147,6 +193,8 @@ def diagnosis(core: SafetyCore, timing: LoopTiming, counters: Counter[str]) -> D
         "chunks_accepted": core.sequencer.accepted,
         "bad_chunks_in_a_row": core.bad_in_a_row,
     }
+    for name, how in core.detectors.status(core.config).items():
+        values[f"detector: {name}"] = how
     for refusal, count in core.sequencer.refusals.items():
         values[f"chunks_refused: {refusal.value}"] = count
     values.update({f"refused: {reason}": count for reason, count in counters.items()})
@@ -154,7 +202,8 @@ def diagnosis(core: SafetyCore, timing: LoopTiming, counters: Counter[str]) -> D
     if machine.cause is not None:
         text += f": {machine.cause.text}"
     quiet = machine.cause is None or machine.cause.reason in _QUIET
-    if machine.state is State.STOPPED or core.bad_in_a_row >= core.config.error_count:
+    often = max(faulty, core.bad_in_a_row) >= core.config.error_count
+    if machine.state is State.STOPPED or often:
         level = DiagnosticStatus.ERROR
     elif not quiet:
         level = DiagnosticStatus.WARN

@@ -42,7 +42,8 @@ class Chunk:
     """Actions predicted from one observation.
 
     observation_stamp, command_stamp, period: ns; command_stamp 0: not known.
-    actions: SI, row by row, flat; empty means nothing to do.
+    actions: SI, row by row, flat; empty means nothing to do. sequence: of the observation.
+    progress: share of the command that is done, 0 to 1; NaN where the model gives none.
     """
 
     observation_stamp: int
@@ -54,6 +55,8 @@ class Chunk:
     command: str = ""
     command_stamp: int = 0
     done: bool = False
+    sequence: int = 0
+    progress: float = math.nan
 
     @property
     def length(self) -> int:

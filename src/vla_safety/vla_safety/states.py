@@ -30,6 +30,18 @@ class Severity(enum.IntEnum):
     STOP = 3
 
 
+class FaultKind(enum.IntEnum):
+    """The kinds of vla_interfaces/msg/Fault. Each has its recovery time."""
+
+    VISION = 0
+    LANGUAGE = 1
+    ACTION = 2
+    COMMUNICATION = 3
+    ROBOT_STATE = 4
+    CLOCK = 5
+    EMERGENCY_STOP = 6
+
+
 class Reason(enum.Enum):
     """What kind of thing a cause is."""
 
@@ -38,14 +50,22 @@ class Reason(enum.Enum):
     STOP_SERVICE = "stop service"
     STOP_WORD = "stop word"
     EMERGENCY_STOP = "emergency stop"
+    ESCALATED = "escalated"
     CLOCK = "clock"
     PUBLISHERS = "publishers"
+    CONFIGURATION = "configuration"
     INPUT = "input"
+    OBSTACLE = "obstacle"
     HEARTBEAT = "heartbeat"
     FAULT = "fault"
+    TRACKING = "tracking"
+    PROGRESS = "progress"
+    LIMITED = "limited"
+    RECOVERY = "recovery"
     OUTPUTS = "outputs"
     EPISODE = "episode"
     COMMAND = "command"
+    TELEOPERATION = "teleoperation"
     CHUNK_AGE = "chunk age"
     CHUNK_EXHAUSTED = "chunk exhausted"
     NO_CHUNK = "no chunk"
@@ -58,6 +78,7 @@ class Cause:
     """Why the robot may not move freely.
 
     text, clears_when: plain words. emergency: brake with the emergency limits.
+    kind: the fault that it is, where it is one: it has a recovery time and counts for escalation.
     """
 
     reason: Reason
@@ -65,6 +86,7 @@ class Cause:
     text: str
     clears_when: str
     emergency: bool = False
+    kind: FaultKind | None = None
 
 
 @dataclass(frozen=True)
@@ -120,16 +142,26 @@ class StateMachine:
             self._enter(State.STOPPED, self.latched, now)
 
     def reset(self, lasting: Sequence[Cause], now: int) -> ResetResult:
-        """Leave STOPPED for HOLD. lasting: causes that are present now."""
+        """Leave STOPPED for HOLD.
+
+        lasting: causes that are present now. One that stops, or a fault of the kind that the
+        stop was for, refuses it.
+        """
         if self.latched is None:
             return ResetResult(True, "nothing to reset: not stopped")
-        still = [cause for cause in lasting if cause.severity is Severity.STOP]
+        still = [cause for cause in lasting if self._keeps_stopped(cause)]
         if still:
             return ResetResult(False, f"refused: {still[0].text}; {still[0].clears_when} first")
         text, self.latched = self.latched.text, None
         if self.state is not State.INACTIVE:
             self._enter(State.HOLD, None, now)
         return ResetResult(True, f"reset; it was stopped because: {text}")
+
+    def _keeps_stopped(self, cause: Cause) -> bool:
+        if cause.severity is Severity.STOP:
+            return cause.reason is not Reason.ESCALATED
+        latched = self.latched.kind if self.latched else None
+        return cause.severity is Severity.HOLD and latched is not None and cause.kind is latched
 
     def _enter(self, state: State, cause: Cause | None, now: int) -> None:
         if state is not self.state:

@@ -1,4 +1,4 @@
-"""Silence of an input, as an enum. Free of ROS; time is passed in."""
+"""Silence of an input, and the order of its stamps. Free of ROS; time is passed in."""
 
 from __future__ import annotations
 
@@ -41,3 +41,31 @@ class Watchdog:
         if age is None:
             return Health.NOT_RECEIVED
         return Health.OK if age <= timeout else Health.TIMED_OUT
+
+
+class StampOrder:
+    """Refuses stamps that stand still, go back, or are far from now.
+
+    A stamp of 0 is none: it passes for an input that never had another one.
+    """
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def check(self, stamp: int, now: int, tolerance: int) -> str:
+        """What is wrong with the stamp, in words; empty and noted where nothing is.
+
+        stamp, now: of the node clock, ns. tolerance: how far apart they may be, ns.
+        """
+        if stamp == 0 and self._last == 0:
+            return ""
+        if stamp == self._last:
+            return "has a stamp that stands still"
+        if stamp < self._last:
+            return "has a stamp that goes back"
+        if now - stamp > tolerance:
+            return "is too old on arrival"
+        if stamp - now > tolerance:
+            return "has a stamp in the future"
+        self._last = stamp
+        return ""

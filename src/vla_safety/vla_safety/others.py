@@ -1,0 +1,65 @@
+"""Looks at the graph for others who publish what only one may; see `publishers` for the rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from vla_contract import topics
+from vla_contract.stamps import to_nanoseconds
+from vla_safety.publishers import ChunkSenders, CommandSenders, Endpoint, Mixture, Twin
+
+NANOSECONDS = 1_000_000_000
+
+
+class Others:
+    """One per activation. Everything is cheap where nobody else is there."""
+
+    def __init__(self, node: Any, topic_names: Iterable[str], own: Iterable[bytes], beat: float):
+        """topic_names: full, of the robot's commands. own: ids of this node's publishers there.
+
+        beat: s between two fault levels of a safety node.
+        """
+        self._node = node
+        self._chunk_topic = node.resolve_topic_name(topics.ACTION_CHUNK)
+        self._topics = tuple(topic_names)
+        self._senders = ChunkSenders()
+        self._mixture = Mixture()
+        self._commands = CommandSenders(own, node.get_fully_qualified_name())
+        self.twin = Twin(round(3.0 * beat * NANOSECONDS))
+        self._graph_problem = ""
+
+    def take_chunk(self, message: Any, steady: int) -> None:
+        """A chunk came."""
+        self._senders.heard(steady)
+        self._mixture.take(int(message.observation_sequence), steady)
+
+    def take_level(self, message: Any, steady: int) -> bool:
+        """A fault level in this node's own name came; True where a twin sent it."""
+        return self.twin.take(to_nanoseconds(message.header.stamp), steady)
+
+    def look(self, steady: int) -> None:
+        """Look at the graph: a few µs for each topic as long as there is one publisher."""
+        count = self._node.count_publishers
+        twin = self.twin.lives(steady)
+        problems = [self._senders.look(self._endpoints([self._chunk_topic]), steady)]
+        if any(count(topic) > 1 for topic in self._topics):
+            problems.append(self._commands.look(self._endpoints(self._topics), twin))
+        self._graph_problem = "; ".join(problem for problem in problems if problem)
+
+    def problem(self, steady: int) -> str:
+        """What is wrong now; empty where nothing is."""
+        twin = "another safety node is running" if self.twin.lives(steady) else ""
+        parts = (twin, self._graph_problem, self._mixture.problem(steady))
+        return "; ".join(part for part in parts if part)
+
+    def _endpoints(self, names: Iterable[str]) -> list[Endpoint]:
+        return [endpoint for name in names for endpoint in endpoints(self._node, name)]
+
+
+def endpoints(node: Any, topic: str) -> list[Endpoint]:
+    """The publishers that the graph shows of a topic; topic: full name."""
+    return [
+        Endpoint(f"{info.node_namespace.rstrip('/')}/{info.node_name}", bytes(info.endpoint_gid))
+        for info in node.get_publishers_info_by_topic(topic)
+    ]

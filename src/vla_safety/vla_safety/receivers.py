@@ -1,0 +1,243 @@
+"""What comes in: every subscription of the safety node; each callback converts and tells the core."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from geometry_msgs.msg import PoseStamped, Twist, TwistStamped
+from nav_msgs.msg import Odometry
+from sensor_msgs.msg import JointState, LaserScan, PointCloud2, Range
+from std_msgs.msg import Bool, String
+
+from vla_contract import topics
+from vla_contract.action_space import Kind
+from vla_contract.stamps import to_nanoseconds
+from vla_interfaces.msg import ActionChunk, Command, Fault, SimulationTick
+from vla_safety import conversions, teleoperation
+from vla_safety.lock_step import Tick
+from vla_safety.obstacle_config import SourceConfig
+from vla_safety.obstacle_types import Reading
+from vla_safety.place import Pose
+from vla_safety.sources import SourceReader
+from vla_safety.teleoperation import LockConfig, TeleopConfig
+from vla_safety.transform_lookup import TransformLookup
+
+if TYPE_CHECKING:
+    from vla_safety.node import SafetyNode
+
+ODOM = "odom"
+TF = "tf"
+_SCANS = {"scan": LaserScan, "range": Range, "pointcloud": PointCloud2}
+_NANOSECONDS = 1_000_000_000
+
+
+class Receivers:
+    """Made when the node is configured; the node destroys the subscriptions."""
+
+    def __init__(
+        self,
+        node: SafetyNode,
+        sources: dict[str, SourceConfig],
+        inputs: dict[str, TeleopConfig],
+        locks: dict[str, LockConfig],
+    ) -> None:
+        self._node = node
+        self._core = node.core
+        self._place = node.core.surroundings.place
+        self._joints = tuple(node.config.required_joints) + tuple(
+            d.output.field for d in node.core.space.dimensions if d.kind is Kind.JOINT_POSITION
+        )
+        self._readers = {name: SourceReader(config) for name, config in sources.items()}
+        uses_tf = self._place.source == TF or any(c.use_tf for c in sources.values())
+        self._transforms = TransformLookup(node) if uses_tf else None
+        self._tip_stamp = 0
+        self._subscribe_graph()
+        for name, source in sources.items():
+            self._subscribe_source(name, source)
+        for name, entry in inputs.items():
+            self._subscribe_person(name, entry)
+        for name, lock in locks.items():
+            self._subscribe_lock(name, lock)
+
+    def _subscribe_graph(self) -> None:
+        subscribe = self._node.subscribe
+        subscribe(ActionChunk, topics.ACTION_CHUNK, self._on_chunk)
+        subscribe(JointState, topics.JOINT_STATES, self._on_joint_states)
+        subscribe(PoseStamped, topics.END_EFFECTOR_POSE, self._on_pose)
+        subscribe(Odometry, ODOM, self._on_odometry, topics.JOINT_STATES)
+        subscribe(Fault, topics.FAULT, self._on_fault)
+        subscribe(String, topics.COMMAND, lambda m: self._on_text(m.data))
+        subscribe(Command, topics.COMMAND_STAMPED, lambda m: self._on_text(m.text))
+        subscribe(Bool, topics.EMERGENCY_STOP, self._on_emergency_stop)
+        if self._node.config.lock_step:
+            subscribe(SimulationTick, topics.TICK, self._on_tick)
+
+    # The graph.
+
+    def _on_chunk(self, message: ActionChunk) -> None:
+        node = self._node
+        if not node.active:
+            return
+        chunk = conversions.chunk_from_message(message)
+        if node.config.lock_step:
+            node.lock_step.take_chunk(chunk)
+            node.answer()
+        else:
+            node.others.take_chunk(message, node.steady())
+            node.take_chunk(chunk, node.now())
+
+    def _on_fault(self, message: Fault) -> None:
+        node = self._node
+        if message.source == node.get_name():
+            if node.active and not node.config.lock_step:
+                node.heard_own_name(message)
+            return
+        report = conversions.fault_from_message(message)
+        if report is None:
+            node.counters["fault of unknown kind or level"] += 1
+            return
+        self._core.faults.take(report, node.steady())
+
+    def _on_text(self, text: str) -> None:
+        node = self._node
+        if not node.active:
+            return
+        word = self._core.take_text(text, node.now())
+        if word:
+            node.get_logger().warning(f'stop word "{word}"')
+
+    def _on_emergency_stop(self, message: Bool) -> None:
+        self._core.emergency_stop.take(message.data, self._node.steady())
+
+    def _on_tick(self, message: SimulationTick) -> None:
+        node = self._node
+        tick = Tick(
+            int(message.tick),
+            to_nanoseconds(message.header.stamp),
+            int(message.episode),
+            bool(message.has_images),
+        )
+        if node.active and node.lock_step.take_tick(tick):
+            node.answer()
+
+    # The robot.
+
+    def _on_joint_states(self, message: JointState) -> None:
+        problem = conversions.joints_problem(message, self._joints)
+        measured = {} if problem else conversions.measured_from_joints(message, self._core.space)
+        self._take_state(topics.JOINT_STATES, message.header.stamp, problem, measured)
+
+    def _on_pose(self, message: PoseStamped) -> None:
+        problem = conversions.pose_problem(message)
+        pose = None if problem else conversions.pose_from_message(message)
+        name = topics.END_EFFECTOR_POSE
+        self._take_state(name, message.header.stamp, problem, {}, pose)
+
+    def _on_odometry(self, message: Odometry) -> None:
+        problem = conversions.odometry_problem(message)
+        space = self._core.space
+        measured = {} if problem else conversions.measured_from_odometry(message, space)
+        pose = None if problem else conversions.pose_from_odometry(message)
+        self._take_state(ODOM, message.header.stamp, problem, measured, pose)
+
+    def _take_state(
+        self,
+        name: str,
+        stamp: Any,
+        problem: str,
+        measured: dict[str, float],
+        pose: Pose | None = None,
+    ) -> None:
+        node, core = self._node, self._core
+        here = pose is not None and self._place.source == name
+        if here and pose is not None:
+            problem = problem or self._place.problem(pose)
+        if not problem and not node.config.lock_step:
+            problem = core.robot.check(name, to_nanoseconds(stamp), node.now(), node.config)
+        if problem:
+            node.refuse(problem)
+            return
+        # In lock-step the stamp is the tick that it belongs to, in whatever order it came.
+        received = to_nanoseconds(stamp) if node.config.lock_step else node.steady()
+        core.robot.take(name, measured, received)
+        if here and pose is not None:
+            self._place.take(pose, received)
+        node.received(name, received)
+
+    def look_up_tip(self) -> None:
+        """Once a period: where the tip is by TF, where that is the position's source."""
+        if self._place.source != TF or self._transforms is None:
+            return
+        node, config = self._node, self._node.config
+        found = self._transforms.find(config.workspace_frame, config.tip_frame)
+        if isinstance(found, str):
+            node.refuse(found)
+            return
+        stamp = to_nanoseconds(found.header.stamp)
+        age = node.now() - stamp if stamp else 0
+        # What stands still is known by its stamp: it is taken once, and then grows old.
+        if (stamp and stamp == self._tip_stamp) or age > round(config.input_timeout * _NANOSECONDS):
+            return
+        self._tip_stamp = stamp
+        self._place.take(conversions.pose_from_transform(found), node.steady())
+
+    # Obstacles.
+
+    def _subscribe_source(self, name: str, config: SourceConfig) -> None:
+        def receive(message: Any) -> None:
+            self._on_scan(name, config, message)
+
+        row = topics.JOINT_STATES if config.reliable else topics.CAMERA
+        self._node.subscribe(_SCANS[config.type], config.topic_of(name), receive, row)
+
+    def _on_scan(self, name: str, config: SourceConfig, message: Any) -> None:
+        node, monitor = self._node, self._core.surroundings.obstacles
+        if monitor is None:
+            return
+        mount = None
+        if config.use_tf and self._transforms is not None:
+            frame = config.frame or message.header.frame_id
+            mount = self._transforms.mount(node.config.base_frame, frame)
+        if isinstance(mount, str):
+            reading = Reading.unusable(mount)
+        else:
+            reading = self._readers[name].read(message, mount)
+        if reading.problem:
+            node.refuse(f"{name}: {reading.problem}")
+        age = (node.now() - to_nanoseconds(message.header.stamp)) / _NANOSECONDS
+        monitor.take(name, reading, node.steady(), age)
+
+    # A person.
+
+    def _subscribe_person(self, name: str, config: TeleopConfig) -> None:
+        stamped = config.type == teleoperation.TWIST_STAMPED
+
+        def receive(message: Any) -> None:
+            twist = conversions.twist_from_message(message.twist if stamped else message)
+            stamp = to_nanoseconds(message.header.stamp) if stamped else 0
+            age = self._node.now() - stamp if stamp else 0
+            frame = message.header.frame_id if stamped else None
+            person = self._core.teleoperation
+            assert person is not None
+            refusal = person.take_twist(name, twist, self._node.steady(), frame=frame, age=age)
+            if refusal is not None:
+                self._node.refuse(f"{name}: {refusal.value}")
+
+        kind = TwistStamped if stamped else Twist
+        self._node.subscribe(kind, config.topic_of(name), receive, topics.ROBOT_COMMAND)
+        if config.dead_man_topic:
+
+            def held(message: Bool) -> None:
+                person = self._core.teleoperation
+                assert person is not None
+                person.take_dead_man(name, message.data, self._node.steady())
+
+            self._node.subscribe(Bool, config.dead_man_topic, held, topics.EMERGENCY_STOP)
+
+    def _subscribe_lock(self, name: str, config: LockConfig) -> None:
+        def receive(message: Bool) -> None:
+            person = self._core.teleoperation
+            assert person is not None
+            person.take_lock(name, message.data, self._node.steady())
+
+        self._node.subscribe(Bool, config.topic_of(name), receive, topics.EMERGENCY_STOP)
