@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from vla_cli import domains, options, paths
+from vla_cli import doctor_axes, doctor_limits, domains, options, paths
 from vla_cli.errors import CommandError
 
 GIB = 1024**3
@@ -48,7 +48,13 @@ def main(arguments: list[str]) -> int:
     """0: nothing is wrong (warnings allowed); 1: something is."""
     parser = options.parser("doctor", "Look at this machine and name what is missing.")
     parser.add_argument("--checkpoint", help="folder of the policy (default: the shipped one)")
+    doctor_limits.add_arguments(parser)
+    doctor_axes.add_arguments(parser)
     chosen = parser.parse_args(arguments)
+    if chosen.limits:
+        return doctor_limits.run(chosen)
+    if chosen.axes:
+        return doctor_axes.run(chosen)
     findings = [finding for check in CHECKS for finding in _guarded(check)]
     findings += _guarded(lambda: checkpoint(chosen.checkpoint))
     for finding in findings:

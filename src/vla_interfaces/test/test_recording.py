@@ -6,7 +6,7 @@ from rclpy.serialization import deserialize_message, serialize_message
 from rosbags.rosbag2 import Reader
 from rosbags.typesys import get_types_from_msg
 from rosbags.typesys.store import Typestore
-from sensor_msgs.msg import LaserScan
+from sensor_msgs.msg import JointState, LaserScan
 
 from vla_contract import recording, topics
 from vla_contract.recording import BagWriter, RecordingError, definition, type_name
@@ -44,6 +44,16 @@ def test_a_bag_holds_what_was_written(tmp_path):
         ("/scan", 7),
     ]
     assert deserialize_message(found[0][2], SafeAction) == action
+
+
+def test_what_follows_a_message_in_memory_is_not_written():
+    joints = JointState(name=["elbow"], position=[1.0])
+    name, data = type_name(JointState), serialize_message(joints)
+    trimmed = recording.exact(name, data)
+    assert deserialize_message(trimmed, JointState) == joints
+    assert recording.exact(name, trimmed + b"garbage.") == trimmed
+    assert recording.exact(name, trimmed[:20]) == trimmed[:20]  # cut short: as it is
+    assert recording._store(name).deserialize_cdr(trimmed, name).name == ["elbow"]
 
 
 def mcap_schemas(path):

@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -161,8 +162,9 @@ class BagWriter:
         Raises:
             RecordingError: the file cannot be written.
         """
+        connection = self._connections[topic]
         try:
-            self._writer.write(self._connections[topic], stamp, data)
+            self._writer.write(connection, stamp, exact(connection.msgtype, data))
         except OSError as error:
             raise _refused(self.folder, error) from error
         self.count += 1
@@ -177,6 +179,23 @@ class BagWriter:
             self._writer.close()
         except OSError as error:
             raise _refused(self.folder, error) from error
+
+
+def exact(name: str, data: bytes) -> bytes:
+    """A serialised message without what follows it.
+
+    `serialize_message` of Fast DDS estimates the size, and leaves up to a few words of what was in
+    memory behind the message; readers that check the size refuse it. Data that cannot be read
+    stays as it is.
+    """
+    store = _store(name)
+    known = store.get_msgdef(name)
+    read = known.deserialize_cdr_le if data[1:2] == b"\x01" else known.deserialize_cdr_be
+    try:
+        _, end = read(data[4:], 0, known.cls, store)
+    except (ValueError, IndexError, struct.error):
+        return data
+    return data[: 4 + end]
 
 
 def _refused(folder: Path, error: Exception) -> RecordingError:
@@ -233,7 +252,17 @@ def _installed_hash(name: str) -> str:
         return ""
 
 
+@cache
+def _store(name: str) -> Typestore:
+    """Readers of a type and of what it needs."""
+    return _parsed(name, definition(name).text)
+
+
 def _computed_hash(name: str, text: str) -> str:
+    return _parsed(name, text).hash_rihs01(name)
+
+
+def _parsed(name: str, text: str) -> Typestore:
     store = Typestore()
     store.register(get_types_from_msg(text, name))
-    return store.hash_rihs01(name)
+    return store

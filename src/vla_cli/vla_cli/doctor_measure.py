@@ -1,0 +1,187 @@
+"""How a robot moved, from a recorded bag: robust greatest velocity, acceleration and jerk.
+
+Joint states, odometry and twists are taken, the measured ones (joint states, odometry) before the
+commanded ones. A signal is laid on an even time grid, a cubic is fitted around each sample, and
+the derivatives are read from it, so that noise does not count as jerk; of each magnitude the 99.5th
+percentile counts, so that single outliers do not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rosbags.highlevel import AnyReader, AnyReaderError
+from rosbags.typesys import Stores, get_typestore
+
+Array = npt.NDArray[np.float64]
+JOINT_STATE = "sensor_msgs/msg/JointState"
+ODOMETRY = "nav_msgs/msg/Odometry"
+TWIST = "geometry_msgs/msg/Twist"
+TWIST_STAMPED = "geometry_msgs/msg/TwistStamped"
+
+PERCENTILE = 99.5
+WINDOW = 0.15  # s, over which a cubic is fitted
+LEAST_SAMPLES = 50
+GAP = 0.5  # s without a sample: the motion before and after are not one
+STILL = 1e-3  # of the unit's velocity: a dimension that never moved faster is left out
+
+
+class MeasureError(ValueError):
+    """A bag from which nothing follows; the message says which and what is accepted."""
+
+
+@dataclass(frozen=True)
+class Motion:
+    """How one quantity moved. velocity and its derivatives: magnitudes, SI; low, high: positions."""
+
+    name: str
+    kind: str
+    unit: str
+    topic: str
+    frame: str
+    output: tuple[str, str, str]
+    samples: int
+    rate: float
+    low: float
+    high: float
+    velocity: float
+    acceleration: float
+    jerk: float
+
+
+@dataclass(frozen=True)
+class _Key:
+    """One signal. rank: measured ones go before commanded ones of the same name."""
+
+    rank: int
+    topic: str
+    type: str
+    name: str
+    position: bool
+    frame: str
+
+
+def measure(path: Path) -> list[Motion]:
+    """Every quantity that moved, in the order of the bag.
+
+    Raises:
+        MeasureError: it is no bag, or nothing in it moved for long enough.
+    """
+    signals: dict[_Key, list[tuple[float, float]]] = defaultdict(list)
+    try:
+        with AnyReader([path], default_typestore=get_typestore(Stores.ROS2_HUMBLE)) as reader:
+            known = (JOINT_STATE, ODOMETRY, TWIST, TWIST_STAMPED)
+            wanted = [c for c in reader.connections if c.msgtype in known]
+            for connection, stamp, raw in reader.messages(connections=wanted):
+                message = reader.deserialize(raw, connection.msgtype)
+                for key, when, value in _samples(connection, message, stamp):
+                    signals[key].append((when, value))
+    except (AnyReaderError, OSError, ValueError, KeyError, AssertionError) as error:
+        raise MeasureError(f"{path} is no bag that can be read: {error}") from error
+    found = {}
+    for key in sorted(signals, key=lambda key: key.rank):
+        motion = _motion(key, np.array(signals[key]))
+        if motion is not None:
+            found.setdefault(motion.name, motion)
+    if not found:
+        raise MeasureError(
+            f"{path}: nothing moved for {LEAST_SAMPLES} samples; accepted: a bag with JointState, "
+            "Odometry, Twist or TwistStamped of a robot that moves"
+        )
+    return list(found.values())
+
+
+def _samples(connection: Any, message: Any, received: int) -> Iterator[tuple[_Key, float, float]]:
+    """(signal, time in s, value) of a message."""
+    header = getattr(message, "header", None)
+    stamp = header.stamp.sec + header.stamp.nanosec * 1e-9 if header else 0.0
+    when = stamp or received * 1e-9
+    topic, kind = connection.topic, connection.msgtype
+    if kind == JOINT_STATE:
+        for name, value in zip(message.name, message.position, strict=False):
+            yield _Key(0, topic, kind, name, True, "base_link"), when, float(value)
+        return
+    twist = message.twist.twist if kind == ODOMETRY else getattr(message, "twist", message)
+    frame = "base_link"
+    if kind != TWIST:
+        frame = (message.child_frame_id if kind == ODOMETRY else header.frame_id) or frame
+    rank = 0 if kind == ODOMETRY else 1
+    for part in ("linear", "angular"):
+        for axis in "xyz":
+            value = float(getattr(getattr(twist, part), axis))
+            yield _Key(rank, topic, kind, f"{part}_{axis}", False, frame), when, value
+
+
+def _motion(key: _Key, samples: Array) -> Motion | None:
+    """Derivatives of one signal, shape (n, 2): time, value; None where it did not move."""
+    samples = samples[np.isfinite(samples).all(axis=1)]
+    _, first = np.unique(samples[:, 0], return_index=True)
+    samples = samples[first]
+    if len(samples) < LEAST_SAMPLES:
+        return None
+    step = float(np.median(np.diff(samples[:, 0])))
+    parts = [
+        _derivatives(part, step)
+        for part in np.split(samples, np.flatnonzero(np.diff(samples[:, 0]) > GAP) + 1)
+        if len(part) >= _window(step)
+    ]
+    if not parts:
+        return None
+    value, first_, second, third = (np.concatenate(rows) for rows in zip(*parts, strict=True))
+    motion = (first_, second, third) if key.position else (value, first_, second)
+    velocity, acceleration, jerk = (float(np.percentile(np.abs(m), PERCENTILE)) for m in motion)
+    if velocity < STILL:
+        return None
+    linear = key.name.startswith("linear")
+    field = key.name if key.position else key.name.replace("_", ".")
+    return Motion(
+        name=key.name,
+        kind=(
+            "joint_position"
+            if key.position
+            else ("linear_velocity" if linear else "angular_velocity")
+        ),
+        unit="rad" if key.position else ("m/s" if linear else "rad/s"),
+        topic=key.topic,
+        frame=key.frame,
+        output=_output(key, field),
+        samples=len(samples),
+        rate=1.0 / step,
+        low=float(samples[:, 1].min()),
+        high=float(samples[:, 1].max()),
+        velocity=velocity,
+        # A motion at one speed has none of its own; the file needs a number above 0.
+        acceleration=max(acceleration, STILL),
+        jerk=max(jerk, STILL),
+    )
+
+
+def _output(key: _Key, field: str) -> tuple[str, str, str]:
+    if key.position:
+        return "joint_trajectory", "trajectory_msgs/msg/JointTrajectory", field
+    if key.type == TWIST_STAMPED:
+        return key.topic.rsplit("/", 1)[-1], TWIST_STAMPED, f"twist.{field}"
+    return ("cmd_vel" if key.type == ODOMETRY else key.topic.rsplit("/", 1)[-1]), TWIST, field
+
+
+def _window(step: float) -> int:
+    """Samples in the window, odd, enough for a cubic that is not mere interpolation."""
+    return max(7, 2 * math.ceil(WINDOW / step / 2.0) + 1)
+
+
+def _derivatives(samples: Array, step: float) -> tuple[Array, Array, Array, Array]:
+    """Value and its first three derivatives on an even grid, by a cubic around each sample."""
+    grid = np.arange(samples[0, 0], samples[-1, 0] + step / 2.0, step)
+    even = np.interp(grid, samples[:, 0], samples[:, 1])
+    width = min(_window(step), len(even) - 1 + len(even) % 2)
+    offsets = np.arange(width) - width // 2
+    fit = np.linalg.pinv(np.vander(offsets * step, 4, increasing=True))  # (4, width)
+    rows = [np.convolve(even, row[::-1], mode="valid") for row in fit]
+    return rows[0], rows[1], 2.0 * rows[2], 6.0 * rows[3]
