@@ -39,7 +39,7 @@ class MeasureError(ValueError):
 
 @dataclass(frozen=True)
 class Motion:
-    """How one quantity moved. velocity and its derivatives: magnitudes, SI; low, high: positions."""
+    """How one quantity moved: magnitudes of velocity and its derivatives, SI; low, high: values."""
 
     name: str
     kind: str
@@ -85,7 +85,7 @@ def measure(path: Path) -> list[Motion]:
                     signals[key].append((when, value))
     except (AnyReaderError, OSError, ValueError, KeyError, AssertionError) as error:
         raise MeasureError(f"{path} is no bag that can be read: {error}") from error
-    found = {}
+    found: dict[str, Motion] = {}
     for key in sorted(signals, key=lambda key: key.rank):
         motion = _motion(key, np.array(signals[key]))
         if motion is not None:
@@ -110,8 +110,10 @@ def _samples(connection: Any, message: Any, received: int) -> Iterator[tuple[_Ke
         return
     twist = message.twist.twist if kind == ODOMETRY else getattr(message, "twist", message)
     frame = "base_link"
-    if kind != TWIST:
-        frame = (message.child_frame_id if kind == ODOMETRY else header.frame_id) or frame
+    if kind == ODOMETRY:
+        frame = message.child_frame_id or frame
+    elif header is not None:
+        frame = header.frame_id or frame
     rank = 0 if kind == ODOMETRY else 1
     for part in ("linear", "angular"):
         for axis in "xyz":
@@ -139,19 +141,14 @@ def _motion(key: _Key, samples: Array) -> Motion | None:
     velocity, acceleration, jerk = (float(np.percentile(np.abs(m), PERCENTILE)) for m in motion)
     if velocity < STILL:
         return None
-    linear = key.name.startswith("linear")
-    field = key.name if key.position else key.name.replace("_", ".")
+    kind, unit = _kind(key)
     return Motion(
         name=key.name,
-        kind=(
-            "joint_position"
-            if key.position
-            else ("linear_velocity" if linear else "angular_velocity")
-        ),
-        unit="rad" if key.position else ("m/s" if linear else "rad/s"),
+        kind=kind,
+        unit=unit,
         topic=key.topic,
         frame=key.frame,
-        output=_output(key, field),
+        output=_output(key),
         samples=len(samples),
         rate=1.0 / step,
         low=float(samples[:, 1].min()),
@@ -163,9 +160,19 @@ def _motion(key: _Key, samples: Array) -> Motion | None:
     )
 
 
-def _output(key: _Key, field: str) -> tuple[str, str, str]:
+def _kind(key: _Key) -> tuple[str, str]:
+    """Kind and unit; a bag does not say whether a joint slides: rad."""
     if key.position:
-        return "joint_trajectory", "trajectory_msgs/msg/JointTrajectory", field
+        return "joint_position", "rad"
+    if key.name.startswith("linear"):
+        return "linear_velocity", "m/s"
+    return "angular_velocity", "rad/s"
+
+
+def _output(key: _Key) -> tuple[str, str, str]:
+    if key.position:
+        return "joint_trajectory", "trajectory_msgs/msg/JointTrajectory", key.name
+    field = key.name.replace("_", ".")
     if key.type == TWIST_STAMPED:
         return key.topic.rsplit("/", 1)[-1], TWIST_STAMPED, f"twist.{field}"
     return ("cmd_vel" if key.type == ODOMETRY else key.topic.rsplit("/", 1)[-1]), TWIST, field
