@@ -26,9 +26,12 @@ JOINTS = [*(f"right_j{i}" for i in range(7)), "gripper_opening"]
 RAW_IMAGE, RAW_REPLY = "bench/image", "bench/reply"
 
 
-def picture() -> Image:
-    """A 640x480 rgb8 image that does not compress and does not change."""
-    pixels = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+PICTURES = 4  # that take turns: one that never changed would be a frozen camera
+
+
+def picture(seed: int = 0) -> Image:
+    """A 640x480 rgb8 image that does not compress."""
+    pixels = np.random.default_rng(seed).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
     message = Image(height=HEIGHT, width=WIDTH, encoding="rgb8", step=WIDTH * 3)
     message.data = pixels.tobytes()
     return message
@@ -39,7 +42,8 @@ class Robot(Node):
 
     def __init__(self, namespace: str, camera: str, rate: float) -> None:
         super().__init__("bench_robot", namespace=namespace)
-        self._image, self._picture = self._out(Image, camera, topics.CAMERA), picture()
+        self._image = self._out(Image, camera, topics.CAMERA)
+        self._pictures = [picture(seed) for seed in range(PICTURES)]
         self._joints = self._out(JointState, topics.JOINT_STATES, topics.JOINT_STATES)
         self._pose = self._out(PoseStamped, topics.END_EFFECTOR_POSE, topics.END_EFFECTOR_POSE)
         self.create_timer(1.0 / rate, self._publish_image)
@@ -49,8 +53,9 @@ class Robot(Node):
         return self.create_publisher(kind, topic, topics.qos_profile(row))
 
     def _publish_image(self) -> None:
-        self._picture.header.stamp = self.get_clock().now().to_msg()
-        self._image.publish(self._picture)
+        self._pictures.append(shown := self._pictures.pop(0))
+        shown.header.stamp = self.get_clock().now().to_msg()
+        self._image.publish(shown)
 
     def _publish_state(self) -> None:
         stamp = self.get_clock().now().to_msg()

@@ -1,7 +1,9 @@
-"""Time of the limiter and of a whole core step: `python -m vla_safety.bench [--space FILE]`.
+"""Time of the safety core's parts, and how it grows: `python -m vla_safety.bench`. Free of ROS.
 
-Free of ROS. Prints p50 and p99 per step in µs: the limiter with 7 dimensions of either kind under
-requests that it must change, and the core with chunks arriving at 20 Hz.
+Every step is timed by the wall clock and by this thread's CPU clock: on a machine that does other
+work the wall clock's tail is the scheduler's, not the code's. The garbage collector is off while
+measuring, as the node has it in its loop. Sizes of one table take turns, so that a slow moment of
+the machine does not fall on one of them.
 """
 
 from __future__ import annotations
@@ -9,25 +11,34 @@ from __future__ import annotations
 import argparse
 import gc
 import json
-import random
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 
-from vla_contract.action_space import ActionSpace, Dimension, Kind, Limits, Output
-from vla_safety.config import SafetyConfig
-from vla_safety.core import SafetyCore
-from vla_safety.limits import MotionLimiter
-from vla_safety.sequencing import NANOSECONDS, Chunk
+import numpy as np
+
+from vla_contract.action_space import ActionSpace, Kind
+from vla_safety import bench_cases
+from vla_safety.bench_cases import Step, example_space
 from vla_safety.timing import percentile
+
+__all__ = ["Figure", "Growth", "Report", "example_space", "lines", "main", "measure"]
+
+WARM_UP = 200  # steps that are not counted
+BLOCK = 50  # steps of one case before the next one's turn
+SIZES = {
+    "dimensions": (1, 2, 4, 7, 14, 28),
+    "beams": (90, 180, 360, 720, 1440, 2880),
+    "horizon": (8, 16, 32, 64, 128, 256),
+}
+# Name of a figure → greatest p99, µs.
+VALIDATOR, SCAN = "validator, 7 dimensions, all limits", "scan of 720 beams, all zones"
+TARGETS = {VALIDATOR: 60.0, SCAN: 300.0}
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One measurement, µs per step: of the wall clock, and of this thread's CPU time.
-
-    On a machine that does other work the wall clock's tail is the scheduler's, not the code's.
-    """
+    """One measurement, µs per step: of the wall clock, and of this thread's CPU time."""
 
     name: str
     p50: float
@@ -38,22 +49,55 @@ class Figure:
     steps: int
 
 
+@dataclass(frozen=True)
+class Growth:
+    """Cost over size, µs: per size, and the straight line that fits it (offset, slope, r²)."""
+
+    name: str
+    sizes: tuple[int, ...]
+    p50: tuple[float, ...]
+    cpu_p50: tuple[float, ...]
+    offset: float
+    slope: float
+    r2: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that is measured without a node."""
+
+    figures: tuple[Figure, ...]
+    growths: tuple[Growth, ...]
+
+    def as_dict(self) -> dict[str, object]:
+        """For JSON."""
+        return {
+            "figures": [asdict(figure) for figure in self.figures],
+            "growth": [asdict(growth) for growth in self.growths],
+        }
+
+
 class Stopwatch:
     """Times of one step after the other, s."""
 
-    def __init__(self) -> None:
+    def __init__(self, step: Step) -> None:
+        self._step = step
+        self._next = 0
         self.wall: list[float] = []
         self.cpu: list[float] = []
+        for _ in range(WARM_UP):
+            self._step(self._next)
+            self._next += 1
 
-    def start(self) -> None:
-        """A step begins."""
-        self._wall, self._cpu = time.perf_counter(), time.thread_time()
-
-    def stop(self) -> None:
-        """It is done."""
-        cpu, wall = time.thread_time(), time.perf_counter()
-        self.wall.append(wall - self._wall)
-        self.cpu.append(cpu - self._cpu)
+    def run(self, steps: int) -> None:
+        """Time so many more steps."""
+        clock, cpu_clock, step = time.perf_counter, time.thread_time, self._step
+        for k in range(self._next, self._next + steps):
+            wall, cpu = clock(), cpu_clock()
+            step(k)
+            self.cpu.append(cpu_clock() - cpu)
+            self.wall.append(clock() - wall)
+        self._next += steps
 
     def figure(self, name: str) -> Figure:
         """What was measured."""
@@ -68,114 +112,87 @@ class Stopwatch:
         )
 
 
-def example_space(kind: Kind, width: int, rate: float = 100.0) -> ActionSpace:
-    """An action space of `width` equal dimensions with limits of a usual arm."""
-    dimensions = tuple(
-        Dimension(
-            name=f"d{i}",
-            kind=kind,
-            unit=kind.units[0],
-            low=-1.0,
-            high=1.0,
-            model_low=-1.0,
-            model_high=1.0,
-            normal=Limits(1.0, 5.0, 50.0),
-            emergency=Limits(1.0, 10.0, 100.0),
-            frame="base_link",
-            output=Output(f"t{i}", "std_msgs/msg/Float64", "data"),
-        )
-        for i in range(width)
-    )
-    return ActionSpace("bench", rate, 40, 1.0 / rate, 1.0, dimensions)
-
-
-def bench_limiter(kind: Kind, width: int, steps: int) -> Figure:
-    """Requests that jump now and then and are noisy always."""
-    limiter = MotionLimiter(example_space(kind, width))
-    source = random.Random(0)
-    goal = [0.0] * width
-
-    def step(k: int) -> None:
-        nonlocal goal
-        if k % 50 == 0:
-            goal = [source.uniform(-1.2, 1.2) for _ in range(width)]
-        row = [g + source.gauss(0.0, 0.01) for g in goal]
-        watch.start()
-        limiter.step(row)
-        watch.stop()
-
-    watch = Stopwatch()
-    return _run(f"limiter, {width} x {kind.value}", step, steps, watch)
-
-
-def bench_core(space: ActionSpace, steps: int) -> Figure:
-    """The whole decision of a period, with the chunks that come between two of them."""
-    config = SafetyConfig(armed_on_start=True, required_inputs=(), heartbeat_sources=())
-    core = SafetyCore(space, config)
-    period = round(space.period * NANOSECONDS)
-    between = max(1, round(0.05 * space.control_rate))
-    source = random.Random(0)
-    core.activate(period)
-
-    def step(k: int) -> None:
-        now = (k + 2) * period
-        chunk = None
-        if k % between == 0:
-            actions = [source.uniform(-1.0, 1.0) for _ in range(space.width * space.chunk_length)]
-            chunk = Chunk(now, period, actions, space.name, space.dimension_names, command_id=1)
-        watch.start()
-        if chunk is not None:
-            core.take_chunk(chunk, now)
-        core.step(now, now)
-        watch.stop()
-
-    watch = Stopwatch()
-    return _run(f"core with chunks, {space.name} ({space.width} dimensions)", step, steps, watch)
-
-
-def _run(name: str, step: Callable[[int], None], steps: int, watch: Stopwatch) -> Figure:
-    for k in range(200):
-        step(k)
-    watch.wall.clear()
-    watch.cpu.clear()
+def time_steps(cases: Mapping[str, Step], steps: int) -> list[Figure]:
+    """Time all cases in turns, each for so many steps."""
+    watches = {name: Stopwatch(step) for name, step in cases.items()}
     gc.collect()
     gc.disable()
     try:
-        for k in range(200, 200 + steps):
-            step(k)
+        for begin in range(0, steps, BLOCK):
+            for watch in watches.values():
+                watch.run(min(BLOCK, steps - begin))
+            gc.collect(0)
     finally:
         gc.enable()
-    return watch.figure(name)
+    return [watch.figure(name) for name, watch in watches.items()]
 
 
-def measure(steps: int, space: ActionSpace | None = None) -> list[Figure]:
-    """All figures."""
-    figures = [
-        bench_limiter(kind, width, steps)
-        for kind in (Kind.LINEAR_VELOCITY, Kind.JOINT_POSITION)
-        for width in (1, 7)
-    ]
-    return [*figures, bench_core(space or example_space(Kind.LINEAR_VELOCITY, 7), steps)]
+def growth(name: str, steps: int) -> Growth:
+    """How the cost grows with the number of dimensions, of beams, or of rows in a chunk."""
+    sizes = SIZES[name]
+    make = {
+        "dimensions": lambda size: bench_cases.limiter(Kind.LINEAR_VELOCITY, size),
+        "beams": bench_cases.scan,
+        "horizon": bench_cases.chunk,
+    }[name]
+    figures = time_steps({str(size): make(size) for size in sizes}, steps)
+    # CPU time: what the code costs, whatever else the machine does.
+    cpu = [figure.cpu_p50 for figure in figures]
+    offset, slope, r2 = fit(sizes, cpu)
+    p50 = tuple(figure.p50 for figure in figures)
+    return Growth(name, sizes, p50, tuple(cpu), offset, slope, r2)
+
+
+def fit(sizes: Sequence[float], costs: Sequence[float]) -> tuple[float, float, float]:
+    """(offset, slope, r²) of the straight line with the least squared error."""
+    x, y = np.asarray(sizes, dtype=float), np.asarray(costs, dtype=float)
+    slope, offset = np.polyfit(x, y, 1)
+    left = float(np.sum((y - offset - slope * x) ** 2))
+    total = float(np.sum((y - y.mean()) ** 2))
+    return float(offset), float(slope), 1.0 - left / total if total > 0.0 else 1.0
+
+
+def measure(steps: int, space: ActionSpace | None = None) -> Report:
+    """All figures. space: of the case with the whole core; by default a 7-dimensional arm."""
+    space = space or bench_cases.arm_space()
+    cases: dict[str, Step] = {
+        VALIDATOR: bench_cases.validator(),
+        SCAN: bench_cases.scan(720),
+        "limiter, 1 velocity": bench_cases.limiter(Kind.LINEAR_VELOCITY, 1),
+        "limiter, 7 velocities": bench_cases.limiter(Kind.LINEAR_VELOCITY, 7),
+        "limiter, 7 joint positions": bench_cases.limiter(Kind.JOINT_POSITION, 7),
+        f"core with chunks, {space.name} ({space.width} dimensions)": bench_cases.core(space),
+    }
+    figures = time_steps(cases, steps)
+    growths = [growth(name, max(BLOCK, steps // 10)) for name in SIZES]
+    return Report(tuple(figures), tuple(growths))
+
+
+def lines(report: Report) -> list[str]:
+    """The report as text."""
+    text = [f"{'one step, µs':44} {'p50':>7} {'p99':>7} {'worst':>9} {'cpu p50':>8} {'cpu p99':>8}"]
+    for f in report.figures:
+        text.append(
+            f"{f.name:44} {f.p50:7.1f} {f.p99:7.1f} {f.worst:9.1f} {f.cpu_p50:8.1f} {f.cpu_p99:8.1f}"
+        )
+    for g in report.growths:
+        text += ["", f"{g.name:<12}" + "".join(f"{size:>9}" for size in g.sizes)]
+        text.append(f"{'p50, µs':<12}" + "".join(f"{cost:>9.1f}" for cost in g.p50))
+        text.append(f"{'cpu p50, µs':<12}" + "".join(f"{cost:>9.1f}" for cost in g.cpu_p50))
+        text.append(f"cpu = {g.offset:.1f} µs + {g.slope:.3f} µs each, r² = {g.r2:.4f}")
+    return text
 
 
 def main() -> None:
-    """Print the table, or JSON."""
+    """Print the tables, or JSON."""
     parser = argparse.ArgumentParser(description="Time of one safety step.")
     parser.add_argument("--steps", type=int, default=20_000)
-    parser.add_argument("--space", help="action space file for the core; else 7 velocities")
+    parser.add_argument("--space", help="action space file for the core; else a 7-dimensional arm")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     space = ActionSpace.load(arguments.space) if arguments.space else None
-    figures = measure(arguments.steps, space)
-    if arguments.json:
-        print(json.dumps([vars(figure) for figure in figures]))
-        return
-    print(f"{'one step, µs':44} {'p50':>7} {'p99':>7} {'worst':>9} {'cpu p50':>8} {'cpu p99':>8}")
-    for f in figures:
-        print(
-            f"{f.name:44} {f.p50:7.1f} {f.p99:7.1f} {f.worst:9.1f} {f.cpu_p50:8.1f} "
-            f"{f.cpu_p99:8.1f}"
-        )
+    report = measure(arguments.steps, space)
+    print(json.dumps(report.as_dict()) if arguments.json else "\n".join(lines(report)))
 
 
 if __name__ == "__main__":
