@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from vla_cli.faults.rig import Child, Rig
 from vla_cli.faults.scenario import Injected, Recovery, Scenario
 from vla_cli.faults.streams import CameraMode
+from vla_perception.config import PerceptionConfig
 
 AGE = "HOLD when the last good observation gets too old; goes on by itself"
 
@@ -33,7 +34,10 @@ def scenarios() -> list[Scenario]:
     ]
 
 
-_FROZEN = "HOLD when pictures have not changed for the time that perception allows; likewise"
+_FROZEN = (
+    "HOLD once perception has seen no change for frozen_timeout, and stood in for it for "
+    "feature_hold; goes on by itself"
+)
 
 
 def observation_age(rig: Rig) -> float:
@@ -42,8 +46,8 @@ def observation_age(rig: Rig) -> float:
 
 
 def frozen(rig: Rig) -> float:
-    """Time for which a camera's pictures may stay the same, s."""
-    return rig.camera("frozen_timeout")
+    """Time for which a camera's pictures may stay the same, and then be stood in for, s."""
+    return rig.camera("frozen_timeout") + float(PerceptionConfig().feature_hold)
 
 
 def _scenario(

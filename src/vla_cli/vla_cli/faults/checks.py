@@ -20,10 +20,13 @@ PERIODS = 2  # control periods that a reaction may take beside the timeout
 def limit_problems(ticks: Sequence[Tick], space: ActionSpace) -> Iterator[str]:
     """What of the commands that went to the robot was out of limits, by finite differences.
 
-    The judge is the independent one of the property tests. The first command is where it begins;
-    after a pause, in which the driver has stopped the robot, it begins anew at rest.
+    The judge is the independent one of the property tests. It begins where two commands are equal,
+    so without acceleration; after a pause, in which the driver has stopped the robot, it begins
+    anew at rest.
     """
     connected = [tick for tick in ticks if tick.connected]
+    even = (i for i, (a, b) in enumerate(pairwise(connected)) if a.safe == b.safe)
+    connected = connected[next(even, 0) :]
     for number, run in enumerate(_runs(connected)):
         start = run[0].safe if number == 0 else (0.0,) * space.width
         oracle = Oracle(space, start)
