@@ -100,7 +100,8 @@ class Shape:
     def measure(self, points: Array) -> tuple[Array, Array, Array]:
         """Signed distance of each point, and x and y of the way to it from the nearest point.
 
-        That way is as long as the distance: inside it points inwards.
+        That way is as long as the distance; inside it leads inwards. (On the edge of a polygon
+        that is inflated there is no one way.)
         """
         x, y = np.ascontiguousarray(points.T)
         square, dx, dy = self._away(x, y)
@@ -110,9 +111,11 @@ class Shape:
             signed = np.where(_inside(self.vertices, x, y), -length, length)
         if self.radius == 0.0:
             return signed, dx, dy
-        # The circle, or a point of the round corner, lies by the radius on the way to the point.
-        share = (signed - self.radius) / np.where(signed == 0.0, 1.0, signed)
-        return signed - self.radius, dx * share, dy * share
+        # The outline lies by the radius on the way to the point; from the very middle, ahead.
+        middle = signed == 0.0
+        share = (signed - self.radius) / np.where(middle, 1.0, signed)
+        dx = np.where(middle, -self.radius, dx * share)
+        return signed - self.radius, dx, dy * share
 
     @cached_property
     def planes(self) -> tuple[Array, Array] | None:
@@ -141,18 +144,6 @@ class Shape:
         following = np.roll(self._edges, -1, axis=0)
         turns = self._edges[:, 0] * following[:, 1] - self._edges[:, 1] * following[:, 0]
         return bool((turns >= 0.0).all())
-
-    def nearest(self, points: Array) -> Array:
-        """The outline's point that is nearest to each of the points, shape (n, 2).
-
-        For a point in a circle's centre that is the centre.
-        """
-        _, dx, dy = self._away(points[:, 0], points[:, 1])
-        if self.radius > 0.0:
-            length = np.hypot(dx, dy)
-            share = np.where(length > 0.0, 1.0 - self.radius / np.maximum(length, 1e-300), 1.0)
-            dx, dy = dx * share, dy * share
-        return points - np.column_stack((dx, dy))
 
     def _away(self, x: Array, y: Array) -> tuple[Array, Array, Array]:
         """Square distance from the polygon's outline (or the origin), and the way from there."""

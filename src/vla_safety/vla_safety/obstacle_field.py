@@ -8,6 +8,7 @@ footprint and a straight motion the distance never falls faster than that.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,6 +24,8 @@ from vla_safety.obstacle_types import BaseBoundary, InvalidSource, Reading
 Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 NANOSECONDS = 1_000_000_000
+# ns; the odometer remembers so long.
+_MEMORY = 2 * NANOSECONDS
 # Slower than this, a distance does not close, m/s.
 STILL = 1e-9
 
@@ -93,6 +96,45 @@ class Memory:
         return InvalidSource(name, self._problem or silent, age)
 
 
+class Odometer:
+    """The way that the base's fastest point has gone at most, m."""
+
+    def __init__(self) -> None:
+        self._marks: deque[tuple[int, float]] = deque()
+
+    def advance(self, speed: float, steady: int) -> None:
+        """Note how fast it was until now, m/s; steady: ns."""
+        if not self._marks:
+            self._marks.append((steady, 0.0))
+            return
+        last, way = self._marks[-1]
+        if steady <= last:
+            return
+        self._marks.append((steady, way + speed * (steady - last) / NANOSECONDS))
+        while steady - self._marks[0][0] > _MEMORY:
+            self._marks.popleft()
+
+    def since(self, seen: int, speed: float, steady: int) -> float:
+        """The way from a time on; before what is known, at this speed."""
+        if seen >= steady:
+            return 0.0
+        after = None
+        for mark in reversed(self._marks):
+            if mark[0] <= seen:
+                return self._marks[-1][1] - _way_at(seen, mark, after)
+            after = mark
+        if after is None:
+            return speed * (steady - seen) / NANOSECONDS
+        return self._marks[-1][1] - after[1] + speed * (after[0] - seen) / NANOSECONDS
+
+
+def _way_at(time: int, before: tuple[int, float], after: tuple[int, float] | None) -> float:
+    if after is None:
+        return before[1]
+    share = (time - before[0]) / (after[0] - before[0])
+    return before[1] + share * (after[1] - before[1])
+
+
 class Field:
     """The points of all sources."""
 
@@ -106,11 +148,10 @@ class Field:
         self.distances = _joined([part.distances for part in parts])
         self.closing = _joined([part.closing for part in parts], axis=1)
 
-    def aged(self, moving: Twist2D, steady: int, reach: float) -> Seen:
+    def aged(self, odometer: Odometer, speed: float, steady: int, reach: float) -> Seen:
         """The same, nearer by the way that the base can have gone since it was seen."""
-        speed = moving.linear + abs(moving.wz) * reach
-        ways = [speed * max(0, steady - seen) / NANOSECONDS for seen in self._seen]
-        if not ways or speed == 0.0:
+        ways = [odometer.since(seen, speed, steady) for seen in self._seen]
+        if not any(ways):
             return Seen(self, self.distances, reach)
         way: float | Array = ways[0]
         if len(ways) > 1:

@@ -17,7 +17,7 @@ import numpy as np
 
 from vla_safety.kinematics import Twist2D
 from vla_safety.obstacle_config import ObstacleConfig, ZoneSetting
-from vla_safety.obstacle_field import NANOSECONDS, STILL, BoolArray, Field, Memory, Seen
+from vla_safety.obstacle_field import NANOSECONDS, STILL, BoolArray, Field, Memory, Odometer, Seen
 from vla_safety.obstacle_types import (
     MINIMUM_DISTANCE,
     BaseBoundary,
@@ -47,6 +47,7 @@ class ObstacleMonitor:
     def __init__(self, config: ObstacleConfig) -> None:
         self._memories = {name: Memory(one) for name, one in config.sources.items()}
         self._field: Field | None = None
+        self._odometer = Odometer()
         self.configure(config)
 
     def configure(self, config: ObstacleConfig) -> None:
@@ -57,6 +58,7 @@ class ObstacleMonitor:
         """Know of nothing that was seen: another episode, or a clock that jumped."""
         self._memories = {name: Memory(one) for name, one in self.config.sources.items()}
         self._field = None
+        self._odometer = Odometer()
 
     def take(self, source: str, reading: Reading, steady: int, age: float = 0.0) -> None:
         """Note what a source says.
@@ -82,16 +84,18 @@ class ObstacleMonitor:
         velocity: the commanded motion, before anything limits it. moving: the present motion;
         by default the commanded one.
         """
-        moving = velocity if moving is None else moving
+        # The limiter refuses a request that is not finite; here nothing can be said of it.
+        velocity = velocity if velocity.is_finite else Twist2D()
+        moving = velocity if moving is None or not moving.is_finite else moving
+        reach = self.config.footprint.reach
+        speed = moving.linear + abs(moving.wz) * reach
+        self._odometer.advance(speed, steady)
         invalid = self._invalid(steady)
         if invalid:
             return _blind(invalid)
-        # The limiter refuses a request that is not finite; here nothing can be said of it.
-        velocity = velocity if velocity.is_finite else Twist2D()
-        moving = moving if moving.is_finite else velocity
         if self._field is None:
             self._field = Field(self._memories)
-        seen = self._field.aged(moving, steady, self.config.footprint.reach)
+        seen = self._field.aged(self._odometer, speed, steady, reach)
         demands = [
             *self._too_near(seen, velocity, moving),
             *self._zones(seen, velocity),
