@@ -201,7 +201,7 @@ def _rounded_up(value: float) -> float:
 
 def _file(name: str, proposals: list[Proposal], rate: float, path: Path) -> str:
     time = max(_time_to_rest(p) for p in proposals) + 2.0 / rate if rate > 0 else 1.0
-    head = f"""# Proposed from {path.name} by ./vla doctor --limits. Read it before the robot moves by it;
+    head = f"""# Proposed from {path.name} by ./vla doctor --limits. Read it before any motion;
 # docs/limits.md says how to choose each limit. Emergency: {EMERGENCY:g} times the acceleration and
 # {EMERGENCY**2:g} times the jerk; check that the robot can brake so hard and stays upright.
 name: {_word(name)}
