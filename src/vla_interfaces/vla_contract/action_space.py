@@ -268,6 +268,16 @@ class ActionSpace:
         """Where the angular velocities are."""
         return self._indices(Kind.ANGULAR_VELOCITY)
 
+    @cached_property
+    def linear_axes(self) -> tuple[tuple[int, int], ...]:
+        """Dimension and axis (0 x, 1 y, 2 z) of each linear velocity that goes to a Twist."""
+        ends = tuple(f"linear.{name}" for name in "xyz")
+        return tuple(
+            (i, ends.index(end))
+            for i in self.linear_indices
+            if (end := ".".join(self.dimensions[i].output.field.split(".")[-2:])) in ends
+        )
+
     def _indices(self, kind: Kind) -> tuple[int, ...]:
         return tuple(i for i, dimension in enumerate(self.dimensions) if dimension.kind is kind)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import enum
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from vla_contract.action_space import Dimension, Limits
 from vla_safety.braking import Rates
@@ -34,8 +34,7 @@ class Limit(enum.IntEnum):
     SPEED_ZONE = 12
 
 
-@dataclass(frozen=True)
-class LimitViolation:
+class LimitViolation(NamedTuple):
     """One limit that a request would have broken; `value` and `bound` in the limit's unit.
 
     name: what it is about where the dimension does not tell (a norm, a zone, a source).
@@ -76,6 +75,7 @@ class Axis:
         self.rate = 0.0
         self.acceleration = 0.0
         self.in_emergency = False
+        self.rates = self.normal
 
     def admit(
         self,
@@ -143,8 +143,8 @@ class Axis:
             return self._violation(limit, wanted, math.copysign(bound, wanted))
         # Either the acceleration cannot change that fast now, or it could not be taken back in
         # the next period.
-        changes = (wanted - self.acceleration, -wanted)
-        jerk = max(changes, key=abs) / self.period
+        change = wanted - self.acceleration
+        jerk = (change if abs(change) >= abs(wanted) else -wanted) / self.period
         if not rates.symmetric and abs(jerk) * self.period <= rates.quantum:
             # It has to ease off already, to be within both bounds when the sign changes.
             limit = self._lesser_limit(rates)

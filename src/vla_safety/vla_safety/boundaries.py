@@ -16,16 +16,16 @@ from vla_safety.velocity_axis import VelocityAxis
 
 # Relative: braking with the normal set is enough if it only leads this much too far.
 _ROUNDING = 1e-6
-# Share of the way that one period's change of acceleration makes: how near the search must come.
-_SEARCH = 1e-3
+# Of the way that one period's change of acceleration makes: how near the search must come.
+_SEARCH = 0.05
 # m: what braking with the normal set may lead too far without the emergency set.
 _GRAIN = 1e-9
-_PASSES = 3
+_REMEMBERED = 64
 _TRIES = 40
 _MOST_PERIODS = 100_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Boundary:
     """A plane that the motion must stop before.
 
@@ -45,43 +45,43 @@ class Boundary:
 class _Mover:
     """An axis while a period is decided: what it chose, and how far that would lead."""
 
-    __slots__ = ("acceleration", "axis", "back", "brake", "forward")
+    __slots__ = ("acceleration", "at_most", "axis", "back", "brake", "forward")
 
     def __init__(self, axis: VelocityAxis) -> None:
         self.axis = axis
-        self.brake: float | None = None
+        # Furthest displacement either way: quick to have, and enough far from a boundary.
         self.acceleration = axis.chosen
-        self.back, self.forward = axis.reach(axis.chosen)
+        self.at_most = axis.rates.reach_at_most(axis.next, axis.chosen)
+        self.brake = self.back = self.forward = math.nan
 
-    def choose(self, acceleration: float) -> None:
-        """Do this instead, because of a boundary."""
+    def choose(self, acceleration: float, reach: tuple[float, float] | None = None) -> None:
+        """Do this instead, because of a boundary; reach: of it, where it is known."""
         self.acceleration = acceleration
-        self.back, self.forward = self.axis.reach(acceleration)
+        self.back, self.forward = reach or self.axis.reach(acceleration)
+        self.at_most = max(-self.back, self.forward)
         self.axis.take(acceleration)
         self.axis.overruled = True
 
     def braking(self) -> float:
-        if self.brake is None:
+        if math.isnan(self.brake):
             self.brake = self.axis.brake()
         return self.brake
 
     def harden(self) -> None:
         """Brake with the emergency set."""
         self.axis.enter_emergency()
-        self.brake = None
-        self.choose(self.braking())
+        self.brake = self.axis.brake()
+        self.choose(self.brake)
 
     def towards(self, coefficient: float) -> float:
         """How far it would come towards a boundary; >= 0, or NaN."""
+        if math.isnan(self.back):
+            self.back, self.forward = self.axis.reach(self.acceleration)
         return coefficient * (self.forward if coefficient > 0.0 else self.back)
-
-    def towards_after(self, coefficient: float, acceleration: float) -> float:
-        """The same, were this chosen."""
-        back, forward = self.axis.reach(acceleration)
-        return coefficient * (forward if coefficient > 0.0 else back)
 
 
 _Involved = list[tuple[float, _Mover]]
+_Side = tuple[Boundary, _Involved, float]
 
 
 class BoundaryKeeper:
@@ -90,7 +90,8 @@ class BoundaryKeeper:
     def __init__(self, axes: Sequence[VelocityAxis | None]) -> None:
         """axes: one per dimension of the action space, None for those that are no velocities."""
         self._axes = axes
-        self._movers: dict[int, _Mover] = {}
+        # Of boundaries that come again and again, as those of a box do.
+        self._parts: dict[tuple[float, ...], tuple[tuple[int, float], ...]] = {}
 
     def keep(self, boundaries: Sequence[Boundary], violations: list[LimitViolation]) -> None:
         """Decide the period.
@@ -99,47 +100,76 @@ class BoundaryKeeper:
             ValueError: a boundary has a coefficient for a dimension that is no velocity, or not
                 one for each dimension.
         """
-        sides = [(boundary, self._involved(boundary)) for boundary in boundaries]
-        named: set[str] = set()
-        for _ in range(_PASSES):
-            # What one boundary makes an axis do may matter to another.
-            broken = False
-            for boundary, involved in sides:
-                room = boundary.remaining if boundary.remaining > 0.0 else 0.0
-                needed = sum(mover.towards(c) for c, mover in involved)
-                if needed <= room or _furthest(involved) <= room:
-                    continue
-                broken = True
-                if boundary.name not in named:
-                    named.add(boundary.name)
-                    violations.append(_violation(boundary, involved, needed, room))
-                _ease(involved, room)
-            if not broken:
+        movers: dict[int, _Mover] = {}
+        near = []
+        for boundary in boundaries:
+            parts = self._parts.get(boundary.coefficients) or self._check(boundary)
+            at_most = 0.0
+            for index, coefficient in parts:
+                mover = movers.get(index)
+                if mover is None:
+                    mover = movers[index] = self._mover(index)
+                at_most += mover.at_most * (coefficient if coefficient > 0.0 else -coefficient)
+            room = boundary.remaining if boundary.remaining > 0.0 else 0.0
+            if not at_most <= room:
+                near.append((boundary, [(c, movers[i]) for i, c in parts], room))
+        if not near or not _ease_all(near, violations) or len(movers) == 1:
+            return
+        # What one boundary makes an axis do may matter to another.
+        for _ in range(2):
+            if not _ease_all(self._sides(boundaries, movers), []):
                 return
-        for mover in self._movers.values():
+        for mover in movers.values():
             mover.choose(mover.braking())
 
-    def _involved(self, boundary: Boundary) -> _Involved:
-        if len(boundary.coefficients) != len(self._axes):
-            raise ValueError(
-                f"boundary {boundary.name} has {len(boundary.coefficients)} coefficients; "
-                f"accepted: one for each of the {len(self._axes)} dimensions"
+    def _sides(self, boundaries: Sequence[Boundary], movers: dict[int, _Mover]) -> list[_Side]:
+        return [
+            (
+                boundary,
+                [(c, movers[i]) for i, c in self._parts.get(boundary.coefficients, ())],
+                boundary.remaining if boundary.remaining > 0.0 else 0.0,
             )
-        found = []
-        for index, coefficient in enumerate(boundary.coefficients):
-            if coefficient == 0.0:
-                continue
-            mover = self._movers.get(index)
-            if mover is None:
-                axis = self._axes[index]
-                if axis is None:
-                    raise ValueError(
-                        f"boundary {boundary.name} has coefficient {coefficient} for dimension "
-                        f"{index}; accepted: 0 for what is no velocity"
-                    )
-                mover = self._movers[index] = _Mover(axis)
-            found.append((coefficient, mover))
-        return found
+            for boundary in boundaries
+        ]
+
+    def _mover(self, index: int) -> _Mover:
+        axis = self._axes[index]
+        assert axis is not None, "checked before"
+        return _Mover(axis)
+
+    def _check(self, boundary: Boundary) -> tuple[tuple[int, float], ...]:
+        coefficients = boundary.coefficients
+        if len(coefficients) != len(self._axes):
+            raise ValueError(
+                f"boundary {boundary.name} has {len(coefficients)} coefficients; accepted: one "
+                f"for each of the {len(self._axes)} dimensions"
+            )
+        parts = tuple((i, c) for i, c in enumerate(coefficients) if c != 0.0)
+        for index, coefficient in parts:
+            if self._axes[index] is None:
+                raise ValueError(
+                    f"boundary {boundary.name} has coefficient {coefficient} for dimension "
+                    f"{index}; accepted: 0 for what is no velocity"
+                )
+        if len(self._parts) >= _REMEMBERED:
+            self._parts.clear()
+        self._parts[coefficients] = parts
+        return parts
+
+
+def _ease_all(sides: Sequence[_Side], violations: list[LimitViolation]) -> bool:
+    """Keep each boundary in turn; whether something had to be changed."""
+    changed = False
+    for boundary, involved, room in sides:
+        needed = 0.0
+        for c, mover in involved:
+            needed += mover.towards(c)
+        if needed <= room or _furthest(involved) <= room:
+            continue
+        changed = True
+        violations.append(_violation(boundary, involved, needed, room))
+        _ease(involved, room)
+    return changed
 
 
 def _violation(
@@ -158,66 +188,86 @@ def _furthest(involved: _Involved) -> float:
     """
     if not any(c * (m.back if c > 0.0 else m.forward) < 0.0 for c, m in involved):
         return math.inf
-    moving = [
-        [c, m.axis.value + m.acceleration * m.axis.period, m.acceleration] for c, m in involved
-    ]
     period = involved[0][1].axis.period
-    position = furthest = period * sum(c * v for c, v, _ in moving)
-    brakes = [m.axis.rates.brake for _, m in involved]
+    moving = [_Braking(c, mover.axis, mover.acceleration) for c, mover in involved]
+    position = furthest = period * sum(one.speed for one in moving)
     for _ in range(_MOST_PERIODS):
-        if all(state[1] == 0.0 for state in moving):
+        if not any(one.rate for one in moving):
             return furthest
-        for state, brake in zip(moving, brakes, strict=True):
-            if state[1] != 0.0:
-                _brake_once(state, brake, period)
-        position += period * sum(c * v for c, v, _ in moving)
+        position += period * sum(one.step() for one in moving)
         furthest = max(furthest, position)
     return math.inf
 
 
-def _brake_once(state: list[float], brake: Callable[[float, float], float], period: float) -> None:
-    acceleration = brake(state[1], state[2])
-    rate = state[1] + acceleration * period
-    state[1] = 0.0 if abs(rate) <= 1e-12 * abs(acceleration) * period else rate
-    state[2] = acceleration
+class _Braking:
+    """An axis on its way to rest, period by period."""
+
+    __slots__ = ("acceleration", "coefficient", "rate", "rates")
+
+    def __init__(self, coefficient: float, axis: VelocityAxis, acceleration: float) -> None:
+        self.coefficient, self.rates = coefficient, axis.rates
+        self.rate = axis.value + acceleration * axis.period
+        self.acceleration = acceleration
+
+    @property
+    def speed(self) -> float:
+        return self.coefficient * self.rate
+
+    def step(self) -> float:
+        """Brake for a period; returns its speed towards the boundary."""
+        if self.rate != 0.0:
+            self.acceleration = self.rates.brake(self.rate, self.acceleration)
+            self.rate += self.acceleration * self.rates.period
+            if abs(self.rate) <= self.rates.grain_rate:
+                self.rate = 0.0
+        return self.speed
 
 
 def _ease(involved: _Involved, room: float) -> None:
     """Choose between what was chosen and braking: as little of the brake as is enough."""
     turned = []
-    fixed = least = 0.0
+    fixed = braked = 0.0
     for c, mover in involved:
-        now, braking = mover.towards(c), mover.towards_after(c, mover.braking())
+        reach = mover.axis.reach(mover.braking())
+        braking = c * (reach[1] if c > 0.0 else reach[0])
+        now = mover.towards(c)
         if now <= braking:
             fixed += now
-            continue
-        turned.append((c, mover))
-        least += braking
-    least += fixed
+        else:
+            turned.append((c, mover, reach))
+            braked += braking
+    least = fixed + braked
     if not least <= room + _ROUNDING * (room + least) + _GRAIN:
         _brake_hard(involved, room)
         return
-    period = involved[0][1].axis.period
-    tolerance = _SEARCH * period**2 * sum(abs(c) * m.axis.rates.quantum for c, m in turned)
+    tolerance = _SEARCH * sum(abs(c) * m.axis.rates.step_way for c, m, _ in turned)
+    share = 0.0
+    if least < room - tolerance:
 
-    def surplus(share: float) -> float:
-        total = fixed - room
-        for c, mover in turned:
-            brake = mover.braking()
-            total += mover.towards_after(c, brake + share * (mover.acceleration - brake))
-        return total
+        def surplus(share: float) -> float:
+            total = fixed - room
+            for c, mover, _ in turned:
+                brake = mover.brake
+                reach = mover.axis.reach(brake + share * (mover.acceleration - brake))
+                total += c * (reach[1] if c > 0.0 else reach[0])
+            return total
 
-    share = _largest(surplus, least - room, tolerance)
-    for _, mover in turned:
-        brake = mover.braking()
-        mover.choose(brake + share * (mover.acceleration - brake))
+        needed = sum(mover.towards(c) for c, mover, _ in turned) + fixed
+        share = _largest(surplus, least - room, needed - room, tolerance)
+    for _, mover, reach in turned:
+        if share > 0.0:
+            mover.choose(mover.brake + share * (mover.acceleration - mover.brake))
+        else:
+            mover.choose(mover.brake, reach)
 
 
 def _brake_hard(involved: _Involved, room: float) -> None:
     """Brake what comes nearer; with the emergency set where the normal one is not enough."""
     for c, mover in involved:
-        if not mover.towards_after(c, mover.braking()) <= 0.0 or not mover.towards(c) <= 0.0:
-            mover.choose(mover.braking())
+        back, forward = mover.axis.reach(mover.braking())
+        # Unless it leads away both ways; NaN does not.
+        if not max(mover.towards(c), c * (forward if c > 0.0 else back)) <= 0.0:
+            mover.choose(mover.brake, (back, forward))
     if _furthest(involved) <= room:
         return
     for c, mover in involved:
@@ -225,13 +275,14 @@ def _brake_hard(involved: _Involved, room: float) -> None:
             mover.harden()
 
 
-def _largest(surplus: Callable[[float], float], at_zero: float, tolerance: float) -> float:
-    """Largest share in [0, 1] at which a growing function is not above 0, nearly."""
-    low, f_low = 0.0, at_zero
-    high, f_high = 1.0, surplus(1.0)
-    if f_high <= 0.0:
-        return 1.0
-    side = 0
+def _largest(
+    surplus: Callable[[float], float], f_low: float, f_high: float, tolerance: float
+) -> float:
+    """Largest share in [0, 1] at which a growing function is not above 0, nearly.
+
+    f_low <= 0: its value at 0. f_high > 0: at 1. NaN counts as above 0.
+    """
+    low, high, side = 0.0, 1.0, 0
     for _ in range(_TRIES):
         if f_low >= -tolerance:
             break

@@ -44,14 +44,27 @@ class Rates:
     # Acceleration by which a command may be off without any limit showing it: what a value may
     # be moved by, in one period, to meet its target exactly.
     grain: float = field(init=False)
+    # The same of a rate.
+    grain_rate: float = field(init=False)
+    # Way that a change of the acceleration by q makes in its period.
+    step_way: float = field(init=False)
+    _spread: float = field(init=False, repr=False)
+    _ease: float = field(init=False, repr=False)
+    _reach: float = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.deceleration is None:
             object.__setattr__(self, "deceleration", self.acceleration)
         object.__setattr__(self, "reversal", min(self.acceleration, self.deceleration))
         object.__setattr__(self, "symmetric", self.acceleration == self.deceleration)
+        object.__setattr__(self, "_spread", self.quantum * self.period)
+        object.__setattr__(self, "step_way", self._spread * self.period)
+        object.__setattr__(self, "_ease", self.period / self.quantum)
+        ramp = self.deceleration * self._ease
+        object.__setattr__(self, "_reach", 0.5 * ramp + 4.0 * self.period)
         least = min(self.quantum, self.reversal, self.velocity / self.period)
         object.__setattr__(self, "grain", _GRAIN * least)
+        object.__setattr__(self, "grain_rate", self.grain * self.period)
         object.__setattr__(self, "landing", self.gain(self.deceleration))
 
     def gain(self, acceleration: float) -> float:
@@ -67,7 +80,7 @@ class Rates:
         """
         size = abs(change)
         q = self.quantum
-        n = int(0.5 * (math.sqrt(1.0 + 8.0 * size / (q * self.period)) - 1.0))
+        n = int(0.5 * (math.sqrt(1.0 + 8.0 * size / self._spread) - 1.0))
         found = (size / self.period + 0.5 * q * n * (n + 1)) / (n + 1)
         return found if change >= 0.0 else -found
 
@@ -81,8 +94,10 @@ class Rates:
         """
         below = above = self.acceleration
         if not self.symmetric and rate != 0.0:
-            size = abs(self.acceleration_for(rate) if stop is None else stop)
-            falling = max(self.reversal, min(size, self.deceleration))
+            falling = self.reversal
+            if falling < self.deceleration:
+                size = abs(self.acceleration_for(rate) if stop is None else stop)
+                falling = max(falling, min(size, self.deceleration))
             if rate > 0.0:
                 below = falling
             else:
@@ -106,11 +121,54 @@ class Rates:
             return self.reversal
         return self.acceleration if abs(after) >= abs(before) else self.deceleration
 
+    def towards(self, rate: float, acceleration: float, aim: float) -> float:
+        """Acceleration of the next period that brings the rate to `aim` soonest, not beyond.
+
+        `acceleration_for` within the `window`, in one piece: most of a period's time goes here.
+        """
+        q, change = self.quantum, aim - rate
+        size = change if change >= 0.0 else -change
+        n = int(0.5 * (math.sqrt(1.0 + 8.0 * size / self._spread) - 1.0))
+        wanted = (size / self.period + 0.5 * q * n * (n + 1)) / (n + 1)
+        if change < 0.0:
+            wanted = -wanted
+        if wanted < acceleration - q:
+            wanted = acceleration - q
+        elif wanted > acceleration + q:
+            wanted = acceleration + q
+        top = self.acceleration
+        if wanted * rate < 0.0 and not self.symmetric:
+            top = self._falling(rate, wanted)
+        return -top if wanted < -top else top if wanted > top else wanted
+
+    def _falling(self, rate: float, wanted: float) -> float:
+        """Greatest deceleration that leaves a viable state, as far as `wanted` asks for it."""
+        top = self.reversal
+        if self.deceleration == top or -top <= wanted <= top:
+            return top
+        return max(top, min(abs(self.acceleration_for(rate)), self.deceleration))
+
     def brake(self, rate: float, acceleration: float) -> float:
         """Acceleration of the next period that brings the rate to 0 soonest, without overshoot."""
-        wanted = self.acceleration_for(-rate)
-        low, high = self.window(acceleration, rate, wanted)
-        return min(max(wanted, low), high)
+        return self.towards(rate, acceleration, 0.0)
+
+    def peak(self, rate: float, acceleration: float) -> float:
+        """Greatest speed that cannot be avoided any more from a state."""
+        speed = rate if rate >= 0.0 else -rate
+        if -self.quantum <= acceleration <= self.quantum:
+            return speed
+        return max(speed, abs(rate + self.drift(acceleration)))
+
+    def reach_at_most(self, rate: float, acceleration: float) -> float:
+        """A bound, quick to have, of how far a period at this rate and braking after it lead.
+
+        At no more than the peak speed until the acceleration is taken back, then half of what
+        the peak would cover in the time that it takes to stop; and four periods, for the steps.
+        """
+        peak = self.peak(rate, acceleration)
+        return peak * (
+            self._reach + 0.5 * peak / self.deceleration + abs(acceleration) * self._ease
+        )
 
     def drift(self, acceleration: float) -> float:
         """Further change of rate that cannot be avoided after a period with `acceleration`."""
@@ -125,6 +183,8 @@ class Rates:
         It grows with `acceleration` and with `rate`, which is what makes choosing an
         acceleration by where the motion would end a one-dimensional search.
         """
+        if rate == 0.0 and acceleration == 0.0:
+            return 0.0
         if rate + self.drift(acceleration) < 0.0:
             return -self._stop_forward(-rate, -acceleration)
         return self._stop_forward(rate, acceleration)

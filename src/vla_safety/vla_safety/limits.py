@@ -73,6 +73,7 @@ class MotionLimiter:
         self._velocities = tuple(
             axis if isinstance(axis, VelocityAxis) else None for axis in self._axes
         )
+        self._keeper = BoundaryKeeper(self._velocities)
         self._groups = tuple(
             NormGroup(norm, [axis for i in norm.indices if (axis := self._velocities[i])])
             for norm in norms_of(space)
@@ -128,7 +129,7 @@ class MotionLimiter:
             cap = speed_cap if group.norm.name == "linear" else None
             group.share(speed_scale, cap, bool(boundaries), violations)
         if boundaries:
-            BoundaryKeeper(self._velocities).keep(boundaries, violations)
+            self._keeper.keep(boundaries, violations)
         for moved in self._velocities:
             if moved is not None:
                 moved.finish(violations)

@@ -61,15 +61,17 @@ class NormGroup:
         self.norm = norm
         self._axes = tuple(axes)
         self._bounded = False
+        self._scale, self._own = math.nan, SpeedCap(norm.maximum, Limit.NORM, norm.name)
 
     def bound(self, scale: float, cap: SpeedCap | None) -> SpeedCap:
         """The strictest bound for now, and its name."""
-        norm = self.norm
-        limit = Limit.NORM if scale == 1.0 else Limit.SPEED_SCALE
-        maximum = norm.maximum * scale if norm.maximum < math.inf else math.inf
-        strictest = SpeedCap(maximum, limit, norm.name)
-        if cap is None or cap.value >= strictest.value:
-            return strictest
+        if scale != self._scale:
+            limit = Limit.NORM if scale == 1.0 else Limit.SPEED_SCALE
+            maximum = self.norm.maximum
+            maximum = maximum * scale if maximum < math.inf else maximum
+            self._scale, self._own = scale, SpeedCap(maximum, limit, self.norm.name)
+        if cap is None or cap.value >= self._own.value:
+            return self._own
         return cap if cap.value >= 0.0 else SpeedCap(0.0, cap.limit, cap.name)
 
     def share(
@@ -115,65 +117,83 @@ class NormGroup:
         for axis in self._axes:
             square += axis.target * axis.target
         if square <= bound * bound:
-            return bound
+            return 0.0
         asked = math.sqrt(square)
         for axis in self._axes:
             axis.target *= bound / asked
         return asked
 
     def _distribute(self, bound: float, aside: bool) -> tuple[float, bool]:
-        """Let speeds that fall go first, and those that grow share what is left.
+        """Choose for each axis so that no peak but those that are there exceeds the bound.
 
         Returns the norm that the axes would reach by themselves, and whether nothing was taken
         from them.
         """
-        plans = [
-            (axis, axis.aim(), axis.peak(axis.value, axis.acceleration)) for axis in self._axes
-        ]
-        square = aimed = 0.0
-        for _, aim, peak in plans:
-            aimed += aim * aim
-            square += max(peak * peak, aim * aim)
+        plans = []
+        square = 0.0
+        for axis in self._axes:
+            aim = axis.aim()
+            peak = axis.rates.peak(axis.value, axis.acceleration)
+            plans.append((axis, aim, peak))
+            square += aim * aim if aim > peak or aim < -peak else peak * peak
         room = bound * bound * _ROUNDING
         if square <= room:
             for axis, aim, _ in plans:
                 axis.choose(aim)
-            return bound, True
+            return 0.0, True
         # Targets are within the bound; what leads ahead of them may not be.
+        aimed = sum(aim * aim for _, aim, _ in plans)
         factor = bound / math.sqrt(aimed) if aimed > room else 1.0
-        growing = []
-        held = more = 0.0
-        for axis, full, peak in plans:
-            aim = full * factor
-            if abs(aim) > peak:
-                growing.append((axis, full, aim, peak))
-                held += peak * peak
-                more += aim * aim - peak * peak
-                continue
-            room -= self._fall(axis, full, aim, aside)
-        share = 1.0 if more <= room - held or not growing else max(0.0, (room - held) / more)
-        within = factor == 1.0
-        for axis, full, aim, peak in growing:
-            if share < 1.0:
-                aim = math.copysign(math.sqrt(peak * peak + share * (aim * aim - peak * peak)), aim)
-            within = self._choose(axis, full, aim) and within
-        return math.sqrt(square), within
+        return math.sqrt(square), _share_out(plans, factor, room, aside)
 
-    def _fall(self, axis: VelocityAxis, full: float, aim: float, aside: bool) -> float:
-        """Choose for an axis whose peak does not grow; returns the square of its new peak."""
-        self._choose(axis, full, aim)
-        peak = axis.peak(axis.next, axis.chosen)
-        if aside:
-            brake = axis.brake()
-            peak = max(peak, axis.peak(axis.value + brake * axis.period, brake))
-        return peak * peak
 
-    def _choose(self, axis: VelocityAxis, full: float, aim: float) -> bool:
-        """Choose for a reduced aim; False where the full one would have led to something else."""
-        axis.choose(full)
-        if aim == full:
-            return True
-        free = axis.chosen
+_Plans = list[tuple[VelocityAxis, float, float]]
+
+
+def _share_out(plans: _Plans, factor: float, room: float, aside: bool) -> bool:
+    """Let speeds that fall go first, and those that grow share the room that is left.
+
+    plans: axis, aim, peak now. room: bound of the sum of the peaks' squares. Returns whether
+    every axis does what it would do by itself.
+    """
+    growing = []
+    more, within = 0.0, True
+    for axis, full, peak in plans:
+        aim = full * factor
+        if aim > peak or aim < -peak:
+            growing.append((axis, aim, peak * peak))
+            room -= peak * peak
+            more += aim * aim - peak * peak
+        else:
+            axis.choose(aim)
+            # Boundaries may have it brake instead; that ends lower unless it is to turn back.
+            turns = aside and aim != 0.0 and aim * axis.value <= 0.0
+            room -= _peak_after(axis, turns) ** 2
+            if factor != 1.0:
+                within = _by_itself(axis) and within
+    share = 1.0 if more <= room or not growing else max(0.0, room / more)
+    for axis, aim, square in growing:
+        if share < 1.0:
+            aim = math.copysign(math.sqrt(square + share * (aim * aim - square)), aim)
         axis.choose(aim)
-        axis.overruled = axis.chosen != free
-        return not axis.overruled
+        if share < 1.0 or factor != 1.0:
+            within = _by_itself(axis) and within
+    return within
+
+
+def _peak_after(axis: VelocityAxis, or_brake: bool) -> float:
+    """Peak after what was chosen; or_brake: or after the brake, where that is higher."""
+    peak = axis.rates.peak(axis.next, axis.chosen)
+    if not or_brake:
+        return peak
+    brake = axis.brake()
+    return max(peak, axis.rates.peak(axis.value + brake * axis.period, brake))
+
+
+def _by_itself(axis: VelocityAxis) -> bool:
+    """Whether an axis does what it would for an aim that is not reduced: all that it can."""
+    rates, chosen = axis.rates, axis.chosen
+    most = rates.quantum * (1.0 - 1e-12)
+    bound = rates.bound(axis.value, axis.next) * (1.0 - 1e-12)
+    axis.overruled = abs(chosen - axis.acceleration) < most and abs(chosen) < bound
+    return not axis.overruled

@@ -7,6 +7,9 @@ import math
 from vla_safety.axes import Axis, LimitViolation
 from vla_safety.braking import Rates
 
+# For differences of floats that should be at a bound.
+_NEARLY = 1.0 + 1e-9
+
 
 class VelocityAxis(Axis):
     """A dimension whose value is a velocity: at rest at 0, stops by going there.
@@ -28,7 +31,8 @@ class VelocityAxis(Axis):
         self._reference = self.value
         self._slope = 0.0
         # Of the period that is being decided.
-        self._low = self._high = self.target = self.chosen = self.next = 0.0
+        self._scale, self._scaled = math.nan, self.normal
+        self._low = self._high = self._top = self.target = self.chosen = self.next = 0.0
         self.asked = self.overruled = False
 
     def hold_target(self, emergency: bool = False) -> float:
@@ -47,14 +51,7 @@ class VelocityAxis(Axis):
         if not max(self.dimension.low, -top) <= peak <= min(self.dimension.high, top):
             return False
         # A norm leaves no room for a higher peak than that of the set in force.
-        return not self.shared or abs(peak) <= self.peak(self.value, self.acceleration)
-
-    def peak(self, rate: float, acceleration: float) -> float:
-        """Greatest speed that cannot be avoided from a state, with the set in force."""
-        rates, speed = self.rates, abs(rate)
-        if -rates.quantum <= acceleration <= rates.quantum:
-            return speed
-        return max(speed, abs(rate + rates.drift(acceleration)))
+        return not self.shared or abs(peak) <= self.rates.peak(self.value, self.acceleration)
 
     def begin(
         self,
@@ -64,17 +61,23 @@ class VelocityAxis(Axis):
         violations: list[LimitViolation],
     ) -> None:
         """Start a period; arguments as those of `admit`. Sets `target`, what may be reached."""
-        request = self.admit(request, emergency, scale, violations)
+        if emergency or self.in_emergency or request is None or not math.isfinite(request):
+            request = self.admit(request, emergency, scale, violations)
         rates = self.rates
-        top = rates.velocity * scale
-        self._low, self._high = max(self.dimension.low, -top), min(self.dimension.high, top)
-        self.asked, self.overruled = request is not None, False
-        self.target = 0.0
-        if request is not None:
+        if scale != self._scale or rates is not self._scaled:
+            self._scale, self._scaled = scale, rates
+            self._top = top = rates.velocity * scale
+            self._low, self._high = max(self.dimension.low, -top), min(self.dimension.high, top)
+        self.overruled = False
+        if request is None:
+            self.asked, self.target = False, 0.0
+            return
+        self.asked, self.target = True, request
+        if not self._low <= request <= self._high:
             self.target = self._clip(request, violations)
-            if abs(self.target) > top:
-                violations.append(self._too_fast(self.target, rates, top))
-                self.target = math.copysign(top, self.target)
+            if abs(self.target) > self._top:
+                violations.append(self._too_fast(self.target, rates, self._top))
+                self.target = math.copysign(self._top, self.target)
 
     def aim(self) -> float:
         """Velocity to level off at, to follow the target; once in each period.
@@ -82,20 +85,34 @@ class VelocityAxis(Axis):
         The one at which the request would level off, were its acceleration taken back at once,
         lets a request pass that keeps the limits by itself.
         """
-        return min(max(self.target + self._lead(self.target, self.rates), self._low), self._high)
+        target, before, rates = self.target, self._reference, self.rates
+        slope = (target - before) / self.period
+        change = slope - self._slope
+        self._reference, self._slope = target, slope
+        near = rates.quantum * _NEARLY
+        if self.asked and -near <= change <= near:
+            bound = rates.acceleration if rates.symmetric else rates.bound(before, target)
+            if abs(slope) <= bound * _NEARLY:
+                target += rates.drift(slope)
+        low, high = self._low, self._high
+        return low if target < low else high if target > high else target
 
     def choose(self, aim: float) -> None:
         """Set `chosen`, the acceleration of this period, and `next`, its velocity."""
-        low, high = self.rates.window(self.acceleration, self.value)
-        self.take(min(max(self.rates.acceleration_for(aim - self.value), low), high))
+        self.take(self.rates.towards(self.value, self.acceleration, aim))
 
     def take(self, acceleration: float) -> None:
         """Choose an acceleration, one that `choose` or the brake allows, or between the two."""
-        t, rates, dimension = self.period, self.rates, self.dimension
-        value = min(max(self.value + acceleration * t, dimension.low), dimension.high)
-        if abs(value - self.target) <= rates.grain * t:
-            value = self.target
-        elif not rates.symmetric and abs(value) <= rates.grain * t:
+        rates, dimension, target = self.rates, self.dimension, self.target
+        value = self.value + acceleration * self.period
+        if value < dimension.low:
+            value = dimension.low
+        elif value > dimension.high:
+            value = dimension.high
+        grain = rates.grain_rate
+        if -grain <= value - target <= grain:
+            value = target
+        elif not rates.symmetric and -grain <= value <= grain:
             value = 0.0
         self.chosen, self.next = acceleration, value
 
@@ -136,13 +153,3 @@ class VelocityAxis(Axis):
             if (v > 0.0) != forward or v == 0.0:
                 return min(turn, end, 0.0), max(turn, end, 0.0)
             turn += v * t
-
-    def _lead(self, target: float, rates: Rates) -> float:
-        slope = (target - self._reference) / self.period
-        smooth = (
-            self.asked
-            and abs(slope) <= rates.bound(self._reference, target) * (1.0 + 1e-9)
-            and abs(slope - self._slope) <= rates.quantum * (1.0 + 1e-9)
-        )
-        self._reference, self._slope = target, slope
-        return rates.drift(slope) if smooth else 0.0

@@ -6,6 +6,8 @@ Without a position there is neither: the caller holds.
 
 from __future__ import annotations
 
+import functools
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,13 +44,8 @@ def quaternion_rotation(x: float, y: float, z: float, w: float) -> Rotation:
 
 
 def linear_axes(space: ActionSpace) -> tuple[tuple[int, int], ...]:
-    """Dimension and axis (0 x, 1 y, 2 z) of each linear velocity, by the field it goes to."""
-    return tuple(
-        (i, _NAMES.index(field[-1]))
-        for i, dimension in enumerate(space.dimensions)
-        if i in space.linear_indices
-        and (field := dimension.output.field).endswith(tuple(f"linear.{n}" for n in _NAMES))
-    )
+    """Dimension and axis (0 x, 1 y, 2 z) of each linear velocity that goes to a Twist."""
+    return space.linear_axes
 
 
 @dataclass(frozen=True)
@@ -91,24 +88,53 @@ class Workspace:
         long ago that was, s: the robot may be further by their product. turn: angle by which the
         command frame may still turn until rest, rad.
         """
-        axes = linear_axes(space)
         uncertain = speed * latency
+        low, high = self.low, self.high
         found = []
-        for k, name in enumerate(_NAMES):
-            for low, sign in ((True, -1.0), (False, 1.0)):
-                limit = self.low[k] if low else self.high[k]
-                if math.isinf(limit):
-                    continue
-                coefficients = [0.0] * space.width
-                for index, axis in axes:
-                    coefficients[index] = sign * rotation[k][axis]
-                remaining = sign * (limit - position[k]) - uncertain
-                found.append(
-                    Boundary(
-                        tuple(coefficients),
-                        remaining,
-                        Limit.WORKSPACE,
-                        f"{name} {'low' if low else 'high'}",
-                    )
-                )
+        for k, up, name, coefficients in _faces(
+            low, high, space.width, space.linear_axes, rotation, turn
+        ):
+            remaining = high[k] - position[k] if up else position[k] - low[k]
+            found.append(Boundary(coefficients, remaining - uncertain, Limit.WORKSPACE, name))
         return tuple(found)
+
+
+# The same from one period to the next where nothing turns.
+@functools.lru_cache(maxsize=16)
+def _faces(
+    low: Vector,
+    high: Vector,
+    width: int,
+    axes: tuple[tuple[int, int], ...],
+    rotation: Rotation,
+    turn: float,
+) -> tuple[tuple[int, bool, str, tuple[float, ...]], ...]:
+    """Axis, side, name and coefficients of every boundary of the closed faces."""
+    faces = []
+    for k, up in itertools.product(range(3), (False, True)):
+        if math.isinf(high[k] if up else low[k]):
+            continue
+        sign = 1.0 if up else -1.0
+        x, y, z = (sign * c for c in rotation[k])
+        # How much a unit along each axis of the command frame leads outwards.
+        ranges = (_turned(x, y, turn), _turned(y, -x, turn), (z,))
+        name = f"{_NAMES[k]} {'high' if up else 'low'}"
+        for outwards in itertools.product(*(ranges[axis] for _, axis in axes)):
+            coefficients = [0.0] * width
+            for (index, _), outward in zip(axes, outwards, strict=True):
+                coefficients[index] = outward
+            faces.append((k, up, name, tuple(coefficients)))
+    return tuple(faces)
+
+
+def _turned(along: float, across: float, turn: float) -> tuple[float, ...]:
+    """Least and greatest of a component, when its axis turns about z by up to `turn` each way.
+
+    along, across: the component now, and that after a quarter turn.
+    """
+    if turn == 0.0:
+        return (along,)
+    size, angle = math.hypot(along, across), math.atan2(across, along)
+    greatest = size * math.cos(max(abs(angle) - turn, 0.0))
+    least = size * math.cos(min(abs(angle) + turn, math.pi))
+    return least, greatest
