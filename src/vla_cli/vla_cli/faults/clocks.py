@@ -26,11 +26,11 @@ def scenarios() -> list[Scenario]:
         Scenario(
             name="clock_forth",
             what="the ROS clock jumps forth by 10 s",
-            expected="HOLD at once, as everything is too old; goes on by itself",
+            expected="HOLD at once; a new command",
             inject=_jump(10.0),
             clear=_nothing,
             timeout=lambda rig: 0.0,
-            lasting=0.0,
+            recovery=Recovery.COMMAND,
             settings=SETTINGS,
         ),
         Scenario(

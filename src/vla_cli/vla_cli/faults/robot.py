@@ -203,7 +203,9 @@ class PretendedRobot(Node):
         if jump is None:
             self._clock_stands = self._now()
             return
-        self._clock_stands = None
+        if self._clock_stands is not None:
+            self._offset = self._clock_stands - time.monotonic_ns()
+            self._clock_stands = None
         self._offset += round(jump * 1e9)
         self._publish_clock()
 
