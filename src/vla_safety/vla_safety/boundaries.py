@@ -1,8 +1,11 @@
 """Where a motion has to end: half-spaces that braking must not leave. Free of ROS.
 
-Of every state it counts how far braking from it would lead, along the whole way to rest. As long
-as that is within the boundaries, braking is one way to keep them; so a period may do more than
-brake exactly as far as that stays true after it.
+Of every state it counts how far braking from it would lead each axis towards a boundary, along
+the whole way to rest. As long as the sum of these ways is within the boundary, braking is one way
+to keep it; so a period may do more than brake exactly as far as that stays true after it.
+
+An axis that leads away counts as one that stays: another may come to rest later than it. So a
+robot that slides along a boundary that is oblique to its axes slows down near it.
 """
 
 from __future__ import annotations
@@ -22,7 +25,6 @@ _SEARCH = 0.05
 _GRAIN = 1e-9
 _REMEMBERED = 64
 _TRIES = 40
-_MOST_PERIODS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +115,11 @@ class BoundaryKeeper:
             room = boundary.remaining if boundary.remaining > 0.0 else 0.0
             if not at_most <= room:
                 near.append((boundary, [(c, movers[i]) for i, c in parts], room))
-        if not near or not _ease_all(near, violations) or len(movers) == 1:
+        if not near or not _ease_all(near, violations):
             return
-        # What one boundary makes an axis do may matter to another.
+        if all(len(involved) == 1 for _, involved, _ in near):
+            return
+        # What one boundary makes an axis do matters to others that several axes share.
         for _ in range(2):
             if not _ease_all(self._sides(boundaries, movers), []):
                 return
@@ -164,7 +168,7 @@ def _ease_all(sides: Sequence[_Side], violations: list[LimitViolation]) -> bool:
         needed = 0.0
         for c, mover in involved:
             needed += mover.towards(c)
-        if needed <= room or _furthest(involved) <= room:
+        if needed <= room:
             continue
         changed = True
         violations.append(_violation(boundary, involved, needed, room))
@@ -178,49 +182,6 @@ def _violation(
     _, mover = max(involved, key=lambda entry: entry[1].towards(entry[0]))
     name = mover.axis.dimension.name
     return LimitViolation(boundary.limit, name, needed, room, boundary.name)
-
-
-def _furthest(involved: _Involved) -> float:
-    """Furthest that the axes would come together at any time until rest.
-
-    The sum of what each does by itself is more where some lead away at that time. inf where none
-    does: the sum is all there is to know then.
-    """
-    if not any(c * (m.back if c > 0.0 else m.forward) < 0.0 for c, m in involved):
-        return math.inf
-    period = involved[0][1].axis.period
-    moving = [_Braking(c, mover.axis, mover.acceleration) for c, mover in involved]
-    position = furthest = period * sum(one.speed for one in moving)
-    for _ in range(_MOST_PERIODS):
-        if not any(one.rate for one in moving):
-            return furthest
-        position += period * sum(one.step() for one in moving)
-        furthest = max(furthest, position)
-    return math.inf
-
-
-class _Braking:
-    """An axis on its way to rest, period by period."""
-
-    __slots__ = ("acceleration", "coefficient", "rate", "rates")
-
-    def __init__(self, coefficient: float, axis: VelocityAxis, acceleration: float) -> None:
-        self.coefficient, self.rates = coefficient, axis.rates
-        self.rate = axis.value + acceleration * axis.period
-        self.acceleration = acceleration
-
-    @property
-    def speed(self) -> float:
-        return self.coefficient * self.rate
-
-    def step(self) -> float:
-        """Brake for a period; returns its speed towards the boundary."""
-        if self.rate != 0.0:
-            self.acceleration = self.rates.brake(self.rate, self.acceleration)
-            self.rate += self.acceleration * self.rates.period
-            if abs(self.rate) <= self.rates.grain_rate:
-                self.rate = 0.0
-        return self.speed
 
 
 def _ease(involved: _Involved, room: float) -> None:
@@ -268,9 +229,6 @@ def _brake_hard(involved: _Involved, room: float) -> None:
         # Unless it leads away both ways; NaN does not.
         if not max(mover.towards(c), c * (forward if c > 0.0 else back)) <= 0.0:
             mover.choose(mover.brake, (back, forward))
-    if _furthest(involved) <= room:
-        return
-    for c, mover in involved:
         if not mover.towards(c) <= 0.0:
             mover.harden()
 

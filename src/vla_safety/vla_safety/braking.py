@@ -49,8 +49,8 @@ class Rates:
     # Way that a change of the acceleration by q makes in its period.
     step_way: float = field(init=False)
     _spread: float = field(init=False, repr=False)
-    _ease: float = field(init=False, repr=False)
-    _reach: float = field(init=False, repr=False)
+    # Half of the time from no deceleration to D.
+    _ramp: float = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.deceleration is None:
@@ -59,9 +59,8 @@ class Rates:
         object.__setattr__(self, "symmetric", self.acceleration == self.deceleration)
         object.__setattr__(self, "_spread", self.quantum * self.period)
         object.__setattr__(self, "step_way", self._spread * self.period)
-        object.__setattr__(self, "_ease", self.period / self.quantum)
-        ramp = self.deceleration * self._ease
-        object.__setattr__(self, "_reach", 0.5 * ramp + 4.0 * self.period)
+        ramp = self.deceleration / self.quantum * self.period
+        object.__setattr__(self, "_ramp", 0.5 * ramp)
         least = min(self.quantum, self.reversal, self.velocity / self.period)
         object.__setattr__(self, "grain", _GRAIN * least)
         object.__setattr__(self, "grain_rate", self.grain * self.period)
@@ -165,10 +164,10 @@ class Rates:
         At no more than the peak speed until the acceleration is taken back, then half of what
         the peak would cover in the time that it takes to stop; and four periods, for the steps.
         """
-        peak = self.peak(rate, acceleration)
-        return peak * (
-            self._reach + 0.5 * peak / self.deceleration + abs(acceleration) * self._ease
-        )
+        peak, periods = self.peak(rate, acceleration), 4.0
+        if rate * acceleration > 0.0:
+            periods += abs(acceleration) / self.quantum
+        return peak * (self._ramp + 0.5 * peak / self.deceleration + periods * self.period)
 
     def drift(self, acceleration: float) -> float:
         """Further change of rate that cannot be avoided after a period with `acceleration`."""
