@@ -18,11 +18,14 @@ COMMANDS = {
     "launch": "vla_cli.launch",
     "learn": "vla_cli.learn",
     "prove": "vla_cli.prove",
+    "record": "vla_cli.record",
     "reference": "vla_cli.reference",
+    "replay": "vla_cli.replay",
     "reset": "vla_cli.reset",
     "say": "vla_cli.say",
     "status": "vla_cli.status",
     "stop": "vla_cli.stop",
+    "why": "vla_cli.why",
 }
 
 

@@ -1,0 +1,143 @@
+"""`vla why`: why the robot stopped, from the recording that the safety node made of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from rosbags.highlevel import AnyReader, AnyReaderError
+
+from vla_cli import names, options
+from vla_cli.errors import CommandError
+
+SAFE_ACTION = "vla_interfaces/msg/SafeAction"
+FAULT = "vla_interfaces/msg/Fault"
+STATUS = "vla_interfaces/msg/SafetyStatus"
+CHUNK = "vla_interfaces/msg/ActionChunk"
+BOOL = "std_msgs/msg/Bool"
+STRING = "std_msgs/msg/String"
+ROW = 0.5  # s between two rows of the table
+
+
+@dataclass
+class Story:
+    """What a recording tells. Times: s, 0 is the stop; rows: (time, text) in order of time."""
+
+    bag: Path
+    state: str
+    cause: str
+    stopped_at: int
+    rows: list[tuple[float, str]] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def text(self) -> str:
+        """As it is printed."""
+        when = datetime.fromtimestamp(self.stopped_at * 1e-9, timezone.utc)
+        lines = [
+            f"{self.state}: {self.cause}",
+            f"at {when:%Y-%m-%d %H:%M:%S} UTC; recording: {self.bag}",
+            "",
+        ]
+        lines += [f"{time:+8.2f} s  {text}" for time, text in self.rows]
+        lines += ["", *(f"{count:6d}  {topic}" for topic, count in sorted(self.counts.items()))]
+        return "\n".join(lines)
+
+
+def main(arguments: list[str]) -> int:
+    """0: told; CommandError where there is no recording."""
+    parser = options.parser("why", "Tell why the robot stopped, from the recording of it.")
+    parser.add_argument("bag", nargs="?", type=Path, help="a recording (default: the newest one)")
+    parser.add_argument("--last", type=float, default=5.0, help="seconds before the stop")
+    chosen = parser.parse_args(arguments)
+    print(read(chosen.bag or newest(), chosen.last).text())
+    return 0
+
+
+def newest() -> Path:
+    """The newest recording of this user.
+
+    Raises:
+        CommandError: there is none.
+    """
+    home = os.environ.get("ROS_HOME") or os.path.join(os.path.expanduser("~"), ".ros")
+    folder = Path(home) / "vla_safety" / "recordings"
+    found = sorted(folder.glob("*/[0-9]*_*/metadata.yaml"), key=lambda path: path.parent.name)
+    if not found:
+        raise CommandError(f"no recording of a stop in {folder}; accepted: ./vla why BAG")
+    return found[-1].parent
+
+
+def read(bag: Path, last: float) -> Story:
+    """The story of one recording, from `last` s before the stop on.
+
+    Raises:
+        CommandError: it cannot be read, or is no recording of a stop.
+    """
+    try:
+        with AnyReader([bag]) as reader:
+            notes = reader.readers[0].metadata.get("custom_data") or {}  # type: ignore[union-attr]
+            if "cause" not in notes:
+                raise CommandError(f"{bag} is no recording of a stop; accepted: one by safety")
+            story = Story(bag, notes["state"], notes["cause"], int(notes["stopped_at"]))
+            events = _Events()
+            for connection, stamp, raw in reader.messages():
+                story.counts[connection.topic] = story.counts.get(connection.topic, 0) + 1
+                message = reader.deserialize(raw, connection.msgtype)
+                time = (stamp - story.stopped_at) * 1e-9
+                for text in events.take(connection.msgtype, connection.topic, message, time):
+                    if time >= -last:
+                        story.rows.append((time, text))
+    except (AnyReaderError, OSError, ValueError, KeyError, AttributeError) as error:
+        raise CommandError(f"recording {bag} cannot be read: {error}") from error
+    return story
+
+
+class _Events:
+    """Messages → rows: what changed, and the motion every half second."""
+
+    def __init__(self) -> None:
+        self._levels: dict[tuple[str, int], int] = {}
+        self._stopped: dict[str, bool] = {}
+        self._state = ""
+        self._command = 0
+        self._due = -1e9
+
+    def take(self, kind: str, topic: str, message: Any, time: float) -> Iterator[str]:
+        """Rows of one message."""
+        if kind == SAFE_ACTION:
+            yield from self._motion(message, time)
+        elif kind == STATUS:
+            state = f"{names.name_of(names.STATES, message.state)}: {message.cause}"
+            if state != self._state:
+                self._state = state
+                yield f"state        {state.rstrip(': ')}"
+        elif kind == FAULT:
+            key = (message.source, message.kind)
+            if self._levels.get(key, 0) != message.level:
+                self._levels[key] = message.level
+                yield f"fault        {names.fault_text(message)}"
+        elif kind == BOOL and self._stopped.get(topic) != message.data:
+            self._stopped[topic] = message.data
+            yield f"{topic}  {str(message.data).lower()}"
+        elif kind == STRING:
+            yield f'{topic}  "{message.data}"'
+        elif kind == CHUNK and message.command_id != self._command:
+            self._command = message.command_id
+            yield f'chunk        for "{message.command}"' if message.command_id else "chunk  empty"
+
+    def _motion(self, message: Any, time: float) -> Iterator[str]:
+        fired = [names.violation_text(violation) for violation in message.violations]
+        if time < self._due and not (fired and time >= self._due - ROW / 2):
+            return
+        self._due = time + ROW
+        safe = " ".join(
+            f"{name} {value:+.3f}"
+            for name, value in zip(message.dimension_names, message.safe, strict=False)
+        )
+        verdict = names.name_of(names.VERDICTS, message.verdict)
+        hard = " emergency" if message.emergency else ""
+        yield f"{verdict + hard:<12} {safe}" + (f"  limits: {'; '.join(fired)}" if fired else "")
