@@ -6,10 +6,11 @@ import math
 from collections.abc import Sequence
 
 from vla_contract.action_space import ActionSpace
-from vla_safety.core import Decision, Verdict
+from vla_safety.decision import Decision, Verdict
 from vla_safety.proof.bounds import Bounds
 from vla_safety.proof.oracle import Cap, Oracle, Sample
 from vla_safety.states import State
+from vla_safety.teleoperation import POLICY
 
 ACTING = (State.NOMINAL, State.DEGRADED)
 SETTLING = 2  # periods beside the braking time: the one in which the stop comes, and rounding
@@ -60,9 +61,19 @@ class Judge:
     # A period.
 
     def take(
-        self, decision: Decision, scale: float, *, pressed: bool, caps: tuple[Cap, ...] = ()
+        self,
+        decision: Decision,
+        scale: float,
+        *,
+        pressed: bool,
+        recovering: bool = False,
+        caps: tuple[Cap, ...] = (),
     ) -> None:
-        """Judge the decision of a period; pressed: so is the emergency stop."""
+        """Judge the decision of a period.
+
+        pressed: so is the emergency stop. recovering: the hold is only for the recovery time, in
+        which the plan is kept up to date.
+        """
         values = [float(value) for value in decision.safe]
         self._judge_state(decision.state)
         demand = self.bounds.demand
@@ -72,7 +83,7 @@ class Judge:
         demand("only an acting state follows a plan", acting or decision.requested is None)
         if decision.requested is not None:
             self._judge_target(decision.requested, values, decision)
-        if not acting:
+        if not acting and not recovering:
             self._low = [math.inf] * self.space.width
             self._high = [-math.inf] * self.space.width
         assert self._oracle is not None, "the judge was not told where the motion starts"
@@ -95,10 +106,13 @@ class Judge:
         self, requested: Sequence[float], values: Sequence[float], decision: Decision
     ) -> None:
         demand = self.bounds.demand
-        for value, low, high in zip(requested, self._low, self._high, strict=True):
-            slack = 1e-9 * max(1.0, abs(value))
-            # Not finite bounds: no chunk was taken since the last hold, so nothing may be asked.
-            demand("no stale target", low - slack <= value <= high + slack, value, high)
+        if decision.input == POLICY:
+            for value, low, high in zip(requested, self._low, self._high, strict=True):
+                slack = 1e-9 * max(1.0, abs(value))
+                # Not finite bounds: no chunk was taken since the last hold, and nothing may be
+                # asked. Obstacles may have slowed it down.
+                fits = min(low, 0.0) - slack <= value <= max(high, 0.0) + slack
+                demand("no stale target", fits and low <= high, value, high)
         if decision.verdict is Verdict.LIMITED:
             demand("what is limited says by what", bool(decision.violations))
         elif decision.verdict is Verdict.PASS:

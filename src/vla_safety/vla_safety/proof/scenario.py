@@ -11,13 +11,21 @@ import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from vla_contract.action_space import ActionSpace
+from vla_safety.bench_cases import obstacle_monitor
 from vla_safety.config import SafetyConfig
 from vla_safety.core import SafetyCore
-from vla_safety.inputs import FaultKind, FaultReport, Level
+from vla_safety.inputs import FaultReport, Level
+from vla_safety.obstacle_types import Reading
 from vla_safety.proof.bounds import Bounds
 from vla_safety.proof.judge import Judge
+from vla_safety.proof.world import World
 from vla_safety.sequencing import Chunk
+from vla_safety.states import FaultKind, Reason, Severity
+from vla_safety.surroundings import Surroundings
+from vla_safety.teleoperation import Resume, Teleoperation, TeleopConfig
 
 START = 10**12  # ns
 SECOND = 1_000_000_000
@@ -40,26 +48,39 @@ class Scenario:
 
 
 class Player:
-    """A core with its clocks, and the judge of all that it decides."""
+    """A core with its clocks, and the judge of all that it decides.
+
+    The robot that it drives does just what it is told, so its place is the sum of the commands.
+    """
 
     def __init__(
         self, space: ActionSpace, config: SafetyConfig, bounds: Bounds | None = None
     ) -> None:
         self.space = space
-        self.core = SafetyCore(space, config)
+        obstacles = obstacle_monitor() if config.obstacle_sources else None
+        person = Teleoperation({"pad": TeleopConfig(priority=100)}, {}, resume=Resume.CHUNK)
+        self.core = SafetyCore(
+            space, config, None, Surroundings(space, config, obstacles), person
+        )
+        self.place = World(space, config.box)
         self.judge = Judge(space, bounds)
         self.now = self.steady = START
         self._period = round(space.period * SECOND)
         self._sent: list[float] | None = None
         self._connected = False
         self._source: tuple[Any, ...] | None = None
+        self._command = 1
+        self._measured: dict[str, tuple[float, int]] = {}
+        self._stepped = self.steady
         self._since_chunk = 0
         # What is heard in every period, until an event silences it.
-        self._heard = {"inputs": True, "heartbeats": True}
+        self._heard = {"inputs": True, "heartbeats": True, "pose": True}
+        self._twist: tuple[float, ...] | None = None
+        self._points: Any = np.empty((0, 2))
         self._hear()
-        self.core.activate(self.now)
+        self.core.activate(self.now, self.steady)
         self._connected = self.core.connected
-        self.judge.restarted(self._start())
+        self._restart(self._start())
 
     def play(self, event: Event) -> None:
         """Let it happen."""
@@ -88,22 +109,36 @@ class Player:
         self._feed()
         core = self.core
         decision = core.step(self.now, self.steady)
-        if decision.connected and not self._connected:
-            self.judge.restarted(self._start())
+        if decision.missed:
+            # The loop stood still, and the driver has stopped the robot if nothing was measured.
+            self._restart(self._start(self._stepped))
+        elif decision.connected and not self._connected:
+            self._restart(self._start())
+        self._stepped = self.steady
         self._connected = decision.connected
         pressed = core.emergency_stop.pressed
-        self.judge.take(decision, core.config.speed_scale, pressed=pressed)
+        holds = [cause for cause in core.machine.causes if cause.severity is Severity.HOLD]
+        recovering = all(cause.reason is Reason.RECOVERY for cause in holds)
+        self.judge.take(
+            decision, core.config.speed_scale, pressed=pressed, recovering=recovering
+        )
         if decision.connected:
             self._sent = [float(value) for value in decision.safe]
+        self.place.move(decision.safe, self.judge.bounds)
 
-    def _start(self) -> list[float]:
-        """Where a motion begins: as measured, else at rest where it was sent last."""
+    def _restart(self, start: list[float]) -> None:
+        self.judge.restarted(start)
+        self.place.restarted(start)
+
+    def _start(self, since: int = 0) -> list[float]:
+        """Where a motion begins: as measured since then, else at rest where it was sent last."""
         values = []
         for i, dimension in enumerate(self.space.dimensions):
             at_rest = 0.0
             if not dimension.kind.is_velocity and self._sent is not None:
                 at_rest = self._sent[i]
-            value = self.core.robot.measured.get(dimension.name, at_rest)
+            value, at = self._measured.get(dimension.name, (at_rest, since))
+            value = value if at > since or not since else at_rest
             values.append(min(max(value, dimension.low), dimension.high))
         return values
 
@@ -113,6 +148,12 @@ class Player:
         if self._heard["inputs"]:
             for name in self.core.config.required_inputs:
                 self.core.robot.take(name, {}, self.steady)
+        if self._heard["pose"]:
+            self.core.surroundings.place.take(self.place.pose(), self.steady)
+            if self.core.surroundings.obstacles is not None:
+                self.core.surroundings.obstacles.take("scan", Reading(self._points), self.steady)
+        if self._twist is not None and self.core.teleoperation is not None:
+            self.core.teleoperation.take_twist("pad", self._twist, self.steady)
         if self._heard["heartbeats"]:
             for source in self.core.config.heartbeat_sources:
                 report = FaultReport(source, FaultKind.COMMUNICATION, Level.OK, "")
@@ -131,9 +172,18 @@ class Player:
         measured = low + value * (high - low)
         name = (self.core.config.required_inputs or ("joint_states",))[0]
         self.core.robot.take(name, {dimension.name: measured}, self.steady)
+        self._measured[dimension.name] = (measured, self.steady)
 
     def _on_fault(self, kind: FaultKind, level: Level) -> None:
         self.core.faults.take(FaultReport("perception", kind, level, ""), self.steady)
+
+    def _on_drive(self, twist: tuple[float, ...] | None) -> None:
+        """A person drives from now on, or no longer."""
+        self._twist = twist
+
+    def _on_obstacle(self, distance: float, angle: float) -> None:
+        """Something stands there, seen from the base; the robot does not get nearer by itself."""
+        self._points = np.array([[distance * math.cos(angle), distance * math.sin(angle)]])
 
     def _on_publishers(self, two: bool) -> None:
         self.core.other_publishers = "chunks come from 2 nodes: a, b" if two else ""
@@ -142,7 +192,25 @@ class Player:
 
     def _on_policy(self, every: int, *chunk: Any) -> None:
         """From now on such a chunk comes every so many periods; 0: none."""
+        self._command += 1
         self._source = (every, *chunk) if every else None
+
+    def _on_revive(self, every: int, *chunk: Any) -> None:
+        """All that may hold the robot is put in order, and it gets a new command."""
+        self._heard = dict.fromkeys(self._heard, True)
+        self._twist = None
+        self.core.other_publishers = ""
+        for kind in FaultKind:
+            self._on_fault(kind, Level.OK)
+        self._points = np.empty((0, 2))
+        self._on_press(False)
+        self._hear()
+        self._on_configure("shadow", False)
+        self._on_arm(True)
+        self._on_run(1)
+        self._on_reset()
+        self._on_run(1)
+        self._on_policy(every, *chunk)
 
     def _feed(self) -> None:
         if self._source is None:
@@ -156,7 +224,11 @@ class Player:
     def _on_chunk(
         self, command: int, rows: int, dt: float, shape: str, size: float, age: float
     ) -> None:
-        """A chunk comes. shape, size: of its values; dt, age: in control periods."""
+        """A chunk comes.
+
+        command: added to the id of the command in force; -1: of the one before. shape, size: of
+        its values. dt, age: in control periods.
+        """
         space = self.space
         values = [
             _value(shape, size, row, d, space.dimensions[d].low, space.dimensions[d].high)
@@ -171,7 +243,7 @@ class Player:
             actions=values,
             action_space=space.name,
             dimension_names=space.dimension_names,
-            command_id=command,
+            command_id=self._command + command,
             command="go",
             done=shape == "done",
         )
@@ -196,22 +268,22 @@ class Player:
         self.core.emergency_stop.take(pressed, self.steady)
 
     def _on_arm(self, armed: bool) -> None:
-        self.core.arm(armed, self.now)
+        self.core.arm(armed, self.now, self.steady)
         self._after_switch()
 
     def _on_configure(self, name: str, value: Any) -> None:
         config = dataclasses.replace(self.core.config, **{name: value})
-        self.core.reconfigure(config, self.now)
+        self.core.reconfigure(config, self.now, self.steady)
         self._after_switch()
 
     def _on_episode(self) -> None:
         self.core.new_episode()
         self._sent = None
-        self.judge.restarted([float(value) for value in self.core.limiter.values])
+        self._restart([float(value) for value in self.core.limiter.values])
 
     def _after_switch(self) -> None:
         if self.core.connected and not self._connected:
-            self.judge.restarted(self._start())
+            self._restart(self._start())
         self._connected = self.core.connected
 
     def finish(self) -> None:
