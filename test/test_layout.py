@@ -28,10 +28,20 @@ ROS_MODULES = {
     "vla_perception.observer",
     "vla_perception.ticked",
     "vla_policy.node",
+    "vla_replay.free_running",
+    "vla_replay.lock_step",
+    "vla_replay.player",
+    "vla_replay.record_node",
     "vla_safety.node",
     "vla_sim.node",
 }
-ROS_WORDS = ("rclpy", "graph_node", "message_filters", "vla_perception.observer")
+ROS_WORDS = (
+    "rclpy",
+    "graph_node",
+    "message_filters",
+    "vla_perception.observer",
+    "vla_replay.player",
+)
 # The command line is a ROS client from end to end.
 ROS_PACKAGES = {"vla_cli"}
 
@@ -42,8 +52,10 @@ PROVIDED_BY = {"vla_contract": "vla_interfaces", "action_msgs": "action_msgs"}
 ROSDEP_KEYS = {
     "cv2": "python3-opencv",
     "hypothesis": "python3-hypothesis",
+    "jinja2": "python3-jinja2",
     "matplotlib": "python3-matplotlib",
     "jinja2": "python3-jinja2",
+    "msgpack": "python3-msgpack",
     "mujoco": "python3-mujoco-pip",
     "numpy": "python3-numpy",
     "onnxruntime": "python3-onnxruntime-pip",
@@ -61,6 +73,7 @@ ROSDEP_KEYS = {
 PIP_ONLY = {
     "gymnasium": "metaworld",  # comes with it
     "imageio_ffmpeg": "imageio-ffmpeg",
+    "lz4": "lz4",  # comes with rosbags
     "metaworld": "metaworld",
     "mutmut": "mutmut",
     "onnx": "onnx",
@@ -69,6 +82,8 @@ PIP_ONLY = {
     "similaritymeasures": "similaritymeasures",
     "torch": "torch",
     "torchvision": "torchvision",
+    "zstandard": "zstandard",  # comes with rosbags
+    "websockets": "websockets",  # Ubuntu 22.04's has no synchronous client
 }
 # Where ROS is not installed these are in pip_ros/.
 STAND_INS = {"launch_runner"}

@@ -15,7 +15,9 @@ class PolicyConfig(Config):
         "", "Folder of the checkpoint; may be empty only for the backend constant."
     )
     backend: str = parameter(
-        "onnxruntime", "What runs the model: onnxruntime, torch, or constant (no model; for tests)."
+        "onnxruntime",
+        "What runs the model: onnxruntime, torch, remote (a server of openpi's protocol), or "
+        "constant (no model; for tests).",
     )
     action_space: str = parameter(
         "",
@@ -38,6 +40,27 @@ class PolicyConfig(Config):
         "Least share of a command's words that the model must know; at least one in any case.",
         minimum=0.0,
         maximum=1.0,
+        runtime=True,
+    )
+    min_confidence: float = parameter(
+        0.0,
+        "Least confidence of the model in its chunk; a model that gives none (NaN) is not judged.",
+        minimum=0.0,
+        maximum=1.0,
+        runtime=True,
+    )
+    bad_outputs: int = parameter(
+        3,
+        "Bad outputs in a row that are an error; before, the robot goes on with the last good "
+        "chunk (not in lock-step).",
+        minimum=1,
+        maximum=1000,
+    )
+    diagnostics_count: int = parameter(
+        3,
+        "Observations without an answer, in a row, after which diagnostics say error.",
+        minimum=1,
+        maximum=1000,
         runtime=True,
     )
     done_count: int = parameter(
@@ -78,6 +101,39 @@ class PolicyConfig(Config):
     fault_period: float = parameter(
         0.2, "Period of the fault levels, which are the node's heartbeat.", "s", minimum=0.01
     )
+    remote_url: str = parameter(
+        "ws://localhost:8000", "Server of the backend remote: ws:// or wss://, host and port."
+    )
+    remote_mapping: str = parameter(
+        "", "File that maps cameras, state, prompt and actions for the backend remote."
+    )
+    remote_connect_timeout: float = parameter(
+        2.0, "Time that the server has to accept a connection.", "s", minimum=0.05, maximum=60.0
+    )
+    remote_inference_timeout: float = parameter(
+        0.3,
+        "Time that the server has for an answer; then it counts as gone.",
+        "s",
+        minimum=0.01,
+        maximum=60.0,
+    )
+    remote_warm_up_timeout: float = parameter(
+        30.0, "Time that its first answer may take, at configuration.", "s", minimum=0.05
+    )
+    remote_longest_pause: float = parameter(
+        5.0, "Longest pause between two attempts to connect again.", "s", minimum=0.2
+    )
+    fallback_checkpoint: str = parameter(
+        "", "Local checkpoint that drives while the server is gone; empty: the robot holds."
+    )
+    fallback_backend: str = parameter("onnxruntime", "What runs the fallback checkpoint.")
+    recovery_time: float = parameter(
+        2.0,
+        "Time for which the server must be well before it drives again.",
+        "s",
+        minimum=0.0,
+        maximum=600.0,
+    )
     lock_step: bool = parameter(
         False, "Answer every observation once, in order; no clock decides anything."
     )
@@ -95,3 +151,7 @@ class PolicyConfig(Config):
         """At least one provider, or ONNX Runtime would choose by itself."""
         if not self.providers:
             raise ParameterError("parameter providers is empty; accepted: at least one provider")
+        if self.backend == "remote" and not self.remote_url.startswith(("ws://", "wss://")):
+            raise ParameterError(
+                f"parameter remote_url is {self.remote_url!r}; accepted: ws://host:port or wss://"
+            )

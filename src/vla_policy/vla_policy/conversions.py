@@ -13,6 +13,7 @@ from vla_contract.stamps import to_nanoseconds
 from vla_interfaces.msg import ActionChunk
 from vla_interfaces.msg import Observation as ObservationMessage
 from vla_policy.checkpoint import END_EFFECTOR_STATES
+from vla_policy.held import held_for, moved_on
 from vla_policy.inference import Chunk, Image, Observation
 
 
@@ -56,8 +57,9 @@ def chunk_to_message(
     message.observation_sequence = observation.sequence
     message.action_space = space.name
     message.dimension_names = list(space.dimension_names)
+    actions = moved_on(chunk.actions, image_hold(observation), space.chunk_period)
     # An array.array is taken over as it is; a list would be checked number by number.
-    message.actions = array.array("d", np.ascontiguousarray(chunk.actions).tobytes())
+    message.actions = array.array("d", np.ascontiguousarray(actions).tobytes())
     message.period = space.chunk_period
     if observation.command_valid:
         message.command_id = observation.command.command_id
@@ -68,6 +70,21 @@ def chunk_to_message(
     message.confidence = chunk.confidence
     message.inference_time = chunk.inference_time
     return message
+
+
+def image_hold(message: ObservationMessage) -> float:
+    """How much older the images are than the state, s, where they are repeated; else 0."""
+    images = [
+        to_nanoseconds(image.header.stamp)
+        for image, valid in zip(message.images, message.image_valid, strict=False)
+        if valid
+    ]
+    states = []
+    if message.joint_state_valid:
+        states.append(to_nanoseconds(message.joint_state.header.stamp))
+    if message.end_effector_pose_valid:
+        states.append(to_nanoseconds(message.end_effector_pose.header.stamp))
+    return held_for(to_nanoseconds(message.observation_stamp), images, states)
 
 
 def _image(name: str, message: ImageMessage) -> Image:

@@ -36,6 +36,10 @@ class FeatureCache(Generic[Features]):
             self._features.popitem(last=False)
         return features
 
+    def drop(self, key: bytes) -> None:
+        """Forget one entry, if it is held."""
+        self._features.pop(key, None)
+
     def clear(self) -> None:
         """Forget every entry; the counts stay."""
         self._features.clear()

@@ -39,6 +39,7 @@ _FAULT_OF = {
     ProblemKind.LANGUAGE: Fault.LANGUAGE,
     ProblemKind.OBSERVATION: Fault.COMMUNICATION,
     ProblemKind.ACTION: Fault.ACTION,
+    ProblemKind.REMOTE: Fault.COMMUNICATION,
 }
 
 
@@ -46,11 +47,17 @@ class Health:
     """Collects what happens to observations and tells the levels; for several threads.
 
     lock_step: no clock decides anything, so neither silence nor a slow inference is a fault.
-    clock: monotonic time, s.
+    bad_outputs: so many bad outputs in a row are an error; in lock-step the first one is, because
+    every observation must be answered. clock: monotonic time, s.
     """
 
-    def __init__(self, clock: Callable[[], float], *, lock_step: bool = False) -> None:
+    def __init__(
+        self, clock: Callable[[], float], *, lock_step: bool = False, bad_outputs: int = 1
+    ) -> None:
         self._clock = clock
+        self._bad_outputs = 1 if lock_step else bad_outputs
+        self._bad_in_a_row = 0
+        self.fatal_in_a_row = 0
         self._lock_step = lock_step
         self._lock = threading.Lock()
         self._last_usable: float | None = None
@@ -59,16 +66,33 @@ class Health:
         self.problems = dict.fromkeys(ProblemKind, 0)
         self.skipped = 0
 
-    def answered(self, problem: Problem | None) -> None:
-        """An observation was worked on, with this outcome."""
+    def answered(self, problem: Problem | None) -> bool:
+        """An observation was worked on, with this outcome.
+
+        Returns:
+            False where there is no chunk to be published: the output was bad, the next
+            observation is tried, and meanwhile the robot goes on with the last good chunk.
+        """
         with self._lock:
             self._last_usable = self._clock()
             self._skipped = ""
             self._states = dict.fromkeys(Fault, _OK)
-            if problem is not None:
-                self.problems[problem.kind] += 1
-                level = Level.ERROR if problem.fatal else Level.WARN
-                self._states[_FAULT_OF[problem.kind]] = State(level, problem.text)
+            fatal = problem is not None and problem.fatal
+            bad = fatal and problem is not None and problem.kind is ProblemKind.ACTION
+            self.fatal_in_a_row = self.fatal_in_a_row + 1 if fatal else 0
+            self._bad_in_a_row = self._bad_in_a_row + 1 if bad else 0
+            if problem is None:
+                return True
+            self.problems[problem.kind] += 1
+            tried_again = bad and self._bad_in_a_row < self._bad_outputs
+            self._states[_FAULT_OF[problem.kind]] = self._state(problem, tried_again=tried_again)
+            return not tried_again
+
+    def _state(self, problem: Problem, *, tried_again: bool) -> State:
+        if tried_again:
+            count = f"{self._bad_in_a_row} of {self._bad_outputs}"
+            return State(Level.WARN, f"{problem.text} ({count} in a row; tried again)")
+        return State(Level.ERROR if problem.fatal else Level.WARN, problem.text)
 
     def skip(self, reason: str) -> None:
         """An observation was not worked on."""

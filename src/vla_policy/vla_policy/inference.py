@@ -27,6 +27,7 @@ class ProblemKind(enum.Enum):
     LANGUAGE = "language"  # the command is not understood
     OBSERVATION = "observation"  # the inputs do not fit the checkpoint
     ACTION = "action"  # the model or its output failed
+    REMOTE = "remote"  # the policy server is gone
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,8 @@ class DoneCounter:
 class Policy:
     """A loaded checkpoint on a backend. Not for several threads at once.
 
-    done_count, min_known_share: as the parameters of the same name; may be changed at any time.
+    done_count, min_known_share, min_confidence: as the parameters of the same name; may be
+    changed at any time. replans: how often a bad output was inferred once more.
     """
 
     def __init__(
@@ -116,8 +118,11 @@ class Policy:
         cache_size: int = 100,
         done_count: int = 3,
         min_known_share: float = 0.5,
+        min_confidence: float = 0.0,
     ) -> None:
         self.checkpoint = checkpoint
+        self.min_confidence = min_confidence
+        self.replans = 0
         self.done_count = done_count
         self.min_known_share = min_known_share
         self.cache: FeatureCache[LanguageFeatures] = FeatureCache(cache_size)
@@ -132,6 +137,13 @@ class Policy:
         self.cache.clear()
         self._done = DoneCounter()
         self._command = None
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+    def values(self) -> dict[str, object]:
+        """Nothing more for diagnostics."""
+        return {}
 
     def warm_up(self, count: int) -> list[float]:
         """Run the whole model `count` times on a grey image; returns the times, s.
@@ -171,14 +183,32 @@ class Policy:
         try:
             tokens = self._tokens(command)
             inputs = self._inputs(observation)
-            start = time.perf_counter()
-            language = self.cache.get(tokens.key, lambda: self._backend.encode_language(tokens))
-            prediction = self._backend.forward(inputs, language)
-            seconds = time.perf_counter() - start
+            prediction, seconds = self._predict(tokens, inputs)
             chunk = self._chunk(command, prediction, seconds)
         except _Failure as failure:
             return self.refused(failure.problem)
         return Answer(chunk, _doubt(tokens))
+
+    def _predict(self, tokens: Tokens, inputs: Inputs) -> tuple[Prediction, float]:
+        """The model's output and how long it took, s; a bad one is inferred once more.
+
+        What is kept of the command may be what is bad, so it is made anew for that.
+        """
+        try:
+            prediction, seconds = self._forward(tokens, inputs)
+            if not self._misfit(prediction):
+                return prediction, seconds
+        except Exception:  # whatever a runtime raises; the second time it is passed on
+            pass
+        self.replans += 1
+        self.cache.drop(tokens.key)
+        return self._forward(tokens, inputs)
+
+    def _forward(self, tokens: Tokens, inputs: Inputs) -> tuple[Prediction, float]:
+        start = time.perf_counter()
+        language = self.cache.get(tokens.key, lambda: self._backend.encode_language(tokens))
+        prediction = self._backend.forward(inputs, language)
+        return prediction, time.perf_counter() - start
 
     def refused(self, problem: Problem) -> Answer:
         """An empty chunk, because of `problem`."""
@@ -244,6 +274,12 @@ class Policy:
         wrong = self._misfit(prediction)
         if wrong:
             raise _Failure(ProblemKind.ACTION, wrong)
+        if prediction.confidence < self.min_confidence:  # not where it is NaN: not given
+            raise _Failure(
+                ProblemKind.ACTION,
+                f"low confidence: {prediction.confidence:.2f}; accepted: at least "
+                f"{self.min_confidence:g}",
+            )
         logits = prediction.steps_logits.astype(np.float64)
         fulfilled = int(logits.argmax()) == 0
         done = self._done.update(command, fulfilled, self.done_count)
@@ -251,7 +287,8 @@ class Policy:
             self._nothing if done else self.checkpoint.action_space.to_si(prediction.actions),
             done,
             1.0 if done else _progress(logits),
-            inference_time=seconds,
+            prediction.confidence,
+            seconds,
         )
 
     def _misfit(self, prediction: Prediction) -> str:
@@ -271,6 +308,8 @@ class Policy:
             np.isfinite(prediction.actions).all() and np.isfinite(prediction.steps_logits).all()
         ):
             return "the model's output is not finite; accepted: finite numbers"
+        if math.isinf(prediction.confidence):
+            return "the model's confidence is infinite; accepted: 0 to 1, or NaN: none"
         return ""
 
     def _example(self) -> str:

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
+
 from vla_contract.action_space import ActionSpace, ActionSpaceError
 from vla_policy import backends
+from vla_policy.answering import Answering
+from vla_policy.backends import BackendError
 from vla_policy.checkpoint import Checkpoint, CheckpointError
 from vla_policy.config import PolicyConfig
 from vla_policy.inference import Policy
 
+# The server's key is no parameter: those can be read by everyone in the graph.
+API_KEY = "VLA_REMOTE_API_KEY"
 
-def load_policy(config: PolicyConfig) -> tuple[Policy, list[float]]:
+
+def load_policy(config: PolicyConfig) -> tuple[Answering, list[float]]:
     """The policy that `config` describes, and the times of its warm-up, s.
 
     Raises:
         CheckpointError, BackendError: one line with what is wrong, where, and what is accepted.
     """
+    if config.backend == backends.REMOTE:
+        return _remote(config)
+    return _local(config)
+
+
+def _local(config: PolicyConfig) -> tuple[Policy, list[float]]:
     options = backends.BackendOptions(
         config.threads, config.providers, config.constant_action, config.constant_forward_time
     )
@@ -27,8 +41,53 @@ def load_policy(config: PolicyConfig) -> tuple[Policy, list[float]]:
         cache_size=config.feature_cache_size,
         done_count=config.done_count,
         min_known_share=config.min_known_share,
+        min_confidence=config.min_confidence,
     )
     return policy, policy.warm_up(config.warm_up)
+
+
+def _remote(config: PolicyConfig) -> tuple[Answering, list[float]]:
+    """A server, with a local checkpoint beside it where one is given."""
+    backends.require(backends.REMOTE)
+    from vla_policy.remote import fallback, link, mapping, policy
+
+    local: Policy | None = None
+    if config.fallback_checkpoint:
+        chosen = replace(
+            config, backend=config.fallback_backend, checkpoint=config.fallback_checkpoint
+        )
+        local, _ = _local(chosen)
+    space = local.checkpoint.action_space if local else _required_space(config)
+    try:
+        mapped = mapping.RemoteMapping.load(config.remote_mapping)
+        remote = policy.RemotePolicy(
+            replace(Checkpoint.without_weights(space), name=config.remote_url),
+            mapped,
+            link.Link(
+                link.LinkOptions(
+                    config.remote_url,
+                    config.remote_connect_timeout,
+                    config.remote_inference_timeout,
+                    config.remote_longest_pause,
+                    os.environ.get(API_KEY, ""),
+                )
+            ),
+        )
+    except mapping.MappingError as error:
+        raise BackendError(str(error)) from error
+    remote.min_confidence = config.min_confidence
+    times = remote.warm_up(config.remote_connect_timeout, config.remote_warm_up_timeout)
+    if local is None:
+        return remote, times
+    return fallback.FallbackPolicy(remote, local, config.recovery_time), times
+
+
+def _required_space(config: PolicyConfig) -> ActionSpace:
+    if not config.action_space:
+        raise CheckpointError(
+            "parameter action_space is empty; accepted for the backend remote: the robot's file"
+        )
+    return _action_space(config.action_space)
 
 
 def _checkpoint(config: PolicyConfig) -> Checkpoint:

@@ -17,6 +17,7 @@ from vla_contract.stamps import to_nanoseconds
 from vla_interfaces.msg import ActionChunk
 from vla_interfaces.msg import Fault as FaultMessage
 from vla_interfaces.msg import Observation as ObservationMessage
+from vla_policy.answering import Answering
 from vla_policy.config import PolicyConfig
 from vla_policy.conversions import (
     ConversionError,
@@ -24,8 +25,8 @@ from vla_policy.conversions import (
     observation_from_message,
 )
 from vla_policy.fault_publisher import FaultPublisher
-from vla_policy.health import Fault, Health, State
-from vla_policy.inference import Answer, Policy, Problem, ProblemKind
+from vla_policy.health import Fault, Health, Level, State
+from vla_policy.inference import Answer, Problem, ProblemKind
 from vla_policy.loading import load_policy
 from vla_policy.timing import Times
 from vla_policy.worker import Worker
@@ -42,7 +43,7 @@ class PolicyNode(GraphNode[PolicyConfig]):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__("policy", PolicyConfig, **kwargs)
-        self._policy: Policy | None = None
+        self._policy: Answering | None = None
         self._worker: Worker[Job, Answer | None] | None = None
 
     def configure(self) -> None:
@@ -81,7 +82,11 @@ class PolicyNode(GraphNode[PolicyConfig]):
         assert policy is not None
         if self._worker is not None:
             raise RuntimeError("an inference from before deactivation still runs; clean up first")
-        self._health = Health(time.monotonic, lock_step=self.config.lock_step)
+        self._health = Health(
+            time.monotonic,
+            lock_step=self.config.lock_step,
+            bad_outputs=self.config.bad_outputs,
+        )
         self._faults = FaultPublisher(self, self._fault_publisher)
         self._forward_times, self._overheads = Times(), Times()
         self._received = self._answered = self._over_budget = 0
@@ -112,6 +117,7 @@ class PolicyNode(GraphNode[PolicyConfig]):
             self.destroy_subscription(self._observations)
             self.destroy_lifecycle_publisher(self._chunks)
             self.destroy_lifecycle_publisher(self._fault_publisher)
+            self._policy.close()
         self._policy = None
         self._worker = None
 
@@ -120,6 +126,7 @@ class PolicyNode(GraphNode[PolicyConfig]):
         if self._policy is not None:
             self._policy.done_count = self.config.done_count
             self._policy.min_known_share = self.config.min_known_share
+            self._policy.min_confidence = self.config.min_confidence
 
     # The executor's thread.
 
@@ -136,7 +143,7 @@ class PolicyNode(GraphNode[PolicyConfig]):
 
     # The worker's thread.
 
-    def _work(self, policy: Policy, job: Job) -> Answer | None:
+    def _work(self, policy: Answering, job: Job) -> Answer | None:
         """Answer to an observation; None where it is too old to be of use."""
         message = job[0]
         reason = self._too_old(message)
@@ -148,21 +155,23 @@ class PolicyNode(GraphNode[PolicyConfig]):
         except ConversionError as error:
             return policy.refused(Problem(ProblemKind.OBSERVATION, str(error)))
 
-    def _failed(self, policy: Policy, job: Job, error: Exception) -> None:
+    def _failed(self, policy: Answering, job: Job, error: Exception) -> None:
         text = f"inference failed: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
         try:
             self._deliver(policy, job, policy.refused(Problem(ProblemKind.ACTION, text)))
         except Exception as second:  # the thread must outlive any observation
             self.get_logger().error(f"{text}; cannot publish: {second}")
 
-    def _deliver(self, policy: Policy, job: Job, answer: Answer | None) -> None:
+    def _deliver(self, policy: Answering, job: Job, answer: Answer | None) -> None:
         if answer is None:
             return
         message, arrival = job
         chunk = chunk_to_message(answer.chunk, message, policy.checkpoint.action_space)
-        self._health.answered(answer.problem)
+        has_chunk = self._health.answered(answer.problem)
         # The cause before the consequence: an empty chunk is explained by the time it arrives.
         self._faults.publish(self._states(0.0), changed_only=True)
+        if not has_chunk:
+            return
         chunk.header.stamp = self.get_clock().now().to_msg()
         self._chunks.publish(chunk)
         self._answered += 1
@@ -221,9 +230,15 @@ class PolicyNode(GraphNode[PolicyConfig]):
             "language_features_reused": policy.cache.hits,
             "language_features_made": policy.cache.misses,
             "unknown_words": policy.unknown_words,
+            "replans": policy.replans,
+            **policy.values(),
             **{f"{kind.value}_problems": n for kind, n in self._health.problems.items()},
         }
-        return Diagnosis(bytes([worst.level]), worst.text or "ok", values)
+        level = worst.level
+        # Silence and hanging are an error by their time, a single bad input is none.
+        if 0 < self._health.fatal_in_a_row < self.config.diagnostics_count:
+            level = min(level, Level.WARN)
+        return Diagnosis(bytes([level]), worst.text or "ok", values)
 
     def _qos(self, topic: str) -> Any:
         return topics.qos_profile(topic, lock_step=self.config.lock_step)

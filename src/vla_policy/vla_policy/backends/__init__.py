@@ -21,14 +21,20 @@ __all__ = [
     "Inputs",
     "LanguageFeatures",
     "Prediction",
+    "REMOTE",
     "available",
     "create",
+    "require",
 ]
+
+REMOTE = "remote"
 
 # name: (module, class, Python packages that it needs)
 _BACKENDS = {
     "onnxruntime": ("vla_policy.backends.onnx_runtime", "OnnxRuntimeBackend", ("onnxruntime",)),
     "torch": ("vla_policy.backends.torch_module", "TorchBackend", ("torch", "safetensors")),
+    # Not a model behind a protocol but a policy of its own: vla_policy.loading makes it.
+    REMOTE: ("vla_policy.remote.policy", "RemotePolicy", ("msgpack", "websockets")),
     "constant": ("vla_policy.backends.constant", "ConstantBackend", ()),
 }
 
@@ -44,6 +50,17 @@ def create(name: str, options: BackendOptions) -> Backend:
     Raises:
         BackendError: unknown name, or a package that it needs is not installed.
     """
+    module, class_name, _ = _entry(name)
+    backend: Backend = getattr(import_module(module), class_name)(options)
+    return backend
+
+
+def require(name: str) -> None:
+    """Raise BackendError where a backend is unknown, or a package that it needs is missing."""
+    _entry(name)
+
+
+def _entry(name: str) -> tuple[str, str, tuple[str, ...]]:
     installed = ", ".join(available())
     if name not in _BACKENDS:
         raise BackendError(f"backend {name!r} is unknown; accepted here: {installed}")
@@ -54,8 +71,7 @@ def create(name: str, options: BackendOptions) -> Backend:
             f"backend {name!r} needs the Python package {' and '.join(missing)}, which is not "
             f"installed; accepted here: {installed}"
         )
-    backend: Backend = getattr(import_module(module), class_name)(options)
-    return backend
+    return module, class_name, packages
 
 
 def _missing(packages: tuple[str, ...]) -> list[str]:

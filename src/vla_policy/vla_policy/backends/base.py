@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -63,11 +64,12 @@ class Prediction:
     """A model's answer.
 
     actions: float32 (T, D), normalised to [-1, 1]. steps_logits: float32 (T + 1,), of the number
-    of steps to the end of the task, T meaning T or more.
+    of steps to the end of the task, T meaning T or more. confidence: 0 to 1, NaN: not given.
     """
 
     actions: Float32
     steps_logits: Float32
+    confidence: float = math.nan
 
 
 class Backend(Protocol):
