@@ -13,7 +13,7 @@ from typing import Any
 
 from vla_cli import options, paths
 from vla_cli.errors import CommandError, raise_on_signals
-from vla_cli.faults import cameras, chunks, clocks, inputs, nodes, report
+from vla_cli.faults import cameras, chunks, clocks, disks, inputs, nodes, report
 from vla_cli.faults.rig import FASTER_RECOVERY, Rig
 from vla_cli.faults.scenario import Outcome, Repeat, Scenario, play
 from vla_cli.graph import stay_on_this_machine, use_profile
@@ -23,7 +23,7 @@ REPEATS = 10
 
 def scenarios() -> list[Scenario]:
     """All of them, in the order in which they are played."""
-    parts = (nodes, cameras, inputs, chunks, clocks)
+    parts = (nodes, cameras, inputs, disks, chunks, clocks)
     return [scenario for part in parts for scenario in part.scenarios()]
 
 
@@ -100,7 +100,10 @@ def run(
 
 
 def _repeated(rig: Rig, scenario: Scenario, repeats: int) -> Outcome:
-    outcome = Outcome(scenario)
+    outcome = Outcome(scenario, not_run=scenario.unavailable())
+    if outcome.not_run:
+        print(f"{scenario.name}: not run: {outcome.not_run}", file=sys.stderr, flush=True)
+        return outcome
     for number in range(1, repeats + 1):
         try:
             repeat = play(rig, scenario)

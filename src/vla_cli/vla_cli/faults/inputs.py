@@ -1,9 +1,8 @@
-"""Scenarios: robot state, emergency stop, other publishers, a second safety node, a full disk."""
+"""Scenarios: robot state, emergency stop, other publishers, a second safety node."""
 
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -68,16 +67,6 @@ def scenarios() -> list[Scenario]:
             timeout=lambda rig: rig.publishers_period,
             lasting=2.0,
             judge=_newcomer_silent,
-        ),
-        Scenario(
-            name="disk_full",
-            what="no byte more fits where a stop is recorded; the stop service is called",
-            expected="stops all the same, says so; reset, then a new command",
-            inject=_full_disk,
-            clear=_free_disk,
-            timeout=lambda rig: 0.0,
-            recovery=Recovery.RESET,
-            lasting=1.5,
         ),
     ]
 
@@ -153,20 +142,3 @@ def _newcomer_silent(rig: Rig, injected: Injected) -> Iterator[str]:
         yield "the second safety node was never heard"
     elif any(tick.connected for tick in rig.record.others):
         yield "the second safety node sent commands to the robot as well"
-
-
-def _full_disk(rig: Rig) -> Injected:
-    """A file-size limit of 0 on the running process: no file takes a byte more, as on a full disk.
-
-    It works without root, and strikes every file that the process writes.
-    """
-    rig.scratch.killed = rig.pid("safety")
-    rig.scratch.file_limit = resource.prlimit(rig.scratch.killed, resource.RLIMIT_FSIZE)
-    resource.prlimit(rig.scratch.killed, resource.RLIMIT_FSIZE, (0, rig.scratch.file_limit[1]))
-    since, stamp = time.monotonic_ns(), rig.graph.node.get_clock().now().nanoseconds
-    rig.trigger("stop")
-    return Injected(since, last_valid=stamp)
-
-
-def _free_disk(rig: Rig) -> None:
-    resource.prlimit(rig.scratch.killed, resource.RLIMIT_FSIZE, rig.scratch.file_limit)

@@ -156,6 +156,7 @@ class Scratch:
     flood: Child | None = None
     flood_began: dict[str, Any] = field(default_factory=dict)  # its answers
     flood_ended: dict[str, Any] = field(default_factory=dict)
+    log_size: int = 0  # byte
     file_limit: tuple[int, int] = (-1, -1)
     intruder: Any = None
     second_safety: Any = None
@@ -172,8 +173,9 @@ class Rig:
         self.log = log
         self._folder = tempfile.TemporaryDirectory(prefix="vla_faults_")
         self.folder = Path(self._folder.name)
+        self.recordings = self.folder / "recordings"
         self.record = Record()
-        self.safety = _safety_parameters()
+        self.safety = {**_safety_parameters(), "recording_folder": str(self.recordings)}
         share = paths.share()
         self.space_file = share / "config" / "action_spaces" / "mobile_base.yaml"
         self.space = ActionSpace.load(self.space_file)
@@ -369,6 +371,8 @@ class Rig:
                 if child is not None:
                     child.stop()
             self.graph.close()
+            if os.path.ismount(self.recordings):  # of a scenario that was interrupted
+                subprocess.run(["umount", "--lazy", str(self.recordings)], check=False)
             self._folder.cleanup()
 
 

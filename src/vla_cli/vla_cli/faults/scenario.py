@@ -47,7 +47,8 @@ class Scenario:
 
     timeout: s from the last valid input to the brake that is allowed beside two periods; None: the
     robot need not brake. lasting: s that the fault goes on after the robot rests (or in all).
-    settings: of the rig that it needs.
+    settings: of the rig that it needs. judge: problems of its own. unavailable: why it cannot be
+    played here, in words.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Scenario:
     settings: Settings = Settings()
     judge: Callable[[Rig, Injected], Iterator[str]] = lambda rig, injected: iter(())
     reaction: Callable[[Rig, Injected], Reaction | None] | None = None
+    unavailable: Callable[[], str] = lambda: ""
 
 
 @dataclass(frozen=True)
