@@ -18,7 +18,7 @@ CAUSE = "the emergency stop is pressed"
 
 def record(folder, cause=CAUSE):
     bag = folder / recording_name("STOPPED", cause, STOP)
-    notes = {"state": "STOPPED", "cause": cause, "stopped_at": str(STOP)}
+    notes = {"state": "STOPPED", "cause": cause, "stopped_at": str(STOP), "wall_time": str(STOP)}
     with BagWriter(bag, notes) as writer:
 
         def write(topic, message, time):

@@ -25,18 +25,22 @@ ROW = 0.5  # s between two rows of the table
 
 @dataclass
 class Story:
-    """What a recording tells. Times: s, 0 is the stop; rows: (time, text) in order of time."""
+    """What a recording tells.
+
+    stopped_at: node clock, ns; wall: the same moment, ns. rows: (time, text), s, 0 is the stop.
+    """
 
     bag: Path
     state: str
     cause: str
     stopped_at: int
+    wall: int
     rows: list[tuple[float, str]] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
 
     def text(self) -> str:
         """As it is printed."""
-        when = datetime.fromtimestamp(self.stopped_at * 1e-9, timezone.utc)
+        when = datetime.fromtimestamp(self.wall * 1e-9, timezone.utc)
         lines = [
             f"{self.state}: {self.cause}",
             f"at {when:%Y-%m-%d %H:%M:%S} UTC; recording: {self.bag}",
@@ -82,7 +86,8 @@ def read(bag: Path, last: float) -> Story:
             notes = reader.readers[0].metadata.get("custom_data") or {}  # type: ignore[union-attr]
             if "cause" not in notes:
                 raise CommandError(f"{bag} is no recording of a stop; accepted: one by safety")
-            story = Story(bag, notes["state"], notes["cause"], int(notes["stopped_at"]))
+            wall, stopped_at = int(notes["wall_time"]), int(notes["stopped_at"])
+            story = Story(bag, notes["state"], notes["cause"], stopped_at, wall)
             events = _Events()
             for connection, stamp, raw in reader.messages():
                 story.counts[connection.topic] = story.counts.get(connection.topic, 0) + 1
@@ -119,7 +124,7 @@ class _Events:
             key = (message.source, message.kind)
             if self._levels.get(key, 0) != message.level:
                 self._levels[key] = message.level
-                yield f"fault        {names.fault_text(message)}"
+                yield f"fault        {names.fault_text(message).rstrip(': ')}"
         elif kind == BOOL and self._stopped.get(topic) != message.data:
             self._stopped[topic] = message.data
             yield f"{topic}  {str(message.data).lower()}"

@@ -110,6 +110,7 @@ class _Stop:
     cause: str
     stamp: int
     steady: int
+    wall: int  # ns; a simulated clock begins at 0 in every run and names no day
 
 
 class StopRecorder:
@@ -155,7 +156,7 @@ class StopRecorder:
             stamp: node clock, ns.
         """
         if self._stop is None:
-            self._stop = _Stop(state, cause, stamp, steady)
+            self._stop = _Stop(state, cause, stamp, steady, time.time_ns())
 
     def poll(self, steady: int) -> Outcome | None:
         """Call once in every period: starts what is due, and tells what has ended since."""
@@ -205,12 +206,13 @@ def _work(
 
 def _write(settings: RecorderSettings, stop: _Stop, entries: list[Entry]) -> Path:
     """Write one recording under a hidden name first, so that what has its name is whole."""
-    name = recording_name(stop.state, stop.cause, stop.stamp)
+    name = recording_name(stop.state, stop.cause, stop.wall)
     folder = settings.folder / name
     scratch = settings.folder / f".{name}"
     settings.folder.mkdir(parents=True, exist_ok=True)
     make_room(settings.folder, settings.keep - 1, settings.keep_bytes)
     notes = {"state": stop.state, "cause": stop.cause, "stopped_at": str(stop.stamp)}
+    notes["wall_time"] = str(stop.wall)
     try:
         with BagWriter(scratch / name, notes) as bag:
             skipped = _write_entries(bag, entries)
@@ -243,9 +245,9 @@ def qos_of(topic: str) -> topics.Qos:
     return topics.QOS.get(topic.rsplit("/", 1)[-1], topics.QOS[topics.ROBOT_COMMAND])
 
 
-def recording_name(state: str, cause: str, stamp: int) -> str:
+def recording_name(state: str, cause: str, wall: int) -> str:
     """Time (UTC) and cause, e.g. 20260102T030405.678Z_STOPPED_the_emergency_stop_is_pressed."""
-    seconds, rest = divmod(max(0, stamp), _NANOSECONDS)
+    seconds, rest = divmod(max(0, wall), _NANOSECONDS)
     when = datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y%m%dT%H%M%S")
     words = re.sub(r"[^A-Za-z0-9]+", "_", f"{state} {cause}").strip("_")[:_MAX_WORDS]
     return f"{when}.{rest // 1_000_000:03d}Z_{words.rstrip('_') or 'stop'}"
