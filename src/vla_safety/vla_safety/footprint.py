@@ -77,7 +77,7 @@ class Shape:
         """All points at most `margin` (>= 0) away from this."""
         return Shape(self.vertices, self.radius + margin)
 
-    @property
+    @cached_property
     def reach(self) -> float:
         """Distance of the farthest point from the origin: how fast turning moves it."""
         corners = np.hypot(self.vertices[:, 0], self.vertices[:, 1])
@@ -91,7 +91,7 @@ class Shape:
         """The same for x and y of any one shape."""
         if self.radius > 0.0:
             return np.asarray(self._square_distance(x, y) <= self.radius**2)
-        return _inside(self.vertices, x, y)
+        return self._inside(x, y)
 
     def signed_distance(self, points: Array) -> Array:
         """Distance of each point from the outline, negative inside, shape (n,)."""
@@ -108,7 +108,7 @@ class Shape:
         length = np.sqrt(square)
         signed = length
         if len(self.vertices):
-            signed = np.where(_inside(self.vertices, x, y), -length, length)
+            signed = np.where(self._inside(x, y), -length, length)
         if self.radius == 0.0:
             return signed, dx, dy
         # The outline lies by the radius on the way to the point; from the very middle, ahead.
@@ -160,6 +160,27 @@ class Shape:
         each = np.arange(len(first))
         return square[first, each], px[first, each], py[first, each]
 
+    def _inside(self, x: Array, y: Array) -> BoolArray:
+        """Of the polygon without its margin."""
+        inside: BoolArray
+        if self._convex:
+            inside = np.ones(np.shape(x), dtype=bool)
+            for ax, ay, ex, ey in self._segments:
+                inside &= (y - ay) * ex >= (x - ax) * ey
+            return inside
+        # A ray to the right crosses the outline an odd number of times.
+        inside = np.zeros(np.shape(x), dtype=bool)
+        for ax, ay, ex, ey in self._segments:
+            if ey != 0.0:
+                straddles = (y >= ay) != (y >= ay + ey)
+                inside ^= straddles & (x < ax + (y - ay) * (ex / ey))
+        return inside
+
+    @cached_property
+    def _segments(self) -> list[tuple[float, float, float, float]]:
+        """Start and way of each edge."""
+        return [tuple(row) for row in np.hstack((self.vertices, self._edges)).tolist()]
+
     def _square_distance(self, x: Array, y: Array) -> Array:
         """To the filled polygon, or to the origin."""
         if not len(self.vertices):
@@ -173,20 +194,8 @@ class Shape:
             px -= share * ex
             py -= share * ey
             np.minimum(best, px * px + py * py, out=best)
-        best[_inside(self.vertices, x, y)] = 0.0
+        best[self._inside(x, y)] = 0.0
         return best
-
-
-def _inside(vertices: Array, x: Array, y: Array) -> BoolArray:
-    """A ray to the right crosses the outline an odd number of times."""
-    inside = np.zeros(np.shape(x), dtype=bool)
-    ends = np.roll(vertices, -1, axis=0)
-    for (ax, ay), (bx, by) in zip(vertices.tolist(), ends.tolist(), strict=True):
-        if ay == by:
-            continue
-        straddles = (y >= ay) != (y >= by)
-        inside ^= straddles & (x < ax + (y - ay) * ((bx - ax) / (by - ay)))
-    return inside
 
 
 def _area(vertices: Array) -> float:

@@ -8,6 +8,7 @@ footprint and a straight motion the distance never falls faster than that.
 
 from __future__ import annotations
 
+import dataclasses
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -173,6 +174,7 @@ class Seen:
     field: Field
     distances: Array
     reach: float
+    _known: dict[Twist2D, Array] = dataclasses.field(default_factory=dict, repr=False)
 
     @property
     def points(self) -> Array:
@@ -185,8 +187,12 @@ class Seen:
         return float(self.distances.min()) if len(self.distances) else None
 
     def rates(self, motion: Twist2D) -> Array:
-        """How fast a motion closes each distance, m/s; for a displacement by how much, m."""
-        return np.asarray(np.array((motion.vx, motion.vy, motion.wz)) @ self.field.closing)
+        """How fast a motion closes each distance, m/s."""
+        found = self._known.get(motion)
+        if found is None:
+            found = np.array((motion.vx, motion.vy, motion.wz)) @ self.field.closing
+            self._known[motion] = found
+        return found
 
     def boundaries(self, least: float, *motions: Twist2D) -> tuple[BaseBoundary, ...]:
         """Of the nearest point, and of those that each motion meets first."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -50,6 +51,7 @@ class Zone:
     time_before_collision: float = 2.0
     simulation_time_step: float = 0.1
 
+    @cached_property
     def times(self) -> Array:
         """The moments at which an approach looks ahead, s: 0 and every step."""
         steps = math.ceil(self.time_before_collision / self.simulation_time_step - 1e-9)
@@ -110,9 +112,11 @@ def time_to_collision(zone: Zone, points: Array, twist: Twist2D) -> float | None
     """
     if len(points) < zone.min_points:
         return None
-    times = zone.times()
+    times = zone.times
     path = along_path(twist, times)
-    points = _near_path(points, path[:2], zone.shape.reach)
+    points = _near_path(
+        points, path[:2], zone.shape.reach, twist.linear * zone.simulation_time_step
+    )
     if len(points) < zone.min_points:
         return None
     inside = _inside_along(zone.shape, points, path)
@@ -123,11 +127,13 @@ def time_to_collision(zone: Zone, points: Array, twist: Twist2D) -> float | None
     return float(times[max(0, first - 1)])
 
 
-def _near_path(points: Array, path: Array, reach: float) -> Array:
-    """Points that something within `reach` of a pose of the path may touch; path: (2, poses)."""
-    # Every few poses are looked at, with the longest way between them added.
-    steps = np.hypot(*np.diff(path, axis=1))
-    spread = reach + 0.5 * _EVERY * float(steps.max(initial=0.0))
+def _near_path(points: Array, path: Array, reach: float, step: float) -> Array:
+    """Points that something within `reach` of a pose of the path may touch.
+
+    path: shape (2, poses). step: way from one pose to the next, m.
+    """
+    # Every few poses are looked at, with the way between them added.
+    spread = reach + 0.5 * _EVERY * step
     x, y = path[:, _EVERY // 2 :: _EVERY, None]
     square = (points[:, 0] - x) ** 2 + (points[:, 1] - y) ** 2
     last = (points[:, 0] - path[0, -1]) ** 2 + (points[:, 1] - path[1, -1]) ** 2
