@@ -1,4 +1,4 @@
-"""Builds the parts of the safety core from the node's parameters, those of each source among them."""
+"""Builds the parts of the safety core from the node's parameters, each source's among them."""
 
 from __future__ import annotations
 

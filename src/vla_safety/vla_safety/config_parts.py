@@ -17,7 +17,7 @@ POSITION_SOURCES = ("auto", "end_effector_pose", "odom", "tf")
 
 @dataclass(frozen=True)
 class RecoveryParameters(Config):
-    """How long a fault must stay away before the robot moves again, and when faults are too many."""
+    """How long a fault must stay away before the robot moves again; when faults are too many."""
 
     recovery_vision: float = parameter(
         5.0, "Recovery time of a fault of vision.", "s", minimum=0.0, maximum=3600.0, runtime=True
@@ -154,9 +154,7 @@ class WorkspaceParameters(Config):
         maximum=OPEN_SIDE,
     )  # fmt: skip
     workspace_frame: str = parameter("base_link", "Frame that the box is given in.")
-    workspace_required: bool = parameter(
-        True, "An end effector does not move without a workspace."
-    )
+    workspace_required: bool = parameter(True, "An end effector does not move without a workspace.")
     speed_zones: tuple[str, ...] = parameter(
         (), "Names of places with a speed limit of their own, each with its own parameters."
     )
@@ -205,15 +203,11 @@ class RecordingParameters(Config):
     recording_duration: float = parameter(
         10.0, "Time before a stop that is recorded.", "s", minimum=0.1, maximum=600.0
     )
-    recording_tail: float = parameter(
-        1.0, "Time after it.", "s", minimum=0.0, maximum=60.0
-    )
+    recording_tail: float = parameter(1.0, "Time after it.", "s", minimum=0.0, maximum=60.0)
     recording_count: int = parameter(
         50, "Recordings that are kept; the oldest go first.", minimum=1, maximum=100000
     )
-    recording_bytes: int = parameter(
-        1073741824, "Their size in all.", "byte", minimum=1048576
-    )
+    recording_bytes: int = parameter(1073741824, "Their size in all.", "byte", minimum=1048576)
 
 
 @dataclass(frozen=True)

@@ -271,7 +271,7 @@ class SafetyCore:
             observation_stamp=stamp,
             observation_age=(now - stamp) / NANOSECONDS if stamp else None,
             command_id=self.gate.current if by_policy else 0,
-            warnings=(*soft.warnings(self.space, step.safe), *allowed.warnings),
+            warnings=(*soft.warnings(self.space, step.safe.tolist()), *allowed.warnings),
             input=driving.name if driving is not None else "",
             missed=round(event.gap / self.space.period) if event.gap else 0,
         )
@@ -284,7 +284,7 @@ class SafetyCore:
             Period(
                 acting=driving is not None and self.connected,
                 by_policy=by_policy,
-                safe=step.safe,
+                safe=step.safe.tolist(),
                 violations=step.violations,
                 measured={**place.rates(), **self.robot.measured},
                 position=place.position,

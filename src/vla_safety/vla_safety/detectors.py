@@ -126,7 +126,7 @@ class Detectors:
             "tracking": config.tracking_timeout,
         }
         if not config.closed_loop:
-            return {name: "off: closed_loop is false" for name in times}
+            return dict.fromkeys(times, "off: closed_loop is false")
         return {name: f"after {t:g} s" if t > 0.0 else "off" for name, t in times.items()}
 
     def _commanded(self, period: Period) -> bool:

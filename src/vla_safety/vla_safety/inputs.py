@@ -259,9 +259,7 @@ class RosClock:
             text = f"the ROS clock stands still for over {timeout:g} s"
         else:
             return
-        yield Cause(
-            Reason.CLOCK, Severity.HOLD, text, "the ROS clock moves", True, FaultKind.CLOCK
-        )
+        yield Cause(Reason.CLOCK, Severity.HOLD, text, "the ROS clock moves", True, FaultKind.CLOCK)
 
 
 @dataclass(frozen=True)

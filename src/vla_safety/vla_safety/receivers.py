@@ -1,4 +1,4 @@
-"""What comes in: every subscription of the safety node; each callback converts and tells the core."""
+"""What comes in: every subscription of the safety node. Callbacks convert and tell the core."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ anew. A fault that interrupts motion is counted: too many of one kind, or of all
 within a window are a latched stop.
 
 What there was before the graph was well for the first time is start-up, not a fault: it neither
-needs a recovery time nor counts. Times are ns of a clock that never jumps (in lock-step the tick's).
+needs a recovery time nor counts. Times are ns of a clock that never jumps, in lock-step the tick's.
 """
 
 from __future__ import annotations
@@ -127,9 +127,7 @@ class Recovery:
         found.sort(key=lambda item: -item[0])
         return [cause for _, cause in found], found[0][0] / NANOSECONDS if found else 0.0
 
-    def _escalated(
-        self, key: Key, cause: Cause, rules: RecoveryRules, steady: int
-    ) -> list[Cause]:
+    def _escalated(self, key: Key, cause: Cause, rules: RecoveryRules, steady: int) -> list[Cause]:
         if cause.kind is None:
             return []
         self._counted.append((steady, key))
@@ -144,7 +142,9 @@ class Recovery:
             if limit and number >= limit:
                 text = f"{number} {what} within {rules.window:g} s, the last: {cause.text}"
                 return [
-                    Cause(Reason.ESCALATED, Severity.STOP, text, "reset", cause.emergency, cause.kind)
+                    Cause(
+                        Reason.ESCALATED, Severity.STOP, text, "reset", cause.emergency, cause.kind
+                    )
                 ]
         return []
 

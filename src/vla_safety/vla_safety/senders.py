@@ -15,8 +15,8 @@ from vla_contract.stamps import to_nanoseconds, to_time
 from vla_interfaces.msg import Fault, SafeAction, SafetyStatus
 from vla_safety import conversions
 from vla_safety.decision import Decision
-from vla_safety.outputs import make_outputs
 from vla_safety.others import endpoints
+from vla_safety.outputs import make_outputs
 from vla_safety.recorder import RecorderSettings, StopRecorder
 from vla_safety.reports import FaultLevels, Figures, StatusKey, status_key, status_message
 from vla_safety.states import State

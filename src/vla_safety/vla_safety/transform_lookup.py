@@ -19,7 +19,7 @@ class TransformLookup:
         self._listener = TransformListener(self._buffer, node)
 
     def find(self, target: str, source: str) -> Any:
-        """The TransformStamped that takes points in `source` into `target`, or why there is none."""
+        """The TransformStamped that takes points in `source` into `target`, or why there is not."""
         try:
             return self._buffer.lookup_transform(target, source, Time())
         except TransformException as error:
