@@ -1,0 +1,237 @@
+"""`vla replay`: a recorded bag through the graph, in a domain of its own and without a robot."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vla_cli import domains, options, paths, processes, replay_graph
+from vla_cli.errors import CommandError, ignore_signals, raise_on_signals
+from vla_replay import compare, report, storage
+from vla_replay.bag import Bag, open_bag
+from vla_replay.selection import parse_remaps, select
+
+if TYPE_CHECKING:
+    from vla_replay.player import Player
+    from vla_replay.selection import Selection
+
+READY_TIMEOUT = 40.0  # s
+EXIT_STATUS = (
+    "exit status: 0 replayed, 2 an error; compare: 0 the same within the tolerances, 1 not, 2 an "
+    "error"
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Replay, or compare two results."""
+    raise_on_signals()
+    try:
+        if arguments[:1] == ["compare"]:
+            return run_compare(arguments[1:])
+        return run(parse(arguments))
+    except storage.BagError as error:
+        raise CommandError(str(error)) from error
+    finally:
+        ignore_signals()
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """The options."""
+    parser = options.parser("replay", "A recorded bag through the graph, without a robot.")
+    parser.usage = "./vla replay BAG [options], or: ./vla replay compare A B [--tolerances FILE]"
+    parser.epilog = EXIT_STATUS
+    parser.add_argument("bag", type=Path, help="rosbag2 file or folder, or ROS 1 bag")
+    pace = parser.add_mutually_exclusive_group()
+    pace.add_argument("--rate", type=_rate, help="seconds of the bag per second (default: 1)")
+    pace.add_argument(
+        "--as-fast-as-possible",
+        action="store_true",
+        help="lock-step, with what does not depend on an answer sent ahead of it",
+    )
+    pace.add_argument(
+        "--lock-step", action="store_true", help="each control period is answered once; the same "
+        "bag, checkpoint and configuration give the same actions"
+    )  # fmt: skip
+    parser.add_argument(
+        "--remap", action="append", default=[], metavar="TOPIC:=INPUT",
+        help="which input a topic is: camera/<name>, joint_states, command, …",
+    )  # fmt: skip
+    parser.add_argument("--command", help="the words to say, instead of those in the bag")
+    parser.add_argument("--checkpoint", help="folder of the policy (default: the shipped one)")
+    parser.add_argument("--backend", default="onnxruntime", help="inference backend")
+    parser.add_argument("--safety-config", help="parameters file of the safety node")
+    parser.add_argument("--out", default="out/replay", help="folder for the result")
+    parser.add_argument("--no-report", action="store_true", help="no report.html")
+    return parser.parse_args(arguments)
+
+
+def run_compare(arguments: list[str]) -> int:
+    """`vla replay compare`: 0 the same within the tolerances, 1 not."""
+    parser = options.parser("replay compare", "Two results of one bag side by side.")
+    parser.epilog = EXIT_STATUS
+    parser.add_argument("a", type=Path, help="folder of the result to compare with")
+    parser.add_argument("b", type=Path, help="folder of the new one")
+    parser.add_argument("--tolerances", type=Path, help="YAML file of what may differ")
+    parser.add_argument("--out", default="out/compare", type=Path, help="for the page and JSON")
+    chosen = parser.parse_args(arguments)
+    return compare.run(chosen.a, chosen.b, chosen.tolerances, chosen.out)
+
+
+def _rate(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.01 <= value <= 100.0:
+        raise argparse.ArgumentTypeError(f"--rate is {text!r}; accepted: 0.01 to 100")
+    return value
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Open the bag, start the graph, play, write the result."""
+    from vla_policy.checkpoint import Checkpoint, CheckpointError
+
+    remaps = parse_remaps(chosen.remap)
+    folder = paths.checkpoint(chosen.checkpoint)
+    try:
+        checkpoint = Checkpoint.load(folder)
+    except CheckpointError as error:
+        raise CommandError(str(error)) from error
+    with open_bag(chosen.bag) as bag:
+        selection = select(bag.topics, replay_graph.needs(checkpoint), remaps, chosen.command)
+        _print_selection(bag, selection)
+        out = paths.output_folder(chosen.out)
+        found = replay(bag, selection, checkpoint, chosen, out)
+    report.save_frames(out / report.FRAMES, found)
+    print(f"written: {out / 'actions.mcap'}, {out / 'result.json'}", end="")
+    if not chosen.no_report:
+        report.write(out / "report.html", found)
+        print(f", {out / 'report.html'}", end="")
+    print()
+    return 0
+
+
+def replay(
+    bag: Bag, selection: Selection, checkpoint: Any, chosen: argparse.Namespace, out: Path
+) -> report.Material:
+    """Play the bag through a graph of its own; leaves actions.mcap and result.json in `out`."""
+    lock_step = bool(chosen.lock_step or chosen.as_fast_as_possible)
+    home = Path(tempfile.mkdtemp(prefix="vla_replay_"))
+    domain = domains.free()
+    setup = replay_graph.Setup(checkpoint, selection, lock_step, chosen.safety_config)
+    launched = processes.LaunchedGraph(
+        "vla",
+        {**setup.arguments(home), "backend": chosen.backend},
+        domain,
+        out / "replay.log",
+        {"ROS_HOME": str(home)},
+    )
+    try:
+        return _play(bag, setup, launched, domain, chosen, out)
+    finally:
+        ignore_signals()
+        launched.stop()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _play(
+    bag: Bag,
+    setup: replay_graph.Setup,
+    launched: processes.LaunchedGraph,
+    domain: int,
+    chosen: argparse.Namespace,
+    out: Path,
+) -> report.Material:
+    from vla_cli.graph import Graph, stay_on_this_machine
+    from vla_replay.player import Player
+    from vla_replay.recorder import ActionsFile
+
+    stay_on_this_machine()
+    session = setup.session()
+    with Graph(domain=domain) as graph:
+        actions = ActionsFile(out)
+        player = Player(
+            graph.node,
+            session,
+            actions,
+            cameras=setup.cameras,
+            states=set(setup.selection.states),
+            lock_step=setup.lock_step,
+        )
+        _wait_until_ready(graph, player, launched)
+        begin = time.monotonic()
+        timeline = setup.timeline()
+        if setup.lock_step:
+            replay_graph.lock_step(bag, setup, player, graph, launched, timeline, chosen)
+        else:
+            replay_graph.at_rate(bag, setup, player, graph, launched, timeline, chosen)
+        wall = time.monotonic() - begin
+        player.diagnostics.clear()
+        graph.wait(lambda: len(player.diagnostics) >= 3, 2.5)
+        session.drops.update(player.graph_drops())
+        actions.close()
+    document = setup.document(bag, session, timeline, wall, chosen)
+    (out / "result.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    _print_result(document)
+    return report.material(document, session)
+
+
+def _wait_until_ready(graph: Any, player: Player, launched: processes.LaunchedGraph) -> None:
+    from vla_contract import topics
+
+    wanted = {
+        topics.OBSERVATION: {"policy"},
+        topics.ACTION_CHUNK: {"perception", "safety"},
+        topics.COMMAND_STAMPED: {"perception", "safety"},
+    }
+    if player.paired:
+        wanted[topics.JOINT_STATES] = {"perception"} if "joint_states" in player.paired else set()
+    complete_since: list[float] = []
+
+    def ready() -> bool:
+        launched.check()
+        joined = not player.readers() and all(
+            nodes <= graph.readers(topic) for topic, nodes in wanted.items()
+        )
+        if not joined or not graph.node.count_publishers(topics.SAFE_ACTION):
+            complete_since.clear()
+            return False
+        complete_since.append(time.monotonic())
+        # Both ends see each other a moment later than this node sees both.
+        return complete_since[-1] - complete_since[0] > 0.5
+
+    if not graph.wait(ready, READY_TIMEOUT):
+        missing = player.readers() or ["the rest of the graph"]
+        raise CommandError(
+            f"nobody listens to {', '.join(missing)} after {READY_TIMEOUT:g} s "
+            f"(nodes there: {', '.join(graph.nodes()) or 'none'}; log: {launched.log})"
+        )
+
+
+def _print_selection(bag: Bag, selection: Selection) -> None:
+    for topic, role in sorted(selection.roles().items(), key=lambda pair: pair[1]):
+        known = bag.topics[topic]
+        print(f"  {role:<22} {topic} ({known.type}, {known.count})")
+    for topic, why in sorted(selection.skipped.items()):
+        count = next((t.count for n, t in bag.topics.items() if n.strip("/") == topic.strip("/")), 0)
+        print(f"  skipped                {topic} ({count}): {why}")
+    for line in (*bag.losses.lines, *selection.notes):
+        print(f"  note: {line}")
+
+
+def _print_result(document: dict[str, Any]) -> None:
+    images, wall = document["images"], document["wall_seconds"]
+    print(
+        f"{images} images, {document['observations']} observations, {document['ticks']} control "
+        f"periods over {document['seconds']:.1f} s of the bag in {wall:.1f} s "
+        f"({images / wall if wall else 0.0:.1f} images/s)"
+    )
+    print(f"verdicts: {document['verdicts']}; violations: {document['violations'] or 'none'}")
+    for reason, count in document["drops"].items():
+        print(f"  {reason}: {count}")
+    print(f"actions: sha256 {document['actions_sha256'][:16]}…")

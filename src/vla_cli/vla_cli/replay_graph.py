@@ -1,0 +1,261 @@
+"""How the graph is set up for a replay: its parameters, and what the result says of them."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from vla_cli import paths
+from vla_cli.errors import CommandError
+from vla_policy.checkpoint import END_EFFECTOR_STATES
+from vla_replay.selection import Needs, Selection, camera_topic
+from vla_replay.session import Session
+from vla_replay.timeline import Layout, Timeline
+
+if TYPE_CHECKING:
+    from vla_cli.graph import Graph
+    from vla_cli.processes import LaunchedGraph
+    from vla_replay.bag import Bag
+    from vla_replay.player import Player
+    from vla_replay.timeline import Part
+
+DEFAULT_SLOP = 0.1  # s
+NOWHERE = "replay/disconnected"  # where the robot's commands would go, in the replay's own domain
+OUTPUTS = ("cmd_vel", "end_effector_twist", "gripper_command", "gripper_effort")
+INPUTS = ("joint_states", "end_effector_pose", "odom", "scan", "range", "emergency_stop")
+OPEN_LOOP = (
+    "detectors that compare what was commanded with what the robot did (no progress, tracking "
+    "error) are off: nothing that is decided here moves the robot in the bag"
+)
+TOLERANCE = (
+    "on another machine decisions are the same and actions agree within 1e-4 of each range; "
+    "on the same machine they are identical"
+)
+
+
+def needs(checkpoint: Any) -> Needs:
+    """What a checkpoint wants of a bag."""
+    states = set(checkpoint.state_names)
+    pose = set(END_EFFECTOR_STATES)
+    return Needs(tuple(checkpoint.cameras), bool(states - pose), bool(states & pose))
+
+
+@dataclass(frozen=True)
+class Setup:
+    """One replay. checkpoint: vla_policy's Checkpoint. safety_config: a file, or the default."""
+
+    checkpoint: Any
+    selection: Selection
+    lock_step: bool
+    safety_config: str | None = None
+
+    @property
+    def cameras(self) -> dict[str, bool]:
+        """Every camera of the graph → its images are compressed."""
+        names = self.checkpoint.cameras or tuple(self.selection.cameras)
+        # A camera that the bag lacks is masked, which in lock-step takes an empty image of it.
+        have = self.selection.compressed
+        return {name: have.get(name, False) for name in names}
+
+    def session(self) -> Session:
+        """What collects the result."""
+        space = self.checkpoint.action_space
+        spans = tuple(max(d.high - d.low, 1e-9) for d in space.dimensions)
+        return Session(tuple(d.name for d in space.dimensions), spans, space.period)
+
+    def timeline(self) -> Timeline:
+        """What lays the bag onto control periods."""
+        period = round(self.checkpoint.action_space.period * 1e9)
+        cameras = tuple(self.selection.cameras)
+        roles = self.selection.roles()
+        return Timeline(Layout(period, round(DEFAULT_SLOP * 1e9), cameras, roles))
+
+    def arguments(self, folder: Path) -> dict[str, Any]:
+        """Arguments of vla.launch.xml; the files that they name are written into `folder`."""
+        state = self.selection.states
+        arguments = {
+            "model": self.checkpoint.folder,
+            "cameras": _write(folder / "cameras.yaml", {"/**": self._cameras()}),
+            "perception_config": self._perception(folder),
+            "safety_config": self._safety(folder),
+            "use_sim_time": True,
+            "lock_step": self.lock_step,
+            "armed": False,
+            "shadow": True,
+            "respawn": False,
+            "network": False,
+            "use_end_effector_pose": "end_effector_pose" in state,
+            **{name: name for name in INPUTS},
+            **{name: f"{NOWHERE}/{name}" for name in OUTPUTS},
+        }
+        return arguments
+
+    def _cameras(self) -> dict[str, Any]:
+        size = {"width": self.checkpoint.image_width, "height": self.checkpoint.image_height}
+        each = {
+            name: {
+                "topic": camera_topic(name, compressed),
+                "compressed": compressed,
+                "required": False,
+                **size,
+            }
+            for name, compressed in self.cameras.items()
+        }
+        return {"ros__parameters": {"cameras": list(each), **each}}
+
+    def _perception(self, folder: Path) -> str:
+        used = {"use_joint_states": "joint_states" in self.selection.states}
+        return _changed(paths.share() / "config" / "perception.yaml", folder, used)
+
+    def _safety(self, folder: Path) -> str:
+        from vla_safety.config import SafetyConfig
+
+        changes: dict[str, Any] = {"state_file": "none", "required_inputs": self._required()}
+        if "closed_loop" in {field.name for field in dataclasses.fields(SafetyConfig)}:
+            changes["closed_loop"] = False
+        chosen = Path(self.safety_config or paths.share() / "config" / "safety.yaml")
+        if not chosen.is_file():
+            raise CommandError(f"--safety-config {chosen}: there is no such file")
+        return _changed(chosen, folder, changes)
+
+    def _required(self) -> list[str]:
+        # With none at all the parameter's type would be lost in YAML: "" is no input.
+        return ["joint_states"] if "joint_states" in self.selection.states else [""]
+
+    def document(
+        self,
+        bag: Bag,
+        session: Session,
+        timeline: Timeline,
+        wall: float,
+        chosen: argparse.Namespace,
+    ) -> dict[str, Any]:
+        """The whole of result.json."""
+        selection = self.selection
+        lost = {f"{topic}: {why}": n for (topic, why), n in bag.losses.messages.items()}
+        dropped = {f"{topic}: {why}": n for (topic, why), n in timeline.drops.items()}
+        summary = session.summary()
+        summary["drops"] = {**lost, **dropped, **summary["drops"]}
+        space = self.checkpoint.action_space
+        return {
+            "format": 1,
+            "bag": str(chosen.bag),
+            "bag_messages": bag.count,
+            "topics": {topic: role for topic, role in selection.roles().items()},
+            "skipped": selection.skipped,
+            "notes": [*bag.losses.lines, *selection.notes, *dict.fromkeys(timeline.notes)],
+            "lost_bytes": bag.losses.lost_bytes,
+            "mode": _mode(chosen),
+            "command": chosen.command,
+            "checkpoint": self.checkpoint.name,
+            "checkpoint_folder": str(self.checkpoint.folder),
+            "checkpoint_sha256": _fingerprint(self.checkpoint.files),
+            "backend": chosen.backend,
+            "outputs": "disconnected (shadow), in a ROS domain of its own",
+            "off": OPEN_LOOP,
+            "tolerance": TOLERANCE,
+            "dimensions": [
+                {"name": d.name, "unit": d.unit, "low": d.low, "high": d.high}
+                for d in space.dimensions
+            ],
+            "period": space.period,
+            "images": timeline.images,
+            "wall_seconds": round(wall, 3),
+            **summary,
+        }
+
+
+def lock_step(
+    bag: Bag,
+    setup: Setup,
+    player: Player,
+    graph: Graph,
+    launched: LaunchedGraph,
+    timeline: Timeline,
+    chosen: argparse.Namespace,
+) -> None:
+    """Play in lock-step."""
+    from vla_replay.lock_step import LockStepReplay
+
+    seeds = first_states(bag, setup)
+    replay = LockStepReplay(
+        player,
+        graph.spin,
+        launched.check,
+        seeds=seeds,
+        command=chosen.command,
+        ahead=bool(chosen.as_fast_as_possible),
+    )
+    replay.run(timeline.steps(bag.messages()))
+
+
+def first_states(bag: Bag, setup: Setup) -> dict[str, Part]:
+    """The first good message of each input that the graph waits for before it answers."""
+    wanted = {topic.name: role for role, topic in setup.selection.states.items()}
+    wanted = {name: role for name, role in wanted.items() if role in ("joint_states", "end_effector_pose")}
+    found: dict[str, Part] = {}
+    probe = setup.timeline()  # counts of its own
+    for message in bag.messages():
+        if len(found) == len(wanted):
+            break
+        role = wanted.get(message.topic)
+        part = probe.part(message, role) if role and role not in found else None
+        if role and part is not None:
+            found[role] = part
+    return found
+
+
+def at_rate(
+    bag: Bag,
+    setup: Setup,
+    player: Player,
+    graph: Graph,
+    launched: LaunchedGraph,
+    timeline: Timeline,
+    chosen: argparse.Namespace,
+) -> None:
+    """Play in real time, or at a rate."""
+    from vla_replay.free_running import FreeRunningReplay
+
+    replay = FreeRunningReplay(
+        player,
+        graph.spin,
+        launched.check,
+        rate=chosen.rate or 1.0,
+        command=chosen.command,
+        timeline=timeline,
+    )
+    replay.run(bag.messages(), setup.selection.roles())
+
+
+def _mode(chosen: argparse.Namespace) -> str:
+    if chosen.as_fast_as_possible:
+        return "as fast as possible (lock-step)"
+    return "lock-step" if chosen.lock_step else f"rate {chosen.rate or 1.0:g}"
+
+
+def _fingerprint(files: Any) -> str:
+    text = "\n".join(f"{name} {value}" for name, value in sorted(files.items()))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _changed(file: Path, folder: Path, changes: dict[str, Any]) -> str:
+    """A parameters file with other values, written into `folder`."""
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        for section in content.values():
+            section["ros__parameters"].update(changes)
+    except (yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
+        raise CommandError(f"{file} is no parameters file: {error}") from error
+    return _write(folder / file.name, content)
+
+
+def _write(path: Path, content: Any) -> str:
+    path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    return str(path)

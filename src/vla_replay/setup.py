@@ -1,0 +1,20 @@
+from setuptools import find_packages, setup
+
+package_name = "vla_replay"
+
+setup(
+    name=package_name,
+    version="0.1.0",
+    packages=find_packages(exclude=["test"]),
+    package_data={package_name: ["report.html.j2"]},
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{package_name}"]),
+        (f"share/{package_name}", ["package.xml"]),
+    ],
+    install_requires=["setuptools"],
+    zip_safe=False,
+    maintainer="VLA maintainers",
+    maintainer_email="maintainers@example.org",
+    description="Replays recorded bags through the VLA graph and compares what it decides.",
+    license="Apache-2.0",
+)

@@ -1,0 +1,246 @@
+"""Every kind of bag is read as rosbags reads it; what is broken is repaired, or told in one line."""
+
+import shutil
+import sqlite3
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from rosbags.highlevel import AnyReader
+from rosbags.rosbag1 import Writer as Writer1
+from rosbags.typesys import Stores, get_typestore
+
+from vla_replay import testing
+from vla_replay.bag import open_bag
+from vla_replay.cdr import stamp_of
+from vla_replay.storage import BagError
+
+RECIPE = testing.Recipe(seconds=0.4, state_rate=20.0)
+SECOND = 1_000_000_000
+
+
+def read(path):
+    with open_bag(path) as bag:
+        return [(m.topic, m.key.time, m.data) for m in bag.messages()], bag
+
+
+def reference(path):
+    with AnyReader([path]) as reader:
+        return [(c.topic, time, bytes(data)) for c, time, data in reader.messages()]
+
+
+@pytest.mark.parametrize(
+    ("storage", "compression"),
+    [
+        ("mcap", "none"),
+        ("mcap", "storage"),
+        ("mcap", "file"),
+        ("mcap", "message"),
+        ("sqlite3", "none"),
+        ("sqlite3", "file"),
+        ("sqlite3", "message"),
+    ],
+)
+def test_rosbag2_in_every_form(tmp_path, storage, compression):
+    bag = testing.write_bag(tmp_path / "bag", testing.items(RECIPE), storage, compression)
+    found, opened = read(bag)
+    assert sorted(found) == sorted(reference(bag))
+    assert [time for _, time, _ in found] == sorted(time for _, time, _ in found)
+    assert opened.count == len(found)
+    assert not opened.losses.lines
+    if compression != "message" and compression != "file":
+        file = next(bag.glob("*.mcap" if storage == "mcap" else "*.db3"))
+        assert read(file)[0] == found  # one file, without its metadata.yaml
+
+
+def test_without_metadata_the_files_are_read_all_the_same(tmp_path):
+    bag = testing.write_bag(tmp_path / "bag", testing.items(RECIPE))
+    expected, _ = read(bag)
+    (bag / "metadata.yaml").unlink()
+    found, opened = read(bag)
+    assert found == expected
+    assert any("metadata.yaml" in line for line in opened.losses.lines)
+
+
+def test_topics_that_were_written_one_after_the_other_come_in_order_of_time(tmp_path):
+    content = sorted(testing.items(RECIPE), key=lambda item: (item.topic, item.time))
+    for storage in ("mcap", "sqlite3"):
+        found, opened = read(testing.write_bag(tmp_path / storage, content, storage))
+        assert [time for _, time, _ in found] == sorted(time for _, time, _ in found)
+        assert not opened.jumps
+
+
+def ros1_bag(path):
+    store = get_typestore(Stores.ROS1_NOETIC)
+    types = store.types
+    stamp = types["builtin_interfaces/msg/Time"](sec=1_700_000_000, nanosec=5)
+    header = types["std_msgs/msg/Header"](seq=3, stamp=stamp, frame_id="c")
+    pixels = np.arange(2 * 3 * 3, dtype=np.uint8)
+    messages = {
+        "/camera/image_raw": types["sensor_msgs/msg/Image"](
+            header=header, height=2, width=3, encoding="rgb8", is_bigendian=0, step=9, data=pixels
+        ),
+        "/joint_states": types["sensor_msgs/msg/JointState"](
+            header=header, name=["a"], position=np.array([1.5]), velocity=np.zeros(0),
+            effort=np.zeros(0),
+        ),
+        "/vla/command": types["std_msgs/msg/String"](data="open the drawer"),
+    }  # fmt: skip
+    with Writer1(path) as writer:
+        for topic, message in messages.items():
+            kind = message.__msgtype__
+            connection = writer.add_connection(topic, kind, typestore=store)
+            writer.write(connection, testing.START, store.serialize_ros1(message, kind))
+    return path
+
+
+def test_ros1_messages_come_in_the_form_of_ros2(tmp_path):
+    found, _ = read(ros1_bag(tmp_path / "old.bag"))
+    by_topic = {topic: data for topic, _, data in found}
+    image = testing.STORE.deserialize_cdr(by_topic["/camera/image_raw"], "sensor_msgs/msg/Image")
+    assert (image.height, image.encoding, image.data.tolist()) == (2, "rgb8", list(range(18)))
+    assert stamp_of(by_topic["/joint_states"]) == 1_700_000_000 * SECOND + 5
+
+
+def test_a_ros1_bag_without_its_index_is_one_clear_line(tmp_path):
+    whole = ros1_bag(tmp_path / "old.bag").read_bytes()
+    (tmp_path / "cut.bag").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(BagError, match="rosbag reindex") as error:
+        open_bag(tmp_path / "cut.bag")
+    assert "\n" not in str(error.value)
+
+
+@pytest.fixture(scope="module", params=["none", "storage"])
+def whole(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole") / "bag"
+    bag = testing.write_bag(folder, testing.items(RECIPE), "mcap", request.param)
+    file = next(bag.glob("*.mcap"))
+    return file.read_bytes(), read(file)[0], folder.parent
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(share=st.floats(0.0, 1.0))
+def test_mcap_cut_at_any_byte_is_read_as_far_as_it_goes(whole, share):
+    content, expected, folder = whole
+    cut = folder / "cut.mcap"
+    cut.write_bytes(content[: int(len(content) * share)])
+    try:
+        found, bag = read(cut)
+    except BagError as error:
+        assert "\n" not in str(error) and str(cut) in str(error)
+        return
+    assert found == expected[: len(found)] or set(found) <= set(expected)
+    if len(found) < len(expected):
+        assert bag.losses.lines
+
+
+def test_mcap_cut_in_its_chunk_keeps_what_is_before_the_cut(tmp_path):
+    bag = testing.write_bag(tmp_path / "bag", testing.items(RECIPE))
+    file = next(bag.glob("*.mcap"))
+    content, (expected, _) = file.read_bytes(), read(file)
+    cut = tmp_path / "half.mcap"
+    cut.write_bytes(content[: len(content) // 2])
+    found, bag = read(cut)
+    assert 0 < len(found) < len(expected)
+    assert any("middle of a chunk" in line for line in bag.losses.lines)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(position=st.floats(0.0, 0.999), value=st.integers(0, 255))
+def test_a_damaged_byte_never_ends_in_a_traceback(whole, position, value):
+    content, _, folder = whole
+    broken = bytearray(content)
+    broken[int(len(content) * position)] = value
+    (folder / "damaged.mcap").write_bytes(bytes(broken))
+    try:
+        read(folder / "damaged.mcap")
+    except BagError as error:
+        assert "\n" not in str(error)
+
+
+def test_mcap_without_summary_and_index(whole):
+    content, expected, folder = whole
+    end = content.rindex(b"\x0f" + struct.pack("<Q", 4))  # the data end record
+    (folder / "plain.mcap").write_bytes(content[:end])
+    found, bag = read(folder / "plain.mcap")
+    assert found == expected
+    assert any("no summary" in line for line in bag.losses.lines)
+
+
+def test_sqlite_on_a_damaged_page_counts_what_is_lost(tmp_path):
+    recipe = testing.Recipe(seconds=2.0, state_rate=20.0)
+    bag = testing.write_bag(tmp_path / "bag", testing.items(recipe), "sqlite3")
+    file = next(bag.glob("*.db3"))
+    expected, _ = read(file)
+    content = bytearray(file.read_bytes())
+    for page in range(len(content) // 4096 // 2, len(content) // 4096 // 2 + 3):
+        content[page * 4096 : (page + 1) * 4096] = b"\xff" * 4096
+    file.write_bytes(content)
+    try:
+        found, opened = read(file)
+    except BagError as error:
+        assert "\n" not in str(error)
+        return
+    assert len(found) < len(expected)
+    assert opened.losses.lines or opened.losses.messages
+
+
+def test_a_loop_in_time_becomes_segments(tmp_path):
+    once = list(testing.items(RECIPE))
+    again = [*once, *once]
+    early = testing.Recipe(seconds=0.4, state_rate=20.0, start=testing.START - 30 * SECOND)
+    for storage in ("mcap", "sqlite3"):
+        bag = testing.write_bag(tmp_path / storage, [*once, *testing.items(early)], storage)
+        with open_bag(bag) as opened:
+            segments = [m.key.segment for m in opened.messages()]
+        assert segments == sorted(segments) and set(segments) == {0, 1}
+        assert any("jumps back" in line for line in opened.losses.lines)
+    assert len(again) == 2 * len(once)
+
+
+def test_disorder_is_sorted_and_counted(tmp_path):
+    content = list(testing.items(RECIPE))
+    images = [i for i, item in enumerate(content) if "image" in item.topic]
+    content[images[2]], content[images[3]] = content[images[3]], content[images[2]]
+    found, opened = read(testing.write_bag(tmp_path / "bag", content))
+    assert opened.disorder == 1
+    assert [time for _, time, _ in found] == sorted(time for _, time, _ in found)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda p: p / "none", "no such file"),
+        (lambda p: (p / "a.mcap").touch() or p / "a.mcap", "is empty"),
+        (lambda p: (p / "a.mcap").write_text("hello, this is text") and p / "a.mcap", "not an MCAP"),
+        (lambda p: (p / "a.db3").write_text("hello, this is text") and p / "a.db3", "not an sqlite3"),
+        (lambda p: (p / "a.txt").write_text("x") and p / "a.txt", "accepted"),
+        (lambda p: p, "no bag file"),
+    ],
+)
+def test_what_is_no_bag_is_one_clear_line(tmp_path, make, words):
+    with pytest.raises(BagError, match=words) as error:
+        open_bag(make(tmp_path))
+    assert "\n" not in str(error.value)
+
+
+def test_a_bag_without_messages_is_one_clear_line(tmp_path):
+    bag = testing.write_bag(tmp_path / "bag", testing.items(RECIPE), "sqlite3")
+    with sqlite3.connect(next(bag.glob("*.db3"))) as database:
+        database.execute("DELETE FROM messages")
+    with pytest.raises(BagError, match="no message"):
+        open_bag(bag)
+
+
+def test_several_files_are_one_bag(tmp_path):
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    for index in range(3):
+        recipe = testing.Recipe(seconds=0.2, start=testing.START + index * SECOND)
+        part = testing.write_bag(tmp_path / f"part_{index}", testing.items(recipe))
+        shutil.copy(next(part.glob("*.mcap")), whole / f"bag_{index}.mcap")
+    found, opened = read(whole)
+    assert [time for _, time, _ in found] == sorted(time for _, time, _ in found)
+    assert opened.topics["/joint_states"].count == 30

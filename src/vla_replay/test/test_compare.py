@@ -1,0 +1,137 @@
+"""Two results side by side: what counts as different, and the exit status for CI."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vla_replay import compare, report
+from vla_replay.result import Result, load
+from vla_replay.storage import BagError
+
+GOLDEN = Path(__file__).parent / "data" / "golden"
+
+
+def result(**changes):
+    document = {
+        "format": 1,
+        "bag": "a.mcap",
+        "bag_messages": 10,
+        "mode": "lock-step",
+        "checkpoint": "c",
+        "ticks": 4,
+        "observations": 2,
+        "actions_sha256": "0",
+        "dimensions": [{"name": "x", "unit": "m/s", "low": -1.0, "high": 1.0}],
+        "latency_ms": {"model": {"p50": 4.0, "p99": 9.0}},
+        "commands": [],
+    }
+    values = {
+        "folder": Path("a"),
+        "document": document,
+        "ticks": [1, 2, 3, 4],
+        "stamps": [0, 10**7, 2 * 10**7, 3 * 10**7],
+        "requested": np.full((4, 1), np.nan),
+        "safe": np.array([[0.0], [0.1], [0.2], [0.3]]),
+        "decisions": ["PASS in NOMINAL"] * 4,
+        "violations": [frozenset()] * 4,
+    }
+    return Result(**{**values, **changes})
+
+
+def test_a_result_is_the_same_as_itself():
+    found = compare.compare(result(), result(), compare.Tolerances())
+    assert found["same"] and found["compared"] == 4 and not found["changed_decisions"]
+
+
+def test_an_action_beyond_its_tolerance_is_named_with_its_time():
+    moved = np.array([[0.0], [0.1], [0.25], [0.3]])
+    found = compare.compare(result(), result(safe=moved), compare.Tolerances())
+    assert not found["same"]
+    assert found["dimensions"][0]["greatest"] == pytest.approx(0.05)
+    assert found["dimensions"][0]["at"] == pytest.approx(0.02)
+    wide = compare.Tolerances(dimensions={"x": 0.03})
+    assert compare.compare(result(), result(safe=moved), wide)["same"]
+
+
+def test_nan_on_one_side_is_a_difference():
+    broken = np.array([[0.0], [np.nan], [0.2], [0.3]])
+    assert not compare.compare(result(), result(safe=broken), compare.Tolerances())["same"]
+    assert compare.compare(result(safe=broken), result(safe=broken), compare.Tolerances())["same"]
+
+
+def test_changed_decisions_and_new_violations():
+    other = result(
+        decisions=["PASS in NOMINAL"] * 3 + ["HELD in HOLD"],
+        violations=[frozenset()] * 3 + [frozenset({"age"})],
+    )
+    found = compare.compare(result(), other, compare.Tolerances())
+    assert found["changed_decisions"] == 1
+    change = found["changes"][0]
+    assert (change["a"], change["b"]) == ("PASS in NOMINAL", "HELD in HOLD")
+    assert any("new violations: age (1)" in line for line in found["differences"])
+    allowed = compare.Tolerances(decisions=0.5, new_violations=1)
+    assert compare.compare(result(), other, allowed)["same"]
+    # What only went away is a changed decision, and no new violation.
+    assert "new violations" not in " ".join(
+        compare.compare(other, result(), compare.Tolerances())["differences"]
+    )
+
+
+def test_missing_control_periods_and_latency():
+    shorter = result(
+        ticks=[1, 2, 3],
+        stamps=[0, 10**7, 2 * 10**7],
+        requested=np.full((3, 1), np.nan),
+        safe=np.array([[0.0], [0.1], [0.2]]),
+        decisions=["PASS in NOMINAL"] * 3,
+        violations=[frozenset()] * 3,
+    )
+    assert not compare.compare(result(), shorter, compare.Tolerances())["same"]
+    slow = result()
+    slow.document["latency_ms"] = {"model": {"p50": 4.0, "p99": 30.0}}
+    assert compare.compare(result(), slow, compare.Tolerances())["same"]
+    assert not compare.compare(result(), slow, compare.Tolerances(latency=2.0))["same"]
+
+
+def test_results_of_different_bags_are_refused():
+    other = result()
+    other.document["bag_messages"] = 11
+    with pytest.raises(BagError, match="different bags"):
+        compare.compare(result(), other, compare.Tolerances())
+
+
+@pytest.mark.parametrize(
+    "text", ["actoin: 0.1", "action: -1", "action: yes", "- 1", "dimensions: 3", "action: {"]
+)
+def test_a_wrong_tolerances_file_is_one_clear_line(tmp_path, text):
+    file = tmp_path / "t.yaml"
+    file.write_text(text)
+    with pytest.raises(BagError) as error:
+        compare.load_tolerances(file)
+    assert "\n" not in str(error.value) and str(file) in str(error.value)
+
+
+def test_tolerances_come_from_a_file(tmp_path):
+    file = tmp_path / "t.yaml"
+    file.write_text("action: 0.01\ndimensions: {x: 0.5}\nnew_violations: 3\n")
+    assert compare.load_tolerances(file) == compare.Tolerances(0.01, {"x": 0.5}, 0.0, 3)
+
+
+def test_the_golden_result_is_read_and_compared_with_a_copy(tmp_path, capsys):
+    copy = shutil.copytree(GOLDEN, tmp_path / "copy")
+    assert compare.run(GOLDEN, copy, None, tmp_path / "out") == 0
+    assert "the same within the tolerances" in capsys.readouterr().out
+    assert json.loads((tmp_path / "out" / "compare.json").read_text())["same"]
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "Safe actions side by side" in page and "src=\"http" not in page
+    assert load(copy).document["format"] == report.json.loads(
+        (GOLDEN / "result.json").read_text()
+    )["format"]
+
+
+def test_no_result_is_one_clear_line(tmp_path):
+    with pytest.raises(BagError, match="no result of ./vla replay"):
+        load(tmp_path)

@@ -1,0 +1,108 @@
+"""Cameras and states are found by type; what is not clear is asked, with the answer in the question."""
+
+import pytest
+
+from vla_replay.selection import ROBOT_COMMANDS, Needs, parse_remaps, select
+from vla_replay.storage import BagError, Topic
+
+IMAGE, JPEG = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
+JOINTS, TWIST = "sensor_msgs/msg/JointState", "geometry_msgs/msg/Twist"
+
+
+def topics(**kinds):
+    return {name: Topic(name, kind, 5) for name, kind in kinds.items()}
+
+
+def bag(*pairs):
+    return {name: Topic(name, kind, 5) for name, kind in pairs}
+
+
+def test_one_camera_and_one_state_need_no_words():
+    found = select(bag(("/cam/image", IMAGE), ("/joint_states", JOINTS)), Needs(("front",)), {})
+    assert found.cameras["front"].name == "/cam/image"
+    assert found.states["joint_states"].name == "/joint_states"
+
+
+def test_cameras_are_found_by_their_names():
+    pairs = (("/a/left/image_raw", IMAGE), ("/a/right/image_raw", IMAGE))
+    found = select(bag(*pairs), Needs(("right", "left")), {})
+    assert found.cameras["left"].name == "/a/left/image_raw"
+
+
+def test_unclear_cameras_are_asked_for_with_an_option_that_works():
+    content = bag(("/one", IMAGE), ("/two", JPEG))
+    with pytest.raises(BagError, match="which images are camera left") as error:
+        select(content, Needs(("left", "right")), {})
+    words = str(error.value).split()
+    remaps = [words[i + 1] for i, word in enumerate(words) if word == "--remap"]
+    found = select(content, Needs(("left", "right")), parse_remaps(remaps))
+    assert set(found.cameras) == {"left", "right"} and found.compressed["right"]
+
+
+def test_one_topic_for_two_cameras_is_asked_for():
+    with pytest.raises(BagError, match="--remap /cam:=camera/left"):
+        select(bag(("/cam", IMAGE)), Needs(("left", "right")), {})
+    found = select(bag(("/cam", IMAGE)), Needs(("left", "right")), {"/cam": "camera/right"})
+    assert set(found.cameras) == {"right"}
+    assert "left" in found.notes[0]
+
+
+def test_the_compressed_twin_and_depth_are_skipped():
+    pairs = (("/c/image_raw", IMAGE), ("/c/image_raw/compressed", JPEG), ("/c/depth", IMAGE))
+    found = select(bag(*pairs), Needs(("front",)), {})
+    assert found.cameras["front"].name == "/c/image_raw"
+    assert set(found.skipped) == {"/c/image_raw/compressed", "/c/depth"}
+
+
+def test_two_joint_states_are_asked_for_unless_one_has_the_usual_name():
+    pairs = (("/c", IMAGE), ("/left/states", JOINTS), ("/right/states", JOINTS))
+    with pytest.raises(BagError, match="--remap /left/states:=joint_states or"):
+        select(bag(*pairs), Needs(("front",)), {})
+    usual = select(bag(*pairs, ("/joint_states", JOINTS)), Needs(("front",)), {})
+    assert usual.states["joint_states"].name == "/joint_states"
+
+
+@pytest.mark.parametrize("kind", sorted(ROBOT_COMMANDS))
+def test_a_robot_command_is_never_replayed(kind):
+    content = bag(("/c", IMAGE), ("/cmd_vel", kind), ("/command", kind))
+    found = select(content, Needs(("front",)), {})
+    assert "/cmd_vel" not in found.roles() and "/command" not in found.roles()
+    assert "never replayed" in found.skipped["/cmd_vel"]
+    for target in ("joint_states", "command", "camera/front", "odom"):
+        with pytest.raises(BagError, match="is of type"):
+            select(content, Needs(("front",)), {"/cmd_vel": target})
+
+
+def test_commands_come_from_the_bag_or_from_the_option():
+    content = bag(("/c", IMAGE), ("/vla/command", "std_msgs/msg/String"))
+    assert [t.name for t in select(content, Needs(("f",)), {}).commands] == ["/vla/command"]
+    given = select(content, Needs(("f",)), {}, command="push")
+    assert not given.commands and "--command" in given.skipped["/vla/command"]
+    none = select(bag(("/c", IMAGE)), Needs(("f",)), {})
+    assert any("nothing moves" in note for note in none.notes)
+
+
+def test_what_the_policy_needs_must_be_there():
+    with pytest.raises(BagError, match="needs end_effector_pose"):
+        select(bag(("/c", IMAGE)), Needs(("f",), end_effector_pose=True), {})
+    with pytest.raises(BagError, match="no topic of images"):
+        select(bag(("/joint_states", JOINTS)), Needs(("f",)), {})
+
+
+@pytest.mark.parametrize(
+    ("remap", "words"),
+    [
+        ("/a/b", "not of the form"),
+        ("/none:=odom", "no such topic; it has: /c"),
+        ("/c:=nothing", "no such input; accepted"),
+        ("/c:=odom", "is of type sensor_msgs/msg/Image"),
+    ],
+)
+def test_a_remap_that_does_not_fit_is_one_clear_line(remap, words):
+    with pytest.raises(BagError, match=words):
+        select(bag(("/c", IMAGE)), Needs(("f",)), parse_remaps([remap]))
+
+
+def test_unknown_types_are_listed():
+    found = select(bag(("/c", IMAGE), ("/x", "weird/Type")), Needs(("f",)), {})
+    assert found.skipped["/x"] == "unknown type"

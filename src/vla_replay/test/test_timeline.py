@@ -1,0 +1,144 @@
+"""Every image of a bag is in exactly one step, and steps are evenly spaced within an episode."""
+
+from dataclasses import replace
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vla_replay import cdr, testing
+from vla_replay.blocks import Key, Stored
+from vla_replay.timeline import Layout, Timeline
+
+MS = 1_000_000
+SECOND = 1000 * MS
+ROLES = {
+    "/camera/a": "camera/a",
+    "/camera/b": "camera/b",
+    "/joint_states": "joint_states",
+    "/vla/command": "command",
+}
+PIXELS = testing.picture(0, 8, 6)
+
+
+def stored(item, segment=0, time=None, topic=None):
+    return Stored(Key(segment, time or item.time), topic or item.topic, item.kind, item.data)
+
+
+def picture(topic, time, stamp=None, segment=0):
+    item = testing.image(stamp if stamp is not None else time, PIXELS, False)
+    return stored(item, segment, time, topic)
+
+
+def play(messages, cameras=("a",), period=20 * MS, slop=100 * MS):
+    timeline = Timeline(Layout(period, slop, cameras, ROLES))
+    return timeline, list(timeline.steps(messages))
+
+
+def images_of(steps):
+    return [part.stamp for step in steps for s in step.sets for part in s.images.values()]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    gaps=st.lists(st.integers(1, 300), min_size=1, max_size=60),
+    other=st.lists(st.integers(1, 300), max_size=60),
+    period=st.sampled_from([5, 12, 20, 50]),
+)
+def test_every_image_is_in_exactly_one_step(gaps, other, period):
+    a = [picture("/camera/a", int(t) * MS) for t in np.cumsum(gaps) + 1000]
+    b = [picture("/camera/b", int(t) * MS) for t in np.cumsum(other) + 1000] if other else []
+    messages = sorted([*a, *b], key=lambda m: m.key)
+    timeline, steps = play(messages, ("a", "b") if b else ("a",), period * MS)
+    assert sorted(images_of(steps)) == sorted(m.key.time for m in messages)
+    assert timeline.images == len(messages)
+    assert [step.tick for step in steps] == list(range(1, len(steps) + 1))
+    stamps = [step.stamp for step in steps]
+    assert set(np.diff(stamps)) <= {period * MS}
+    for step in steps:
+        for each in step.sets:
+            assert all(part.stamp <= step.stamp for part in each.images.values())
+
+
+def test_images_of_two_cameras_are_paired_by_their_stamps():
+    messages = []
+    for i in range(5):
+        messages.append(picture("/camera/a", SECOND + i * 33 * MS))
+        messages.append(picture("/camera/b", SECOND + i * 33 * MS + 8 * MS))
+    _, steps = play(messages, ("a", "b"))
+    sets = [each for step in steps for each in step.sets]
+    assert [len(each.images) for each in sets] == [2] * 5
+    assert {each.skew for each in sets} == {8 * MS}
+
+
+def test_a_camera_that_ends_does_not_hold_back_the_other():
+    messages = [picture("/camera/a", SECOND + i * 50 * MS) for i in range(20)]
+    messages.insert(1, picture("/camera/b", SECOND + MS))
+    _, steps = play(messages, ("a", "b"))
+    assert len(images_of(steps)) == 21
+
+
+def test_faster_than_the_control_period_is_several_sets_in_one_step():
+    messages = [picture("/camera/a", SECOND + i * 8 * MS) for i in range(20)]
+    _, steps = play(messages, period=50 * MS)
+    assert max(len(step.sets) for step in steps) > 1
+    assert len(images_of(steps)) == 20
+
+
+def test_the_nearest_state_goes_with_an_image():
+    states = [stored(testing.joint_state(SECOND + i * 10 * MS)) for i in range(20)]
+    messages = sorted(
+        [*states, picture("/camera/a", SECOND + 94 * MS, SECOND + 61 * MS)], key=lambda m: m.key
+    )
+    _, steps = play(messages)
+    (found,) = [each for step in steps for each in step.sets]
+    assert found.states["joint_states"].stamp == SECOND + 60 * MS
+
+
+def test_time_that_falls_and_long_silence_begin_an_episode():
+    first = [picture("/camera/a", 50 * SECOND + i * 50 * MS) for i in range(5)]
+    second = [picture("/camera/a", 10 * SECOND + i * 50 * MS, segment=1) for i in range(5)]
+    third = [picture("/camera/a", 60 * SECOND + i * 50 * MS, segment=1) for i in range(5)]
+    timeline, steps = play([*first, *second, *third])
+    assert {step.episode for step in steps} == {1, 2, 3}
+    assert len(images_of(steps)) == 15
+    assert all(b.stamp > a.stamp for a, b in zip(steps, steps[1:], strict=False))
+    assert len(steps) < 400  # 50 s of silence are not stepped through
+    assert len(timeline.notes) == 2
+
+
+def test_a_recorded_loop_is_seen_by_the_cameras_own_stamps():
+    once = [SECOND * 20 + i * 50 * MS for i in range(40)]
+    messages = [
+        picture("/camera/a", SECOND * 100 + i * 50 * MS, stamp) for i, stamp in enumerate(once * 2)
+    ]
+    timeline, steps = play(messages)
+    assert {step.episode for step in steps} == {1, 2}
+    assert len(images_of(steps)) == 80
+
+
+def test_broken_messages_are_counted_by_topic_and_reason():
+    good = picture("/camera/a", SECOND)
+    broken = [
+        replace(good, data=good.data[:40]),
+        replace(good, data=b""),
+        replace(good, data=good.data[:-5]),
+        replace(good, data=b"\x05\x06" + good.data[2:]),
+    ]
+    timeline, steps = play([good, *broken])
+    assert len(images_of(steps)) == 1
+    assert sum(n for (_, why), n in timeline.drops.items() if "broken" in why) == 4
+
+
+def test_commands_are_read():
+    _, steps = play([stored(testing.text(SECOND, "open the drawer")), picture("/camera/a", SECOND)])
+    assert steps[0].commands == ["open the drawer"]
+
+
+def test_a_stamp_is_put_into_a_message_and_read_back():
+    item = testing.joint_state(SECOND)
+    changed = cdr.with_stamp(item.data, 77 * SECOND + 5)
+    assert cdr.stamp_of(changed) == 77 * SECOND + 5
+    read = testing.STORE.deserialize_cdr(changed, item.kind)
+    assert (read.header.stamp.sec, read.header.stamp.nanosec) == (77, 5)
+    assert len(changed) == len(item.data)

@@ -1,0 +1,1 @@
+"""Replays recorded bags through the VLA graph, and compares what it decides."""

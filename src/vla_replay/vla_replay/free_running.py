@@ -1,0 +1,92 @@
+"""Replay in real time or at a rate: the graph runs on its own timers, as on the robot."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+
+from vla_replay import cdr
+from vla_replay.blocks import Stored
+from vla_replay.player import Player
+from vla_replay.selection import CAMERA, COMMAND
+from vla_replay.timeline import Timeline
+
+CLOCK_PERIOD = 0.005  # s of wall time
+TAIL = 0.5  # s of the bag's time after its last message
+LATE = 0.05  # s behind the wall clock that is counted
+
+
+class FreeRunningReplay:
+    """Plays messages at their times. rate: seconds of the bag per second."""
+
+    def __init__(
+        self,
+        player: Player,
+        spin: Callable[[float], None],
+        check: Callable[[], None],
+        *,
+        rate: float,
+        command: str | None,
+        timeline: Timeline,
+    ) -> None:
+        """timeline: checks the messages, and counts what is broken."""
+        self._player = player
+        self._spin = spin
+        self._check = check
+        self._rate = rate
+        self._command = command
+        self._timeline = timeline
+        self._begin = self._wall = 0.0
+        self._first = self._shift = 0
+
+    def run(self, messages: Iterable[Stored], roles: dict[str, str]) -> None:
+        """Play them all."""
+        self._wall = time.monotonic()
+        segment = 0
+        for message in messages:
+            role = roles.get(message.topic)
+            part = self._timeline.part(message, role) if role else None
+            if role is None or part is None:
+                continue
+            if not self._first:
+                self._first = message.key.time
+                self._player.session.begin = self._first
+            if message.key.segment != segment:
+                segment = message.key.segment
+                self._shift = self._elapsed() - (message.key.time - self._first)
+                self._timeline.notes.append("time jumps back in the bag: it goes on from there")
+            due = message.key.time + self._shift
+            self._until(due - self._first)
+            self._publish(role, part.data, part.stamp + self._shift, message.type)
+        self._until(self._elapsed() + round(TAIL * 1e9))
+
+    def _elapsed(self) -> int:
+        return round((time.monotonic() - self._wall) * self._rate * 1e9)
+
+    def _until(self, elapsed: int) -> None:
+        """Keep the clock going until `elapsed` ns of the bag have passed."""
+        while (left := elapsed - self._elapsed()) > 0:
+            self._tick()
+            self._spin(min(CLOCK_PERIOD, left / self._rate * 1e-9))
+            self._check()
+        if left < -LATE * 1e9 * self._rate:
+            self._player.session.drops["(player): later than the bag's time"] += 1
+        self._tick()
+        self._spin(0.0)
+
+    def _tick(self) -> None:
+        self._player.clock(self._first + self._elapsed())
+        if self._command is not None and self._elapsed() > 0:
+            text, self._command = self._command, None
+            self._player.command(text, self._player.now)
+
+    def _publish(self, role: str, data: bytes, stamp: int, kind: str) -> None:
+        player = self._player
+        if role == COMMAND:
+            if words := self._timeline.text(data, kind):
+                player.command(words, player.now)
+        elif role.startswith(CAMERA):
+            self._timeline.images += 1
+            player.image(role[len(CAMERA) :], data, stamp)
+        else:
+            player.state(role, data, stamp if kind in cdr.STAMPED else 0)

@@ -1,0 +1,183 @@
+"""Lock-step replay: each control period of the bag is asked for once, and answered once.
+
+No wall clock decides anything. Two things are sent before they are due, because they change
+nothing but the time it takes: the images of the next tick that has some (perception keeps them by
+their stamp until that tick), and ticks that carry neither an image nor a message, which the safety
+node answers one after the other as they come.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+
+from vla_contract import topics
+from vla_replay.player import COMMAND_PAUSE, Player
+from vla_replay.storage import BagError
+from vla_replay.timeline import PAIRED, ImageSet, Part, Step
+
+AHEAD = 64  # steps that are looked at to find the next images
+FIRST_COMMAND = 2  # tick; the first one starts the clocks and the episode
+SPIN = 0.05  # s
+
+
+class LockStepReplay:
+    """Plays steps. seeds: the first robot state of the bag, sent with the first tick."""
+
+    def __init__(
+        self,
+        player: Player,
+        spin: Callable[[float], None],
+        check: Callable[[], None],
+        *,
+        seeds: dict[str, Part],
+        command: str | None,
+        ahead: bool = True,
+        answer_timeout: float = 60.0,
+    ) -> None:
+        """check: raises where the graph cannot go on. command: given at the beginning."""
+        self._player = player
+        self._spin = spin
+        self._check = check
+        self._seeds = seeds
+        self._early = [command] if command is not None else []
+        self._ahead = ahead
+        self._timeout = answer_timeout
+        self._queue: deque[Step] = deque()
+        self._sent: set[int] = set()  # ticks whose images are out
+        self._first_sent: dict[int, float] = {}
+        self._asked = 0  # the newest tick that was sent
+
+    def run(self, steps: Iterator[Step]) -> None:
+        """Play them all.
+
+        Raises:
+            BagError: a tick has no answer in time.
+        """
+        while self._fill(steps, 1):
+            self._play(self._queue.popleft(), steps)
+        self._wait_for(self._asked)
+
+    def _fill(self, steps: Iterator[Step], count: int) -> bool:
+        while len(self._queue) < count:
+            step = next(steps, None)
+            if step is None:
+                return False
+            self._queue.append(step)
+        return True
+
+    def _play(self, step: Step, steps: Iterator[Step]) -> None:
+        # What a step brings along must not overtake the ticks before it.
+        if step.inputs or step.sets or step.commands or not self._ahead or step.tick <= 2:
+            self._wait_for(self._asked)
+        player = self._player
+        player.clock(step.stamp)
+        self._inputs(step)
+        for index, images in enumerate(step.sets[:-1]):
+            self._extra(step, images, step.stamp - (len(step.sets) - 1 - index))
+        if step.sets:
+            self._images(step)
+        for text in self._commands(step):
+            player.command(text, step.stamp)
+            self._pause(COMMAND_PAUSE)
+        player.tick(step.tick, step.stamp, step.episode, bool(step.sets))
+        self._asked = step.tick
+        if step.sets:
+            if self._ahead:
+                self._send_next_images(steps)
+            self._wait_for(step.tick)
+
+    def _commands(self, step: Step) -> list[str]:
+        if step.tick < FIRST_COMMAND:
+            self._early += step.commands
+            return []
+        spoken = [*self._early, *step.commands]
+        self._early = []
+        return spoken
+
+    def _inputs(self, step: Step) -> None:
+        inputs = dict(step.inputs)
+        if step.tick == 1:
+            inputs = {**self._seeds, **inputs}
+        for name, part in inputs.items():
+            if not (step.sets and name in PAIRED):
+                self._player.state(name, part.data, step.stamp)
+
+    def _images(self, step: Step) -> None:
+        if step.tick not in self._sent:
+            self._send(step.sets[-1], step.stamp, step.tick)
+        self._player.image_tick(step.tick, self._first_sent.pop(step.tick))
+        self._sent.discard(step.tick)
+        self._paired(step.sets[-1], step.stamp)
+
+    def _send(self, images: ImageSet, stamp: int, tick: int) -> None:
+        player = self._player
+        self._first_sent[tick] = time.perf_counter()
+        self._sent.add(tick)
+        for camera in player.cameras:
+            part = images.images.get(camera)
+            if part is None:
+                player.no_image(camera, stamp)
+                continue
+            player.image(camera, part.data, stamp)
+            player.original(camera, part.topic, stamp, part.stamp)
+        if images.images:
+            player.session.skew.add(images.skew * 1e-6)
+
+    def _paired(self, images: ImageSet, stamp: int) -> None:
+        """Robot state for the observation of this stamp; perception waits for each of them."""
+        for name in self._player.paired:
+            part = images.states.get(name) or self._seeds.get(name)
+            if images.states.get(name) is None and self._asked:
+                part = None
+            if part is None:
+                self._player.no_state(name, stamp)
+                self._player.session.drops[f"{name}: none within slop of an image"] += 1
+            else:
+                self._player.state(name, part.data, stamp)
+
+    def _extra(self, step: Step, images: ImageSet, stamp: int) -> None:
+        """More than one set of images in one control period: an observation each.
+
+        The tick has the number of one that was answered, so that only perception takes it.
+        """
+        player = self._player
+        self._wait_for(self._asked)
+        self._send(images, stamp, -1)
+        self._first_sent.pop(-1)
+        self._sent.discard(-1)
+        self._paired(images, stamp)
+        player.tick(self._asked, stamp, step.episode, True)
+        self._wait(lambda: player.chunk_stamp >= stamp, f"an image at {stamp} ns")
+
+    def _send_next_images(self, steps: Iterator[Step]) -> None:
+        for index in range(AHEAD):
+            if not self._fill(steps, index + 1):
+                return
+            step = self._queue[index]
+            if step.sets:
+                if len(step.sets) == 1:
+                    self._send(step.sets[-1], step.stamp, step.tick)
+                return
+
+    def _pause(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0.0:
+            self._spin(left)
+
+    def _wait_for(self, tick: int) -> None:
+        self._wait(lambda: self._player.answered >= tick, f"tick {tick}")
+
+    def _wait(self, done: Callable[[], bool], what: str) -> None:
+        end = time.monotonic() + self._timeout
+        while not done():
+            self._spin(SPIN)
+            if done():
+                return
+            self._check()
+            if time.monotonic() > end:
+                raise BagError(
+                    f"{what} of the replay has no answer within {self._timeout:g} s; "
+                    f"nobody sends {topics.SAFE_ACTION}"
+                )

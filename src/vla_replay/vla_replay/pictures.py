@@ -1,0 +1,61 @@
+"""Camera pictures of a bag for the report: small JPEGs."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from vla_replay import cdr
+
+WIDTH = 320  # px
+QUALITY = 80
+_TO_BGR = {
+    "rgb8": cv2.COLOR_RGB2BGR,
+    "rgba8": cv2.COLOR_RGBA2BGR,
+    "bgra8": cv2.COLOR_BGRA2BGR,
+    "mono8": cv2.COLOR_GRAY2BGR,
+    "yuyv": cv2.COLOR_YUV2BGR_YUY2,
+    "yuv422_yuy2": cv2.COLOR_YUV2BGR_YUY2,
+    "yuv422": cv2.COLOR_YUV2BGR_UYVY,
+    "uyvy": cv2.COLOR_YUV2BGR_UYVY,
+    "bayer_rggb8": cv2.COLOR_BayerBG2BGR,
+    "bayer_bggr8": cv2.COLOR_BayerRG2BGR,
+    "bayer_gbrg8": cv2.COLOR_BayerGR2BGR,
+    "bayer_grbg8": cv2.COLOR_BayerGB2BGR,
+}
+
+
+def jpeg(data: bytes, compressed: bool) -> bytes:
+    """A picture of an Image or CompressedImage, `WIDTH` wide at most; empty where it shows none."""
+    try:
+        picture = _decoded(data) if compressed else _raw(data)
+        if picture is None or not picture.size:
+            return b""
+        height, width = picture.shape[:2]
+        if width > WIDTH:
+            size = (WIDTH, max(1, round(height * WIDTH / width)))
+            picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        done, packed = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    except (cv2.error, cdr.CdrError, ValueError):
+        return b""
+    return packed.tobytes() if done else b""
+
+
+def _decoded(data: bytes) -> np.ndarray | None:
+    content = np.frombuffer(cdr.compressed_part(data), dtype=np.uint8)
+    return cv2.imdecode(content, cv2.IMREAD_COLOR)
+
+
+def _raw(data: bytes) -> np.ndarray | None:
+    height, width, encoding, step, pixels = cdr.image_parts(data)
+    if encoding != "bgr8" and encoding not in _TO_BGR:
+        return None
+    rows = np.frombuffer(pixels, dtype=np.uint8).reshape(height, step)
+    channels = {"rgb8": 3, "bgr8": 3, "rgba8": 4, "bgra8": 4}.get(encoding, 1)
+    if "yuv" in encoding or "yuy" in encoding or encoding == "uyvy":
+        channels = 2
+    picture = rows[:, : width * channels].reshape(height, width, channels)
+    if channels == 1:
+        picture = picture[:, :, 0]
+    code = _TO_BGR.get(encoding)
+    return picture if code is None else cv2.cvtColor(np.ascontiguousarray(picture), code)

@@ -1,0 +1,289 @@
+"""The player's publishers and listeners: the simulator's place in the graph, without a robot."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import PoseStamped
+from nav_msgs.msg import Odometry
+from rclpy.node import Node
+from rclpy.serialization import serialize_message
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import (
+    CompressedImage,
+    Image,
+    JointState,
+    LaserScan,
+    Range,
+    TimeReference,
+)
+from std_msgs.msg import Bool, Header, String
+
+from vla_contract import topics
+from vla_contract.stamps import to_nanoseconds, to_time
+from vla_interfaces.msg import ActionChunk, Command, Fault, SafeAction, SafetyStatus, SimulationTick
+from vla_replay import cdr, pictures
+from vla_replay.codec import Codec
+from vla_replay.recorder import ActionsFile, Moment
+from vla_replay.selection import camera_topic
+from vla_replay.session import RECORDED, Session
+
+# Messages of one process arrive in the order of their sending; this is for a busy machine. (Waiting
+# for DDS's own acknowledgement takes up to its heartbeat period of 3 s.)
+COMMAND_PAUSE = 0.05
+STATE_TYPES = {
+    topics.JOINT_STATES: JointState,
+    topics.END_EFFECTOR_POSE: PoseStamped,
+    "odom": Odometry,
+    "scan": LaserScan,
+    "range": Range,
+    topics.EMERGENCY_STOP: Bool,
+}
+SENSOR = ("odom", "scan", "range")  # rows of the QoS table that have another name
+MESSAGES = {
+    topics.SAFE_ACTION: SafeAction,
+    topics.ACTION_CHUNK: ActionChunk,
+    topics.FAULT: Fault,
+    topics.SAFETY_STATUS: SafetyStatus,
+    topics.PROMPT: String,
+}
+NANOSECONDS = 1_000_000_000
+
+
+class Player:
+    """Publishes a bag's inputs and records what the graph answers.
+
+    Only the inputs named here have publishers: what moves robots has none, whatever the bag holds.
+
+    Attributes:
+        now: ns, the bag's time. sent: camera → (its last image, whether it is compressed).
+        paired: inputs that perception waits for with every image in lock-step.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        session: Session,
+        actions: ActionsFile,
+        *,
+        cameras: dict[str, bool],
+        states: set[str],
+        lock_step: bool,
+    ) -> None:
+        """cameras: name → compressed; states: which inputs the bag has."""
+        self.node = node
+        self.session = session
+        self.actions = actions
+        self.now = 0
+        self.sent: dict[str, tuple[bytes, bool]] = {}
+        self.cameras = cameras
+        self.chunk_stamp = 0  # ns, of the newest chunk's observation
+        self.answered = 0  # tick of the newest SafeAction
+        self.diagnostics: dict[str, dict[str, str]] = {}
+        self._lock_step = lock_step
+        self._codec = Codec()
+        self._times: dict[str, float] = {}
+        self._image_tick = -1
+        self._command_id = 0
+        self._listeners: list[Callable[[str], None]] = []
+        self._namespace = node.get_namespace().rstrip("/")
+        self._clock = node.create_publisher(Clock, "/clock", 10)
+        self._tick = self._publisher(SimulationTick, topics.TICK) if lock_step else None
+        self._command = self._publisher(Command, topics.COMMAND_STAMPED)
+        self._images = {
+            name: self._publisher(
+                CompressedImage if compressed else Image,
+                camera_topic(name, compressed),
+                topics.CAMERA,
+            )
+            for name, compressed in cameras.items()
+        }
+        self._states = {
+            name: self._publisher(
+                STATE_TYPES[name], name, topics.JOINT_STATES if name in SENSOR else name
+            )
+            for name in states
+        }
+        self.paired = [name for name in (topics.JOINT_STATES, topics.END_EFFECTOR_POSE)
+                       if name in states]
+        for topic, kind in MESSAGES.items():
+            self._listen(topic, kind)
+        node.create_subscription(DiagnosticArray, topics.DIAGNOSTICS, self._on_diagnostics, 10)
+
+    def _publisher(self, kind: Any, topic: str, row: str = "") -> Any:
+        qos = topics.qos_profile(row or topic, lock_step=self._lock_step)
+        return self.node.create_publisher(kind, topic, qos)
+
+    def _listen(self, topic: str, kind: Any) -> None:
+        handler = {
+            topics.SAFE_ACTION: self._on_safe_action,
+            topics.ACTION_CHUNK: self._on_chunk,
+            topics.FAULT: self._on_fault,
+        }.get(topic)
+        name = f"{self._namespace}/{topic}"
+
+        def receive(data: bytes) -> None:
+            message = self._codec.read(RECORDED[topic], data)
+            clean = self._codec.write(RECORDED[topic], message)
+            self.actions.write(name, RECORDED[topic], clean, self.now)
+            if handler is not None:
+                handler(message, clean)
+
+        qos = topics.qos_profile(topic, lock_step=self._lock_step)
+        self.node.create_subscription(kind, topic, receive, qos, raw=True)
+
+    # Out.
+
+    def clock(self, stamp: int) -> None:
+        """The bag's time, ns."""
+        self.now = stamp
+        self._clock.publish(Clock(clock=to_time(stamp)))
+
+    def image(self, camera: str, data: bytes, stamp: int) -> None:
+        """An image as it is in the bag, but for its stamp."""
+        self.sent[camera] = (data, self.cameras[camera])
+        self._times["image"] = time.perf_counter()
+        self._images[camera].publish(cdr.with_stamp(data, stamp))
+
+    def no_image(self, camera: str, stamp: int) -> None:
+        """In lock-step: this camera has none at this time; perception masks it."""
+        kind = CompressedImage if self.cameras[camera] else Image
+        self._images[camera].publish(kind(header=Header(stamp=to_time(stamp), frame_id=camera)))
+
+    def state(self, name: str, data: bytes, stamp: int) -> None:
+        """A message of the robot's state or of its sensors."""
+        stamped = name != topics.EMERGENCY_STOP
+        self._states[name].publish(cdr.with_stamp(data, stamp) if stamped else data)
+
+    def no_state(self, name: str, stamp: int) -> None:
+        """In lock-step: nothing near enough to the image; it counts as not valid."""
+        message = STATE_TYPES[name](header=Header(stamp=to_time(stamp)))
+        if name == topics.END_EFFECTOR_POSE:
+            message.pose.position.x = math.nan  # refused by everybody, as it must be
+        else:
+            message.position = [math.nan]
+        self._states[name].publish(message)
+
+    def command(self, text: str, stamp: int) -> None:
+        """A command. Whoever needs it to be received first waits `COMMAND_PAUSE`, s."""
+        self._command_id += 1
+        header = Header(stamp=to_time(stamp))
+        self._command.publish(Command(header=header, command_id=self._command_id, text=text))
+        self.session.command(text, stamp)
+
+    def tick(self, tick: int, stamp: int, episode: int, has_images: bool) -> None:
+        """In lock-step: ask for the answer to a tick."""
+        assert self._tick is not None, "not in lock-step"
+        self._times["tick"] = time.perf_counter()
+        message = SimulationTick(
+            header=Header(stamp=to_time(stamp)),
+            tick=tick,
+            episode=episode,
+            has_images=has_images,
+            period=self.session.period,
+        )
+        self._tick.publish(message)
+        data = serialize_message(message)
+        self.actions.write(
+            f"{self._namespace}/{topics.TICK}", "vla_interfaces/msg/SimulationTick", data, stamp
+        )
+
+    def original(self, camera: str, topic: str, tick: int, stamp: int) -> None:
+        """Record the stamp in the bag of an image that is replayed as of `tick`, ns."""
+        reference = TimeReference(
+            header=Header(stamp=to_time(tick), frame_id=camera),
+            time_ref=to_time(stamp),
+            source=topic,
+        )
+        self.actions.write(
+            f"{self._namespace}/replay/image_stamp",
+            "sensor_msgs/msg/TimeReference",
+            serialize_message(reference),
+            tick,
+        )
+
+    def readers(self) -> list[str]:
+        """What is not listened to yet by as many nodes as there must be."""
+        needed = {"a command": (self._command, 2)}
+        needed |= {f"camera {name}": (each, 1) for name, each in self._images.items()}
+        # Perception and safety; what perception does not use is of use to safety alone.
+        needed |= {n: (each, 2 if n in self.paired else 1) for n, each in self._states.items()}
+        if self._tick is not None:
+            needed["the ticks"] = (self._tick, 2)
+        return [n for n, (each, count) in needed.items() if each.get_subscription_count() < count]
+
+    # In.
+
+    def _on_safe_action(self, message: Any, data: bytes) -> None:
+        arrived = time.perf_counter()
+        stamp = to_nanoseconds(message.header.stamp)
+        self.answered = max(self.answered, int(message.tick))
+        score, why = self.session.safe_action(message, stamp, data)
+        self.session.moment(score, int(message.tick), stamp, why, self.pictures)
+        if self._lock_step and "tick" in self._times:
+            if message.observation_stamp == message.header.stamp and "chunk" in self._times:
+                self.session.latency("chunk → safe action", arrived - self._times.pop("chunk"))
+            if "image" in self._times and int(message.tick) == self._image_tick:
+                self.session.latency("image → safe action", arrived - self._times["first image"])
+            else:
+                self.session.latency("tick without image", arrived - self._times["tick"])
+        if message.observation_age == message.observation_age:
+            self.session.latency("age of what is acted on", message.observation_age)
+
+    def image_tick(self, tick: int, sent: float) -> None:
+        """Tick `tick` has images, the first of which was sent at `sent`, s, perf_counter."""
+        self._image_tick = tick
+        self._times["first image"] = sent
+
+    def _on_chunk(self, message: Any, data: bytes) -> None:
+        arrived = time.perf_counter()
+        self.chunk_stamp = max(self.chunk_stamp, to_nanoseconds(message.observation_stamp))
+        self.session.observations += 1
+        if message.inference_time:
+            self.session.latency("model", message.inference_time)
+        if self._lock_step and "tick" in self._times:
+            began = max(self._times["tick"], self._times.get("first image", 0.0))
+            self.session.latency("image and tick → chunk", arrived - began)
+            self._times["chunk"] = arrived
+        elif not self._lock_step:
+            age = (self.now - to_nanoseconds(message.observation_stamp)) / NANOSECONDS
+            self.session.latency("image → chunk (time of the bag)", age)
+        if self.session.moments.wants_even():
+            taken = Moment(0.0, self.answered, self.now, "", self.pictures())
+            self.session.moments.add_even(taken)
+
+    def _on_fault(self, message: Any, data: bytes) -> None:
+        self.session.fault(
+            message.source, int(message.kind), int(message.level), message.message, self.now
+        )
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            self.diagnostics[status.name] = {pair.key: pair.value for pair in status.values}
+
+    def pictures(self) -> dict[str, bytes]:
+        """The newest image of each camera as a small JPEG."""
+        return {
+            name: picture
+            for name, (data, compressed) in sorted(self.sent.items())
+            if (picture := pictures.jpeg(data, compressed))
+        }
+
+    def graph_drops(self) -> Counter[str]:
+        """What the nodes themselves report to have dropped or refused, by node and reason."""
+        found: Counter[str] = Counter()
+        for name, values in self.diagnostics.items():
+            for key, value in values.items():
+                if value.isdigit() and int(value) and _tells_of_losses(key):
+                    found[f"{name.rsplit('/', 1)[-1]}: {key}"] = int(value)
+        return found
+
+
+def _tells_of_losses(key: str) -> bool:
+    words = ("drop", "refused", "skipped", "replaced", "stale", "overrun", "problems", "late")
+    return any(word in key.lower() for word in words)

@@ -1,0 +1,151 @@
+"""What the graph answered, written while it comes, and what the report needs of it, kept small."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vla_contract.recording import BagWriter
+
+FOLDER, FILE = "actions.partial", "actions.mcap"
+SAMPLES = 20_000  # of each latency; beyond it every second one is kept, and so on
+
+
+@dataclass
+class Samples:
+    """Values of a stream of any length in bounded memory: evenly thinned."""
+
+    values: list[float] = field(default_factory=list)
+    count: int = 0
+    _stride: int = 1
+
+    def add(self, value: float) -> None:
+        """Take one."""
+        if self.count % self._stride == 0:
+            self.values.append(value)
+            if len(self.values) >= SAMPLES:
+                self.values = self.values[::2]
+                self._stride *= 2
+        self.count += 1
+
+    def summary(self) -> dict[str, float]:
+        """count, p50, p95, p99, max; empty where there is none."""
+        if not self.values:
+            return {}
+        p50, p95, p99 = (float(v) for v in np.percentile(self.values, (50, 95, 99)))
+        top = float(max(self.values))
+        return {"count": self.count, "p50": p50, "p95": p95, "p99": p99, "max": top}
+
+
+class ActionsFile:
+    """`actions.mcap` in a folder: one MCAP file with every definition inside."""
+
+    def __init__(self, out: Path) -> None:
+        """Begin it; one that is there is replaced when this one is closed."""
+        self._out = out
+        out.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(out / FOLDER, ignore_errors=True)
+        self._bag = BagWriter(out / FOLDER)
+        self.counts: Counter[str] = Counter()
+
+    def write(self, topic: str, kind: str, data: bytes, stamp: int) -> None:
+        """A serialised message of a full topic, at a time of the bag, ns."""
+        if not self._bag.has(topic):
+            self._bag.add_topic(topic, kind)
+        self._bag.write(topic, data, stamp)
+        self.counts[topic] += 1
+
+    def close(self) -> Path:
+        """Finish the file and put it into its place."""
+        self._bag.close()
+        target = self._out / FILE
+        (self._out / FOLDER / f"{FOLDER}.mcap").replace(target)
+        shutil.rmtree(self._out / FOLDER, ignore_errors=True)
+        return target
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A control period worth looking at. score: how bad; pictures: JPEG by camera."""
+
+    score: float
+    tick: int
+    stamp: int
+    why: str
+    pictures: dict[str, bytes]
+
+
+class Moments:
+    """The worst ones, at most one in each stretch of time, and some evenly spaced ones.
+
+    stretch: ticks between two of the worst.
+    """
+
+    WORST = 10
+    EVEN = 12
+
+    def __init__(self, stretch: int) -> None:
+        self._stretch = max(1, stretch)
+        self._worst: dict[int, Moment] = {}
+        self._even: list[Moment] = []
+        self._every = 1
+        self._seen = 0
+
+    def wants_worst(self, tick: int, score: float) -> bool:
+        """Such a moment would be kept."""
+        if score <= 0.0:
+            return False
+        same = self._worst.get(tick // self._stretch)
+        if same is not None:
+            return score > same.score
+        return len(self._worst) < self.WORST or score > min(m.score for m in self._worst.values())
+
+    def add_worst(self, moment: Moment) -> None:
+        """Keep it, and let the least one go where there are too many."""
+        self._worst[moment.tick // self._stretch] = moment
+        if len(self._worst) > self.WORST:
+            least = min(self._worst, key=lambda key: self._worst[key].score)
+            del self._worst[least]
+
+    def wants_even(self) -> bool:
+        """The present image is one of the evenly spaced ones; call it once per image."""
+        wanted = self._seen % self._every == 0
+        self._seen += 1
+        return wanted
+
+    def add_even(self, moment: Moment) -> None:
+        """Keep it; where there are too many, every second one goes."""
+        self._even.append(moment)
+        if len(self._even) >= 2 * self.EVEN:
+            self._even = self._even[::2]
+            self._every *= 2
+
+    @property
+    def worst(self) -> list[Moment]:
+        """Worst first."""
+        return sorted(self._worst.values(), key=lambda moment: (-moment.score, moment.tick))
+
+    @property
+    def even(self) -> list[Moment]:
+        """In order of time."""
+        return self._even[: Moments.EVEN] if len(self._even) <= Moments.EVEN else _thinned(
+            self._even, Moments.EVEN
+        )
+
+
+def _thinned(moments: list[Moment], count: int) -> list[Moment]:
+    chosen = np.linspace(0, len(moments) - 1, count).round().astype(int)
+    return [moments[int(index)] for index in chosen]
+
+
+def deviation(requested: Any, safe: Any, spans: Any) -> float:
+    """Greatest difference of requested and safe action, as a share of the range; 0 where held."""
+    asked, given = np.asarray(requested, float), np.asarray(safe, float)
+    if not asked.size or not np.all(np.isfinite(asked)):
+        return 0.0
+    return float(np.max(np.abs(asked - given) / np.asarray(spans, float)))

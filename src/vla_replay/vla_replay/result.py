@@ -1,0 +1,84 @@
+"""A replay's result, read back from its folder. Free of ROS: definitions are in the file itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vla_replay.bag import open_bag
+from vla_replay.codec import Codec
+from vla_replay.session import STATES, VERDICTS, violation_name
+from vla_replay.storage import BagError
+
+DOCUMENT, ACTIONS = "result.json", "actions.mcap"
+FORMAT = 1
+SAFE_ACTION = "vla_interfaces/msg/SafeAction"
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Result:
+    """Safe actions of every control period, by tick or, of free runs, in order.
+
+    requested, safe: shape (ticks, dimensions), in the action space's units; requested is NaN where
+    nothing was asked for. decisions: verdict and state in words. violations: per tick.
+    """
+
+    folder: Path
+    document: dict[str, Any]
+    ticks: list[int]
+    stamps: list[int]
+    requested: Array
+    safe: Array
+    decisions: list[str]
+    violations: list[frozenset[str]]
+
+
+def load(folder: Path) -> Result:
+    """Read a folder that `./vla replay --out` has written.
+
+    Raises:
+        BagError: it is no result; one line says which file and why.
+    """
+    try:
+        document = json.loads((folder / DOCUMENT).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BagError(f"{folder} is no result of ./vla replay: {DOCUMENT}: {error}") from error
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise BagError(f"{folder / DOCUMENT}: format is not {FORMAT}")
+    actions = list(safe_actions(folder / ACTIONS))
+    width = len(document["dimensions"])
+    return Result(
+        folder,
+        document,
+        [int(a.tick) for a in actions],
+        [a.header.stamp.sec * 1_000_000_000 + a.header.stamp.nanosec for a in actions],
+        np.array([_row(a.requested, width) for a in actions]).reshape(-1, width),
+        np.array([_row(a.safe, width) for a in actions]).reshape(-1, width),
+        [f"{VERDICTS[a.verdict]} in {STATES[a.state]}" for a in actions],
+        [frozenset(violation_name(each) for each in a.violations) for a in actions],
+    )
+
+
+def safe_actions(path: Path) -> Iterator[Any]:
+    """Every SafeAction of an actions.mcap."""
+    with open_bag(path) as bag:
+        topic = next((t for t in bag.topics.values() if t.type == SAFE_ACTION), None)
+        if topic is None:
+            raise BagError(f"{path} holds no {SAFE_ACTION}")
+        codec = Codec()
+        codec.learn(SAFE_ACTION, topic.definition)
+        for message in bag.messages():
+            if message.topic == topic.name:
+                yield codec.read(SAFE_ACTION, message.data)
+
+
+def _row(values: Any, width: int) -> list[float]:
+    row = [float(value) for value in values]
+    return row if len(row) == width else [float("nan")] * width

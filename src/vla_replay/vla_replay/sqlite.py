@@ -1,0 +1,131 @@
+"""rosbag2's sqlite3 files, read in the order of storage and as far as they go."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vla_replay.blocks import Block, Key, Segments, Stored
+from vla_replay.storage import BagError, Losses, Topic
+
+BLOCK_ROWS = 32
+
+
+@dataclass
+class SqliteFile:
+    """One file, indexed when it is made; `blocks` read it again later."""
+
+    path: Path
+    segments: Segments
+    losses: Losses
+    topics: dict[str, Topic] = field(default_factory=dict)
+    blocks: list[Block] = field(default_factory=list)
+    _names: dict[int, Topic] = field(default_factory=dict)
+    _counts: dict[int, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Read what is in it, without the messages' data."""
+        with self.path.open("rb") as file:
+            if file.read(16) != b"SQLite format 3\0":
+                raise BagError(f"{self.path}: not an sqlite3 file (it does not begin as one)")
+        self._connection: sqlite3.Connection | None = None
+        try:
+            self._read_topics()
+        except sqlite3.DatabaseError as error:
+            raise BagError(
+                f"{self.path}: {error}; a sqlite3 bag has the tables topics and messages"
+            ) from error
+        rows: list[tuple[int, int, int]] = []
+        for row in self._rows():
+            rows.append(row)
+            if len(rows) == BLOCK_ROWS:
+                self._add_block(rows)
+                rows = []
+        self._add_block(rows)
+        self.topics = {
+            topic.name: Topic(topic.name, topic.type, self._counts.get(number, 0), topic.definition)
+            for number, topic in self._names.items()
+        }
+
+    def _database(self) -> sqlite3.Connection:
+        if self._connection is None:
+            # A recorder that was killed leaves a journal, whose messages count.
+            journal = Path(f"{self.path}-wal")
+            option = "mode=ro" if journal.exists() and journal.stat().st_size else "immutable=1"
+            uri = f"{self.path.resolve().as_uri()}?{option}"
+            self._connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
+        return self._connection
+
+    def _read_topics(self) -> None:
+        database = self._database()
+        definitions: dict[str, str] = {}
+        with contextlib.suppress(sqlite3.DatabaseError):
+            definitions = dict(
+                database.execute(
+                    "SELECT topic_type, encoded_message_definition FROM message_definitions"
+                )
+            )
+        for number, name, kind in database.execute("SELECT id, name, type FROM topics"):
+            self._names[number] = Topic(name, kind, 0, definitions.get(kind, ""))
+        database.execute("SELECT id, topic_id, timestamp FROM messages LIMIT 1").fetchall()
+
+    def _rows(self) -> Iterator[tuple[int, int, int]]:
+        """(id, topic, time) in the order of storage; past what is damaged, row by row."""
+        query = "SELECT id, topic_id, timestamp FROM messages WHERE id > ? ORDER BY id"
+        last = -1
+        try:
+            for row in self._database().execute(query, (last,)):
+                last = row[0]
+                yield row
+            return
+        except sqlite3.DatabaseError as error:
+            self.losses.note(f"{self.path.name}: {error}; read as far as it goes")
+        yield from self._rows_after(last)
+
+    def _rows_after(self, last: int) -> Iterator[tuple[int, int, int]]:
+        try:
+            end = self._database().execute("SELECT max(id) FROM messages").fetchone()[0] or last
+        except sqlite3.DatabaseError:
+            self.losses.broken("(file)", "rows behind a damaged page")
+            return
+        for number in range(last + 1, end + 1):
+            try:
+                row = self._database().execute(
+                    "SELECT id, topic_id, timestamp FROM messages WHERE id = ?", (number,)
+                ).fetchone()  # fmt: skip
+            except sqlite3.DatabaseError:
+                self.losses.broken("(file)", "a row on a damaged page")
+                continue
+            if row is not None:
+                yield row
+
+    def _add_block(self, rows: list[tuple[int, int, int]]) -> None:
+        keys: dict[int, tuple[Key, Topic]] = {}
+        for number, topic_id, time in rows:
+            topic = self._names.get(topic_id)
+            if topic is None or not isinstance(time, int):
+                self.losses.broken("(row)", "a message of a topic that is not declared")
+                continue
+            keys[number] = (self.segments.key(topic.name, time), topic)
+            self._counts[topic_id] = self._counts.get(topic_id, 0) + 1
+        if keys:
+            first = min(key for key, _ in keys.values())
+            self.blocks.append(Block(first, len(keys), lambda: self._load(keys)))
+
+    def _load(self, keys: dict[int, tuple[Key, Topic]]) -> list[Stored]:
+        found = []
+        for number, (key, topic) in keys.items():
+            try:
+                row = self._database().execute(
+                    "SELECT data FROM messages WHERE id = ?", (number,)
+                ).fetchone()  # fmt: skip
+            except sqlite3.DatabaseError:
+                row = None
+            if row is None or not isinstance(row[0], bytes):
+                self.losses.broken(topic.name, "its data is on a damaged page")
+                continue
+            found.append(Stored(key, topic.name, topic.type, row[0]))
+        return sorted(found, key=lambda message: message.key)

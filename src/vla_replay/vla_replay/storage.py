@@ -1,0 +1,47 @@
+"""What every kind of bag has in common: its topics, and what was lost of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+class BagError(ValueError):
+    """A bag that cannot be read; one line: which, why, and what is accepted."""
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic of a bag. type: e.g. "sensor_msgs/msg/Image". definition: as stored, or empty."""
+
+    name: str
+    type: str
+    count: int
+    definition: str = ""
+
+
+@dataclass
+class Losses:
+    """What could not be read, in words and numbers.
+
+    lines: each said once. messages: known to be lost, by topic and reason. lost_bytes: that no
+    message could be found in.
+    """
+
+    lines: list[str] = field(default_factory=list)
+    messages: Counter[tuple[str, str]] = field(default_factory=Counter)
+    lost_bytes: int = 0
+
+    def note(self, line: str) -> None:
+        """Tell it once."""
+        if line not in self.lines:
+            self.lines.append(line)
+
+    def broken(self, topic: str, reason: str) -> None:
+        """A message cannot be read."""
+        self.messages[topic, reason] += 1
+
+    def chunk(self, count: int, reason: str) -> None:
+        """A chunk of `count` messages cannot be read."""
+        self.messages["(chunk)", reason] += max(count, 1)
+        self.note(f"a damaged chunk is skipped: {reason}")
