@@ -1,0 +1,43 @@
+"""Which dimensions of an action space move a base."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vla_contract.action_space import ActionSpace
+from vla_safety.base_motion import BaseMotion
+from vla_safety.kinematics import Twist2D
+from vla_safety.obstacle_types import BaseBoundary
+
+SPACES = Path(__file__).resolve().parents[3] / "config/action_spaces"
+
+
+def motion(name):
+    return BaseMotion(ActionSpace.load(SPACES / f"{name}.yaml"))
+
+
+def test_a_mobile_base():
+    base = motion("mobile_base")
+    assert base.exists
+    assert base.twist([0.5, 0.2]) == Twist2D(0.5, 0.0, 0.2)
+    assert base.twist(np.array([0.5, 0.2])) == Twist2D(0.5, 0.0, 0.2)
+    assert base.twist(None) == Twist2D()
+    assert base.scaled([0.5, 0.2], 0.5) == [0.25, 0.1]
+    assert base.coefficients(1.0, 2.0, 3.0) == (1.0, 3.0)
+
+
+def test_only_the_planar_velocity_is_scaled():
+    base = motion("arm_6dof")
+    space = ActionSpace.load(SPACES / "arm_6dof.yaml")
+    row = [0.1 * (i + 1) for i in range(space.width)]
+    fields = [d.output.field for d in space.dimensions]
+    for before, after, field in zip(row, base.scaled(row, 0.5), fields, strict=True):
+        planar = field.endswith(("linear.x", "linear.y", "angular.z"))
+        assert after == pytest.approx(0.5 * before if planar else before)
+
+
+def test_boundaries_that_nothing_moves_towards_are_left_out():
+    base = motion("mobile_base")
+    sideways, ahead = BaseBoundary(0.0, 1.0, 0.0, 0.3), BaseBoundary(1.0, 0.5, 0.0, 0.4)
+    assert list(base.boundaries([sideways, ahead])) == [((1.0, 0.0), 0.4, "minimum distance")]
