@@ -74,6 +74,8 @@ def safety(**parameters):
         "action_space": str(FILE),
         "heartbeat_sources": ["policy"],
         "state_file": "none",
+        "recording_folder": "none",
+        "workspace_required": False,
         **parameters,
     }
     with node_process("vla_safety.node", DOMAIN, values, ["-r", "__ns:=/axes"]) as process:

@@ -29,6 +29,9 @@ CHUNK_PERIOD = 0.05  # s between two chunks
 FAULT_PERIOD = 0.2  # s between two heartbeats
 SETTLE = 0.3  # s at rest before a measurement
 LIMIT = 10.0  # s for anything to happen
+RECOVERY = 20.0  # s; longer than the longest recovery time of the defaults
+ATTEMPTS = 3  # a camera that hiccups holds the robot in the middle of a motion
+LET = 0.3  # of the displacement asked for: less, and the motion was cut short
 
 
 class AxisDriver:
@@ -41,7 +44,7 @@ class AxisDriver:
             CommandError: there is no safety node, or no action space can be read.
         """
         self._graph = graph
-        self._actions = graph.collect(SafeAction, topics.SAFE_ACTION, keep=400)
+        self._actions = graph.collect(SafeAction, topics.SAFE_ACTION, keep=2000)
         self._status = graph.collect(SafetyStatus, topics.SAFETY_STATUS, keep=1)
         graph.require(
             lambda: self._actions and self._status,
@@ -56,6 +59,7 @@ class AxisDriver:
         self._beat = 0.0
         self._sent = 0
         self._command = (0, 0)  # id and stamp
+        self._held = "its limits leave it no room"  # the last cause of a hold in a motion
 
     def check_ready(self) -> None:
         """Refuse a robot that must not or will not move.
@@ -130,6 +134,23 @@ class AxisDriver:
         Raises:
             CommandError: the robot does not move for it, and the safety node says why.
         """
+        for _ in range(ATTEMPTS):
+            self._recover()
+            expected, moved = self._attempt(dimension, speed, seconds)
+            if abs(expected) >= LET * abs(speed) * seconds:
+                return expected, *moved
+        raise CommandError(f"{dimension.name} is not let move: {self._held}")
+
+    def _recover(self) -> None:
+        """Wait until nothing of before holds the robot any more."""
+        end = time.monotonic() + RECOVERY
+        while self._status[-1].recovery_left > 0.0 and time.monotonic() < end:
+            self._stay(CHUNK_PERIOD)
+
+    def _attempt(
+        self, dimension: Dimension, speed: float, seconds: float
+    ) -> tuple[float, tuple[tuple[float, ...] | None, int]]:
+        """One motion: commanded displacement; measured ones, and which is the dimension's."""
         self._new_command()
         before, first = self._measured(dimension), self._actions[-1].tick
         start = list(self._actions[-1].safe)
@@ -141,6 +162,8 @@ class AxisDriver:
                 raise CommandError(f"{dimension.name} does not come to rest in {LIMIT:g} s")
             elapsed = (self._stamp() - begin) * 1e-9
             self._publish(self._rows(dimension, start, speed, seconds, elapsed))
+            if elapsed < seconds:
+                self._held = self._status[-1].cause or self._held
             moved = [a for a in self._actions if a.tick > first]
         self._stay(SETTLE)
         index = self._index(dimension)
@@ -148,11 +171,7 @@ class AxisDriver:
             expected = sum(a.safe[index] * a.period for a in moved)
         else:
             expected = self._actions[-1].safe[index] - start[index]
-        if abs(expected) < 0.1 * abs(speed) * seconds:
-            cause = self._status[-1].cause or "the request was limited"
-            raise CommandError(f"{dimension.name} was not let move: {cause}")
-        measured, which = self._moved(dimension, before, self._measured(dimension))
-        return float(expected), measured, which
+        return float(expected), self._moved(dimension, before, self._measured(dimension))
 
     # What goes out.
 
