@@ -83,3 +83,37 @@ def test_no_clock_decides_in_lock_step():
     assert set(levels(health, busy_for=50.0).values()) == {Level.OK}
     health.answered(Problem(ProblemKind.ACTION, "because"))
     assert levels(health)["action"] == Level.ERROR
+
+
+BAD = Problem(ProblemKind.ACTION, "not finite")
+
+
+def test_bad_outputs_are_a_warning_until_so_many_came_in_a_row():
+    _, health = made(bad_outputs=3)
+    for round_ in range(2):
+        assert not health.answered(BAD), "no chunk: the last good one goes on"
+        assert levels(health)["action"] == Level.WARN
+        text = health.states(0.0, *LIMITS)[Fault.ACTION].text
+        assert text == "not finite (1 of 3 in a row; tried again)"
+        assert not health.answered(BAD)
+        if round_ == 0:
+            assert health.answered(None)
+            assert levels(health)["action"] == Level.OK
+    assert health.answered(BAD)
+    assert health.states(0.0, *LIMITS)[Fault.ACTION] == State(Level.ERROR, "not finite")
+    assert health.fatal_in_a_row == 3
+    assert health.answered(Problem(ProblemKind.LANGUAGE, "because")), "only outputs are tried again"
+
+
+def test_in_lock_step_every_observation_is_answered():
+    _, health = made(bad_outputs=3, lock_step=True)
+    assert health.answered(BAD)
+    assert levels(health)["action"] == Level.ERROR
+
+
+def test_a_remote_end_that_is_gone_is_a_communication_fault():
+    _, health = made()
+    assert health.answered(Problem(ProblemKind.REMOTE, "remote end gone"))
+    assert levels(health)["communication"] == Level.ERROR
+    health.answered(Problem(ProblemKind.REMOTE, "the checkpoint drives", fatal=False))
+    assert levels(health)["communication"] == Level.WARN

@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import numpy as np
@@ -197,3 +198,53 @@ def test_what_the_runtime_raises_is_passed_on(policy, backend, observation):
         policy.answer(observation())
     with pytest.raises(BackendError, match="cannot run: "):
         policy.warm_up(1)
+
+
+def test_a_bad_output_is_inferred_once_more_with_the_command_s_features_made_anew(
+    policy, backend, observation
+):
+    policy.answer(observation())
+    assert backend.commands == 1
+    good, outputs = backend.prediction, [answer(value=math.nan), answer()]
+    backend.forward = lambda inputs, language: outputs.pop(0)
+    result = policy.answer(observation())
+    assert result.problem is None and result.chunk.actions.shape == (32, 4)
+    assert (backend.commands, policy.replans, outputs) == (2, 1, [])
+    backend.forward = lambda inputs, language: answer(value=math.nan)
+    assert "not finite" in refused(policy, observation(), ProblemKind.ACTION)
+    assert policy.replans == 2
+    backend.forward = lambda inputs, language: good
+    assert policy.answer(observation()).problem is None
+
+
+def test_a_runtime_that_fails_twice_is_passed_on(policy, backend, observation):
+    def fails(inputs, language):
+        raise RuntimeError("no memory")
+
+    backend.forward = fails
+    with pytest.raises(RuntimeError, match="no memory"):
+        policy.answer(observation())
+
+
+@pytest.mark.parametrize(
+    ("confidence", "least", "accepted"),
+    [(math.nan, 0.9, True), (0.9, 0.9, True), (0.2, 0.0, True), (0.2, 0.3, False)],
+)
+def test_low_confidence_is_an_action_problem(
+    policy, backend, observation, confidence, least, accepted
+):
+    backend.prediction = dataclasses.replace(answer(), confidence=confidence)
+    policy.min_confidence = least
+    if accepted:
+        chunk = policy.answer(observation()).chunk
+        assert chunk.actions.size
+        assert chunk.confidence == pytest.approx(confidence, nan_ok=True)
+    else:
+        text = refused(policy, observation(), ProblemKind.ACTION)
+        assert text == "low confidence: 0.20; accepted: at least 0.3"
+    assert policy.replans == 0
+
+
+def test_an_infinite_confidence_is_a_bad_output(policy, backend, observation):
+    backend.prediction = dataclasses.replace(answer(), confidence=math.inf)
+    assert "confidence is infinite" in refused(policy, observation(), ProblemKind.ACTION)

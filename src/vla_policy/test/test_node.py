@@ -9,12 +9,14 @@ from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.srv import SetParameters
+from rclpy.duration import Duration
 from rclpy.parameter import Parameter
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import Image, JointState
 
 from vla_contract import topics
 from vla_contract.testing import Client, node_process
 from vla_interfaces.msg import ActionChunk, Fault, Observation
+from vla_policy.remote.serving import Server
 from vla_policy.testing import CAMERAS, STATE_THAT_GIVES_NAN, STATE_THAT_RAISES
 
 DOMAIN = int(os.environ.get("ROS_DOMAIN_ID", "61"))
@@ -158,13 +160,16 @@ def test_observation_to_chunk_and_back_to_rest(graph, faulty_folder, action_spac
         text = "2 camera_names, 1 image_valid"
         graph.wait_for_fault(Fault.KIND_COMMUNICATION, Fault.LEVEL_ERROR, text)
 
+        # Twice there is no chunk, and the robot goes on with the last good one.
+        answered = len(graph.chunks)
+        graph.observe(x=STATE_THAT_GIVES_NAN)
+        graph.wait_for_fault(Fault.KIND_ACTION, Fault.LEVEL_WARN, "not finite; accepted: finite")
+        graph.observe(x=STATE_THAT_RAISES)
+        graph.wait_for_fault(Fault.KIND_ACTION, Fault.LEVEL_WARN, "inference failed")
+        assert len(graph.chunks) == answered
         _, chunk = graph.answer(x=STATE_THAT_GIVES_NAN)
         assert len(chunk.actions) == 0
         graph.wait_for_fault(Fault.KIND_ACTION, Fault.LEVEL_ERROR, "not finite")
-
-        _, chunk = graph.answer(x=STATE_THAT_RAISES)
-        assert len(chunk.actions) == 0
-        graph.wait_for_fault(Fault.KIND_ACTION, Fault.LEVEL_ERROR, "inference failed")
 
         _, chunk = graph.answer()
         assert len(chunk.actions) == 32 * 4
@@ -177,7 +182,7 @@ def test_observation_to_chunk_and_back_to_rest(graph, faulty_folder, action_spac
         answered = len(graph.chunks)
         for skipped, age in ((1, DAY), (2, -DAY)):
             graph.observe(age=age)
-            graph.wait_for_diagnostics(observations_skipped=skipped, action_problems=2)
+            graph.wait_for_diagnostics(observations_skipped=skipped, action_problems=3)
         assert len(graph.chunks) == answered
         assert node.stop(signal.SIGTERM) == 0
         assert "Traceback" not in node.output
@@ -279,3 +284,68 @@ def test_an_inference_that_hangs_does_not_keep_the_node_from_ending(graph, actio
         assert node.stop() == 0
         assert "an inference has not ended within 1.0 s" in node.output
         assert graph.chunks == []
+
+
+def test_held_images_give_rows_for_the_time_of_the_state(graph, checkpoint_folder):
+    with node_process(MODULE, DOMAIN, {"checkpoint": str(checkpoint_folder), **PATIENT}):
+        graph.connect()
+
+        def stamped(delay, repeated):
+            message = Observation()
+            stamp = graph.node.get_clock().now()
+            message.observation_stamp = (stamp + Duration(nanoseconds=repeated)).to_msg()
+            data = array.array("B", bytes(96 * 96 * 3))
+            images = [
+                Image(height=96, width=96, step=288, encoding="rgb8", data=data) for _ in CAMERAS
+            ]
+            for image in images:
+                image.header.stamp = stamp.to_msg()
+            joints = JointState(name=["gripper_opening"], position=[1.0])
+            joints.header.stamp = (stamp + Duration(seconds=delay)).to_msg()
+            return {
+                "images": images,
+                "joint_state": joints,
+                "observation_stamp": message.observation_stamp,
+            }
+
+        _, fresh = graph.answer(**stamped(0.1, 0))
+        _, held = graph.answer(**stamped(0.1, 3))
+        assert list(held.actions[8 * 4 :]) == list(fresh.actions[: -8 * 4]), "0.1 s of 12.5 ms"
+        assert list(held.actions[:4]) == list(fresh.actions[:4])
+
+
+def test_the_server_drives_then_the_checkpoint_then_the_server(
+    graph, checkpoint_folder, action_space_file
+):
+    mapping = action_space_file.parents[1] / "remote" / "metaworld.yaml"
+    server = Server()
+    parameters = {
+        "backend": "remote",
+        "remote_url": server.url,
+        "remote_mapping": str(mapping),
+        "remote_longest_pause": 0.2,
+        "remote_inference_timeout": 2.0,
+        "fallback_checkpoint": str(checkpoint_folder),
+        "recovery_time": 0.5,
+        **PATIENT,
+    }
+    with node_process(MODULE, DOMAIN, parameters) as node:
+        graph.connect()
+        _, chunk = graph.answer()
+        assert (len(chunk.actions), chunk.actions[0]) == (16 * 4, pytest.approx(0.4))
+        graph.wait_for_fault(Fault.KIND_COMMUNICATION, Fault.LEVEL_OK)
+        server.stop()
+        while len(chunk.actions) != 32 * 4:
+            _, chunk = graph.answer()
+            assert len(chunk.actions) in (16 * 4, 32 * 4), "none is left unanswered"
+        text = "remote end gone"
+        graph.wait_for_fault(Fault.KIND_COMMUNICATION, Fault.LEVEL_WARN, text)
+        graph.wait_for_diagnostics(driver="tiny", remote="gone")
+        server = Server(server.port)
+        while len(chunk.actions) != 16 * 4:
+            _, chunk = graph.answer()
+        graph.wait_for_fault(Fault.KIND_COMMUNICATION, Fault.LEVEL_OK)
+        graph.wait_for_diagnostics(driver="remote", remote="connected", remote_losses=1)
+        assert node.stop(signal.SIGTERM) == 0
+        assert "Traceback" not in node.output
+    server.stop()
