@@ -21,6 +21,7 @@ HUMBLE = {
     "let": {"name", "value"},
     "set_env": {"name", "value"},
     "unset_env": {"name"},
+    "executable": {"cmd", "name", "output"},
     "group": {"scoped"},
     "include": {"file"},
     "node": {"pkg", "exec", "name", "namespace", "output", "respawn", "respawn_delay", "args",
@@ -149,3 +150,14 @@ def test_the_fast_dds_profile_has_room_for_images():
     profile = ElementTree.parse(ROOT / "config" / "fastdds.xml")
     sizes = [e.text for e in profile.iter() if e.tag.endswith("segment_size")]
     assert sizes and int(sizes[0]) >= 32 * 2**20
+
+
+def test_security_enforces_and_every_node_has_its_enclave():
+    for spec in processes("sim.launch.xml", security="true", keystore="/keys").values():
+        assert spec.environment["ROS_SECURITY_ENABLE"] == "true"
+        assert spec.environment["ROS_SECURITY_STRATEGY"] == "Enforce"
+        assert spec.environment["ROS_SECURITY_KEYSTORE"] == "/keys"
+        at = spec.command.index("--enclave")
+        assert spec.command[at + 1] == spec.node
+    for spec in processes("sim.launch.xml").values():
+        assert "ROS_SECURITY_ENABLE" not in spec.environment
