@@ -17,7 +17,7 @@ import numpy as np
 
 from vla_safety.kinematics import Twist2D
 from vla_safety.obstacle_config import ObstacleConfig, ZoneSetting
-from vla_safety.obstacle_field import NANOSECONDS, STILL, BoolArray, Field, Memory, Odometer, Seen
+from vla_safety.obstacle_field import NANOSECONDS, STILL, Field, Memory, Odometer, Seen
 from vla_safety.obstacle_types import (
     MINIMUM_DISTANCE,
     BaseBoundary,
@@ -191,27 +191,20 @@ def _zone_demand(outcome: Outcome, velocity: Twist2D) -> _Demand:
 
 def _outcome(setting: ZoneSetting, seen: Seen, velocity: Twist2D) -> Outcome | None:
     zone, margin = setting.zone, setting.margin
-    if zone.action is Action.APPROACH:
-        if velocity.is_zero:
-            return None
-        # What is farther away than the base can come need not be looked at.
-        horizon = zone.time_before_collision + zone.simulation_time_step
-        way = (velocity.linear + abs(velocity.wz) * seen.reach) * horizon
-        near = seen.field.distances <= way + 2.0 * margin if margin is not None else None
-        return approach(zone, seen.points[_both(near, seen, setting)], velocity)
-    if margin is not None:
-        inside = seen.distances <= margin
-    else:
-        inside = zone.shape.contains(seen.points)
-    return outcome_of(zone, int(np.count_nonzero(_both(inside, seen, setting))), velocity)
-
-
-def _both(chosen: BoolArray | None, seen: Seen, setting: ZoneSetting) -> BoolArray:
-    """Of the points chosen (None: all), those of the sources that the zone looks at."""
-    if chosen is None:
-        chosen = np.ones(len(seen.points), dtype=bool)
     wanted = seen.field.of_sources(setting.sources)
-    return chosen if wanted is None else chosen & wanted
+    if zone.action is Action.APPROACH:
+        points = seen.points if wanted is None else seen.points[wanted]
+        if margin is not None and not velocity.is_zero:
+            # What is farther away than the base can come need not be looked at.
+            horizon = zone.time_before_collision + zone.simulation_time_step
+            way = (velocity.linear + abs(velocity.wz) * seen.reach) * horizon
+            near = seen.field.distances <= way + 2.0 * margin
+            points = seen.points[near if wanted is None else near & wanted]
+        return approach(zone, points, velocity)
+    inside = seen.distances <= margin if margin is not None else zone.shape.contains(seen.points)
+    if wanted is not None:
+        inside &= wanted
+    return outcome_of(zone, int(np.count_nonzero(inside)), velocity)
 
 
 def _blind(invalid: Sequence[InvalidSource]) -> ObstacleVerdict:
