@@ -10,7 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from vla_contract.action_space import ActionSpace, ActionSpaceError, Limits
+from vla_contract.action_space import (
+    ActionSpace,
+    ActionSpaceError,
+    Limits,
+    Norms,
+    SoftThresholds,
+)
 
 LIMITS = {"velocity": 0.5, "acceleration": 2.0, "jerk": 20.0}
 DIMENSION = {
@@ -90,6 +96,15 @@ def test_normalising_is_invertible(values):
         (["dimensions", 0, "emergency", "acceleration"], 1.0, "accepted: at least the normal one"),
         (["dimensions", 0, "output", "type"], "Twist", "accepted: geometry_msgs/msg/Twist"),
         (["dimensions", 0, "colour"], "red", "has unknown colour"),
+        (["dimensions", 0, "normal", "deceleration"], 0.0, "limit deceleration is 0.0"),
+        (["dimensions", 0, "normal", "deceleration"], float("nan"), "limit deceleration is nan"),
+        (["dimensions", 0, "normal", "deceleration"], None, "deceleration of normal of dimensions"),
+        (["dimensions", 0, "normal", "deceleration"], 9.0, "at least the normal one, 9.0"),
+        (["norms"], {"linear_velocity": -1}, "norm linear_velocity is -1.0; accepted"),
+        (["norms"], {"linear": 1.0}, "norms has unknown linear; accepted: linear_velocity"),
+        (["norms"], 1.0, "norms is not a mapping; accepted: linear_velocity, angular_velocity"),
+        (["soft"], {"distance": 0}, "soft threshold distance is 0.0; accepted"),
+        (["soft"], {"angular_velocity": "x"}, "angular_velocity of soft is 'x'"),
         (["braking_time"], 0.1, "but linear_x needs"),
     ],
 )
@@ -129,3 +144,47 @@ def test_time_to_rest_is_that_of_a_jerk_limited_profile():
     # Trapezium: 1 m/s at 2 m/s^2 and 20 m/s^3 takes v/a + a/j; triangle: 2 sqrt(v/j).
     assert Limits(1.0, 2.0, 20.0).time_to_rest() == pytest.approx(0.6)
     assert Limits(0.05, 2.0, 20.0).time_to_rest() == pytest.approx(0.1)
+
+
+def test_what_is_optional_has_defaults_that_change_nothing():
+    space = ActionSpace.from_dict(copy.deepcopy(SPACE))
+    assert space.dimensions[0].normal.deceleration == space.dimensions[0].normal.acceleration
+    assert (space.norms, space.soft) == (Norms(None, None), SoftThresholds(0.5, 0.5, 0.3))
+    explicit = changed(["dimensions", 0, "normal", "deceleration"], 2.0)
+    assert ActionSpace.from_dict(explicit) == space
+
+
+def test_reads_deceleration_norms_and_soft_thresholds():
+    data = changed(["dimensions", 0, "normal", "deceleration"], 1.5)
+    data |= {"norms": {"angular_velocity": 2}, "soft": {"distance": 0.5}}
+    space = ActionSpace.from_dict(data)
+    assert space.dimensions[0].normal.deceleration == 1.5
+    assert space.norms == Norms(None, 2.0)
+    assert space.soft == SoftThresholds(distance=0.5)
+
+
+def test_norms_are_part_of_what_was_trained_and_thresholds_are_not():
+    plain = ActionSpace.from_dict(copy.deepcopy(SPACE))
+    assert ActionSpace.from_dict(changed(["soft"], {"distance": 9.0})) == plain
+    assert ActionSpace.from_dict(changed(["norms"], {"linear_velocity": 0.4})) != plain
+
+
+def test_a_brake_takes_its_time_from_the_deceleration():
+    assert Limits(1.0, 9.0, 20.0, 2.0).time_to_rest() == pytest.approx(0.6)
+
+
+def test_dimensions_are_found_by_kind_and_axis():
+    space = ActionSpace.from_dict(copy.deepcopy(SPACE))
+    assert (space.linear_indices, space.angular_indices) == ((0,), ())
+    assert space.linear_axes == ((0, 0),)
+
+
+@pytest.mark.parametrize("name", ["arm_6dof", "mobile_base", "reference_7dof"])
+def test_the_hard_ranges_of_the_reference_stand_in_the_shipped_files(name):
+    space = ActionSpace.load(Path(__file__).parents[3] / f"config/action_spaces/{name}.yaml")
+    ends = {"m/s": 1.0, "rad/s": 1.0, "rad": 2.0, "1": 1.0}
+    for dimension in space.dimensions:
+        assert max(-dimension.low, dimension.high) <= ends[dimension.unit]
+        assert dimension.unit != "1" or (dimension.low, dimension.high) == (0.0, 1.0)
+    joints = [d for d in space.dimensions if d.unit == "rad"]
+    assert all((d.low, d.high) == (-2.0, 2.0) for d in joints)

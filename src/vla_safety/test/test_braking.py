@@ -1,7 +1,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from vla_safety.braking import Rates
@@ -81,3 +81,56 @@ def test_a_brake_by_hand():
     assert by_hand.stopping_distance(4.0, 0.0) == pytest.approx(4.0)
     assert by_hand.stopping_distance(-4.0, 0.0) == pytest.approx(-4.0)
     assert by_hand.stopping_distance(0.0, 0.0) == 0.0
+
+
+uneven = st.builds(
+    Rates,
+    period=st.sampled_from([0.0125, 0.02, 0.001]),
+    velocity=st.just(1.0),
+    acceleration=st.floats(0.5, 20.0),
+    quantum=st.floats(0.1, 20.0),
+    deceleration=st.floats(0.5, 20.0),
+)
+
+
+@given(uneven, st.floats(-3.0, 3.0), st.floats(-1.0, 1.0))
+def test_with_a_deceleration_of_its_own_the_brake_keeps_both_bounds(rates, v, share):
+    a = share * max(rates.acceleration, rates.deceleration)
+    assume(rates.viable(v, a))
+    expected, x = rates.stopping_distance(v, a), 0.0
+    at_most = rates.reach_at_most(v, a)
+    for _ in range(20_000):
+        if abs(v) <= 1e-12 and abs(a) <= rates.quantum:
+            break
+        before, last = v, a
+        a = rates.brake(v, a)
+        v += a * rates.period
+        x += v * rates.period
+        bound = rates.bound(0.0 if abs(before) <= 1e-12 else before, 0.0 if abs(v) <= 1e-12 else v)
+        assert abs(a) <= bound * (1 + 1e-9)
+        assert abs(a - last) <= rates.quantum * (1 + 1e-9)
+        assert abs(x) <= at_most + 1e-12
+    assert expected == pytest.approx(x, rel=1e-7, abs=1e-9)
+
+
+@given(uneven, st.floats(0.0, 3.0), st.floats(-3.0, 3.0))
+def test_a_period_towards_an_aim_leaves_a_viable_state(rates, v, aim):
+    a = 0.0
+    for _ in range(60):
+        last = a
+        a = rates.towards(v, a, aim)
+        low, high = rates.window(last, v)
+        assert low - 1e-9 <= a <= high + 1e-9
+        v += a * rates.period
+        if abs(v) <= rates.grain_rate:
+            v = 0.0
+        assert rates.viable(v + math.copysign(rates.grain_rate, v), a)
+
+
+def test_a_brake_with_a_greater_deceleration_by_hand():
+    # T = 1, q = 1, A = 1, D = 3, v = 9: -1, -2, -3, -2, -1 gives 8, 6, 3, 1, 0.
+    by_hand = Rates(1.0, 10.0, 1.0, 1.0, 3.0)
+    assert by_hand.stopping_distance(9.0, 0.0) == pytest.approx(18.0)
+    # To turn back it has eased to what it may accelerate with.
+    assert by_hand.towards(1.0, -2.0, -5.0) == -1.0
+    assert by_hand.towards(-0.5, -1.0, -5.0) == -1.0

@@ -170,9 +170,10 @@ def _ease_all(sides: Sequence[_Side], violations: list[LimitViolation]) -> bool:
             needed += mover.towards(c)
         if needed <= room:
             continue
-        changed = True
-        violations.append(_violation(boundary, involved, needed, room))
-        _ease(involved, room)
+        violation = _violation(boundary, involved, needed, room)
+        if _ease(involved, room):
+            violations.append(violation)
+            changed = True
     return changed
 
 
@@ -184,8 +185,11 @@ def _violation(
     return LimitViolation(boundary.limit, name, needed, room, boundary.name)
 
 
-def _ease(involved: _Involved, room: float) -> None:
-    """Choose between what was chosen and braking: as little of the brake as is enough."""
+def _ease(involved: _Involved, room: float) -> bool:
+    """Choose between what was chosen and braking: as little of the brake as is enough.
+
+    Returns whether that is something else than what was chosen.
+    """
     turned = []
     fixed = braked = 0.0
     for c, mover in involved:
@@ -199,8 +203,8 @@ def _ease(involved: _Involved, room: float) -> None:
             braked += braking
     least = fixed + braked
     if not least <= room + _ROUNDING * (room + least) + _GRAIN:
-        _brake_hard(involved, room)
-        return
+        _brake_hard(involved)
+        return True
     tolerance = _SEARCH * sum(abs(c) * m.axis.rates.step_way for c, m, _ in turned)
     share = 0.0
     if least < room - tolerance:
@@ -220,9 +224,10 @@ def _ease(involved: _Involved, room: float) -> None:
             mover.choose(mover.brake + share * (mover.acceleration - mover.brake))
         else:
             mover.choose(mover.brake, reach)
+    return bool(turned)
 
 
-def _brake_hard(involved: _Involved, room: float) -> None:
+def _brake_hard(involved: _Involved) -> None:
     """Brake what comes nearer; with the emergency set where the normal one is not enough."""
     for c, mover in involved:
         back, forward = mover.axis.reach(mover.braking())

@@ -165,7 +165,7 @@ class Rates:
         the peak would cover in the time that it takes to stop; and four periods, for the steps.
         """
         peak, periods = self.peak(rate, acceleration), 4.0
-        if rate * acceleration > 0.0:
+        if rate * acceleration >= 0.0 or peak != abs(rate):
             periods += abs(acceleration) / self.quantum
         return peak * (self._ramp + 0.5 * peak / self.deceleration + periods * self.period)
 

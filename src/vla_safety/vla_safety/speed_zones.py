@@ -95,7 +95,8 @@ def approach_speed(maximum: float, distance: float, limits: Limits, reaction: fl
     if not free > 0.0:
         return maximum
     half = deceleration * lag
-    return math.sqrt(half * half + maximum * maximum + 2.0 * deceleration * distance) - half
+    square = half * half + maximum * maximum + 2.0 * deceleration * distance
+    return max(maximum, math.sqrt(square) - half)
 
 
 def slowing(space: ActionSpace) -> Limits:
