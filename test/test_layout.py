@@ -49,7 +49,11 @@ ROS_WORDS = (
 ROS_PACKAGES = {"vla_cli"}
 
 # Which ROS package a Python package comes from, where the names differ.
-PROVIDED_BY = {"vla_contract": "vla_interfaces", "action_msgs": "action_msgs"}
+PROVIDED_BY = {
+    "vla_contract": "vla_interfaces",
+    "action_msgs": "action_msgs",
+    "tf2_ros": "tf2_ros_py",
+}
 
 # rosdep keys of what is imported, as rosdistro has them.
 ROSDEP_KEYS = {

@@ -34,7 +34,7 @@ from vla_safety.states import (
     StateMachine,
 )
 from vla_safety.surroundings import Allowance, Surroundings
-from vla_safety.teleoperation import POLICY, Driver, Selection, Teleoperation, requested
+from vla_safety.teleoperation import POLICY, Driver, Resume, Selection, Teleoperation, requested
 
 __all__ = ["Decision", "SafetyCore", "Verdict"]
 
@@ -43,6 +43,7 @@ _ACTING = (State.NOMINAL, State.DEGRADED)
 _POLICY_KINDS = frozenset(
     (FaultKind.VISION, FaultKind.LANGUAGE, FaultKind.ACTION, FaultKind.COMMUNICATION)
 )
+_JUST_NOW = 0.1  # s
 _BY_POLICY = Selection(Driver.POLICY, POLICY)
 
 
@@ -309,7 +310,8 @@ class SafetyCore:
         if event.gap:
             # The driver has braked by itself meanwhile: the old speed is no longer the robot's.
             self.plan.sequencer.clear()
-            self._start_from(self.robot.recent(steady, event.gap))
+            # What was received before the gap does not count, however short that was ago.
+            self._start_from(self.robot.recent(steady, min(event.gap, _JUST_NOW)))
         return event
 
     def _select(self, now: int, steady: int) -> Selection:
@@ -318,6 +320,8 @@ class SafetyCore:
         driving = self.teleoperation.select(now, steady, policy_alive=self.plan.alive(now))
         if driving.drop_plan:
             self.plan.sequencer.clear()
+            if self.gate.current and self.teleoperation.resume is Resume.COMMAND:
+                self._cancel(waiting(Reason.TELEOPERATION, "a person drove"), now)
         return driving
 
     def _asked(self, now: int, driving: Selection) -> list[float] | None:

@@ -41,7 +41,7 @@ STATUS_PERIOD = 1.0  # s
 COMMANDS_AT_REST = 3
 DELIVERY_TIMEOUT = Duration(seconds=0.2)
 FULL_COLLECTION = 60  # status periods between two whole garbage collections
-LISTENED_BEATS = 2.5  # of another safety node that a newcomer waits for before it connects
+LISTENED_BEATS = 5.0  # of another safety node that a newcomer waits for before it connects
 
 
 class SafetyNode(GraphNode[SafetyConfig]):
@@ -332,7 +332,10 @@ class SafetyNode(GraphNode[SafetyConfig]):
     # Now and then.
 
     def _on_look(self) -> None:
-        self.others.look(self.steady())
+        steady = self.steady()
+        self.others.look(steady)
+        if self.others.commands_shared and not self.core.connected:
+            self._listen()
 
     def _on_status_timer(self) -> None:
         self._send_status()

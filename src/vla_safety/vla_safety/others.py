@@ -28,6 +28,8 @@ class Others:
         self._commands = CommandSenders(own, node.get_fully_qualified_name())
         self.twin = Twin(round(3.0 * beat * NANOSECONDS))
         self._graph_problem = ""
+        # Others publish the robot's commands: not the time to begin with it.
+        self.commands_shared = False
 
     def take_chunk(self, message: Any, steady: int) -> None:
         """A chunk came."""
@@ -43,8 +45,10 @@ class Others:
         count = self._node.count_publishers
         twin = self.twin.lives(steady)
         problems = [self._senders.look(self._endpoints([self._chunk_topic]), steady)]
-        if any(count(topic) > 1 for topic in self._topics):
+        shared = any(count(topic) > 1 for topic in self._topics)
+        if shared:
             problems.append(self._commands.look(self._endpoints(self._topics), twin))
+        self.commands_shared = twin or (shared and bool(problems[-1]))
         self._graph_problem = "; ".join(problem for problem in problems if problem)
 
     def problem(self, steady: int) -> str:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 NANOSECONDS = 1_000_000_000
 # A stream that sent nothing for this long has ended.
 SILENCE = NANOSECONDS // 2
+# After a silence, a new publisher that the graph shows within this time is the one that ended it.
+_RESUMED = 2 * NANOSECONDS
 # Two chunks out of order within this time come from two senders.
 _MIXED = NANOSECONDS
 _SHOWN = 4
@@ -35,17 +37,25 @@ class ChunkSenders:
         self._known: dict[bytes, str] = {}
         self._dead: set[bytes] = set()
         self._last: int | None = None
+        self._resumed: int | None = None
 
     def heard(self, steady: int) -> None:
         """A chunk came."""
+        if self._silent(steady):
+            self._resumed = steady
         self._last = steady
+
+    def _silent(self, steady: int) -> bool:
+        return self._last is not None and steady - self._last > SILENCE
 
     def look(self, endpoints: Iterable[Endpoint], steady: int) -> str:
         """What is wrong with the publishers that the graph shows; empty where nothing is."""
         present = {e.gid: e.node for e in endpoints}
-        silent = self._last is None or steady - self._last > SILENCE
+        # The first chunk of the new one may come before the graph shows it.
+        resumed = self._resumed is not None and steady - self._resumed <= _RESUMED
+        silent = self._silent(steady) or resumed
         for gid, node in present.items():
-            if gid not in self._known and silent and self._last is not None:
+            if gid not in self._known and silent:
                 self._dead |= {g for g, name in self._known.items() if name == node}
         self._known = present
         self._dead &= present.keys()
