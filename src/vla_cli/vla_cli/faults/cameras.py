@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Iterator
 
 from vla_cli.faults.rig import Child, Rig
+from vla_cli.faults.robot import IMAGE_RATE
 from vla_cli.faults.scenario import Injected, Recovery, Scenario
 from vla_cli.faults.streams import CameraMode
-from vla_perception.config import PerceptionConfig
 
 AGE = "HOLD when the last good observation gets too old; goes on by itself"
 
@@ -35,8 +35,7 @@ def scenarios() -> list[Scenario]:
 
 
 _FROZEN = (
-    "HOLD once perception has seen no change for frozen_timeout, and stood in for it for "
-    "feature_hold; goes on by itself"
+    "HOLD at the first picture after frozen_timeout (so a frame later than that); goes on by itself"
 )
 
 
@@ -46,8 +45,8 @@ def observation_age(rig: Rig) -> float:
 
 
 def frozen(rig: Rig) -> float:
-    """Time for which a camera's pictures may stay the same, and then be stood in for, s."""
-    return rig.camera("frozen_timeout") + float(PerceptionConfig().feature_hold)
+    """Time for which a camera's pictures may stay the same, and the next picture after it, s."""
+    return rig.camera("frozen_timeout") + 1.0 / IMAGE_RATE
 
 
 def _scenario(

@@ -156,7 +156,7 @@ class Scratch:
     flood: Child | None = None
     flood_began: dict[str, Any] = field(default_factory=dict)  # its answers
     flood_ended: dict[str, Any] = field(default_factory=dict)
-    log_size: int = 0  # byte
+    log_sizes: dict[str, int] = field(default_factory=dict)  # byte, by scenario
     file_limit: tuple[int, int] = (-1, -1)
     intruder: Any = None
     second_safety: Any = None
