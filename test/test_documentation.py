@@ -14,7 +14,7 @@ from vla_contract import parameters, topics
 from vla_contract.action_space import ActionSpace
 
 ROOT = Path(__file__).resolve().parents[1]
-NODES = [node for node in reference.CONFIGS if node != "camera"]
+NODES = [node for node in reference.CONFIGS if node not in reference.LISTS.values()]
 
 
 def parameter_files() -> list[Path]:
@@ -57,17 +57,18 @@ def test_parameter_files_fit_the_configs(path, node, values):
     """Every key is a parameter and every value is accepted."""
     nodes = NODES if node == "**" else [node]
     known = {name for n in nodes for name, _, _ in parameters.fields(reference.config_class(n))}
-    cameras = {key: value for key, value in values.items() if isinstance(value, dict)}
-    plain = {k: v for k, v in values.items() if k not in cameras and k != "use_sim_time"}
+    groups = {key: value for key, value in values.items() if isinstance(value, dict)}
+    plain = {k: v for k, v in values.items() if k not in groups and k != "use_sim_time"}
     assert set(plain) <= known | {"autostart"}, f"{path}: unknown {set(plain) - known}"
     plain.pop("autostart", None)
     for n in nodes:
         fields = {name for name, _, _ in parameters.fields(reference.config_class(n))}
         reference.config_class(n)(**{k: v for k, v in plain.items() if k in fields})
-    for camera, settings in cameras.items():
-        assert camera in plain["cameras"], f"{path}: {camera} is not in its list of cameras"
+    owners = {name: owner for key, owner in reference.LISTS.items() for name in plain.get(key, [])}
+    for name, settings in groups.items():
+        assert name in owners, f"{path}: {name} is in no list of {', '.join(reference.LISTS)}"
         if node != "simulator":
-            reference.config_class("camera")(**settings)
+            reference.config_class(owners[name])(**settings)
 
 
 def test_the_default_file_of_a_node_repeats_the_defaults():

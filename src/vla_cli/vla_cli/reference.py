@@ -24,6 +24,20 @@ CONFIGS: dict[str, tuple[str, str]] = {
     "policy": ("vla_policy.config", "PolicyConfig"),
     "safety": ("vla_safety.config", "SafetyConfig"),
     "simulator": ("vla_sim.config", "SimulatorConfig"),
+    "obstacle_source": ("vla_safety.obstacle_config", "SourceConfig"),
+    "obstacle_zone": ("vla_safety.obstacle_config", "ZoneConfig"),
+    "speed_zone": ("vla_safety.place", "SpeedZoneConfig"),
+    "teleop_input": ("vla_safety.teleoperation", "TeleopConfig"),
+    "teleop_lock": ("vla_safety.teleoperation", "LockConfig"),
+}
+# Parameter that lists names → whose parameters each of them has, as `<name>.<parameter>`.
+LISTS = {
+    "cameras": "camera",
+    "obstacle_sources": "obstacle_source",
+    "obstacle_zones": "obstacle_zone",
+    "speed_zones": "speed_zone",
+    "teleop_inputs": "teleop_input",
+    "teleop_locks": "teleop_lock",
 }
 
 # Row of the QoS table → message type, who publishes, who subscribes.
