@@ -24,7 +24,7 @@ def test_it_repeats_the_last_set_within_its_time_with_rising_stamps():
     hold = running()
     stamps = []
     for i in range(20):
-        at = 1.01 + i * 0.05
+        at = 1.01 + i * 0.051
         repeated = hold.repeat(at, ns(100.0 + at))
         assert (repeated is not None) == (0.149 < at - 1.0 < 0.299), at
         if repeated is not None:

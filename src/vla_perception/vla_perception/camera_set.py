@@ -100,12 +100,12 @@ class CameraSet:
             return None
         return self._change(name, CameraState.LIVE)
 
-    def bad_image(self, name: str) -> Change | None:
-        """An image of a camera came that cannot be used."""
+    def bad_image(self, name: str, *, certain: bool = False) -> Change | None:
+        """An image of a camera came that cannot be used. certain: one is enough."""
         camera = self._cameras[name]
         camera.bad += 1
         camera.good = 0
-        if not camera.state.in_set or camera.bad < self._bad_images:
+        if not camera.state.in_set or (camera.bad < self._bad_images and not certain):
             return None
         return self._change(name, CameraState.FAILED)
 

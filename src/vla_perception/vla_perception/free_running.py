@@ -72,8 +72,13 @@ class FreeRunningObserver(Observer):
         return self._hold.overdue(self._time()) and self._hold.holds(self._now())
 
     def _on_frame(self, name: str, stamp: int, frame: Frame | None) -> None:
-        if frame is None or not self._moving(frame):
+        if frame is None:
             self._bad_image(name)
+            return
+        if not self._moving(frame):
+            # It took its time to be sure, and what it showed last is as old as that.
+            self._hold.forget()
+            self._bad_image(name, certain=True)
             return
         self._good_image(name)
         for frames in self._matcher.add(frame):

@@ -6,6 +6,7 @@ have ended, so that the safety node's limit on the age of what is acted on stays
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -13,6 +14,7 @@ Set = TypeVar("Set")
 
 _USUAL_INTERVALS = 3.0
 _SHORTEST_GAP = 0.15  # s
+_REPEAT_PERIOD = 0.05  # s
 _FORGETTING = 0.1  # weight of the newest interval
 
 
@@ -22,6 +24,7 @@ class _Last(Generic[Set]):
     at: float  # s
     stamp: int  # ns
     repeats: int = 0
+    repeated_at: float = -math.inf  # s
 
 
 class ImageHold(Generic[Set]):
@@ -59,7 +62,9 @@ class ImageHold(Generic[Set]):
         last = self._last
         if last is None or not self.overdue(at) or not self.holds(now):
             return None
-        last.repeats += 1
+        if at - last.repeated_at < _REPEAT_PERIOD:
+            return None
+        last.repeats, last.repeated_at = last.repeats + 1, at
         return last.images, last.stamp + last.repeats
 
     def forget(self) -> None:

@@ -39,7 +39,7 @@ from vla_perception.streams import ClockEvent, ClockWatch, DropCounter
 from vla_perception.ticked import LockStepObserver
 from vla_perception.vocabulary import Vocabulary
 
-SUPERVISION_PERIOD = 0.05  # s
+SUPERVISION_PERIOD = 0.02  # s
 REPORT_PERIOD = 0.2  # s, of faults and of feedback
 GRAPH_PERIOD = 1.0  # s, between two looks at who publishes what
 DIAGNOSTIC_LEVELS = {
@@ -127,7 +127,12 @@ class Perception(GraphNode[PerceptionConfig]):
 
     def _create_observer(self) -> Observer:
         cameras = {name: self._camera(name) for name in self.config.cameras}
-        options = {"drops": self._drops, "now": self._now, "emit": self._publish}
+        options: dict[str, Any] = {
+            "drops": self._drops,
+            "now": self._now,
+            "emit": self._publish,
+            "on_change": self._on_camera_change,
+        }
         if not self.config.lock_step:
             return FreeRunningObserver(self, self.config, cameras, **options)
         return LockStepObserver(
@@ -278,6 +283,11 @@ class Perception(GraphNode[PerceptionConfig]):
             self._update_faults()
             self._faults.repeat(self._now())
             self._actions.publish_feedback()
+
+    def _on_camera_change(self) -> None:
+        """Tell it now and not with the next supervision."""
+        if self.active and not self.config.lock_step:
+            self._update_faults()
 
     def _update_faults(self) -> None:
         now = self._now()

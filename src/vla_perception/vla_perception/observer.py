@@ -42,7 +42,7 @@ class ObservedSet:
 class Observer:
     """The inputs, and what they tell of their health. Subclasses say what makes a set.
 
-    now: ns, node clock. emit: takes each set.
+    now: ns, node clock. emit: takes each set. on_change: a camera went into another state.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class Observer:
         drops: DropCounter,
         now: Callable[[], int],
         emit: Callable[[ObservedSet], None],
+        on_change: Callable[[], None],
     ) -> None:
         self.config = config
         self.cameras = cameras
@@ -61,6 +62,7 @@ class Observer:
         self._node = node
         self._now = now
         self._emit = emit
+        self._on_change = on_change
         self._required = [name for name, camera in cameras.items() if camera.required]
         self._started = self._time()
         self.set = self._new_set()
@@ -221,8 +223,8 @@ class Observer:
             self.inputs[frame.camera].refuse(defect)
         return defect is None
 
-    def _bad_image(self, name: str) -> None:
-        change = self.set.bad_image(name)
+    def _bad_image(self, name: str, *, certain: bool = False) -> None:
+        change = self.set.bad_image(name, certain=certain)
         if change is not None:
             self._changed(change)
 
@@ -248,3 +250,4 @@ class Observer:
             self._node.get_logger().info(f"camera {change.camera}: images again")
         if change.rebuilds:
             self._members_changed()
+        self._on_change()

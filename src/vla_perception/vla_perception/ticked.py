@@ -70,7 +70,7 @@ class LockStepObserver(Observer):
         for name in self.cameras:
             frame: Frame | None = inputs[name]
             if frame is None or not self._moving(frame):
-                self._bad_image(name)
+                self._bad_image(name, certain=frame is not None)
                 continue
             self._good_image(name)
             if self.set.state(name).in_set:
