@@ -10,6 +10,7 @@ from vla_cli.errors import CommandError
 # Name → module with a `main(arguments) -> exit status`, and what it measures.
 BENCHMARKS = {
     "pipeline": ("vla_cli.bench_pipeline", "camera to robot command, hop by hop, and memory"),
+    "replay": ("vla_cli.bench_replay", "replay as fast as possible against the bare model"),
     "safety": ("vla_cli.bench_safety", "time of the limits, the obstacles and the safety loop"),
 }
 

@@ -28,7 +28,10 @@ def main(arguments: list[str]) -> int:
         "--steps", type=options.at_least(100, "steps"), default=20_000, help="(default: 20000)"
     )
     parser.add_argument(
-        "--duration", type=float, default=30.0, help="s of the running node; 0: without (default: 30)"
+        "--duration",
+        type=float,
+        default=30.0,
+        help="s of the running node; 0: without (default: 30)",
     )
     parser.add_argument("--out", help="folder for bench_safety.json and .png (default: out)")
     chosen = parser.parse_args(arguments)
@@ -42,7 +45,9 @@ def main(arguments: list[str]) -> int:
     missed = False
     for what, value, most, unit in targets(report, loop):
         missed = missed or value > most
-        print(f"{'met' if value <= most else 'MISSED':<8}{what}: {value:.2f} {unit}, target {most:g}")
+        print(
+            f"{'met' if value <= most else 'MISSED':<8}{what}: {value:.2f} {unit}, target {most:g}"
+        )
     out = paths.output_folder(chosen.out)
     content = {
         "cores": os.cpu_count(), "load": os.getloadavg()[0], **report.as_dict(),
@@ -54,9 +59,7 @@ def main(arguments: list[str]) -> int:
     return int(missed)
 
 
-def targets(
-    report: bench.Report, loop: LoopFigures | None
-) -> list[tuple[str, float, float, str]]:
+def targets(report: bench.Report, loop: LoopFigures | None) -> list[tuple[str, float, float, str]]:
     """(what, value, greatest accepted, unit) of every target."""
     found = [
         (f"{figure.name}, p99", figure.p99, bench.TARGETS[figure.name], "µs")

@@ -15,10 +15,16 @@ from pathlib import Path
 # What is proven → its modules in vla_safety. Those that are not there are left out.
 GROUPS = {
     "sequencing": ("sequencing",),
-    "limits": ("axes", "braking", "limits", "norms", "soft"),
-    "validation": ("workspace", "obstacles", "zones", "kinematics", "footprint"),
+    "limits": (
+        "axes", "braking", "limits", "norms", "boundaries", "velocity_axis", "position_axis",
+        "soft",
+    ),
+    "validation": (
+        "workspace", "speed_zones", "obstacles", "obstacle_field", "zones", "kinematics",
+        "footprint",
+    ),
     "states": ("states", "recovery", "commands", "watchdog"),
-}
+}  # fmt: skip
 EXAMPLES = 8  # of a property test, per mutant
 _ROS = re.compile(
     r"^\s*(from|import) (rclpy|std_msgs|geometry_msgs|sensor_msgs|nav_msgs|diagnostic_msgs|"
@@ -62,7 +68,12 @@ def modules(package: Path, wanted: Sequence[str]) -> list[str]:
                 f"no module {name!r} to mutate; accepted: {', '.join([*GROUPS, *known])}"
             )
         chosen += GROUPS.get(name, (name,))
-    return [name for name in chosen if (package / f"{name}.py").is_file()]
+    return [name for name in dict.fromkeys(chosen) if (package / f"{name}.py").is_file()]
+
+
+def group_of(module: str) -> str:
+    """The group that a module belongs to."""
+    return next(group for group, names in GROUPS.items() if module in names)
 
 
 def tests_of(folder: Path, chosen: Sequence[str]) -> list[Path]:
@@ -88,9 +99,11 @@ def prepare(stage: Path, source: Path, chosen: Sequence[str], *, keep: bool = Fa
     ignored = shutil.ignore_patterns("__pycache__", "node.py", "proof")
     shutil.copytree(source / "vla_safety", stage / "vla_safety", ignore=ignored)
     (stage / "test").mkdir(parents=True)
-    # Mutants of one module can be killed by the tests of all: limits show a broken brake.
-    every = [name for group in GROUPS.values() for name in group]
-    for path in tests_of(source / "test", every):
+    # A mutant may be killed by the tests of its whole group: limits show a broken brake.
+    groups = {group_of(name) for name in chosen}
+    helpers = (path for path in (source / "test").glob("*.py") if not path.name.startswith("test_"))
+    siblings = [name for group in GROUPS if group in groups for name in GROUPS[group]]
+    for path in [*helpers, *tests_of(source / "test", siblings)]:
         shutil.copy(path, stage / "test")
     (stage / "test" / "conftest.py").write_text(_CONFTEST, encoding="utf-8")
     (stage / "pyproject.toml").write_text(_configuration(chosen), encoding="utf-8")

@@ -8,7 +8,10 @@ from vla_cli.errors import CommandError
 
 # Name → module with a `main(arguments) -> exit status`, and what it shows.
 PROOFS = {
-    "properties": ("vla_cli.prove_properties", "any scenario keeps every limit; a million commands"),
+    "properties": (
+        "vla_cli.prove_properties",
+        "any scenario keeps every limit; a million commands",
+    ),
     "mutation": ("vla_cli.prove_mutation", "the tests notice nearly every change of the code"),
     "peers": ("vla_safety.proof.peers.main", "side by side with nav2's smoother and monitor"),
     "faults": ("vla_cli.faults", "faults on the running graph, and its reaction times"),

@@ -162,7 +162,7 @@ class Stopper:
         self._graph.call(Trigger, f"{self._graph.namespace}/{name}", Trigger.Request())
 
     def _seen(self, sent: float) -> tuple[float, float] | str:
-        """(reaction, braking time), s, of a stop asked for at a time of the clock; or what failed."""
+        """(reaction, braking time), s, of a stop that was asked for then; or what failed."""
         space, commands = self._commands.space, self._commands
         longest = space.braking_time + SETTLING * space.period
 
@@ -183,7 +183,8 @@ class Stopper:
             return "it does not come to rest"
         still = rest()
         assert still is not None
-        braking = (still.tick - stop.tick) * space.period
+        # The first command of the stop already brakes.
+        braking = (still.tick - stop.tick + 1) * space.period
         if braking > longest:
             return f"braking took {braking:.3f} s, accepted: {longest:.3f} s"
         return stop.stamp - sent, braking

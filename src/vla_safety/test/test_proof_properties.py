@@ -1,9 +1,12 @@
 """Anything may happen to the core: a short run of what `./vla prove properties` does at length."""
 
+from dataclasses import replace
+
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
+from vla_safety.bench_cases import arm_space
 from vla_safety.proof import properties, scenario, strategies
 from vla_safety.proof.properties import describe, run
 from vla_safety.proof.scenario import Event, Player
@@ -38,8 +41,6 @@ def test_a_scenario_is_described_with_what_it_breaks():
 
 
 def strategies_space():
-    from vla_safety.bench_cases import arm_space
-
     return arm_space()
 
 
@@ -92,3 +93,18 @@ TestAnythingHappens = AnythingHappens.TestCase
 TestAnythingHappens.settings = settings(
     max_examples=15, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
 )
+
+
+def test_a_plan_that_the_robot_was_braked_for_is_neither_blended_in_nor_resumed():
+    # Found by a scenario: a chunk after a hold for age was blended with the aged one.
+    config = replace(strategies.CONFIG, chunk_timeout=0.1, blend_window=0.5, armed_on_start=True)
+    for event in (
+        Event("revive", (1, 0, 40, 1.0, "constant", 0.9, 0.0)),
+        Event("configure", ("chunk_timeout", 5.0)),
+    ):
+        player = Player(strategies_space(), config)
+        player.play(Event("revive", (1, 0, 40, 1.0, "constant", -0.9, 0.0)))
+        for then in (Event("run", (10,)), Event("policy", (0,)), Event("run", (15,)), event):
+            player.play(then)
+        player.play(Event("run", (10,)))
+        assert not player.judge.bounds.broken, player.judge.bounds.broken[0]

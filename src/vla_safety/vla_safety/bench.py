@@ -173,7 +173,8 @@ def lines(report: Report) -> list[str]:
     text = [f"{'one step, µs':44} {'p50':>7} {'p99':>7} {'worst':>9} {'cpu p50':>8} {'cpu p99':>8}"]
     for f in report.figures:
         text.append(
-            f"{f.name:44} {f.p50:7.1f} {f.p99:7.1f} {f.worst:9.1f} {f.cpu_p50:8.1f} {f.cpu_p99:8.1f}"
+            f"{f.name:44} {f.p50:7.1f} {f.p99:7.1f} {f.worst:9.1f} "
+            f"{f.cpu_p50:8.1f} {f.cpu_p99:8.1f}"
         )
     for g in report.growths:
         text += ["", f"{g.name:<12}" + "".join(f"{size:>9}" for size in g.sizes)]

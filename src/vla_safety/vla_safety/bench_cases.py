@@ -126,12 +126,12 @@ def scan(beams: int) -> Step:
     monitor = obstacle_monitor()
     reader, mount = SourceReader(SourceConfig(use_tf=False, max_points=10_000)), None
     messages = [scan_message(beams, seed) for seed in range(16)]
-    velocity, way = Twist2D(0.4, 0.0, 0.3), Twist2D(0.1, 0.0, 0.05)
+    velocity = Twist2D(0.4, 0.0, 0.3)
 
     def step(k: int) -> None:
         now = (k + 1) * NANOSECONDS // 50
         monitor.take("scan", reader.read(messages[k % 16], mount), now, 0.01)
-        monitor.evaluate(velocity, now, velocity, way)
+        monitor.evaluate(velocity, now, velocity)
 
     return step
 

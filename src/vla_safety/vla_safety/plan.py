@@ -34,6 +34,8 @@ class Plan:
         self.waiting = waiting(Reason.START, "started")
         self._bad: tuple[Refusal, int] | None = None
         self._done = False
+        # The robot has been braked because of the plan's age: only a newer chunk moves it again.
+        self._aged = False
 
     def configure(self, config: SafetyConfig) -> None:
         """Take parameters that changed at run time."""
@@ -42,12 +44,13 @@ class Plan:
 
     def take(self, chunk: Chunk, now: int) -> Refusal | None:
         """A chunk came; returns why it is refused, if it is."""
-        refusal = self.sequencer.accept(chunk, now)
+        refusal = self.sequencer.accept(chunk, now, anew=self._aged)
         if refusal is not None:
             self._bad = (refusal, now)
             self.bad_in_a_row += 1
             return refusal
         self.bad_in_a_row = 0
+        self._aged = False
         before = self.gate.current
         if not self.gate.admit(chunk.command_id, chunk.command_stamp or chunk.observation_stamp):
             self.sequencer.clear()
@@ -78,7 +81,8 @@ class Plan:
         chunk = self.sequencer.chunk
         if chunk is None or self._done or not self.gate.current:
             return False
-        return not self._too_old(chunk, now) and not self.sequencer.exhausted(now)
+        aged = self._aged or self._too_old(chunk, now)
+        return not aged and not self.sequencer.exhausted(now)
 
     def stop_word(self) -> Iterator[Cause]:
         """A stop word brakes hard, until there is a new command."""
@@ -98,7 +102,8 @@ class Plan:
             yield Cause(Reason.NO_CHUNK, Severity.HOLD, "no actions", "a chunk with actions")
             return
         kind = FaultKind.COMMUNICATION
-        if self._too_old(chunk, now):
+        self._aged = self._aged or self._too_old(chunk, now)
+        if self._aged:
             text = f"the last observation acted on is over {self.config.chunk_timeout:g} s old"
             yield Cause(Reason.CHUNK_AGE, Severity.HOLD, text, "a newer chunk", True, kind)
         if self.sequencer.exhausted(now):

@@ -127,10 +127,11 @@ class Sequencer:
         self._window = round(blend_window * NANOSECONDS)
         self._tolerance = round(stamp_tolerance * NANOSECONDS)
 
-    def accept(self, chunk: Chunk, now: int) -> Refusal | None:
+    def accept(self, chunk: Chunk, now: int, anew: bool = False) -> Refusal | None:
         """Take a chunk into the plan, or count and return why not.
 
-        A chunk without rows empties the plan.
+        A chunk without rows empties the plan. anew: the robot no longer acts on the plan of
+        before, so there is nothing to blend with.
         """
         refusal = check_chunk(chunk, self.space) or self._check_time(chunk, now)
         if refusal is not None:
@@ -145,8 +146,8 @@ class Sequencer:
         flat = [float(value) for value in chunk.actions]
         rows = [flat[i : i + width] for i in range(0, len(flat), width)]
         self._forget_past(now)
-        # What has run out no longer moves the robot, so there is nothing to blend with.
-        if self.exhausted(now):
+        # What has run out no longer moves the robot either.
+        if anew or self.exhausted(now):
             self._layers = []
         self._layers = [*self._layers[1 - _MAX_LAYERS :], Layer(chunk, rows, now)]
         return None

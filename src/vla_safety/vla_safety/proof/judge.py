@@ -1,4 +1,4 @@
-"""Judges whole decisions: states, stops, targets, and the motion through the oracle. Free of ROS."""
+"""Judges whole decisions: states, stops, targets, and the motion by the oracle. Free of ROS."""
 
 from __future__ import annotations
 

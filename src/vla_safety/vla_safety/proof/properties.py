@@ -46,7 +46,7 @@ class Outcome:
         }
 
 
-class _Found(Exception):  # noqa: N818 - not an error of the program
+class _Found(Exception):
     """A scenario broke a bound."""
 
 

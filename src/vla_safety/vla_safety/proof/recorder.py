@@ -71,9 +71,7 @@ def derivatives(dimension: Dimension, period: float, values: Array) -> tuple[Arr
     return rate, acceleration, np.diff(acceleration) / period
 
 
-def disagreement(
-    space: ActionSpace, period: float, robot: Array, safe: Array
-) -> dict[str, float]:
+def disagreement(space: ActionSpace, period: float, robot: Array, safe: Array) -> dict[str, float]:
     """Greatest difference of what two records of the same ticks show, in SI.
 
     robot: (n, width) from the robot's own topics. safe: (n, width) from SafeAction.
@@ -123,9 +121,7 @@ def _judge_dimension(
     _within("jerk", d.name, jerk, bound("jerk", len(jerk)), 2.0 * noise / period, bounds)
 
 
-def _within(
-    what: str, name: str, values: Array, most: Array, noise: float, bounds: Bounds
-) -> None:
+def _within(what: str, name: str, values: Array, most: Array, noise: float, bounds: Bounds) -> None:
     if not len(values):
         return
     sizes = np.abs(values)

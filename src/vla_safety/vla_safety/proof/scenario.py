@@ -25,7 +25,7 @@ from vla_safety.proof.world import World
 from vla_safety.sequencing import Chunk
 from vla_safety.states import FaultKind, Reason, Severity
 from vla_safety.surroundings import Surroundings
-from vla_safety.teleoperation import Resume, Teleoperation, TeleopConfig
+from vla_safety.teleoperation import Resume, TeleopConfig, Teleoperation
 
 START = 10**12  # ns
 SECOND = 1_000_000_000
@@ -59,9 +59,7 @@ class Player:
         self.space = space
         obstacles = obstacle_monitor() if config.obstacle_sources else None
         person = Teleoperation({"pad": TeleopConfig(priority=100)}, {}, resume=Resume.CHUNK)
-        self.core = SafetyCore(
-            space, config, None, Surroundings(space, config, obstacles), person
-        )
+        self.core = SafetyCore(space, config, None, Surroundings(space, config, obstacles), person)
         self.place = World(space, config.box)
         self.judge = Judge(space, bounds)
         self.now = self.steady = START
@@ -119,9 +117,7 @@ class Player:
         pressed = core.emergency_stop.pressed
         holds = [cause for cause in core.machine.causes if cause.severity is Severity.HOLD]
         recovering = all(cause.reason is Reason.RECOVERY for cause in holds)
-        self.judge.take(
-            decision, core.config.speed_scale, pressed=pressed, recovering=recovering
-        )
+        self.judge.take(decision, core.config.speed_scale, pressed=pressed, recovering=recovering)
         if decision.connected:
             self._sent = [float(value) for value in decision.safe]
         self.place.move(decision.safe, self.judge.bounds)
@@ -315,5 +311,3 @@ def _value(shape: str, size: float, row: int, d: int, low: float, high: float) -
     if shape == "ramp":
         return middle + half * size * (row / 10.0 - 0.5)
     return middle + half * size * (1.0 if d % 2 else -1.0)
-
-

@@ -176,6 +176,4 @@ def scenarios(draw: Any, events: int = 30) -> Scenario:
     either = st.one_of(POLICIES, OTHERS)
     happening = st.tuples(REVIVALS, RUNS, either, RUNS, either, RUNS)
     drawn = draw(st.lists(happening, min_size=1, max_size=max(1, events // 3)))
-    return Scenario(
-        space, draw(configs()), (*opening, *(one for part in drawn for one in part))
-    )
+    return Scenario(space, draw(configs()), (*opening, *(one for part in drawn for one in part)))

@@ -1,0 +1,80 @@
+import json
+
+import pytest
+
+from vla_cli import prove, prove_mutation, prove_properties, soak_report
+from vla_cli.errors import CommandError
+
+
+def test_the_proofs_are_listed_and_others_refused(capsys):
+    assert prove.main(["--help"]) == 0
+    listed = capsys.readouterr().out
+    assert all(name in listed for name in ("properties", "mutation", "peers", "faults", "soak"))
+    with pytest.raises(CommandError, match="no proof 'x'; accepted: properties"):
+        prove.main(["x"])
+
+
+def test_a_short_property_run_reports_commands_and_ratios(tmp_path, capsys):
+    arguments = ["--commands", "300", "--processes", "1", "--out", str(tmp_path)]
+    assert prove.main(arguments) == 0
+    report = json.loads((tmp_path / "prove_properties.json").read_text())
+    assert report["commands"] >= 300 and report["violations"] == 0
+    assert 0.0 < report["worst"]["jerk"] <= 1.0 + 1e-9
+    assert "0 violations" in capsys.readouterr().out
+
+
+def test_outcomes_of_processes_are_merged():
+    one = {"commands": 10, "checks": 5, "scenarios": 1, "violations": 0, "worst": {"jerk": 0.5}}
+    two = {"commands": 20, "checks": 6, "scenarios": 2, "violations": 1, "worst": {"jerk": 0.9}}
+    merged = prove_properties.merge([{**one, "example": ""}, {**two, "example": "bad"}], 3, 2.0)
+    assert (merged["commands"], merged["violations"], merged["worst"]) == (30, 1, {"jerk": 0.9})
+    text = "\n".join(prove_properties.lines(merged))
+    assert "BROKEN" in text and "bad" in text and "seed 3" in text
+
+
+MUTANTS = [
+    {"name": "a.x__mutmut_1", "module": "a", "status": "killed"},
+    {"name": "a.x__mutmut_2", "module": "a", "status": "timeout"},
+    {"name": "a.x__mutmut_3", "module": "a", "status": "survived", "before": "p", "after": "q"},
+    {"name": "b.y__mutmut_1", "module": "b", "status": "no tests", "before": "r", "after": ""},
+]
+
+
+def test_mutants_are_counted_and_survivors_explained():
+    reasons = [{"before": "p", "after": "q", "why": "the same"}]
+    report = prove_mutation.summary(MUTANTS, reasons, 9.0)
+    assert (report["total"], report["killed"], report["share"]) == (4, 2, 0.5)
+    assert report["unexplained"] == 1
+    text = "\n".join(prove_mutation.lines(report))
+    assert "| `a` | 3 | 2 | 1 | 1 | 66.7% |" in text
+    assert "`p` → `q`: the same" in text and "`r` → `(nothing)`: not explained" in text
+
+
+def samples(last):
+    return [
+        {"at": float(k), "memory": {"safety": {"rss": rss, "pss": rss / 2.0}}}
+        for k, rss in enumerate([90.0, *[100.0] * 10, *[last] * 10])
+    ]
+
+
+def report(last=104.0, problem=""):
+    stop = {"kind": "word", "at": 1.0, "reaction": 0.02, "braking": 0.1, "speed": 1.0,
+            "resumed": 0.1, "problem": problem}  # fmt: skip
+    return {
+        "duration": 20.0, "control_rate": 50.0, "commands": 1000, "gaps": 0, "judged": 1000,
+        "violations": [], "stops": [stop], "duration_p99": 1e-3, "jitter_p99": 1e-3, "overruns": 0,
+        "growth": soak_report.growth(samples(last), 1.0), "warm_up": 1.0,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("made", "met"), [(report(), True), (report(106.0), False), (report(problem="late"), False)]
+)
+def test_a_soak_is_judged_by_growth_and_stops(made, met):
+    assert all(one for _, one in soak_report.verdicts(made)) is met
+    text = "\n".join(soak_report.lines(made))
+    assert ("MISSED" in text) is not met
+
+
+def test_growth_is_taken_after_the_warm_up():
+    assert soak_report.growth(samples(104.0), 1.0)["safety"]["rss"] == pytest.approx(0.04)
