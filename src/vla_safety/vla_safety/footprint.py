@@ -85,6 +85,8 @@ class Shape:
 
     def contains(self, points: Array) -> BoolArray:
         """Which points are inside; points exactly on the edge may count as either."""
+        if self.radius == 0.0 and self._convex:
+            return self._behind_all_edges(points)
         return self.contains_xy(points[:, 0], points[:, 1])
 
     def contains_xy(self, x: Array, y: Array) -> BoolArray:
@@ -108,7 +110,8 @@ class Shape:
         length = np.sqrt(square)
         signed = length
         if len(self.vertices):
-            signed = np.where(self._inside(x, y), -length, length)
+            inside = self._behind_all_edges(points) if self._convex else self._inside(x, y)
+            signed = np.where(inside, -length, length)
         if self.radius == 0.0:
             return signed, dx, dy
         # The outline lies by the radius on the way to the point; from the very middle, ahead.
@@ -126,9 +129,7 @@ class Shape:
         """
         if not len(self.vertices) or not self._convex:
             return None
-        normals = np.column_stack((self._edges[:, 1], -self._edges[:, 0]))
-        normals /= np.sqrt(self._square_lengths)[:, None]
-        offsets = (normals * self.vertices).sum(axis=1)
+        normals, offsets = self._edge_planes
         if self.radius == 0.0:
             return normals, offsets
         # A corner that is not sharp sticks out by little: at a right angle by 0.41 of the margin.
@@ -141,6 +142,18 @@ class Shape:
             np.concatenate((normals, corners)),
             np.concatenate((offsets, tips)) + self.radius,
         )
+
+    @cached_property
+    def _edge_planes(self) -> tuple[Array, Array]:
+        """Of each edge: the unit vector outwards, and how far out the edge lies."""
+        normals = np.column_stack((self._edges[:, 1], -self._edges[:, 0]))
+        normals /= np.sqrt(self._square_lengths)[:, None]
+        return normals, (normals * self.vertices).sum(axis=1)
+
+    def _behind_all_edges(self, points: Array) -> BoolArray:
+        """Inside a convex polygon without its margin."""
+        normals, offsets = self._edge_planes
+        return np.asarray((normals @ points.T <= offsets[:, None]).all(axis=0))
 
     @cached_property
     def _convex(self) -> bool:
