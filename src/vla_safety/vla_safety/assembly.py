@@ -32,6 +32,12 @@ class Assembly:
     locks: dict[str, LockConfig]
     obstacles: obstacle_config.ObstacleConfig | None
 
+    @property
+    def uses_tf(self) -> bool:
+        """A position or a mounting comes from TF."""
+        mounted = any(source.use_tf for source in self.sources.values())
+        return mounted or self.core.surroundings.place.source == "tf"
+
 
 def assemble(node: Any, config: SafetyConfig, space: ActionSpace, kept: Kept) -> Assembly:
     """Read the parameters of every source, zone, input and lock, and build the core.

@@ -36,6 +36,7 @@ from vla_safety.senders import Senders
 from vla_safety.sequencing import NANOSECONDS, Chunk
 from vla_safety.state_file import Kept, StateFile, StateFileError
 from vla_safety.timing import LoopTiming
+from vla_safety.transform_lookup import TransformLookup
 
 STATUS_PERIOD = 1.0  # s
 COMMANDS_AT_REST = 3
@@ -76,7 +77,13 @@ class SafetyNode(GraphNode[SafetyConfig]):
         self._faulty = 0
         self._senders = Senders(self, recorder_settings(config, self.get_namespace()))
         self.others = self._new_others()
-        self._receivers = Receivers(self, assembly.sources, assembly.inputs, assembly.locks)
+        self._receivers = Receivers(
+            self,
+            assembly.sources,
+            assembly.inputs,
+            assembly.locks,
+            TransformLookup(self) if assembly.uses_tf else None,
+        )
         self._create_services()
         self._create_timers(space.period)
 

@@ -20,10 +20,10 @@ from vla_safety.obstacle_types import Reading
 from vla_safety.place import Pose
 from vla_safety.sources import SourceReader
 from vla_safety.teleoperation import LockConfig, TeleopConfig
-from vla_safety.transform_lookup import TransformLookup
 
 if TYPE_CHECKING:
     from vla_safety.node import SafetyNode
+    from vla_safety.transform_lookup import TransformLookup
 
 ODOM = "odom"
 TF = "tf"
@@ -40,7 +40,9 @@ class Receivers:
         sources: dict[str, SourceConfig],
         inputs: dict[str, TeleopConfig],
         locks: dict[str, LockConfig],
+        transforms: TransformLookup | None,
     ) -> None:
+        """transforms: None where nothing needs TF."""
         self._node = node
         self._core = node.core
         self._place = node.core.surroundings.place
@@ -48,8 +50,7 @@ class Receivers:
             d.output.field for d in node.core.space.dimensions if d.kind is Kind.JOINT_POSITION
         )
         self._readers = {name: SourceReader(config) for name, config in sources.items()}
-        uses_tf = self._place.source == TF or any(c.use_tf for c in sources.values())
-        self._transforms = TransformLookup(node) if uses_tf else None
+        self._transforms = transforms
         self._tip_stamp = 0
         self._subscribe_graph()
         for name, source in sources.items():
