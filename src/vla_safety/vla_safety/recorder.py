@@ -19,13 +19,17 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from vla_contract import topics
-from vla_contract.recording import BagWriter, RecordingError
+from vla_contract.recording import BagWriter, RecordingError, prepare
 
 _NANOSECONDS = 1_000_000_000
 _NAME = re.compile(r"\d{8}T\d{6}\.\d{3}Z_\w+")
 _MAX_WORDS = 60  # letters of the cause in a name
-_BATCH = 16  # messages written before the thread lets the control loop in
+_BATCH = 8  # messages written before the thread lets the control loop in
 _PAUSE = 0.0005  # s
+# What every safety node records: prepared before it moves anything.
+_USUAL = tuple(
+    f"vla_interfaces/msg/{name}" for name in ("ActionChunk", "Fault", "SafeAction", "SafetyStatus")
+) + ("sensor_msgs/msg/JointState", "sensor_msgs/msg/LaserScan", "nav_msgs/msg/Odometry")
 
 
 @dataclass(frozen=True)
@@ -124,7 +128,9 @@ class StopRecorder:
     """
 
     def __init__(self, settings: RecorderSettings) -> None:
-        """Start the thread; nothing is written before the first stop."""
+        """Start the thread; nothing is written before the first stop. Takes its time."""
+        for name in _USUAL:
+            prepare(name)
         self.folder = ""
         self.counters: Counter[str] = Counter()
         self._tail = round(settings.tail * _NANOSECONDS)
