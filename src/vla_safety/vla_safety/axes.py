@@ -139,7 +139,8 @@ class Axis:
     def _too_abrupt(self, chosen: float, wanted: float, rates: Rates) -> LimitViolation:
         """Name the limit that kept the acceleration at `chosen` where `wanted` was needed."""
         limit, bound = self._change_limit(chosen, rates)
-        if abs(chosen) >= bound * (1.0 - 1e-12) and abs(wanted) > abs(chosen):
+        at_bound = abs(chosen) >= bound * (1.0 - 1e-12)
+        if at_bound and abs(wanted) > abs(chosen) and wanted * chosen > 0.0:
             return self._violation(limit, wanted, math.copysign(bound, wanted))
         # Either the acceleration cannot change that fast now, or it could not be taken back in
         # the next period.

@@ -1,17 +1,24 @@
-"""Range, velocity, acceleration and jerk of every dimension, kept in discrete time. Free of ROS.
+"""Every limit of a motion, kept in discrete time. Free of ROS.
+
+Of each dimension range, velocity, acceleration, deceleration and jerk (axes, braking); of several
+together norms and caps of their speed (norms) and where they must have stopped (boundaries).
 
 By finite differences at the control period T, for velocity kinds:
     v_k = command,                   a_k = (v_k - v_{k-1}) / T,  j_k = (a_k - a_{k-1}) / T
 and for positions and grippers:
     v_k = (x_k - x_{k-1}) / T,       a_k and j_k likewise.
+`acceleration` bounds |a_k| where |v_k| > |v_{k-1}|, `deceleration` where it is less, and both
+where v changes its sign.
 
 What takes precedence:
 - The range is never left.
 - In an emergency the emergency set replaces the normal one. After it, an axis keeps the
   emergency set and brakes until its state is one that the normal set can be kept from;
   `LimitedStep.emergency` says which set was in force.
-- When a velocity limit falls while moving (`speed_scale`), acceleration and jerk come first:
-  the velocity goes to the new limit as fast as they allow, and does not leave it again.
+- When a velocity limit falls while moving (`speed_scale`, `speed_cap`), acceleration and jerk
+  come first: the velocity goes to the new limit as fast as they allow, and does not leave it again.
+- Before a boundary the normal set brakes in time; where one comes nearer than that, the emergency
+  set. Beyond a boundary only what leads away passes.
 - A request that keeps all limits by itself passes unchanged; one that does not is followed as
   fast as the limits allow. "Stop" never overshoots 0.
 """
@@ -73,6 +80,11 @@ class MotionLimiter:
         self._velocities = tuple(
             axis if isinstance(axis, VelocityAxis) else None for axis in self._axes
         )
+        # A position moves by itself; velocities begin, share what they may do, and finish.
+        self._begin = tuple(
+            axis.advance if isinstance(axis, PositionAxis) else axis.begin for axis in self._axes
+        )
+        self._finish = tuple(axis.finish for axis in self._velocities if axis is not None)
         self._keeper = BoundaryKeeper(self._velocities)
         self._groups = tuple(
             NormGroup(norm, [axis for i in norm.indices if (axis := self._velocities[i])])
@@ -120,19 +132,15 @@ class MotionLimiter:
             [None] * len(self._axes) if requested is None else self._row(requested)
         )
         violations: list[LimitViolation] = []
-        for axis, request in zip(self._axes, row, strict=True):
-            if isinstance(axis, PositionAxis):
-                axis.advance(request, emergency, speed_scale, violations)
-            else:
-                axis.begin(request, emergency, speed_scale, violations)
+        for begin, request in zip(self._begin, row, strict=True):
+            begin(request, emergency, speed_scale, violations)
         for group in self._groups:
             cap = speed_cap if group.norm.name == "linear" else None
             group.share(speed_scale, cap, bool(boundaries), violations)
         if boundaries:
             self._keeper.keep(boundaries, violations)
-        for moved in self._velocities:
-            if moved is not None:
-                moved.finish(violations)
+        for finish in self._finish:
+            finish(violations)
         safe = [axis.value for axis in self._axes]
         in_emergency = any(axis.in_emergency for axis in self._axes)
         return LimitedStep(np.array(safe), tuple(violations), in_emergency)
