@@ -38,6 +38,15 @@ def test_one_that_fell_silent_before_its_namesake_came_is_dead():
     assert "2 publishers" in senders.look([POLICY, INTRUDER], 3 * SECOND)
 
 
+def test_its_namesake_may_get_its_name_later():
+    nameless = Endpoint("_NODE_NAMESPACE_UNKNOWN_/_NODE_NAME_UNKNOWN_", AGAIN.gid)
+    senders = ChunkSenders()
+    senders.heard(SECOND)
+    assert senders.look([POLICY], SECOND) == ""
+    assert "2 publishers" in senders.look([POLICY, nameless], 3 * SECOND)
+    assert senders.look([POLICY, AGAIN], 3 * SECOND + 1) == ""
+
+
 def test_numbers_that_go_back_and_forth_come_from_two():
     mixture = Mixture()
     for number in (5, 6, 7, 1, 2, 3):

@@ -20,6 +20,8 @@ _RESUMED = 2 * NANOSECONDS
 # Two chunks out of order within this time come from two senders.
 _MIXED = NANOSECONDS
 _SHOWN = 4
+# In a node's name as long as the graph knows its endpoint, but not yet the node.
+_NAMELESS = "_NODE_NAME_UNKNOWN_"
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class ChunkSenders:
         resumed = self._resumed is not None and steady - self._resumed <= _RESUMED
         silent = self._silent(steady) or resumed
         for gid, node in present.items():
-            if gid not in self._known and silent:
+            if _NAMELESS in self._known.get(gid, _NAMELESS) and silent:
                 self._dead |= {g for g, name in self._known.items() if name == node}
         self._known = present
         self._dead &= present.keys()
