@@ -200,7 +200,7 @@ class Seen:
             return ()
         left = self.distances - least
         chosen = {int(left.argmin()): None}
-        for motion in motions:
+        for motion in dict.fromkeys(motions):
             rates = self.rates(motion)
             times = np.full(len(left), np.inf)
             np.divide(left, rates, out=times, where=rates > STILL)
