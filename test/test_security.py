@@ -58,6 +58,8 @@ def _call(call: ast.Call) -> list[str]:
     found = []
     if name in EVALUATE or (owner == "builtins" and method in EVALUATE):
         found.append(f"calls {name}")
+    if owner in PICKLES and method not in ("dump", "dumps"):
+        found.append(f"calls {name}")
     if owner == "yaml" and method in UNSAFE_YAML:
         loaders = [ast.unparse(a) for a in [*call.args[1:], *(k.value for k in call.keywords)]]
         if not any(loader.rpartition(".")[2] in SAFE_LOADERS for loader in loaders):
@@ -73,13 +75,24 @@ def _call(call: ast.Call) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(ROOT)))
-def test_nothing_is_unpickled_or_evaluated(path):
-    found = problems(ast.parse(path.read_text(encoding="utf-8")))
-    # <executable shell="true"> of a launch file, which is on this machine.
-    runner = path.is_relative_to(ROOT / "pip_ros" / "launch_runner")
-    found = [entry for entry in found if not (runner and entry[1].endswith("through a shell"))]
-    assert not found, "\n".join(f"{path}:{line}: {text}" for line, text in found)
+def allowed(path: Path, problem: str) -> bool:
+    """What is no danger where it stands."""
+    place = path.relative_to(ROOT)
+    if problem.endswith("through a shell"):  # <executable shell="true"> of a launch file
+        return place.parts[:2] == ("pip_ros", "launch_runner")
+    # A test makes a pickle to see that it is refused; it may not read one.
+    return problem.startswith("imports") and "test" in place.parts
+
+
+def test_nothing_is_unpickled_or_evaluated():
+    assert len(files()) > 100
+    found = [
+        f"{path.relative_to(ROOT)}:{line}: {text}"
+        for path in files()
+        for line, text in problems(ast.parse(path.read_text(encoding="utf-8")))
+        if not allowed(path, text)
+    ]
+    assert not found, "\n".join(found)
 
 
 @pytest.mark.parametrize(
@@ -87,6 +100,7 @@ def test_nothing_is_unpickled_or_evaluated(path):
     [
         "import pickle",
         "from cloudpickle import loads",
+        "pickle.loads(data)",
         "eval(text)",
         "builtins.exec(text)",
         "yaml.load(text)",
