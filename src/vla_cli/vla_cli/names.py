@@ -36,8 +36,11 @@ def name_of(table: dict[int, str], value: Any) -> str:
 def violation_text(violation: Any) -> str:
     """One limit that fired, e.g. "linear_x: acceleration 42 > 10"."""
     limit = name_of(LIMITS, violation.limit)
-    where = f"{violation.dimension}: " if violation.dimension else ""
-    return f"{where}{limit} {violation.value:.3g} > {violation.bound:.3g}"
+    named = " ".join(part for part in (violation.dimension, violation.name) if part)
+    where = f"{named}: " if named else ""
+    # Of a distance, or a time to collision, too little is too much.
+    sign = ">" if abs(violation.value) >= abs(violation.bound) else "<"
+    return f"{where}{limit} {violation.value:.3g} {sign} {violation.bound:.3g}"
 
 
 def fault_text(fault: Any) -> str:

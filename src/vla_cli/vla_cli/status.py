@@ -149,13 +149,18 @@ def safety_lines(status: Any) -> list[str]:
     state = names.name_of(names.STATES, status.state).upper()
     rows = [("state", state + (" (standstill)" if status.standstill else ""))]
     rows += [("cause", status.cause), ("clears when", status.clears_when)]
+    rows += [("also", text) for text in status.causes if text != status.cause]
+    left = status.recovery_left
+    rows += [("recovering", f"another {left:.1f} s" if left > 0.0 else "")]
     command = f"{status.command!r} (id {status.command_id})" if status.command_id else "none"
     rows += [("command", command)]
     age = status.observation_age
     rows += [("observation", f"{age * 1e3:.0f} ms old" if math.isfinite(age) else "none in use")]
     rows += [("limited by", text) for text in map(names.violation_text, status.violations)]
+    rows += [("warning", text) for text in map(names.violation_text, status.warnings)]
     rows += [("fault", text) for text in map(names.fault_text, status.faults)]
     outputs = "shadow" if status.shadow else "armed" if status.armed else "disarmed"
+    rows += [("input", status.input), ("recording", status.recording)]
     rows += [("outputs", f"{outputs}, speed scale {status.speed_scale:g}")]
     rows += [
         (
