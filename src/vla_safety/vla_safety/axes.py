@@ -99,6 +99,10 @@ class Axis:
             # axis goes on braking: nothing else is sure to end the transition.
             self.in_emergency = not self._viable(self.normal, self.normal.velocity * scale)
             if self.in_emergency:
+                if request is not None:
+                    bound = math.copysign(self.dimension.normal.deceleration, self.acceleration)
+                    found = self._violation(Limit.DECELERATION, self.acceleration, bound)
+                    violations.append(found)
                 request = None
         self.rates = self.emergency if self.in_emergency else self.normal
         return request
