@@ -25,6 +25,8 @@ GROUPS = {
     ),
     "states": ("states", "recovery", "commands", "watchdog"),
 }  # fmt: skip
+# Tests of a group as a whole, beside those that mirror its modules.
+WHOLE = {"limits": ("motion",)}
 EXAMPLES = 8  # of a property test, per mutant
 _ROS = re.compile(
     r"^\s*(from|import) (rclpy|std_msgs|geometry_msgs|sensor_msgs|nav_msgs|diagnostic_msgs|"
@@ -34,7 +36,12 @@ _ROS = re.compile(
 
 _CONFTEST = f'''"""Property tests with few, always equal examples, and without shrinking."""
 
+import sys
+from pathlib import Path
+
 from hypothesis import Phase, settings
+
+sys.path.insert(0, str(Path(__file__).parent))  # for the tests' own helpers
 
 
 def pytest_collection_modifyitems(items):
@@ -102,9 +109,14 @@ def prepare(stage: Path, source: Path, chosen: Sequence[str], *, keep: bool = Fa
     # A mutant may be killed by the tests of its whole group: limits show a broken brake.
     groups = {group_of(name) for name in chosen}
     helpers = (path for path in (source / "test").glob("*.py") if not path.name.startswith("test_"))
-    siblings = [name for group in GROUPS if group in groups for name in GROUPS[group]]
+    siblings = [
+        name for group in sorted(groups) for name in (*GROUPS[group], *WHOLE.get(group, ()))
+    ]
     for path in [*helpers, *tests_of(source / "test", siblings)]:
         shutil.copy(path, stage / "test")
+    files = source.parents[1] / "config" / "action_spaces"
+    if files.is_dir():
+        shutil.copytree(files, stage / "config" / "action_spaces", dirs_exist_ok=True)
     (stage / "test" / "conftest.py").write_text(_CONFTEST, encoding="utf-8")
     (stage / "pyproject.toml").write_text(_configuration(chosen), encoding="utf-8")
 
@@ -116,6 +128,7 @@ source_paths = ["vla_safety"]
 only_mutate = [{only}]
 pytest_add_cli_args = ["-p", "no:cacheprovider", "-p", "no:randomly", "--import-mode=importlib"]
 pytest_add_cli_args_test_selection = ["test"]
+also_copy = ["config"]
 use_git_change_detection = false
 track_dependencies = false
 timeout_multiplier = 5.0
