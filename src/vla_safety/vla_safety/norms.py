@@ -166,9 +166,11 @@ def _share_out(plans: _Plans, factor: float, room: float, aside: bool) -> bool:
             more += aim * aim - peak * peak
         else:
             axis.choose(aim)
-            # Boundaries may have it brake instead; that ends lower unless it is to turn back.
-            turns = aside and aim != 0.0 and aim * axis.value <= 0.0
-            room -= _peak_after(axis, turns) ** 2
+            # Boundaries may have it brake instead, with either set; its peak is no higher then
+            # than now, and no higher than after what was chosen unless it turns back.
+            if not (aside and _turns(axis, aim)):
+                peak = axis.rates.peak(axis.next, axis.chosen)
+            room -= peak * peak
             if factor != 1.0:
                 within = _by_itself(axis) and within
     share = 1.0 if more <= room or not growing else max(0.0, room / more)
@@ -181,13 +183,10 @@ def _share_out(plans: _Plans, factor: float, room: float, aside: bool) -> bool:
     return within
 
 
-def _peak_after(axis: VelocityAxis, or_brake: bool) -> float:
-    """Peak after what was chosen; or_brake: or after the brake, where that is higher."""
-    peak = axis.rates.peak(axis.next, axis.chosen)
-    if not or_brake:
-        return peak
-    brake = axis.brake()
-    return max(peak, axis.rates.peak(axis.value + brake * axis.period, brake))
+def _turns(axis: VelocityAxis, aim: float) -> bool:
+    """Whether it changes its direction, because it has to or to reach its aim."""
+    v = axis.value
+    return v == 0.0 or v * aim < 0.0 or v * (v + axis.rates.drift(axis.acceleration)) < 0.0
 
 
 def _by_itself(axis: VelocityAxis) -> bool:
