@@ -90,9 +90,9 @@ def at_control_rate(checkpoint: Path, folder: Path) -> Path:
     changed = yaml.safe_dump(content).encode()
     (folder / "action_space.yaml").write_bytes(changed)
     # A checkpoint knows its files by their sums.
-    sums = [hashlib.sha256(data).hexdigest() for data in (original, changed)]
+    old, new = (hashlib.sha256(data).hexdigest() for data in (original, changed))
     config = (checkpoint / "config.yaml").read_text()
-    (folder / "config.yaml").write_text(config.replace(*sums))
+    (folder / "config.yaml").write_text(config.replace(old, new))
     return folder
 
 

@@ -17,7 +17,7 @@ def growth(samples: Sequence[dict[str, Any]], warm_up: float) -> dict[str, dict[
     count = max(1, round(TAIL * len(counted)))
     found = {}
     for name in counted[0]["memory"]:
-        entry = {}
+        entry: dict[str, float] = {}
         for kind in ("rss", "pss"):
             first, last = (
                 statistics.median(sample["memory"][name][kind] for sample in part)

@@ -120,7 +120,7 @@ class Player:
         self.judge.take(decision, core.config.speed_scale, pressed=pressed, recovering=recovering)
         if decision.connected:
             self._sent = [float(value) for value in decision.safe]
-        self.place.move(decision.safe, self.judge.bounds)
+        self.place.move(decision.safe.tolist(), self.judge.bounds)
 
     def _restart(self, start: list[float]) -> None:
         self.judge.restarted(start)
