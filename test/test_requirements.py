@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 REQUIREMENTS = Path(__file__).resolve().parents[1] / "requirements"
-GROUPS = ("run", "build", "learn", "evaluate", "test", "prove")
+GROUPS = ("run", "build", "learn", "evaluate", "docs", "test", "prove")
 
 
 def normal(name):

@@ -11,6 +11,7 @@ from vla_cli.errors import CommandError, Interrupted
 COMMANDS = {
     "bench": "vla_cli.bench",
     "demo": "vla_cli.demo",
+    "docs": "vla_cli.docs",
     "doctor": "vla_cli.doctor",
     "eval": "vla_cli.eval",
     "evaluate": "vla_cli.evaluate",
