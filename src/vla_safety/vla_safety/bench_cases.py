@@ -86,12 +86,17 @@ def validator() -> Step:
     turned = yaw_rotation(0.3)
     cap = SpeedCap(0.6, Limit.SPEED_ZONE, "slow")
 
+    place = [0.0, 0.0, 0.5]
+
     def step(k: int) -> None:
-        angle = 0.01 * k
-        place = (0.4 * math.cos(angle), 0.4 * math.sin(angle), 0.5)
         faces = box.boundaries(place, space, turned, speed=0.5, latency=0.02)
         result = made.step(rows[k % _REQUESTS], boundaries=faces, speed_cap=cap)
-        warnings(space, result.safe.tolist())
+        values = result.safe.tolist()
+        warnings(space, values)
+        for axis in range(3):  # where the commands lead, as the box sees it
+            place[axis] += space.period * sum(
+                share * value for share, value in zip(turned[axis], values, strict=False)
+            )
 
     return step
 

@@ -29,6 +29,7 @@ from vla_safety.teleoperation import Resume, TeleopConfig, Teleoperation
 
 START = 10**12  # ns
 SECOND = 1_000_000_000
+JUST_NOW = SECOND // 10  # what was measured longer ago says nothing after a gap of the loop
 
 
 class Event(NamedTuple):
@@ -109,7 +110,7 @@ class Player:
         decision = core.step(self.now, self.steady)
         if decision.missed:
             # The loop stood still, and the driver has stopped the robot if nothing was measured.
-            self._restart(self._start(self._stepped))
+            self._restart(self._start(max(self._stepped, self.steady - JUST_NOW)))
         elif decision.connected and not self._connected:
             self._restart(self._start())
         self._stepped = self.steady
