@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +17,15 @@ from vla_cli.errors import CommandError, ignore_signals, raise_on_signals
 from vla_replay import compare, report, storage
 from vla_replay.bag import Bag, open_bag
 from vla_replay.selection import parse_remaps, select
+from vla_replay.storage import NotJoinedError
 
 if TYPE_CHECKING:
+    from vla_cli.graph import Graph
     from vla_replay.player import Player
     from vla_replay.selection import Selection
 
 READY_TIMEOUT = 40.0  # s
+ATTEMPTS = 3
 EXIT_STATUS = (
     "exit status: 0 replayed, 2 an error; compare: 0 the same within the tolerances, 1 not, 2 an "
     "error"
@@ -64,7 +69,10 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--command", help="the words to say, instead of those in the bag")
     parser.add_argument("--checkpoint", help="folder of the policy (default: the shipped one)")
     parser.add_argument("--backend", default="onnxruntime", help="inference backend")
-    parser.add_argument("--safety-config", help="parameters file of the safety node")
+    parser.add_argument(
+        "--safety-config",
+        help="safety parameters on top of safety.yaml (default: the robot's own in config/safety)",
+    )
     parser.add_argument("--out", default="out/replay", help="folder for the result")
     parser.add_argument("--no-report", action="store_true", help="no report.html")
     return parser.parse_args(arguments)
@@ -119,23 +127,47 @@ def run(chosen: argparse.Namespace) -> int:
 def replay(
     bag: Bag, selection: Selection, checkpoint: Any, chosen: argparse.Namespace, out: Path
 ) -> report.Material:
-    """Play the bag through a graph of its own; leaves actions.mcap and result.json in `out`."""
+    """Play the bag through a graph of its own; leaves actions.mcap and result.json in `out`.
+
+    A message that is lost before everybody has found everybody leaves lock-step waiting at the
+    first tick. Nothing was decided then, so it begins anew with another graph.
+    """
     lock_step = bool(chosen.lock_step or chosen.as_fast_as_possible)
-    home = Path(tempfile.mkdtemp(prefix="vla_replay_"))
-    domain = domains.free()
     setup = replay_graph.Setup(checkpoint, selection, lock_step, chosen.safety_config)
-    launched = processes.LaunchedGraph(
-        "vla",
-        {**setup.arguments(home), "backend": chosen.backend},
-        domain,
-        out / "replay.log",
-        {"ROS_HOME": str(home)},
-    )
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return _with_graph(bag, setup, chosen, out)
+        except NotJoinedError as error:
+            if attempt == ATTEMPTS:
+                raise
+            print(f"  note: {error}; begun anew with another graph")
+    raise AssertionError("every attempt returns or raises")
+
+
+def _with_graph(
+    bag: Bag, setup: replay_graph.Setup, chosen: argparse.Namespace, out: Path
+) -> report.Material:
+    from vla_cli.graph import Graph, stay_on_this_machine
+
+    stay_on_this_machine()
+    home = Path(tempfile.mkdtemp(prefix="vla_replay_"))
+    domain = domains.free(random.randrange(domains.LAST_DOMAIN))
     try:
-        return _play(bag, setup, launched, domain, chosen, out)
+        # The client comes first: from then on the domain is seen to be in use.
+        with Graph(domain=domain) as graph:
+            print(f"  ROS domain {domain}, outputs disconnected", flush=True)
+            launched = processes.LaunchedGraph(
+                "vla",
+                {**setup.arguments(home), "backend": chosen.backend},
+                domain,
+                out / "replay.log",
+                {"ROS_HOME": str(home)},
+            )
+            try:
+                return _play(bag, setup, launched, graph, chosen, out)
+            finally:
+                launched.stop()
     finally:
-        ignore_signals()
-        launched.stop()
         shutil.rmtree(home, ignore_errors=True)
 
 
@@ -143,58 +175,64 @@ def _play(
     bag: Bag,
     setup: replay_graph.Setup,
     launched: processes.LaunchedGraph,
-    domain: int,
+    graph: Graph,
     chosen: argparse.Namespace,
     out: Path,
 ) -> report.Material:
-    from vla_cli.graph import Graph, stay_on_this_machine
+    from vla_contract import topics
     from vla_replay.player import Player
     from vla_replay.recorder import ActionsFile
 
-    stay_on_this_machine()
+    def check() -> None:
+        launched.check()
+        if graph.node.count_publishers(topics.SAFE_ACTION) > 1:
+            raise NotJoinedError(f"another graph runs in ROS domain {graph.domain}")
+
     session = setup.session()
-    with Graph(domain=domain) as graph:
-        actions = ActionsFile(out)
-        player = Player(
-            graph.node,
-            session,
-            actions,
-            cameras=setup.cameras,
-            states=set(setup.selection.states),
-            lock_step=setup.lock_step,
-        )
-        _wait_until_ready(graph, player, launched)
-        begin = time.monotonic()
-        timeline = setup.timeline()
-        if setup.lock_step:
-            replay_graph.lock_step(bag, setup, player, graph, launched, timeline, chosen)
-        else:
-            replay_graph.at_rate(bag, setup, player, graph, launched, timeline, chosen)
-        wall = time.monotonic() - begin
-        player.diagnostics.clear()
-        graph.wait(lambda: len(player.diagnostics) >= 3, 2.5)
-        session.drops.update(player.graph_drops())
-        actions.close()
+    actions = ActionsFile(out)
+    player = Player(
+        graph.node,
+        session,
+        actions,
+        cameras=setup.cameras,
+        states=set(setup.selection.states),
+        lock_step=setup.lock_step,
+    )
+    _wait_until_ready(graph, player, launched, check)
+    begin = time.monotonic()
+    timeline = setup.timeline()
+    play = replay_graph.lock_step if setup.lock_step else replay_graph.at_rate
+    play(bag, setup, player, graph, check, timeline, chosen)
+    wall = time.monotonic() - begin
+    player.diagnostics.clear()
+    graph.wait(lambda: len(player.diagnostics) >= 3, 2.5)
+    session.drops.update(player.graph_drops())
+    actions.close()
     document = setup.document(bag, session, timeline, wall, chosen)
     (out / "result.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     _print_result(document)
     return report.material(document, session)
 
 
-def _wait_until_ready(graph: Any, player: Player, launched: processes.LaunchedGraph) -> None:
+def _wait_until_ready(
+    graph: Graph,
+    player: Player,
+    launched: processes.LaunchedGraph,
+    check: Callable[[], None],
+) -> None:
     from vla_contract import topics
 
     wanted = {
         topics.OBSERVATION: {"policy"},
         topics.ACTION_CHUNK: {"perception", "safety"},
         topics.COMMAND_STAMPED: {"perception", "safety"},
+        topics.SAFE_ACTION: {graph.node.get_name()},
+        **{name: {"perception", "safety"} for name in player.paired},
     }
-    if player.paired:
-        wanted[topics.JOINT_STATES] = {"perception"} if "joint_states" in player.paired else set()
     complete_since: list[float] = []
 
     def ready() -> bool:
-        launched.check()
+        check()
         joined = not player.readers() and all(
             nodes <= graph.readers(topic) for topic, nodes in wanted.items()
         )
@@ -206,9 +244,14 @@ def _wait_until_ready(graph: Any, player: Player, launched: processes.LaunchedGr
         return complete_since[-1] - complete_since[0] > 0.5
 
     if not graph.wait(ready, READY_TIMEOUT):
-        missing = player.readers() or ["the rest of the graph"]
+        missing = player.readers() + [
+            f"{', '.join(lacking)} to {topic}"
+            for topic, nodes in wanted.items()
+            if (lacking := sorted(nodes - graph.readers(topic)))
+        ]
         raise CommandError(
-            f"nobody listens to {', '.join(missing)} after {READY_TIMEOUT:g} s "
+            f"the graph is not joined up after {READY_TIMEOUT:g} s; not there: "
+            f"{', '.join(missing) or f'a publisher of {topics.SAFE_ACTION}'} "
             f"(nodes there: {', '.join(graph.nodes()) or 'none'}; log: {launched.log})"
         )
 
@@ -218,7 +261,9 @@ def _print_selection(bag: Bag, selection: Selection) -> None:
         known = bag.topics[topic]
         print(f"  {role:<22} {topic} ({known.type}, {known.count})")
     for topic, why in sorted(selection.skipped.items()):
-        count = next((t.count for n, t in bag.topics.items() if n.strip("/") == topic.strip("/")), 0)
+        count = next(
+            (t.count for n, t in bag.topics.items() if n.strip("/") == topic.strip("/")), 0
+        )
         print(f"  skipped                {topic} ({count}): {why}")
     for line in (*bag.losses.lines, *selection.notes):
         print(f"  note: {line}")

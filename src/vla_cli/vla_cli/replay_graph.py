@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,6 @@ from vla_replay.timeline import Layout, Timeline
 
 if TYPE_CHECKING:
     from vla_cli.graph import Graph
-    from vla_cli.processes import LaunchedGraph
     from vla_replay.bag import Bag
     from vla_replay.player import Player
     from vla_replay.timeline import Part
@@ -29,9 +29,12 @@ DEFAULT_SLOP = 0.1  # s
 NOWHERE = "replay/disconnected"  # where the robot's commands would go, in the replay's own domain
 OUTPUTS = ("cmd_vel", "end_effector_twist", "gripper_command", "gripper_effort")
 INPUTS = ("joint_states", "end_effector_pose", "odom", "scan", "range", "emergency_stop")
+# Off in a replay; what a bag has no data for must not hold the robot that is not there.
+OPEN_LOOP_PARAMETERS = ("closed_loop", "workspace_required", "obstacle_source_required")
 OPEN_LOOP = (
     "detectors that compare what was commanded with what the robot did (no progress, tracking "
-    "error) are off: nothing that is decided here moves the robot in the bag"
+    "error) are off: nothing that is decided here moves the robot in the bag; a workspace and "
+    "obstacles are judged only where they are configured"
 )
 TOLERANCE = (
     "on another machine decisions are the same and actions agree within 1e-4 of each range; "
@@ -79,7 +82,7 @@ class Setup:
     def arguments(self, folder: Path) -> dict[str, Any]:
         """Arguments of vla.launch.xml; the files that they name are written into `folder`."""
         state = self.selection.states
-        arguments = {
+        return {
             "model": self.checkpoint.folder,
             "cameras": _write(folder / "cameras.yaml", {"/**": self._cameras()}),
             "perception_config": self._perception(folder),
@@ -94,7 +97,6 @@ class Setup:
             **{name: name for name in INPUTS},
             **{name: f"{NOWHERE}/{name}" for name in OUTPUTS},
         }
-        return arguments
 
     def _cameras(self) -> dict[str, Any]:
         size = {"width": self.checkpoint.image_width, "height": self.checkpoint.image_height}
@@ -111,18 +113,21 @@ class Setup:
 
     def _perception(self, folder: Path) -> str:
         used = {"use_joint_states": "joint_states" in self.selection.states}
-        return _changed(paths.share() / "config" / "perception.yaml", folder, used)
+        return _changed([paths.share() / "config" / "perception.yaml"], folder, used)
 
     def _safety(self, folder: Path) -> str:
         from vla_safety.config import SafetyConfig
 
         changes: dict[str, Any] = {"state_file": "none", "required_inputs": self._required()}
-        if "closed_loop" in {field.name for field in dataclasses.fields(SafetyConfig)}:
-            changes["closed_loop"] = False
-        chosen = Path(self.safety_config or paths.share() / "config" / "safety.yaml")
-        if not chosen.is_file():
+        known = {field.name for field in dataclasses.fields(SafetyConfig)}
+        changes.update({name: False for name in OPEN_LOOP_PARAMETERS if name in known})
+        config = paths.share() / "config"
+        own = config / "safety" / f"{self.checkpoint.action_space.name}.yaml"
+        chosen = Path(self.safety_config) if self.safety_config else own
+        if self.safety_config and not chosen.is_file():
             raise CommandError(f"--safety-config {chosen}: there is no such file")
-        return _changed(chosen, folder, changes)
+        files = [config / "safety.yaml", *([chosen] if chosen.is_file() else [])]
+        return _changed(files, folder, changes)
 
     def _required(self) -> list[str]:
         # With none at all the parameter's type would be lost in YAML: "" is no input.
@@ -147,7 +152,7 @@ class Setup:
             "format": 1,
             "bag": str(chosen.bag),
             "bag_messages": bag.count,
-            "topics": {topic: role for topic, role in selection.roles().items()},
+            "topics": selection.roles(),
             "skipped": selection.skipped,
             "notes": [*bag.losses.lines, *selection.notes, *dict.fromkeys(timeline.notes)],
             "lost_bytes": bag.losses.lost_bytes,
@@ -176,7 +181,7 @@ def lock_step(
     setup: Setup,
     player: Player,
     graph: Graph,
-    launched: LaunchedGraph,
+    check: Callable[[], None],
     timeline: Timeline,
     chosen: argparse.Namespace,
 ) -> None:
@@ -187,7 +192,7 @@ def lock_step(
     replay = LockStepReplay(
         player,
         graph.spin,
-        launched.check,
+        check,
         seeds=seeds,
         command=chosen.command,
         ahead=bool(chosen.as_fast_as_possible),
@@ -198,7 +203,9 @@ def lock_step(
 def first_states(bag: Bag, setup: Setup) -> dict[str, Part]:
     """The first good message of each input that the graph waits for before it answers."""
     wanted = {topic.name: role for role, topic in setup.selection.states.items()}
-    wanted = {name: role for name, role in wanted.items() if role in ("joint_states", "end_effector_pose")}
+    wanted = {
+        name: role for name, role in wanted.items() if role in ("joint_states", "end_effector_pose")
+    }
     found: dict[str, Part] = {}
     probe = setup.timeline()  # counts of its own
     for message in bag.messages():
@@ -216,7 +223,7 @@ def at_rate(
     setup: Setup,
     player: Player,
     graph: Graph,
-    launched: LaunchedGraph,
+    check: Callable[[], None],
     timeline: Timeline,
     chosen: argparse.Namespace,
 ) -> None:
@@ -226,7 +233,7 @@ def at_rate(
     replay = FreeRunningReplay(
         player,
         graph.spin,
-        launched.check,
+        check,
         rate=chosen.rate or 1.0,
         command=chosen.command,
         timeline=timeline,
@@ -245,15 +252,18 @@ def _fingerprint(files: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _changed(file: Path, folder: Path, changes: dict[str, Any]) -> str:
-    """A parameters file with other values, written into `folder`."""
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-        for section in content.values():
-            section["ros__parameters"].update(changes)
-    except (yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
-        raise CommandError(f"{file} is no parameters file: {error}") from error
-    return _write(folder / file.name, content)
+def _changed(files: list[Path], folder: Path, changes: dict[str, Any]) -> str:
+    """Parameters files, the later ones on top, with other values; written into `folder`."""
+    merged: dict[str, Any] = {}
+    for file in files:
+        try:
+            content = yaml.safe_load(file.read_text(encoding="utf-8"))
+            for section in content.values():
+                merged.update(section["ros__parameters"])
+        except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
+            raise CommandError(f"{file} is no parameters file: {error}") from error
+    merged.update(changes)
+    return _write(folder / files[0].name, {"/**": {"ros__parameters": merged}})
 
 
 def _write(path: Path, content: Any) -> str:

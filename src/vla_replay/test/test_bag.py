@@ -1,4 +1,4 @@
-"""Every kind of bag is read as rosbags reads it; what is broken is repaired, or told in one line."""
+"""Every kind of bag is read as rosbags reads it; what is broken is repaired or told."""
 
 import shutil
 import sqlite3
@@ -214,8 +214,14 @@ def test_disorder_is_sorted_and_counted(tmp_path):
     [
         (lambda p: p / "none", "no such file"),
         (lambda p: (p / "a.mcap").touch() or p / "a.mcap", "is empty"),
-        (lambda p: (p / "a.mcap").write_text("hello, this is text") and p / "a.mcap", "not an MCAP"),
-        (lambda p: (p / "a.db3").write_text("hello, this is text") and p / "a.db3", "not an sqlite3"),
+        (
+            lambda p: (p / "a.mcap").write_text("hello, this is text") and p / "a.mcap",
+            "not an MCAP",
+        ),
+        (
+            lambda p: (p / "a.db3").write_text("hello, this is text") and p / "a.db3",
+            "not an sqlite3",
+        ),
         (lambda p: (p / "a.txt").write_text("x") and p / "a.txt", "accepted"),
         (lambda p: p, "no bag file"),
     ],

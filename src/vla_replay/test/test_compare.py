@@ -126,10 +126,11 @@ def test_the_golden_result_is_read_and_compared_with_a_copy(tmp_path, capsys):
     assert "the same within the tolerances" in capsys.readouterr().out
     assert json.loads((tmp_path / "out" / "compare.json").read_text())["same"]
     page = (tmp_path / "out" / "report.html").read_text()
-    assert "Safe actions side by side" in page and "src=\"http" not in page
-    assert load(copy).document["format"] == report.json.loads(
-        (GOLDEN / "result.json").read_text()
-    )["format"]
+    assert "Safe actions side by side" in page and 'src="http' not in page
+    assert (
+        load(copy).document["format"]
+        == report.json.loads((GOLDEN / "result.json").read_text())["format"]
+    )
 
 
 def test_no_result_is_one_clear_line(tmp_path):

@@ -109,10 +109,16 @@ def browser():
 
 
 def test_a_browser_shows_every_section(page, tmp_path):
-    flags = (
-        "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
-        "--disable-background-networking --disable-component-update --disable-sync"
-    ).split()
+    flags = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+    ]
     shot = tmp_path / "page.png"
     command = [browser(), *flags, f"--user-data-dir={tmp_path / 'profile'}"]
     command += ["--window-size=1200,3000", f"--screenshot={shot}", page.as_uri()]

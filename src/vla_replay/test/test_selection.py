@@ -1,4 +1,4 @@
-"""Cameras and states are found by type; what is not clear is asked, with the answer in the question."""
+"""Cameras and states are found by type; what is not clear is asked."""
 
 import pytest
 

@@ -123,8 +123,8 @@ def _open_files(path: Path, files: list[Path], losses: Losses) -> Bag:
             topics[name] = replace(topic, count=topic.count + before)
     if refused and not blocks:
         raise refused[0]
-    for error in refused:
-        losses.note(f"left out: {error}")
+    for refusal in refused:
+        losses.note(f"left out: {refusal}")
     if segments.jumps:
         losses.note(
             f"time jumps back on {segments.jumps} topic(s) or times, as in a looped recording: "

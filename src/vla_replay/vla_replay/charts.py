@@ -38,7 +38,7 @@ def actions(
     other: Sequence[Row] | None = None,
     labels: tuple[str, str] = ("safe", "safe"),
 ) -> str:
-    """Requested against safe action over time, a row per dimension; or two results' safe actions."""
+    """Requested against safe action over time by dimension; or two results' safe actions."""
     count = max(1, len(dimensions))
     figure, axes = pyplot.subplots(
         count, 1, figsize=(11, 1.5 * count + 0.6), sharex=True, squeeze=False
@@ -94,7 +94,9 @@ def distributions(samples: Mapping[str, Sequence[float]], unit: str = "ms") -> s
         axis.hist(np.clip(values, None, top), bins=40, color=SAFE, alpha=0.85)
         for share, style in ((50, "-"), (99, "--")):
             mark = float(np.percentile(values, share))
-            axis.axvline(mark, color=ASKED, linestyle=style, linewidth=1, label=f"p{share} {mark:.3g}")
+            axis.axvline(
+                mark, color=ASKED, linestyle=style, linewidth=1, label=f"p{share} {mark:.3g}"
+            )
         axis.set_title(name, fontsize=9)
         axis.set_xlabel(unit, fontsize=8)
         axis.legend(fontsize=7)

@@ -37,7 +37,7 @@ def card(
     dimensions: Sequence[Mapping[str, Any]],
     command: str,
 ) -> str:
-    """An SVG: the cameras side by side, what was commanded, and each dimension against its limits."""
+    """An SVG: the cameras, what was commanded, and each dimension against its limits."""
     pictures: Mapping[str, str] = moment["pictures"]
     width = IMAGE_WIDTH * max(1, len(pictures))
     height = HEAD + IMAGE_HEIGHT + BAR * len(dimensions) + 8

@@ -14,10 +14,17 @@ from collections.abc import Callable, Iterator
 
 from vla_contract import topics
 from vla_replay.player import COMMAND_PAUSE, Player
-from vla_replay.storage import BagError
+from vla_replay.storage import BagError, NotJoinedError
 from vla_replay.timeline import PAIRED, ImageSet, Part, Step
 
+# Where the robot is: the safety node waits for it in every tick, so the last one is repeated.
+PLACE = (topics.END_EFFECTOR_POSE, "odom")
 AHEAD = 64  # steps that are looked at to find the next images
+HANDSHAKES = 20  # ticks; the bag's own begin after them
+HANDSHAKE_STEP = 1000  # ns between their stamps
+HANDSHAKE_TIME = 1.0  # s for the answer to one
+SETTLE_TIME = 0.2  # s for what only other nodes send each other
+JOIN_TIMEOUT = 12.0  # s for each answer before the first observation
 FIRST_COMMAND = 2  # tick; the first one starts the clocks and the episode
 SPIN = 0.05  # s
 
@@ -34,7 +41,7 @@ class LockStepReplay:
         seeds: dict[str, Part],
         command: str | None,
         ahead: bool = True,
-        answer_timeout: float = 60.0,
+        answer_timeout: float = 30.0,
     ) -> None:
         """check: raises where the graph cannot go on. command: given at the beginning."""
         self._player = player
@@ -47,6 +54,7 @@ class LockStepReplay:
         self._queue: deque[Step] = deque()
         self._sent: set[int] = set()  # ticks whose images are out
         self._first_sent: dict[int, float] = {}
+        self._newest: dict[str, Part] = {}  # of what tells the place
         self._asked = 0  # the newest tick that was sent
 
     def run(self, steps: Iterator[Step]) -> None:
@@ -55,6 +63,8 @@ class LockStepReplay:
         Raises:
             BagError: a tick has no answer in time.
         """
+        if self._fill(steps, 1):
+            self._shake_hands(self._queue[0])
         while self._fill(steps, 1):
             self._play(self._queue.popleft(), steps)
         self._wait_for(self._asked)
@@ -64,12 +74,47 @@ class LockStepReplay:
             step = next(steps, None)
             if step is None:
                 return False
+            step.tick += HANDSHAKES
+            step.episode += 1
             self._queue.append(step)
         return True
 
+    def _shake_hands(self, first: Step) -> None:
+        """Ticks just before the first one until one is answered: then everybody hears everybody.
+
+        They are an episode of their own, at rest and without a command, and are not recorded; the
+        bag's ticks have the same numbers however many it took.
+        """
+        player = self._player
+        player.recording = False
+        for tick in range(1, HANDSHAKES + 1):
+            stamp = max(tick, first.stamp - HANDSHAKES * HANDSHAKE_STEP + tick * HANDSHAKE_STEP - 1)
+            player.clock(stamp)
+            for name, part in self._seeds.items():
+                player.state(name, part.data, stamp)
+            player.tick(tick, stamp, 1, False)
+            end = time.monotonic() + HANDSHAKE_TIME
+            while player.answered < tick and time.monotonic() < end:
+                self._spin(SPIN)
+            self._check()
+            if player.answered == tick:
+                break
+        else:
+            raise NotJoinedError(
+                f"the safety node answers no tick; {player.waits_for() or 'it does not tell why'}"
+            )
+        self._pause(SETTLE_TIME)
+        player.recording = True
+
     def _play(self, step: Step, steps: Iterator[Step]) -> None:
         # What a step brings along must not overtake the ticks before it.
-        if step.inputs or step.sets or step.commands or not self._ahead or step.tick <= 2:
+        if (
+            step.inputs
+            or step.sets
+            or step.commands
+            or not self._ahead
+            or step.tick <= HANDSHAKES + 2
+        ):
             self._wait_for(self._asked)
         player = self._player
         player.clock(step.stamp)
@@ -89,7 +134,7 @@ class LockStepReplay:
             self._wait_for(step.tick)
 
     def _commands(self, step: Step) -> list[str]:
-        if step.tick < FIRST_COMMAND:
+        if step.tick < HANDSHAKES + FIRST_COMMAND:
             self._early += step.commands
             return []
         spoken = [*self._early, *step.commands]
@@ -98,9 +143,13 @@ class LockStepReplay:
 
     def _inputs(self, step: Step) -> None:
         inputs = dict(step.inputs)
-        if step.tick == 1:
+        if step.tick == HANDSHAKES + 1:
             inputs = {**self._seeds, **inputs}
+        self._newest.update({name: part for name, part in inputs.items() if name in PLACE})
+        inputs.update(self._newest)
         for name, part in inputs.items():
+            if name in PLACE and name not in step.inputs:
+                self._player.session.drops[f"{name}: none in a control period, repeated"] += 1
             if not (step.sets and name in PAIRED):
                 self._player.state(name, part.data, step.stamp)
 
@@ -128,12 +177,13 @@ class LockStepReplay:
     def _paired(self, images: ImageSet, stamp: int) -> None:
         """Robot state for the observation of this stamp; perception waits for each of them."""
         for name in self._player.paired:
-            part = images.states.get(name) or self._seeds.get(name)
-            if images.states.get(name) is None and self._asked:
-                part = None
+            part = images.states.get(name)
+            if part is None:
+                self._player.session.drops[f"{name}: none within slop of an image"] += 1
+                # The safety node waits for the place in every tick, perception for any message.
+                part = self._newest.get(name) or self._seeds.get(name)
             if part is None:
                 self._player.no_state(name, stamp)
-                self._player.session.drops[f"{name}: none within slop of an image"] += 1
             else:
                 self._player.state(name, part.data, stamp)
 
@@ -170,14 +220,16 @@ class LockStepReplay:
         self._wait(lambda: self._player.answered >= tick, f"tick {tick}")
 
     def _wait(self, done: Callable[[], bool], what: str) -> None:
-        end = time.monotonic() + self._timeout
+        first = self._player.session.observations == 0
+        end = time.monotonic() + (JOIN_TIMEOUT if first else self._timeout)
         while not done():
             self._spin(SPIN)
             if done():
                 return
             self._check()
             if time.monotonic() > end:
-                raise BagError(
-                    f"{what} of the replay has no answer within {self._timeout:g} s; "
-                    f"nobody sends {topics.SAFE_ACTION}"
+                kind = NotJoinedError if first else BagError
+                raise kind(
+                    f"{what} of the replay has no answer ({topics.SAFE_ACTION}) in time; "
+                    f"{self._player.waits_for() or 'the nodes do not tell why'}"
                 )

@@ -54,8 +54,7 @@ def _raw(data: bytes) -> np.ndarray | None:
     channels = {"rgb8": 3, "bgr8": 3, "rgba8": 4, "bgra8": 4}.get(encoding, 1)
     if "yuv" in encoding or "yuy" in encoding or encoding == "uyvy":
         channels = 2
-    picture = rows[:, : width * channels].reshape(height, width, channels)
-    if channels == 1:
-        picture = picture[:, :, 0]
+    shape = (height, width) if channels == 1 else (height, width, channels)
+    picture = np.ascontiguousarray(rows[:, : width * channels]).reshape(shape)
     code = _TO_BGR.get(encoding)
-    return picture if code is None else cv2.cvtColor(np.ascontiguousarray(picture), code)
+    return picture if code is None else cv2.cvtColor(picture, code)

@@ -61,7 +61,8 @@ class Player:
     Only the inputs named here have publishers: what moves robots has none, whatever the bag holds.
 
     Attributes:
-        now: ns, the bag's time. sent: camera → (its last image, whether it is compressed).
+        now: ns, the bag's time. recording: what comes belongs to the result.
+        sent: camera → (its last image, whether it is compressed).
         paired: inputs that perception waits for with every image in lock-step.
     """
 
@@ -80,6 +81,7 @@ class Player:
         self.session = session
         self.actions = actions
         self.now = 0
+        self.recording = True
         self.sent: dict[str, tuple[bytes, bool]] = {}
         self.cameras = cameras
         self.chunk_stamp = 0  # ns, of the newest chunk's observation
@@ -109,8 +111,9 @@ class Player:
             )
             for name in states
         }
-        self.paired = [name for name in (topics.JOINT_STATES, topics.END_EFFECTOR_POSE)
-                       if name in states]
+        self.paired = [
+            name for name in (topics.JOINT_STATES, topics.END_EFFECTOR_POSE) if name in states
+        ]
         for topic, kind in MESSAGES.items():
             self._listen(topic, kind)
         node.create_subscription(DiagnosticArray, topics.DIAGNOSTICS, self._on_diagnostics, 10)
@@ -129,6 +132,9 @@ class Player:
 
         def receive(data: bytes) -> None:
             message = self._codec.read(RECORDED[topic], data)
+            if not self.recording:
+                self.answered = max(self.answered, int(getattr(message, "tick", 0)))
+                return
             clean = self._codec.write(RECORDED[topic], message)
             self.actions.write(name, RECORDED[topic], clean, self.now)
             if handler is not None:
@@ -188,6 +194,8 @@ class Player:
             period=self.session.period,
         )
         self._tick.publish(message)
+        if not self.recording:
+            return
         data = serialize_message(message)
         self.actions.write(
             f"{self._namespace}/{topics.TICK}", "vla_interfaces/msg/SimulationTick", data, stamp
@@ -208,11 +216,10 @@ class Player:
         )
 
     def readers(self) -> list[str]:
-        """What is not listened to yet by as many nodes as there must be."""
+        """What is not matched yet with as many readers as there must be."""
         needed = {"a command": (self._command, 2)}
         needed |= {f"camera {name}": (each, 1) for name, each in self._images.items()}
-        # Perception and safety; what perception does not use is of use to safety alone.
-        needed |= {n: (each, 2 if n in self.paired else 1) for n, each in self._states.items()}
+        needed |= {name: (self._states[name], 2) for name in self.paired}
         if self._tick is not None:
             needed["the ticks"] = (self._tick, 2)
         return [n for n, (each, count) in needed.items() if each.get_subscription_count() < count]
@@ -273,6 +280,14 @@ class Player:
             for name, (data, compressed) in sorted(self.sent.items())
             if (picture := pictures.jpeg(data, compressed))
         }
+
+    def waits_for(self) -> str:
+        """What the nodes say that they wait for."""
+        return "; ".join(
+            f"{name.rsplit('/', 1)[-1]} waits for {values['waits_for']}"
+            for name, values in self.diagnostics.items()
+            if "waits_for" in values
+        )
 
     def graph_drops(self) -> Counter[str]:
         """What the nodes themselves report to have dropped or refused, by node and reason."""

@@ -61,9 +61,7 @@ class TopicRecorder:
             message_class = getattr(importlib.import_module(f"{package}.msg"), message)
         except (RecordingError, ImportError, AttributeError):
             return f"not recorded: {name}, whose type {kind} is not installed"
-        reliable = all(
-            p.qos_profile.reliability == ReliabilityPolicy.RELIABLE for p in publishers
-        )
+        reliable = all(p.qos_profile.reliability == ReliabilityPolicy.RELIABLE for p in publishers)
         local = all(
             p.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL for p in publishers
         )
@@ -72,13 +70,13 @@ class TopicRecorder:
             history=HistoryPolicy.KEEP_LAST,
             depth=DEPTH,
             reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
-            durability=(
-                DurabilityPolicy.TRANSIENT_LOCAL if local else DurabilityPolicy.VOLATILE
-            ),
+            durability=(DurabilityPolicy.TRANSIENT_LOCAL if local else DurabilityPolicy.VOLATILE),
         )
-        self._node.create_subscription(
-            message_class, name, lambda data: self._write(name, data), profile, raw=True
-        )
+
+        def receive(data: Any) -> None:
+            self._write(name, data)
+
+        self._node.create_subscription(message_class, name, receive, profile, raw=True)
         return f"recording {name} ({kind})"
 
     def _write(self, name: str, data: bytes) -> None:

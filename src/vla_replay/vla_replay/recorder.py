@@ -133,8 +133,10 @@ class Moments:
     @property
     def even(self) -> list[Moment]:
         """In order of time."""
-        return self._even[: Moments.EVEN] if len(self._even) <= Moments.EVEN else _thinned(
-            self._even, Moments.EVEN
+        return (
+            self._even[: Moments.EVEN]
+            if len(self._even) <= Moments.EVEN
+            else _thinned(self._even, Moments.EVEN)
         )
 
 

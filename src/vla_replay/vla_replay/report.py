@@ -84,7 +84,9 @@ def _cards(found: Material, moments: Sequence[Mapping[str, Any]]) -> list[dict[s
     return cards
 
 
-def write_comparison(path: Path, comparison: Mapping[str, Any], pictures: Mapping[str, str]) -> None:
+def write_comparison(
+    path: Path, comparison: Mapping[str, Any], pictures: Mapping[str, Any]
+) -> None:
     """Write the page of a comparison; pictures: charts by name."""
     title = f"{comparison['a']['folder']} against {comparison['b']['folder']}"
     path.write_text(_page(title=title, comparison=comparison, **pictures), encoding="utf-8")

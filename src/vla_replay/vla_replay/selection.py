@@ -1,4 +1,4 @@
-"""Which topic of a bag is which input of the graph, found by type, and asked where it is unclear."""
+"""Which topic of a bag is which input of the graph, by its type; asked where unclear."""
 
 from __future__ import annotations
 
@@ -26,16 +26,15 @@ ROLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 BY_NAME_ONLY = ("emergency_stop", COMMAND)  # their types are too common
 # What moves robots. Nothing of these types ever leaves the player.
+_PACKAGES = {
+    "geometry_msgs": ("Twist", "TwistStamped", "Wrench", "WrenchStamped"),
+    "trajectory_msgs": ("JointTrajectory", "MultiDOFJointTrajectory"),
+    "control_msgs": ("JointJog", "GripperCommand"),
+    "std_msgs": ("Float32", "Float64", "Float32MultiArray", "Float64MultiArray"),
+    "ackermann_msgs": ("AckermannDrive", "AckermannDriveStamped"),
+}
 ROBOT_COMMANDS = frozenset(
-    f"{kind.replace('/', '/msg/')}"
-    for kind in (
-        "geometry_msgs/Twist geometry_msgs/TwistStamped geometry_msgs/Wrench "
-        "geometry_msgs/WrenchStamped trajectory_msgs/JointTrajectory "
-        "trajectory_msgs/MultiDOFJointTrajectory control_msgs/JointJog std_msgs/Float32 "
-        "std_msgs/Float64 std_msgs/Float32MultiArray std_msgs/Float64MultiArray "
-        "ackermann_msgs/AckermannDrive ackermann_msgs/AckermannDriveStamped "
-        "control_msgs/GripperCommand"
-    ).split()
+    f"{package}/msg/{name}" for package, names in _PACKAGES.items() for name in names
 )
 
 
@@ -202,9 +201,7 @@ def _find_cameras(chosen: Selection, left: dict[str, Topic], needs: Needs) -> No
 
 def _ask_for_cameras(cameras: list[str], candidates: Mapping[str, Topic]) -> None:
     topics = sorted(candidates)
-    options = " ".join(
-        f"--remap {t}:=camera/{c}" for t, c in zip(topics, cameras, strict=False)
-    )
+    options = " ".join(f"--remap {t}:=camera/{c}" for t, c in zip(topics, cameras, strict=False))
     raise BagError(
         f"which images are camera {' and which '.join(cameras)}? The bag has {', '.join(topics)}; "
         f"say it, for example: {options}"

@@ -10,6 +10,10 @@ class BagError(ValueError):
     """A bag that cannot be read; one line: which, why, and what is accepted."""
 
 
+class NotJoinedError(BagError):
+    """The graph never answered: its nodes had not found each other when it was asked."""
+
+
 @dataclass(frozen=True)
 class Topic:
     """A topic of a bag. type: e.g. "sensor_msgs/msg/Image". definition: as stored, or empty."""

@@ -63,7 +63,9 @@ def image(time: int, pixels: np.ndarray, compressed: bool) -> Item:
     if compressed:
         packed = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].ravel()
         kind = "sensor_msgs/msg/CompressedImage"
-        return Item("", kind, time, serialised(kind, header=header(time), format="jpeg", data=packed))
+        return Item(
+            "", kind, time, serialised(kind, header=header(time), format="jpeg", data=packed)
+        )
     kind = "sensor_msgs/msg/Image"
     data = serialised(
         kind, header=header(time), height=height, width=width, encoding="rgb8", is_bigendian=0,

@@ -53,7 +53,7 @@ class ImageSet:
 
 @dataclass
 class Step:
-    """One control period. stamp: ns, of its tick. inputs: newest message of each input, by input."""
+    """One control period. stamp: ns, of its tick. inputs: the newest message of each input."""
 
     tick: int
     stamp: int

@@ -1,0 +1,138 @@
+"""The command itself: the shipped bag against its golden result, and no robot moves."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from geometry_msgs.msg import TwistStamped
+from std_msgs.msg import Float64
+
+from vla_contract.testing import Client, wait_until
+from vla_replay import compare
+from vla_replay.result import load, safe_actions
+
+pytestmark = pytest.mark.system
+DATA = Path(__file__).parent / "data"
+BAG, GOLDEN = DATA / "drawer_open.mcap", DATA / "golden"
+COMMAND = "Open a drawer"
+TIMEOUT = 180
+
+
+def start(*arguments):
+    command = [sys.executable, "-m", "vla_cli", "replay", *map(str, arguments)]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ
+    )
+
+
+def replay(*arguments):
+    process = start(*arguments)
+    output = process.communicate(timeout=TIMEOUT)[0]
+    return process.returncode, output
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory):
+    """The shipped bag in lock-step, with somebody who listens for robot commands meanwhile."""
+    out = tmp_path_factory.mktemp("replay")
+    process = start(BAG, "--lock-step", "--command", COMMAND, "--out", out)
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if found := re.search(r"ROS domain (\d+)", line):
+            break
+    client = Client(int(found[1]), namespace="vla", name="spy")
+    heard = []
+    for topic in ("end_effector_twist", "replay/disconnected/end_effector_twist"):
+        heard.append(client.collect(TwistStamped, topic, 10))
+    for topic in ("gripper_effort", "replay/disconnected/gripper_effort"):
+        heard.append(client.collect(Float64, topic, 10))
+    names = set()
+    try:
+        while process.poll() is None:
+            client.spin(0.1)
+            names |= {name for name, _ in client.node.get_node_names_and_namespaces()}
+    finally:
+        client.close()
+    lines += process.stdout.readlines()
+    assert process.returncode == 0, "".join(lines)
+    assert {"perception", "policy", "safety"} <= names
+    return out, "".join(lines), heard
+
+
+def test_the_shipped_bag_gives_its_golden_result(played):
+    out, output, _ = played
+    found = compare.compare(load(GOLDEN), load(out), compare.Tolerances())
+    assert found["same"], found["differences"]
+    assert load(out).document["images"] == 46
+
+
+def test_the_same_again_is_identical_byte_for_byte(played, tmp_path):
+    out, _, _ = played
+    status, output = replay(
+        BAG, "--as-fast-as-possible", "--command", COMMAND, "--out", tmp_path, "--no-report"
+    )
+    assert status == 0, output
+    first, second = (load(folder).document for folder in (out, tmp_path))
+    assert first["actions_sha256"] == second["actions_sha256"]
+    assert first["verdicts"] == second["verdicts"]
+
+
+def test_nothing_reaches_a_robot(played):
+    out, output, heard = played
+    assert not any(heard)
+    actions = list(safe_actions(out / "actions.mcap"))
+    assert actions and not any(action.outputs_connected for action in actions)
+    assert any(abs(value) > 0.05 for action in actions for value in action.safe)  # it wanted to
+    assert "/vla/end_effector_twist (92): a robot's command: never replayed" in output
+
+
+def test_the_result_holds_every_stream(played):
+    out, _, _ = played
+    document = json.loads((out / "result.json").read_text())
+    assert document["ticks"] == 92 and document["observations"] == 23
+    assert "no progress" in document["off"]
+    text = (out / "report.html").read_text()
+    for name in ("frames", "actions", "latency", "sync", "faults", "worst"):
+        assert f'<section id="{name}">' in text
+    from vla_replay.bag import open_bag
+
+    with open_bag(out / "actions.mcap") as bag:
+        kinds = {topic.type.split("/")[-1] for topic in bag.topics.values()}
+    assert {"SafeAction", "ActionChunk", "Fault", "SafetyStatus", "SimulationTick"} <= kinds
+    assert "TimeReference" in kinds
+
+
+def test_what_cannot_be_replayed_is_one_line(tmp_path):
+    (tmp_path / "empty.mcap").touch()
+    status, output = replay(tmp_path / "empty.mcap", "--out", tmp_path)
+    assert status == 2
+    assert output.strip().splitlines() == [f"vla: {tmp_path / 'empty.mcap'}: the file is empty"]
+
+
+def test_record_ends_cleanly(tmp_path):
+    domain = int(os.environ.get("ROS_DOMAIN_ID", "42"))
+    client = Client(domain, namespace="vla", name="talker")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "vla_cli", "record", "--out", str(tmp_path / "bag"), "/vla/number"],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ,
+    )  # fmt: skip
+    try:
+        publisher = client.publisher(Float64, "number", 10)
+        for index in range(20):
+            publisher.publish(Float64(data=float(index)))
+            client.spin(0.02)
+        process.send_signal(2)
+        output = process.communicate(timeout=30)[0]
+    finally:
+        client.close()
+    assert process.returncode == 0, output
+    from vla_replay.bag import open_bag
+
+    with open_bag(tmp_path / "bag") as bag:
+        assert len(list(bag.messages())) == bag.topics["/vla/number"].count >= 10
+    wait_until(lambda: process.poll() is not None, 5.0)
