@@ -2,46 +2,18 @@
 
 from __future__ import annotations
 
-import enum
 import importlib
 import importlib.util
 import os
-import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-from vla_cli import doctor_axes, doctor_limits, domains, options, paths
+from vla_cli import doctor_axes, doctor_limits, doctor_machine, doctor_qos, domains, options, paths
+from vla_cli.doctor_findings import Finding, Level, Machine, graded
 from vla_cli.errors import CommandError
 
-GIB = 1024**3
-LEAST_DISK = 1 * GIB
-LEAST_SHARED_MEMORY = 256 * 1024**2  # five nodes with a segment of 32 MiB each, and room
-LEAST_MEMORY = 2 * GIB
-
-
-class Level(enum.Enum):
-    """How bad it is."""
-
-    OK = "ok"
-    WARNING = "warning"
-    ERROR = "error"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at: what was found, and how to mend it."""
-
-    subject: str
-    level: Level
-    found: str
-    remedy: str = ""
-
-    def line(self) -> str:
-        """As it is printed."""
-        remedy = f"\n{'':26}mend it with: {self.remedy}" if self.remedy else ""
-        return f"{self.subject:<17}{self.level.value:<9}{self.found}{remedy}"
+DISTRIBUTIONS = {"humble": "22.04", "jazzy": "24.04"}  # and the Ubuntu of each
 
 
 def main(arguments: list[str]) -> int:
@@ -78,17 +50,15 @@ def python() -> list[Finding]:
     version = ".".join(map(str, sys.version_info[:3]))
     good = (3, 10) <= sys.version_info[:2] <= (3, 13)
     remedy = "" if good else "VLA_PYTHON=/path/to/python3.12 ./vla build"
-    return [Finding("Python", _level(good), f"{version} at {sys.executable}", remedy)]
+    return [Finding("Python", graded(good), f"{version} at {sys.executable}", remedy)]
 
 
 def ros() -> list[Finding]:
     """Where ROS 2 comes from, its middleware, and the built packages."""
     distro = os.environ.get("ROS_DISTRO")
-    found = []
     if importlib.util.find_spec("rclpy") is None:
         return [Finding("ROS 2", Level.ERROR, "rclpy is not importable", "./vla build")]
-    source = f"{distro} install" if distro else f"wheels in {sys.prefix}"
-    found.append(Finding("ROS 2", Level.OK, f"rclpy from {source}"))
+    found = [distribution(distro, Machine())]
     from rclpy.utilities import get_rmw_implementation_identifier
 
     rmw = get_rmw_implementation_identifier()
@@ -98,6 +68,23 @@ def ros() -> list[Finding]:
     return found + packages()
 
 
+def distribution(distro: str | None, host: Machine) -> Finding:
+    """Humble on Ubuntu 22.04, Jazzy on 24.04, or Jazzy from wheels anywhere."""
+    if not distro:
+        return Finding("ROS 2", Level.OK, f"rclpy (jazzy) from wheels in {sys.prefix}")
+    if distro not in DISTRIBUTIONS:
+        remedy = "source /opt/ros/humble/setup.bash or /opt/ros/jazzy/setup.bash"
+        text = f"{distro}; only humble and jazzy are tried"
+        return Finding("ROS 2", Level.WARNING, text, remedy)
+    system = host.read("/etc/os-release") or ""
+    fits = "ID=ubuntu" not in system or f'VERSION_ID="{DISTRIBUTIONS[distro]}"' in system
+    text = f"rclpy from {distro} install" + (
+        "" if fits else f"; not on Ubuntu {DISTRIBUTIONS[distro]}"
+    )
+    remedy = "" if fits else "a container of docker/ (docs/deploy.md)"
+    return Finding("ROS 2", Level.OK if fits else Level.WARNING, text, remedy)
+
+
 def packages() -> list[Finding]:
     """The graph's packages and what they import."""
     found = []
@@ -105,11 +92,11 @@ def packages() -> list[Finding]:
     missing = [name for name in names if importlib.util.find_spec(name) is None]
     text = f"not importable: {', '.join(missing)}" if missing else "all importable"
     remedy = "./vla build" if missing else ""
-    found.append(Finding("packages", _level(not missing), text, remedy))
+    found.append(Finding("packages", graded(not missing), text, remedy))
     needed = ("cv2", "message_filters", "cv_bridge", "onnxruntime", "metaworld", "yaml")
     missing = [name for name in needed if importlib.util.find_spec(name) is None]
     text = f"not importable: {', '.join(missing)}" if missing else "all importable"
-    found.append(Finding("libraries", _level(not missing), text, "./vla build" if missing else ""))
+    found.append(Finding("libraries", graded(not missing), text, "./vla build" if missing else ""))
     return found
 
 
@@ -125,7 +112,7 @@ def cv_bridge() -> list[Finding]:
     except Exception as error:
         text = f"cv_bridge fails with NumPy {numpy.__version__}: {error}"
         return [Finding("cv_bridge", Level.ERROR, text, 'python3 -m pip install "numpy<2"')]
-    return [Finding("cv_bridge", _level(same), f"works with NumPy {numpy.__version__}")]
+    return [Finding("cv_bridge", graded(same), f"works with NumPy {numpy.__version__}")]
 
 
 def graphics() -> list[Finding]:
@@ -140,23 +127,17 @@ def graphics() -> list[Finding]:
 
 
 def machine() -> list[Finding]:
-    """Disk, shared memory, cores, memory."""
-    root = Path(os.environ.get("VLA_ROOT", "."))
-    disk = shutil.disk_usage(root).free
-    found = [_size("disk", disk, LEAST_DISK, f"free at {root.resolve()}", "free some space")]
-    if Path("/dev/shm").is_dir():
-        shared = shutil.disk_usage("/dev/shm").free
-        remedy = "docker run --shm-size=512m, or mount -o remount,size=512m /dev/shm"
-        least, where = LEAST_SHARED_MEMORY, "free at /dev/shm"
-        found.append(_size("shared memory", shared, least, where, remedy))
-    else:
-        found.append(Finding("shared memory", Level.WARNING, "no /dev/shm: images go over UDP"))
-    cores = len(os.sched_getaffinity(0))
-    level = Level.OK if cores >= 2 else Level.WARNING
-    found.append(Finding("cores", level, f"{cores}" + ("" if cores >= 2 else "; 2 are better")))
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    found.append(_size("memory", memory, LEAST_MEMORY, "in all", "a machine with more memory"))
-    return found
+    """What the machine itself has."""
+    host = Machine()
+    checks = (
+        doctor_machine.storage,
+        doctor_machine.gpu,
+        doctor_machine.heat,
+        doctor_machine.power,
+        doctor_machine.clock,
+        doctor_machine.openssl,
+    )
+    return [finding for check in checks for finding in check(host)]
 
 
 def network() -> list[Finding]:
@@ -166,7 +147,7 @@ def network() -> list[Finding]:
     found = [
         Finding(
             "domain",
-            _level(good),
+            graded(good),
             f"ROS_DOMAIN_ID is {text!r}" if text else "0 (ROS_DOMAIN_ID is not set)",
             "" if good else "export ROS_DOMAIN_ID=1 (0 to 101)",
         )
@@ -219,18 +200,6 @@ def checkpoint(folder: str | None = None) -> list[Finding]:
     ]
 
 
-def _size(subject: str, value: int, least: int, where: str, remedy: str) -> Finding:
-    good = value >= least
-    text = f"{value / GIB:.1f} GiB {where}"
-    if not good:
-        text += f"; at least {least / GIB:.2g} GiB are needed"
-    return Finding(subject, _level(good), text, "" if good else remedy)
-
-
-def _level(good: bool) -> Level:
-    return Level.OK if good else Level.ERROR
-
-
 CHECKS: tuple[Callable[[], list[Finding]], ...] = (
     python,
     ros,
@@ -239,4 +208,5 @@ CHECKS: tuple[Callable[[], list[Finding]], ...] = (
     machine,
     network,
     profile,
+    doctor_qos.qos,
 )
