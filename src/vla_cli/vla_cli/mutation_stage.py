@@ -26,7 +26,7 @@ GROUPS = {
     "states": ("states", "recovery", "commands", "watchdog"),
 }  # fmt: skip
 # Tests of a group as a whole, beside those that mirror its modules.
-WHOLE = {"limits": ("motion",)}
+WHOLE = {"limits": ("golden_motion", "motion")}
 EXAMPLES = 8  # of a property test, per mutant
 _ROS = re.compile(
     r"^\s*(from|import) (rclpy|std_msgs|geometry_msgs|sensor_msgs|nav_msgs|diagnostic_msgs|"
@@ -114,6 +114,8 @@ def prepare(stage: Path, source: Path, chosen: Sequence[str], *, keep: bool = Fa
     ]
     for path in [*helpers, *tests_of(source / "test", siblings)]:
         shutil.copy(path, stage / "test")
+    if (source / "test" / "data").is_dir():
+        shutil.copytree(source / "test" / "data", stage / "test" / "data")
     files = source.parents[1] / "config" / "action_spaces"
     if files.is_dir():
         shutil.copytree(files, stage / "config" / "action_spaces", dirs_exist_ok=True)
