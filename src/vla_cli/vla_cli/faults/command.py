@@ -14,7 +14,7 @@ from typing import Any
 from vla_cli import options, paths
 from vla_cli.errors import CommandError, raise_on_signals
 from vla_cli.faults import cameras, chunks, clocks, disks, inputs, nodes, report
-from vla_cli.faults.rig import FASTER_RECOVERY, Rig
+from vla_cli.faults.rig import FASTER_RECOVERY, Rig, Settings
 from vla_cli.faults.scenario import Outcome, Repeat, Scenario, play
 from vla_cli.graph import stay_on_this_machine, use_profile
 
@@ -85,32 +85,59 @@ def run(
         "recovery": FASTER_RECOVERY,
     }
     for settings in dict.fromkeys(scenario.settings for scenario in wanted):
-        names = [scenario for scenario in wanted if scenario.settings == settings]
-        rig = Rig(settings, out / f"faults_{len(outcomes)}.log")
-        try:
-            rig.wait_until_ready()
-            about.update(period=rig.period, braking_time=rig.space.braking_time)
-            for scenario in names:
-                outcomes.append(_repeated(rig, scenario, repeats))
-            notes.update(rig.notes)
-        finally:
-            rig.close()
+        group = [scenario for scenario in wanted if scenario.settings == settings]
+        with Stage(settings, out / f"faults_{len(outcomes)}.log") as stage:
+            for scenario in group:
+                outcomes.append(_repeated(stage, scenario, repeats))
+            about.update(period=stage.rig.period, braking_time=stage.rig.space.braking_time)
+            notes.update(stage.rig.notes)
     rows = [report.row(o, about["period"], about["braking_time"]) for o in outcomes]
     return outcomes, {"about": about, "notes": notes, "scenarios": rows}
 
 
-def _repeated(rig: Rig, scenario: Scenario, repeats: int) -> Outcome:
+class Stage:
+    """The rig of a group of scenarios; a new one after a repeat that the graph did not get over."""
+
+    def __init__(self, settings: Settings, log: Path) -> None:
+        self._settings, self._log = settings, log
+        self.rig = Rig(settings, log)
+
+    def __enter__(self) -> Stage:
+        """Ready, and moving."""
+        try:
+            self.rig.wait_until_ready()
+        except BaseException:
+            self.rig.close()
+            raise
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """End everything."""
+        self.rig.close()
+
+    def renew(self) -> None:
+        """Start afresh; the log of what went wrong is kept."""
+        self.rig.close()
+        kept = self._log.with_suffix(f".{time.strftime('%H%M%S')}.log")
+        self._log.rename(kept)
+        self.rig = Rig(self._settings, self._log)
+        self.rig.wait_until_ready()
+
+
+def _repeated(stage: Stage, scenario: Scenario, repeats: int) -> Outcome:
     outcome = Outcome(scenario, not_run=scenario.unavailable())
     if outcome.not_run:
         print(f"{scenario.name}: not run: {outcome.not_run}", file=sys.stderr, flush=True)
         return outcome
     for number in range(1, repeats + 1):
         try:
-            repeat = play(rig, scenario)
+            repeat = play(stage.rig, scenario)
         except CommandError as error:
-            repeat = Repeat(problems=(str(error),))
+            repeat = Repeat(problems=(str(error),), lost=True)
         outcome.repeats.append(repeat)
         print(_progress(scenario, number, repeat), file=sys.stderr, flush=True)
+        if repeat.lost:
+            stage.renew()
     return outcome
 
 

@@ -67,12 +67,16 @@ class Scenario:
 
 @dataclass(frozen=True)
 class Repeat:
-    """What came of one. recovery: s from the end of the fault to steady motion."""
+    """What came of one.
+
+    recovery: s from the end of the fault to steady motion. lost: the graph did not get over it.
+    """
 
     reaction: Reaction = Reaction()
     recovery: float = math.nan
     problems: tuple[str, ...] = ()
     cause: str = ""
+    lost: bool = False
 
 
 @dataclass
@@ -92,7 +96,7 @@ class Outcome:
 def play(rig: Rig, scenario: Scenario) -> Repeat:
     """One repeat: steady motion, the fault, its end, steady motion again."""
     if not _settled(rig):
-        return Repeat(problems=(f"does not move before the fault: {rig.cause()}",))
+        return Repeat(problems=(f"does not move before the fault: {rig.cause()}",), lost=True)
     rig.record.forget_before(time.monotonic_ns() - 2_000_000_000)
     injected = scenario.inject(rig)
     problems: list[str] = []
@@ -104,8 +108,9 @@ def play(rig: Rig, scenario: Scenario) -> Repeat:
         repeat = replace(repeat, cause=rig.cause())
     scenario.clear(rig)
     over = time.monotonic()
-    problems += _recover(rig, scenario)
-    repeat = replace(repeat, recovery=time.monotonic() - over)
+    lasting = _recover(rig, scenario)
+    problems += lasting
+    repeat = replace(repeat, recovery=time.monotonic() - over, lost=bool(lasting))
     problems += _alive(rig)
     problems += scenario.judge(rig, injected)
     rig.spin(0.1)  # what is still under way on either topic
