@@ -1,16 +1,19 @@
+from xml.etree import ElementTree
+
 from setuptools import find_packages, setup
 
 package_name = "vla_perception"
 
 setup(
     name=package_name,
-    version="0.1.0",
+    version=ElementTree.parse("package.xml").findtext("version"),
     packages=find_packages(exclude=["test"]),
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/" + package_name]),
         ("share/" + package_name, ["package.xml"]),
     ],
     install_requires=["setuptools"],
+    extras_require={"test": ["pytest"]},  # by which `colcon test` runs pytest
     zip_safe=True,
     maintainer="VLA maintainers",
     maintainer_email="maintainers@example.org",

@@ -1,10 +1,12 @@
+from xml.etree import ElementTree
+
 from setuptools import find_packages, setup
 
 package_name = "vla_replay"
 
 setup(
     name=package_name,
-    version="0.1.0",
+    version=ElementTree.parse("package.xml").findtext("version"),
     packages=find_packages(exclude=["test"]),
     package_data={package_name: ["report.html.j2"]},
     data_files=[
@@ -12,6 +14,7 @@ setup(
         (f"share/{package_name}", ["package.xml"]),
     ],
     install_requires=["setuptools"],
+    extras_require={"test": ["pytest"]},  # by which `colcon test` runs pytest
     zip_safe=False,
     maintainer="VLA maintainers",
     maintainer_email="maintainers@example.org",
