@@ -80,7 +80,7 @@ def run(
     notes: dict[str, str] = {}
     about: dict[str, Any] = {
         "date": time.strftime("%Y-%m-%d %H:%M"),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {_scheduling()}",
         "repeats": repeats,
         "recovery": FASTER_RECOVERY,
     }
@@ -139,6 +139,13 @@ def _repeated(stage: Stage, scenario: Scenario, repeats: int) -> Outcome:
         if repeat.lost:
             stage.renew()
     return outcome
+
+
+def _scheduling() -> str:
+    """What else the machine did, and whether that could delay the processes under test."""
+    real_time = os.sched_getscheduler(0) in (os.SCHED_FIFO, os.SCHED_RR)
+    priority = "all processes at real-time priority" if real_time else "ordinary priority"
+    return f"load {os.getloadavg()[0]:.1f} at the start, {priority}"
 
 
 def _progress(scenario: Scenario, number: int, repeat: Repeat) -> str:

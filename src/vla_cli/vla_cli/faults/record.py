@@ -74,6 +74,7 @@ class Record:
     measured: list[Measured] = field(default_factory=list)
     # (steady ns, state, cause) of every change.
     states: list[tuple[int, int, str]] = field(default_factory=list)
+    not_recorded: int = 0  # stops whose recording failed, as safety counts them
     alive: dict[str, int] = field(default_factory=dict)  # source of fault levels → steady ns
 
     def ticks_since(self, steady: int) -> list[Tick]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import Twist
 from lifecycle_msgs.srv import GetState
 from nav_msgs.msg import Odometry
@@ -52,6 +53,7 @@ ROBOT: dict[str, Any] = {
 }
 FASTER_RECOVERY = 0.5  # s instead of the shipped recovery times, which would make a run an hour
 FOREIGN_TICKS = 50  # further ahead than that is another node's tick
+NOT_RECORDED = "stop failed"  # the counter in safety's diagnostics
 DEEP = QoSProfile(depth=2000)
 
 
@@ -156,7 +158,7 @@ class Scratch:
     flood: Child | None = None
     flood_began: dict[str, Any] = field(default_factory=dict)  # its answers
     flood_ended: dict[str, Any] = field(default_factory=dict)
-    log_sizes: dict[str, int] = field(default_factory=dict)  # byte, by scenario
+    not_recorded: int = 0  # stops, before the fault
     file_limit: tuple[int, int] = (-1, -1)
     intruder: Any = None
     second_safety: Any = None
@@ -224,6 +226,9 @@ class Rig:
             topics.FAULT,
             lambda fault: record.alive.__setitem__(fault.source, time.monotonic_ns()),
         )
+        graph.subscribe(
+            DiagnosticArray, topics.DIAGNOSTICS, self._on_diagnostics, QoSProfile(depth=10)
+        )
         self._states = {
             node: graph.node.create_client(GetState, f"{node}/get_state") for node in NODES
         }
@@ -254,6 +259,12 @@ class Rig:
         states = self.record.states
         if not states or states[-1][1:] != (state, cause):
             states.append((time.monotonic_ns(), state, cause))
+
+    def _on_diagnostics(self, message: Any) -> None:
+        for status in message.status:
+            for value in status.values:
+                if value.key.endswith(NOT_RECORDED):
+                    self.record.not_recorded = int(value.value)
 
     # Waiting.
 

@@ -195,8 +195,9 @@ def _recover(rig: Rig, scenario: Scenario) -> list[str]:
     if scenario.recovery is Recovery.ITSELF:
         moves = rig.wait(rig.cruising, RECOVERY_PATIENCE)
     else:
+        since = time.monotonic_ns()
         rig.spin(0.3)
-        if any(not tick.at_rest for tick in rig.record.ticks[-10:]):
+        if any(not t.at_rest for t in rig.record.ticks if t.arrived >= since):
             return ["moves after the fault without a new command"]
         moves = rig.move(RECOVERY_PATIENCE)
     return [] if moves else [f"does not go on after the fault: {rig.cause()}"]
