@@ -58,7 +58,6 @@ PROVIDED_BY = {
 ROSDEP_KEYS = {
     "cv2": "python3-opencv",
     "hypothesis": "python3-hypothesis",
-    "jinja2": "python3-jinja2",
     "matplotlib": "python3-matplotlib",
     "jinja2": "python3-jinja2",
     "msgpack": "python3-msgpack",

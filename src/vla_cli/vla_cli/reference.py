@@ -123,7 +123,18 @@ def services_table() -> str:
     return "\n".join(lines)
 
 
-def generate(name: str) -> str:
+def interfaces(root: Path) -> str:
+    """Every message, service and action, as its file says it."""
+    sources = root / "src" / "vla_interfaces"
+    lines = []
+    for kind in ("msg", "srv", "action"):
+        for path in sorted((sources / kind).glob(f"*.{kind}")):
+            text = path.read_text(encoding="utf-8").rstrip()
+            lines += [f"## vla_interfaces/{kind}/{path.stem}", "", "```text", text, "```", ""]
+    return "\n".join(lines).rstrip()
+
+
+def generate(name: str, root: Path = Path()) -> str:
     """The text of a generated block.
 
     Raises:
@@ -133,24 +144,26 @@ def generate(name: str) -> str:
         return topics_table()
     if name == "services":
         return services_table()
+    if name == "interfaces":
+        return interfaces(root)
     kind, _, node = name.partition(" ")
     if kind == "parameters" and node in CONFIGS:
         return parameters.table(config_class(node))
-    accepted = ["topics", "services", *(f"parameters {node}" for node in CONFIGS)]
+    accepted = ["topics", "services", "interfaces", *(f"parameters {node}" for node in CONFIGS)]
     raise ValueError(f"no generated block {name!r}; accepted: {', '.join(accepted)}")
 
 
-def updated(text: str) -> str:
-    """The text with every generated block as the code has it now."""
+def updated(text: str, root: Path = Path()) -> str:
+    """The text with every generated block as the code, and the interfaces below `root`, have it."""
     return BLOCK.sub(
-        lambda match: f"{match[1]}{generate(match['name'])}\n{match[3]}",
+        lambda match: f"{match[1]}{generate(match['name'], root)}\n{match[3]}",
         text,
     )
 
 
 def documents(root: Path) -> list[Path]:
     """Markdown files of the tree that may have generated blocks."""
-    folders = (root, root / "docs", *sorted((root / "src").glob("*")))
+    folders = (root, root / "docs", root / "docs" / "reference", *sorted((root / "src").glob("*")))
     return [path for folder in folders for path in sorted(folder.glob("*.md"))]
 
 
@@ -163,7 +176,7 @@ def main(arguments: list[str] | None = None) -> int:
     stale = []
     for path in documents(options.root):
         text = path.read_text(encoding="utf-8")
-        new = updated(text)
+        new = updated(text, options.root)
         if new != text:
             stale.append(path)
             if not options.check:
