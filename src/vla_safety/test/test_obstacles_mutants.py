@@ -260,3 +260,11 @@ def test_what_goes_away_or_along_at_the_least_distance_is_free():
     assert made.evaluate(Twist2D(-0.5), NOW, AHEAD).stop
     assert not made.evaluate(Twist2D(), NOW, Twist2D()).stop
     assert math.isclose(made.evaluate(Twist2D(), NOW).distance, 0.4)
+
+
+def test_what_was_seen_long_ago_counts_as_nearer_in_a_margin_too():
+    made = monitor({"slow": ZoneConfig(action="slowdown", margin=0.5)}, footprint_radius=0.5)
+    for age, action in ((0.0, Action.NONE), (0.3, Action.SLOWDOWN)):
+        made.forget()
+        made.take("scan", reading((1.1, 0.0)), NOW, age)  # 0.6 m away, 0.45 m after 0.3 s
+        assert made.evaluate(AHEAD, NOW).action is action
