@@ -164,3 +164,16 @@ def test_a_repeated_id_is_refused(desk):
     assert desk.hold.current is not None and desk.hold.current.given == 7
     desk.speak(Utterance("close the drawer", command_id=5), at(2))
     assert desk.text is None and "command_id 5" in desk.language_fault
+
+
+def test_an_action_fault_that_holds_is_a_question_until_it_is_over(desk):
+    desk.action_fault("no progress")
+    assert desk.said == []  # nothing is being done
+    desk.action_fault("")
+    desk.speak(Utterance("open the drawer"), at(1))
+    desk.action_fault("no progress for 10 s")
+    desk.action_fault("no progress for 10 s")
+    assert desk.said[-1] == "I cannot go on (no progress for 10 s). What shall I do?"
+    assert sum("cannot" in text for text in desk.said) == 1
+    desk.action_fault("")
+    assert desk.said[-1] == "" and desk.text == "open the drawer"

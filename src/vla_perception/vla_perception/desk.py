@@ -75,6 +75,7 @@ class CommandDesk:
         self._say = say
         self._log = log
         self._stopped_because: str | None = None
+        self._action_fault = ""
         self._waiting: tuple[Utterance, Execution | None, float] | None = None
 
     def speak(self, utterance: Utterance, moment: Moment) -> None:
@@ -142,6 +143,16 @@ class CommandDesk:
             utterance, execution, _ = self._waiting
             self._waiting = None
             self._try(utterance, execution, moment)
+
+    def action_fault(self, message: str) -> None:
+        """What makes the robot hold although it has a command; empty where nothing does."""
+        if message == self._action_fault:
+            return
+        self._action_fault = message
+        if message and self.hold.current is not None:
+            self._say(f"I cannot go on ({message}). What shall I do?")
+        elif not message:
+            self._say("")
 
     def check(self, moment: Moment) -> None:
         """Advance with time."""

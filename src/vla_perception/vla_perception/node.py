@@ -239,6 +239,7 @@ class Perception(GraphNode[PerceptionConfig]):
         self._actions.safety_status(message)
         stopped = message.state == SafetyStatus.STATE_STOPPED
         self._desk.safety_status(stopped, message.cause, message.standstill, self._moment())
+        self._desk.action_fault(_holding_action_fault(message))
         self._actions.update()
 
     def _say(self, text: str) -> None:
@@ -324,6 +325,14 @@ class Perception(GraphNode[PerceptionConfig]):
             values["processing_p50"] = f"{p50:.2f} ms"
             values["processing_p99"] = f"{p99:.2f} ms"
         return Diagnosis(level, worst.message or "ok", values)
+
+
+def _holding_action_fault(status: SafetyStatus) -> str:
+    """The action fault for which the robot holds, in words; empty where there is none."""
+    if status.state != SafetyStatus.STATE_HOLD:
+        return ""
+    faults = (f for f in status.faults if f.kind == Fault.KIND_ACTION)
+    return next((f.message for f in faults if f.level == Fault.LEVEL_ERROR), "")
 
 
 def main(args: list[str] | None = None) -> int:

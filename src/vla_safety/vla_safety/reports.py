@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,10 +119,14 @@ def status_key(core: SafetyCore, decision: Decision) -> StatusKey:
 
 @dataclass(frozen=True)
 class Figures:
-    """What the node knows beside the core. recording: folder of the last stop's, or empty."""
+    """What the node knows beside the core.
+
+    recording: folder of the last stop's, or empty. faults: safety's own levels.
+    """
 
     timing: LoopTiming
     recording: str = ""
+    faults: Sequence[Fault] = ()
 
 
 def status_message(
@@ -148,7 +153,10 @@ def status_message(
         causes=_texts(machine),
         recovery_left=core.recovered.left,
         recording=figures.recording,
-        faults=[fault_to_message(report, stamp) for report in core.faults.present()],
+        faults=[
+            *(fault for fault in figures.faults if fault.level != Fault.LEVEL_OK),
+            *(fault_to_message(report, stamp) for report in core.faults.present()),
+        ],
         period=timing.period,
         jitter_p99=timing.jitter_p99,
         duration_p99=timing.duration_p99,

@@ -82,8 +82,9 @@ class Senders:
             node.get_logger().info(f"{key.state.name}" + (f": {key.cause}" if key.cause else ""))
         self._key = key
         folder = self.recorder.folder if self.recorder else ""
-        figures = Figures(node.timing, folder)
-        self.statuses.send(status_message(core, decision, figures, to_time(node.now())))
+        now = node.now()
+        figures = Figures(node.timing, folder, self._levels.messages(core, now))
+        self.statuses.send(status_message(core, decision, figures, to_time(now)))
         self._note_stop(key)
 
     def _note_stop(self, key: StatusKey) -> None:
