@@ -42,7 +42,7 @@ def processes(file: str, environment: dict[str, str] | None = None, **values: st
     base = {k: v for k, v in os.environ.items() if not k.startswith("ROS_")}
     base |= {"ROS_DOMAIN_ID": "7"} | (environment or {})
     specs = interpreter.interpret(ROOT / "launch" / file, values, base)
-    return {spec.node.rsplit("/", 1)[-1]: spec for spec in specs}
+    return {(spec.node or spec.label).rsplit("/", 1)[-1]: spec for spec in specs}
 
 
 def parameters(spec) -> dict:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 READY_TIMEOUT = 40.0  # s
 ATTEMPTS = 3
+LOG = "replay.log"
 EXIT_STATUS = (
     "exit status: 0 replayed, 2 an error; compare: 0 the same within the tolerances, 1 not, 2 an "
     "error"
@@ -139,9 +140,16 @@ def replay(
             return _with_graph(bag, setup, chosen, out)
         except NotJoinedError as error:
             if attempt == ATTEMPTS:
-                raise
+                raise CommandError(f"{error}; {last_warning(out / LOG)}") from error
             print(f"  note: {error}; begun anew with another graph")
     raise AssertionError("every attempt returns or raises")
+
+
+def last_warning(log: Path) -> str:
+    """The last line in which a node complains, which mostly is why nothing goes on."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    found = [line for line in lines if "[WARN]" in line or "[ERROR]" in line]
+    return f"last warning: {found[-1].strip()}" if found else f"log: {log}"
 
 
 def _with_graph(
@@ -160,7 +168,7 @@ def _with_graph(
                 "vla",
                 {**setup.arguments(home), "backend": chosen.backend},
                 domain,
-                out / "replay.log",
+                out / LOG,
                 {"ROS_HOME": str(home)},
             )
             try:
@@ -227,7 +235,7 @@ def _wait_until_ready(
         topics.ACTION_CHUNK: {"perception", "safety"},
         topics.COMMAND_STAMPED: {"perception", "safety"},
         topics.SAFE_ACTION: {graph.node.get_name()},
-        **{name: {"perception", "safety"} for name in player.paired},
+        **{name: {"safety"} for name in player.paired},
     }
     complete_since: list[float] = []
 

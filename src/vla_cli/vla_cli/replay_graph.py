@@ -15,7 +15,7 @@ import yaml
 from vla_cli import paths
 from vla_cli.errors import CommandError
 from vla_policy.checkpoint import END_EFFECTOR_STATES
-from vla_replay.selection import Needs, Selection, camera_topic
+from vla_replay.selection import Needs, Selection, camera_topic, observed
 from vla_replay.session import Session
 from vla_replay.timeline import Layout, Timeline
 
@@ -27,7 +27,18 @@ if TYPE_CHECKING:
 
 DEFAULT_SLOP = 0.1  # s
 NOWHERE = "replay/disconnected"  # where the robot's commands would go, in the replay's own domain
-OUTPUTS = ("cmd_vel", "end_effector_twist", "gripper_command", "gripper_effort")
+OBSERVED = {
+    "observed_joint_states": observed("joint_states"),
+    "observed_end_effector_pose": observed("end_effector_pose"),
+    "observed_tick": observed("tick"),
+}
+OUTPUTS = (
+    "cmd_vel",
+    "end_effector_twist",
+    "gripper_command",
+    "gripper_effort",
+    "joint_trajectory",
+)
 INPUTS = ("joint_states", "end_effector_pose", "odom", "scan", "range", "emergency_stop")
 # Off in a replay; what a bag has no data for must not hold the robot that is not there.
 OPEN_LOOP_PARAMETERS = ("closed_loop", "workspace_required", "obstacle_source_required")
@@ -95,6 +106,7 @@ class Setup:
             "network": False,
             "use_end_effector_pose": "end_effector_pose" in state,
             **{name: name for name in INPUTS},
+            **(OBSERVED if self.lock_step else {}),
             **{name: f"{NOWHERE}/{name}" for name in OUTPUTS},
         }
 

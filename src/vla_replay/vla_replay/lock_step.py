@@ -8,6 +8,8 @@ node answers one after the other as they come.
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -15,14 +17,14 @@ from collections.abc import Callable, Iterator
 from vla_contract import topics
 from vla_replay.player import COMMAND_PAUSE, Player
 from vla_replay.storage import BagError, NotJoinedError
-from vla_replay.timeline import PAIRED, ImageSet, Part, Step
+from vla_replay.timeline import ImageSet, Part, Step
 
 # Where the robot is: the safety node waits for it in every tick, so the last one is repeated.
 PLACE = (topics.END_EFFECTOR_POSE, "odom")
 AHEAD = 64  # steps that are looked at to find the next images
 HANDSHAKES = 20  # ticks; the bag's own begin after them
 HANDSHAKE_STEP = 1000  # ns between their stamps
-HANDSHAKE_TIME = 1.0  # s for the answer to one
+HANDSHAKE_TIME = 1.0  # s for the answer to one; a busy machine has as many as it needs
 SETTLE_TIME = 0.2  # s for what only other nodes send each other
 JOIN_TIMEOUT = 12.0  # s for each answer before the first observation
 FIRST_COMMAND = 2  # tick; the first one starts the clocks and the episode
@@ -52,7 +54,7 @@ class LockStepReplay:
         self._ahead = ahead
         self._timeout = answer_timeout
         self._queue: deque[Step] = deque()
-        self._sent: set[int] = set()  # ticks whose images are out
+        self._observed = 0  # the newest tick whose observation was asked for
         self._first_sent: dict[int, float] = {}
         self._newest: dict[str, Part] = {}  # of what tells the place
         self._asked = 0  # the newest tick that was sent
@@ -64,35 +66,52 @@ class LockStepReplay:
             BagError: a tick has no answer in time.
         """
         if self._fill(steps, 1):
-            self._shake_hands(self._queue[0])
+            self._shake_hands(self._queue[0], self._next_images(steps))
         while self._fill(steps, 1):
             self._play(self._queue.popleft(), steps)
         self._wait_for(self._asked)
+        unanswered = self._asked - HANDSHAKES - self._player.session.ticks
+        if self._asked and unanswered:
+            raise BagError(
+                f"{unanswered} control periods of the replay have no answer of their own"
+            )
 
     def _fill(self, steps: Iterator[Step], count: int) -> bool:
         while len(self._queue) < count:
             step = next(steps, None)
             if step is None:
                 return False
-            step.tick += HANDSHAKES
-            step.episode += 1
-            self._queue.append(step)
+            own = {"tick": step.tick + HANDSHAKES, "episode": step.episode + 1}
+            self._queue.append(dataclasses.replace(step, **own))
         return True
 
-    def _shake_hands(self, first: Step) -> None:
+    def _next_images(self, steps: Iterator[Step]) -> Step | None:
+        """The next step that has images, if it is near."""
+        for index in range(AHEAD):
+            if not self._fill(steps, index + 1):
+                return None
+            if self._queue[index].sets:
+                return self._queue[index]
+        return None
+
+    def _shake_hands(self, first: Step, seen: Step | None) -> None:
         """Ticks just before the first one until one is answered: then everybody hears everybody.
 
-        They are an episode of their own, at rest and without a command, and are not recorded; the
-        bag's ticks have the same numbers however many it took.
+        They show the bag's first images, are an episode of their own, at rest and without a
+        command, and are not recorded. The bag's ticks have the same numbers however many it took.
         """
         player = self._player
         player.recording = False
         for tick in range(1, HANDSHAKES + 1):
-            stamp = max(tick, first.stamp - HANDSHAKES * HANDSHAKE_STEP + tick * HANDSHAKE_STEP - 1)
+            stamp = max(tick, first.stamp - (HANDSHAKES - tick + 1) * HANDSHAKE_STEP)
             player.clock(stamp)
             for name, part in self._seeds.items():
                 player.state(name, part.data, stamp)
-            player.tick(tick, stamp, 1, False)
+            if seen is not None:
+                self._show(seen.sets[0], stamp)
+                self._paired(ImageSet(seen.sets[0].images, self._seeds), stamp)
+                player.observe(stamp, 1, True)
+            player.tick(tick, stamp, 1, seen is not None)
             end = time.monotonic() + HANDSHAKE_TIME
             while player.answered < tick and time.monotonic() < end:
                 self._spin(SPIN)
@@ -108,71 +127,77 @@ class LockStepReplay:
 
     def _play(self, step: Step, steps: Iterator[Step]) -> None:
         # What a step brings along must not overtake the ticks before it.
-        if (
-            step.inputs
-            or step.sets
-            or step.commands
-            or not self._ahead
-            or step.tick <= HANDSHAKES + 2
-        ):
+        if step.inputs or step.sets or step.commands or not self._ahead or self._starts(step):
             self._wait_for(self._asked)
         player = self._player
         player.clock(step.stamp)
         self._inputs(step)
+        self._speak(step)
+        if self._starts(step) and not step.sets:
+            player.observe(step.stamp, step.episode, False)
         for index, images in enumerate(step.sets[:-1]):
             self._extra(step, images, step.stamp - (len(step.sets) - 1 - index))
         if step.sets:
-            self._images(step)
-        for text in self._commands(step):
-            player.command(text, step.stamp)
-            self._pause(COMMAND_PAUSE)
+            self._observe(step)
+            player.image_tick(step.tick, self._first_sent.pop(step.tick))
         player.tick(step.tick, step.stamp, step.episode, bool(step.sets))
         self._asked = step.tick
         if step.sets:
-            if self._ahead:
-                self._send_next_images(steps)
+            coming = self._send_next_images(steps) if self._ahead else None
+            if coming is not None:
+                self._wait(lambda: player.chunk_stamp >= step.stamp, f"tick {step.tick}")
+                self._observe(coming)
             self._wait_for(step.tick)
 
-    def _commands(self, step: Step) -> list[str]:
+    @staticmethod
+    def _starts(step: Step) -> bool:
+        return step.tick <= HANDSHAKES + FIRST_COMMAND
+
+    def _speak(self, step: Step) -> None:
+        self._early += step.commands
         if step.tick < HANDSHAKES + FIRST_COMMAND:
-            self._early += step.commands
-            return []
-        spoken = [*self._early, *step.commands]
+            return
+        for text in self._early:
+            self._player.command(text, step.stamp)
+            self._pause(COMMAND_PAUSE)
         self._early = []
-        return spoken
 
     def _inputs(self, step: Step) -> None:
+        """What the safety node hears before this tick."""
         inputs = dict(step.inputs)
         if step.tick == HANDSHAKES + 1:
             inputs = {**self._seeds, **inputs}
         self._newest.update({name: part for name, part in inputs.items() if name in PLACE})
-        inputs.update(self._newest)
-        for name, part in inputs.items():
-            if name in PLACE and name not in step.inputs:
+        for name, part in {**inputs, **self._newest}.items():
+            if name not in inputs:
                 self._player.session.drops[f"{name}: none in a control period, repeated"] += 1
-            if not (step.sets and name in PAIRED):
-                self._player.state(name, part.data, step.stamp)
+            self._player.state(name, part.data, step.stamp)
 
-    def _images(self, step: Step) -> None:
-        if step.tick not in self._sent:
+    def _observe(self, step: Step) -> None:
+        """Let perception make the step's (last) observation; once, and perhaps ahead of time."""
+        if step.tick == self._observed:
+            return
+        if step.tick not in self._first_sent:
             self._send(step.sets[-1], step.stamp, step.tick)
-        self._player.image_tick(step.tick, self._first_sent.pop(step.tick))
-        self._sent.discard(step.tick)
         self._paired(step.sets[-1], step.stamp)
+        self._player.observe(step.stamp, step.episode, True)
+        self._observed = step.tick
 
     def _send(self, images: ImageSet, stamp: int, tick: int) -> None:
-        player = self._player
         self._first_sent[tick] = time.perf_counter()
-        self._sent.add(tick)
-        for camera in player.cameras:
+        self._show(images, stamp)
+        for camera, part in images.images.items():
+            self._player.original(camera, part.topic, stamp, part.stamp)
+        if images.images:
+            self._player.session.skew.add(images.skew * 1e-6)
+
+    def _show(self, images: ImageSet, stamp: int) -> None:
+        for camera in self._player.cameras:
             part = images.images.get(camera)
             if part is None:
-                player.no_image(camera, stamp)
-                continue
-            player.image(camera, part.data, stamp)
-            player.original(camera, part.topic, stamp, part.stamp)
-        if images.images:
-            player.session.skew.add(images.skew * 1e-6)
+                self._player.no_image(camera, stamp)
+            else:
+                self._player.image(camera, part.data, stamp)
 
     def _paired(self, images: ImageSet, stamp: int) -> None:
         """Robot state for the observation of this stamp; perception waits for each of them."""
@@ -180,36 +205,32 @@ class LockStepReplay:
             part = images.states.get(name)
             if part is None:
                 self._player.session.drops[f"{name}: none within slop of an image"] += 1
-                # The safety node waits for the place in every tick, perception for any message.
-                part = self._newest.get(name) or self._seeds.get(name)
-            if part is None:
-                self._player.no_state(name, stamp)
+                self._player.no_observed_state(name, stamp)
             else:
-                self._player.state(name, part.data, stamp)
+                self._player.observed_state(name, part.data, stamp)
 
     def _extra(self, step: Step, images: ImageSet, stamp: int) -> None:
-        """More than one set of images in one control period: an observation each.
-
-        The tick has the number of one that was answered, so that only perception takes it.
-        """
+        """More than one set of images in one control period: an observation each."""
         player = self._player
-        self._wait_for(self._asked)
         self._send(images, stamp, -1)
         self._first_sent.pop(-1)
-        self._sent.discard(-1)
         self._paired(images, stamp)
-        player.tick(self._asked, stamp, step.episode, True)
+        player.observe(stamp, step.episode, True)
         self._wait(lambda: player.chunk_stamp >= stamp, f"an image at {stamp} ns")
 
-    def _send_next_images(self, steps: Iterator[Step]) -> None:
-        for index in range(AHEAD):
-            if not self._fill(steps, index + 1):
-                return
-            step = self._queue[index]
-            if step.sets:
-                if len(step.sets) == 1:
-                    self._send(step.sets[-1], step.stamp, step.tick)
-                return
+    def _send_next_images(self, steps: Iterator[Step]) -> Step | None:
+        """Send them ahead; returns their step if its observation may be made ahead, too.
+
+        A command in between belongs to that observation, so it must come first.
+        """
+        coming = self._next_images(steps)
+        if coming is None or len(coming.sets) > 1 or self._early:
+            return None
+        between = itertools.takewhile(lambda step: step.tick <= coming.tick, self._queue)
+        if any(step.commands for step in between):
+            return None
+        self._send(coming.sets[-1], coming.stamp, coming.tick)
+        return coming
 
     def _pause(self, seconds: float) -> None:
         end = time.monotonic() + seconds

@@ -30,7 +30,7 @@ from vla_interfaces.msg import ActionChunk, Command, Fault, SafeAction, SafetySt
 from vla_replay import cdr, pictures
 from vla_replay.codec import Codec
 from vla_replay.recorder import ActionsFile, Moment
-from vla_replay.selection import camera_topic
+from vla_replay.selection import camera_topic, observed
 from vla_replay.session import RECORDED, Session
 
 # Messages of one process arrive in the order of their sending; this is for a busy machine. (Waiting
@@ -90,12 +90,17 @@ class Player:
         self._lock_step = lock_step
         self._codec = Codec()
         self._times: dict[str, float] = {}
-        self._image_tick = -1
+        self._image_tick = self._last_tick = -1
         self._command_id = 0
         self._listeners: list[Callable[[str], None]] = []
         self._namespace = node.get_namespace().rstrip("/")
         self._clock = node.create_publisher(Clock, "/clock", 10)
         self._tick = self._publisher(SimulationTick, topics.TICK) if lock_step else None
+        self._observed_tick = (
+            self._publisher(SimulationTick, observed(topics.TICK), topics.TICK)
+            if lock_step
+            else None
+        )
         self._command = self._publisher(Command, topics.COMMAND_STAMPED)
         self._images = {
             name: self._publisher(
@@ -114,6 +119,11 @@ class Player:
         self.paired = [
             name for name in (topics.JOINT_STATES, topics.END_EFFECTOR_POSE) if name in states
         ]
+        self._observed = {
+            name: self._publisher(STATE_TYPES[name], observed(name), name)
+            for name in self.paired
+            if lock_step
+        }
         for topic, kind in MESSAGES.items():
             self._listen(topic, kind)
         node.create_subscription(DiagnosticArray, topics.DIAGNOSTICS, self._on_diagnostics, 10)
@@ -133,6 +143,7 @@ class Player:
         def receive(data: bytes) -> None:
             message = self._codec.read(RECORDED[topic], data)
             if not self.recording:
+                # A handshake; an answer to an earlier one is none to this one.
                 self.answered = max(self.answered, int(getattr(message, "tick", 0)))
                 return
             clean = self._codec.write(RECORDED[topic], message)
@@ -166,14 +177,18 @@ class Player:
         stamped = name != topics.EMERGENCY_STOP
         self._states[name].publish(cdr.with_stamp(data, stamp) if stamped else data)
 
-    def no_state(self, name: str, stamp: int) -> None:
+    def observed_state(self, name: str, data: bytes, stamp: int) -> None:
+        """In lock-step: robot state for the observation of this stamp."""
+        self._observed[name].publish(cdr.with_stamp(data, stamp))
+
+    def no_observed_state(self, name: str, stamp: int) -> None:
         """In lock-step: nothing near enough to the image; it counts as not valid."""
         message = STATE_TYPES[name](header=Header(stamp=to_time(stamp)))
         if name == topics.END_EFFECTOR_POSE:
             message.pose.position.x = math.nan  # refused by everybody, as it must be
         else:
             message.position = [math.nan]
-        self._states[name].publish(message)
+        self._observed[name].publish(message)
 
     def command(self, text: str, stamp: int) -> None:
         """A command. Whoever needs it to be received first waits `COMMAND_PAUSE`, s."""
@@ -182,10 +197,21 @@ class Player:
         self._command.publish(Command(header=header, command_id=self._command_id, text=text))
         self.session.command(text, stamp)
 
+    def observe(self, stamp: int, episode: int, has_images: bool) -> None:
+        """In lock-step: let perception make the observation of this stamp."""
+        assert self._observed_tick is not None, "not in lock-step"
+        message = SimulationTick(
+            header=Header(stamp=to_time(stamp)), episode=episode, has_images=has_images,
+            period=self.session.period,
+        )  # fmt: skip
+        self._times["observe"] = time.perf_counter()
+        self._observed_tick.publish(message)
+
     def tick(self, tick: int, stamp: int, episode: int, has_images: bool) -> None:
         """In lock-step: ask for the answer to a tick."""
         assert self._tick is not None, "not in lock-step"
         self._times["tick"] = time.perf_counter()
+        self._last_tick = tick
         message = SimulationTick(
             header=Header(stamp=to_time(stamp)),
             tick=tick,
@@ -219,9 +245,11 @@ class Player:
         """What is not matched yet with as many readers as there must be."""
         needed = {"a command": (self._command, 2)}
         needed |= {f"camera {name}": (each, 1) for name, each in self._images.items()}
-        needed |= {name: (self._states[name], 2) for name in self.paired}
-        if self._tick is not None:
-            needed["the ticks"] = (self._tick, 2)
+        needed |= {n: (self._states[n], 1 if self._observed else 2) for n in self.paired}
+        needed |= {f"observed {n}": (each, 1) for n, each in self._observed.items()}
+        if self._tick is not None and self._observed_tick is not None:
+            needed["the ticks"] = (self._tick, 1)
+            needed["the observed ticks"] = (self._observed_tick, 1)
         return [n for n, (each, count) in needed.items() if each.get_subscription_count() < count]
 
     # In.
@@ -233,11 +261,9 @@ class Player:
         score, why = self.session.safe_action(message, stamp, data)
         self.session.moment(score, int(message.tick), stamp, why, self.pictures)
         if self._lock_step and "tick" in self._times:
-            if message.observation_stamp == message.header.stamp and "chunk" in self._times:
-                self.session.latency("chunk → safe action", arrived - self._times.pop("chunk"))
-            if "image" in self._times and int(message.tick) == self._image_tick:
+            if int(message.tick) == self._image_tick:
                 self.session.latency("image → safe action", arrived - self._times["first image"])
-            else:
+            elif int(message.tick) == self._last_tick:
                 self.session.latency("tick without image", arrived - self._times["tick"])
         if message.observation_age == message.observation_age:
             self.session.latency("age of what is acted on", message.observation_age)
@@ -253,10 +279,8 @@ class Player:
         self.session.observations += 1
         if message.inference_time:
             self.session.latency("model", message.inference_time)
-        if self._lock_step and "tick" in self._times:
-            began = max(self._times["tick"], self._times.get("first image", 0.0))
-            self.session.latency("image and tick → chunk", arrived - began)
-            self._times["chunk"] = arrived
+        if self._lock_step and "observe" in self._times:
+            self.session.latency("image and state → chunk", arrived - self._times["observe"])
         elif not self._lock_step:
             age = (self.now - to_nanoseconds(message.observation_stamp)) / NANOSECONDS
             self.session.latency("image → chunk (time of the bag)", age)

@@ -79,6 +79,11 @@ def camera_topic(name: str, compressed: bool) -> str:
     return f"{CAMERA}{name}/image_raw" + ("/compressed" if compressed else "")
 
 
+def observed(name: str) -> str:
+    """Where perception hears an input in lock-step: it works ahead of the safety node."""
+    return f"replay/observed/{name}"
+
+
 def parse_remaps(words: Iterable[str]) -> dict[str, str]:
     """Topic → input from words like /front/image:=camera/corner2.
 

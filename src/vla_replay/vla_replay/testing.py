@@ -92,7 +92,12 @@ def pose(time: int, x: float = 0.0) -> Item:
     rotation = types["geometry_msgs/msg/Quaternion"](x=0.0, y=0.0, z=0.0, w=1.0)
     kind = "geometry_msgs/msg/PoseStamped"
     body = types["geometry_msgs/msg/Pose"](position=point, orientation=rotation)
-    return Item("/end_effector_pose", kind, time, serialised(kind, header=header(time), pose=body))
+    return Item(
+        "/end_effector_pose",
+        kind,
+        time,
+        serialised(kind, header=header(time, "base_link"), pose=body),
+    )
 
 
 def text(time: int, words: str, topic: str = "/vla/command") -> Item:
