@@ -83,6 +83,10 @@ def test_same_processes_for_this_projects_files(file, arguments, tmp_path, monke
         pytest.skip("the packages are not built")
     shadow = make_shadow(tmp_path / "shadow", own)
     monkeypatch.setenv("AMENT_PREFIX_PATH", environment(shadow)["AMENT_PREFIX_PATH"])
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "ros2").write_text("#!/bin/sh\n")
+    (tmp_path / "bin" / "ros2").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     if file != "replay.launch.xml":  # which respawns nothing
         arguments = {"respawn": "false", **arguments}  # or what ends at once starts for ever
     path = own["vla_bringup"] / "share/vla_bringup/launch" / file
