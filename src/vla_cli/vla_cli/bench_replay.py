@@ -115,7 +115,10 @@ def replay(bag: Path, out: Path, checkpoint: object) -> tuple[Memory, dict]:
     """`./vla replay --as-fast-as-possible` in a process of its own, and its memory."""
     command = [
         sys.executable, "-m", "vla_cli", "replay", str(bag), "--as-fast-as-possible",
-        "--command", "open the drawer", "--checkpoint", str(checkpoint), "--out", str(out),
+        # The model runs on every frame: the command never ends.
+        "--command", "open the drawer", "--set", "policy.done_count:=0",
+        "--set", "perception.command_timeout:=86400.0", "--checkpoint", str(checkpoint),
+        "--out", str(out), "--no-report",
     ]  # fmt: skip
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     samples: list[float] = []

@@ -74,6 +74,10 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         "--safety-config",
         help="safety parameters on top of safety.yaml (default: the robot's own in config/safety)",
     )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NODE.PARAMETER:=VALUE",
+        help="another value of a parameter of perception, policy or safety",
+    )  # fmt: skip
     parser.add_argument("--out", default="out/replay", help="folder for the result")
     parser.add_argument("--no-report", action="store_true", help="no report.html")
     return parser.parse_args(arguments)
@@ -134,7 +138,8 @@ def replay(
     first tick. Nothing was decided then, so it begins anew with another graph.
     """
     lock_step = bool(chosen.lock_step or chosen.as_fast_as_possible)
-    setup = replay_graph.Setup(checkpoint, selection, lock_step, chosen.safety_config)
+    settings = replay_graph.parse_settings(chosen.set)
+    setup = replay_graph.Setup(checkpoint, selection, lock_step, chosen.safety_config, settings)
     for attempt in range(1, ATTEMPTS + 1):
         try:
             return _with_graph(bag, setup, chosen, out)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,7 @@ OBSERVED = {
     "observed_end_effector_pose": observed("end_effector_pose"),
     "observed_tick": observed("tick"),
 }
+FIXED = ("shadow", "armed_on_start", "lock_step", "use_sim_time")
 OUTPUTS = (
     "cmd_vel",
     "end_effector_twist",
@@ -68,6 +69,7 @@ class Setup:
     selection: Selection
     lock_step: bool
     safety_config: str | None = None
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def cameras(self) -> dict[str, bool]:
@@ -97,6 +99,7 @@ class Setup:
             "model": self.checkpoint.folder,
             "cameras": _write(folder / "cameras.yaml", {"/**": self._cameras()}),
             "perception_config": self._perception(folder),
+            "policy_config": self._policy(folder),
             "safety_config": self._safety(folder),
             "use_sim_time": True,
             "lock_step": self.lock_step,
@@ -125,14 +128,20 @@ class Setup:
 
     def _perception(self, folder: Path) -> str:
         used = {"use_joint_states": "joint_states" in self.selection.states}
+        used.update(self.settings.get("perception", {}))
         return _changed([paths.share() / "config" / "perception.yaml"], folder, used)
+
+    def _policy(self, folder: Path) -> str:
+        changes = dict(self.settings.get("policy", {}))
+        return _changed([paths.share() / "config" / "policy.yaml"], folder, changes)
 
     def _safety(self, folder: Path) -> str:
         from vla_safety.config import SafetyConfig
 
         changes: dict[str, Any] = {"state_file": "none", "required_inputs": self._required()}
-        known = {field.name for field in dataclasses.fields(SafetyConfig)}
+        known = {each.name for each in dataclasses.fields(SafetyConfig)}
         changes.update({name: False for name in OPEN_LOOP_PARAMETERS if name in known})
+        changes.update(self.settings.get("safety", {}))
         config = paths.share() / "config"
         own = config / "safety" / f"{self.checkpoint.action_space.name}.yaml"
         chosen = Path(self.safety_config) if self.safety_config else own
@@ -174,6 +183,7 @@ class Setup:
             "checkpoint_folder": str(self.checkpoint.folder),
             "checkpoint_sha256": _fingerprint(self.checkpoint.files),
             "backend": chosen.backend,
+            "settings": {node: dict(values) for node, values in self.settings.items()},
             "outputs": "disconnected (shadow), in a ROS domain of its own",
             "off": OPEN_LOOP,
             "tolerance": TOLERANCE,
@@ -186,6 +196,29 @@ class Setup:
             "wall_seconds": round(wall, 3),
             **summary,
         }
+
+
+def parse_settings(words: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Node → parameter → value, from words like policy.done_count:=0.
+
+    Raises:
+        CommandError: a word of another form, of no such node, or one that would connect outputs.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for word in words:
+        name, sign, text = word.partition(":=")
+        node, dot, parameter = name.partition(".")
+        if not sign or not dot or node not in ("perception", "policy", "safety"):
+            raise CommandError(
+                f"--set {word!r}; accepted: perception.PARAMETER:=VALUE, policy.… or safety.…"
+            )
+        if parameter in FIXED:
+            raise CommandError(f"--set {word!r}: a replay decides on {', '.join(FIXED)} itself")
+        try:
+            found.setdefault(node, {})[parameter] = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise CommandError(f"--set {word!r}: the value is no YAML") from error
+    return found
 
 
 def lock_step(

@@ -29,6 +29,11 @@ class Codec:
         self._store.register({name: value for name, value in types.items() if name not in present})
         self._known.add(kind)
 
+    def types(self, kind: str) -> Any:
+        """Message classes by name, `kind` and those of its fields among them."""
+        self.learn(kind)
+        return self._store.types
+
     def read(self, kind: str, data: bytes) -> Any:
         """The message; fields are named as in the definition, arrays are NumPy's."""
         self.learn(kind)

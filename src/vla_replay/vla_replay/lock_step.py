@@ -21,6 +21,7 @@ from vla_replay.timeline import ImageSet, Part, Step
 
 # Where the robot is: the safety node waits for it in every tick, so the last one is repeated.
 PLACE = (topics.END_EFFECTOR_POSE, "odom")
+CLOCK_TICKS = 4  # between two /clock: in lock-step the tick is what nodes go by
 AHEAD = 64  # steps that are looked at to find the next images
 HANDSHAKES = 20  # ticks; the bag's own begin after them
 HANDSHAKE_STEP = 1000  # ns between their stamps
@@ -81,8 +82,8 @@ class LockStepReplay:
             step = next(steps, None)
             if step is None:
                 return False
-            own = {"tick": step.tick + HANDSHAKES, "episode": step.episode + 1}
-            self._queue.append(dataclasses.replace(step, **own))
+            numbers = step.tick + HANDSHAKES, step.episode + 1
+            self._queue.append(dataclasses.replace(step, tick=numbers[0], episode=numbers[1]))
         return True
 
     def _next_images(self, steps: Iterator[Step]) -> Step | None:
@@ -130,7 +131,9 @@ class LockStepReplay:
         if step.inputs or step.sets or step.commands or not self._ahead or self._starts(step):
             self._wait_for(self._asked)
         player = self._player
-        player.clock(step.stamp)
+        if step.sets or step.tick % CLOCK_TICKS == 0:
+            player.clock(step.stamp)
+        player.now = step.stamp
         self._inputs(step)
         self._speak(step)
         if self._starts(step) and not step.sets:

@@ -53,6 +53,7 @@ MESSAGES = {
     topics.PROMPT: String,
 }
 NANOSECONDS = 1_000_000_000
+TICK_TYPE = "vla_interfaces/msg/SimulationTick"
 
 
 class Player:
@@ -212,20 +213,25 @@ class Player:
         assert self._tick is not None, "not in lock-step"
         self._times["tick"] = time.perf_counter()
         self._last_tick = tick
-        message = SimulationTick(
-            header=Header(stamp=to_time(stamp)),
+        data = self._tick_data(tick, stamp, episode, has_images)
+        self._tick.publish(data)
+        if self.recording:
+            self.actions.write(f"{self._namespace}/{topics.TICK}", TICK_TYPE, data, stamp)
+
+    def _tick_data(self, tick: int, stamp: int, episode: int, has_images: bool) -> bytes:
+        types = self._codec.types(TICK_TYPE)
+        seconds, rest = divmod(stamp, NANOSECONDS)
+        header = types["std_msgs/msg/Header"](
+            stamp=types["builtin_interfaces/msg/Time"](sec=seconds, nanosec=rest), frame_id=""
+        )
+        message = types[TICK_TYPE](
+            header=header,
             tick=tick,
             episode=episode,
             has_images=has_images,
             period=self.session.period,
         )
-        self._tick.publish(message)
-        if not self.recording:
-            return
-        data = serialize_message(message)
-        self.actions.write(
-            f"{self._namespace}/{topics.TICK}", "vla_interfaces/msg/SimulationTick", data, stamp
-        )
+        return self._codec.write(TICK_TYPE, message)
 
     def original(self, camera: str, topic: str, tick: int, stamp: int) -> None:
         """Record the stamp in the bag of an image that is replayed as of `tick`, ns."""
