@@ -75,42 +75,45 @@ class VelocityConvergence:
 
 
 class NormConvergence:
-    """The norm of several velocities against the bound in force."""
+    """The norm of several velocities against the bound in force.
+
+    While it comes down, what counts is the norm of the peaks that the accelerations already commit
+    to: one dimension may still rise while another falls. It must never grow.
+    """
 
     def __init__(self, dimensions: Sequence[Dimension], period: float, bounds: Bounds) -> None:
         self._dimensions = dimensions
         self._period = period
         self._bounds = bounds
         self._bound = math.inf
-        self._most = math.inf  # what the norm may reach while it comes down
+        self._committed = math.inf  # before the last period
         self._coming_down = True
         self._norm = math.inf
 
     def free(self) -> None:
         """There is no bound in this period."""
-        self._bound, self._norm = math.inf, math.inf
+        self._bound = self._norm = self._committed = math.inf
 
     def take(
         self, rates: Sequence[float], before: Sequence[tuple[float, float]], bound: float
     ) -> None:
         """Judge a period; before: (rate, acceleration) of each dimension in the last one."""
         norm = math.sqrt(sum(rate * rate for rate in rates))
-        noise = 1e-12
-        committed = self._committed(before)
+        committed, noise = self._peaks(before), 1e-12
         if bound < self._bound and committed > bound * (1.0 - SHARE) - noise:
-            self._coming_down, self._most = True, max(committed, bound)
+            self._coming_down, self._committed = True, math.inf
         if not self._coming_down:
             self._bounds.check("norm", "norm", norm, bound, noise)
         elif norm > bound * (1.0 + SHARE) + noise:
-            if norm > self._most * (1.0 + 1e-6) + noise:
-                self._bounds.fail("norm's convergence", "norm", norm, self._most)
-            falls = norm < self._norm
-            self._most = min(self._most, norm) if falls else self._most
+            most = min(committed, self._committed) * (1.0 + 1e-6) + noise
+            if max(norm, committed) > most:
+                self._bounds.fail("norm's convergence", "norm", max(norm, committed), most)
+            self._committed = committed
         elif norm <= self._norm or committed <= bound:
             self._coming_down = False
         self._norm, self._bound = norm, bound
 
-    def _committed(self, before: Sequence[tuple[float, float]]) -> float:
+    def _peaks(self, before: Sequence[tuple[float, float]]) -> float:
         peaks = [
             peak(rate, acceleration, dimension.normal.jerk * self._period, self._period)
             for dimension, (rate, acceleration) in zip(self._dimensions, before, strict=True)
