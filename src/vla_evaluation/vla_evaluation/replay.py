@@ -12,11 +12,11 @@ from typing import Any
 
 from rosbags.serde import SerdeError
 from rosbags.typesys import Stores, TypesysError, get_types_from_msg, get_typestore
-from vla_replay.bag import open_bag
-from vla_replay.storage import BagError
 
 from vla_evaluation.errors import EvaluationError
 from vla_evaluation.files import Table
+from vla_replay.bag import open_bag
+from vla_replay.storage import BagError
 
 FILE = "actions.mcap"
 _CHUNK = "vla_interfaces/msg/ActionChunk"
