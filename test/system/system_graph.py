@@ -60,7 +60,7 @@ class Launch:
     def output(self) -> str:
         return Path(self._log.name).read_text(errors="replace")
 
-    def wait_for_output(self, text: str, timeout: float = 30.0) -> str:
+    def wait_for_output(self, text: str, timeout: float = 60.0) -> str:
         wait_until(lambda: text in self.output or self.process.poll() is not None, timeout)
         assert text in self.output, self.output[-4000:]
         return next(line for line in self.output.splitlines() if text in line)
@@ -155,7 +155,7 @@ class Graph:
             profile,
         )
 
-    def wait(self, condition: Callable[[], Any], timeout: float = 30.0) -> None:
+    def wait(self, condition: Callable[[], Any], timeout: float = 60.0) -> None:
         try:
             self.client.wait(condition, timeout)
         except AssertionError as error:

@@ -51,13 +51,13 @@ class NodeProcess:
         """Everything that the process has printed so far."""
         return Path(self._log.name).read_text(errors="replace")
 
-    def wait_for_output(self, text: str, timeout: float = 20.0) -> str:
+    def wait_for_output(self, text: str, timeout: float = 60.0) -> str:
         """Wait until `text` was printed; returns the output. Raises AssertionError in time."""
         wait_until(lambda: text in self.output or self.process.poll() is not None, timeout)
         assert text in self.output, f"{text!r} not in the output:\n{self.output}"
         return self.output
 
-    def stop(self, number: int = signal.SIGINT, timeout: float = 15.0) -> int:
+    def stop(self, number: int = signal.SIGINT, timeout: float = 45.0) -> int:
         """Send a signal and wait for the end; returns the exit status."""
         if self.process.poll() is None:
             self.process.send_signal(number)
@@ -110,13 +110,13 @@ class Client:
         self.node.create_subscription(message_type, topic, messages.append, qos)
         return messages
 
-    def publisher(self, message_type: Any, topic: str, qos: Any, timeout: float = 20.0) -> Any:
+    def publisher(self, message_type: Any, topic: str, qos: Any, timeout: float = 60.0) -> Any:
         """A publisher that has a subscriber."""
         publisher = self.node.create_publisher(message_type, topic, qos)
         self.wait(lambda: publisher.get_subscription_count() > 0, timeout)
         return publisher
 
-    def call(self, service_type: Any, name: str, request: Any, timeout: float = 20.0) -> Any:
+    def call(self, service_type: Any, name: str, request: Any, timeout: float = 60.0) -> Any:
         """Call a service and return its response."""
         client = self.node.create_client(service_type, name)
         self.wait(client.service_is_ready, timeout)
@@ -131,7 +131,7 @@ class Client:
         while time.monotonic() < end:
             self._executor.spin_once(timeout_sec=0.01)
 
-    def wait(self, condition: Callable[[], Any], timeout: float = 20.0) -> None:
+    def wait(self, condition: Callable[[], Any], timeout: float = 60.0) -> None:
         """Handle messages until `condition()` holds; AssertionError when it does not in time."""
         end = time.monotonic() + timeout
         while not condition():
