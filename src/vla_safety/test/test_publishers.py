@@ -47,6 +47,17 @@ def test_its_namesake_may_get_its_name_later():
     assert senders.look([POLICY, AGAIN], 3 * SECOND + 1) == ""
 
 
+def test_a_second_one_without_a_name_yet_is_a_fault_also_after_a_silence():
+    nameless = Endpoint("_NODE_NAMESPACE_UNKNOWN_/_NODE_NAME_UNKNOWN_", INTRUDER.gid)
+    senders = ChunkSenders()
+    senders.heard(SECOND)
+    assert senders.look([POLICY], SECOND) == ""
+    senders.heard(2 * SECOND)
+    for later in range(3):
+        assert "2 publishers" in senders.look([POLICY, nameless], 2 * SECOND + later)
+    assert "2 publishers" in senders.look([POLICY, INTRUDER], 2 * SECOND + 3)
+
+
 def test_numbers_that_go_back_and_forth_come_from_two():
     mixture = Mixture()
     for number in (5, 6, 7, 1, 2, 3):

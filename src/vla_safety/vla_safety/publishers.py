@@ -57,7 +57,8 @@ class ChunkSenders:
         resumed = self._resumed is not None and steady - self._resumed <= _RESUMED
         silent = self._silent(steady) or resumed
         for gid, node in present.items():
-            if _NAMELESS in self._known.get(gid, _NAMELESS) and silent:
+            new = _NAMELESS in self._known.get(gid, _NAMELESS) and _NAMELESS not in node
+            if new and silent:
                 self._dead |= {g for g, name in self._known.items() if name == node}
         self._known = present
         self._dead &= present.keys()
