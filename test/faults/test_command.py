@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 
 import pytest
 
@@ -78,3 +79,11 @@ def test_terminal_and_markdown_come_from_the_same_rows(outcome):
     page = report.markdown({"about": about, "scenarios": rows, "notes": {"x": "y"}})
     assert "| kill_perception | 4 | 3 | 425 | 500 | 440 | 240 | 3.0 |" in page
     assert "- kill_perception: reaction too late" in page and "- x: y" in page
+
+
+def test_the_shipped_table_is_made_from_the_shipped_figures():
+    folder = Path(__file__).resolve().parents[2] / "docs"
+    content = json.loads((folder / "fault_injection.json").read_text())
+    assert (folder / "fault_injection.md").read_text() == report.markdown(content)
+    shown = {row["name"] for row in content["scenarios"]}
+    assert shown == {scenario.name for scenario in scenarios()}

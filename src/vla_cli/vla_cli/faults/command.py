@@ -58,7 +58,9 @@ def _parser() -> Any:
         help="of each; default 10",
     )
     parser.add_argument("--out", help="folder for fault_injection.json and logs (default: out)")
-    parser.add_argument("--docs", help="also write the table as this Markdown file")
+    parser.add_argument(
+        "--docs", help="also write the table as this Markdown file, and its JSON beside it"
+    )
     parser.add_argument("--list", action="store_true", help="name the scenarios, play none")
     return parser
 
@@ -157,12 +159,14 @@ def _progress(scenario: Scenario, number: int, repeat: Repeat) -> str:
 
 
 def _write(content: dict[str, Any], out: Path, docs: str | None) -> None:
-    file = out / "fault_injection.json"
-    file.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-    print(f"written: {file}")
+    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    files = {out / "fault_injection.json": text}
     if docs:
-        Path(docs).write_text(report.markdown(content))
-        print(f"written: {docs}")
+        files[Path(docs)] = report.markdown(content)
+        files[Path(docs).with_suffix(".json")] = text
+    for file, written in files.items():
+        file.write_text(written)
+        print(f"written: {file}")
 
 
 if __name__ == "__main__":

@@ -85,29 +85,42 @@ def text(rows: Sequence[dict[str, Any]]) -> list[str]:
 
 _METHOD = """# Fault injection on the running graph
 
-Made by `./vla prove faults`; do not edit. {when}, {machine}.
+Made by `./vla prove faults --docs docs/fault_injection.md`; do not edit. {when}; {machine}.
 
-The robot's launch file runs perception, a policy of constant speed and safety as processes; a
+The robot's launch file runs perception, a policy of constant speed and safety as processes. A
 fourth process pretends to be the robot (camera, wheels with a driver's watchdog, odometry, joint
 states, scan, emergency stop), and each of its streams can be spoilt while everything runs. A fifth
-plays the fault while the robot drives a circle at 0.3 m/s, and records the commands on the robot's
-own topic and every `SafeAction`. {repeats} repeats of each scenario; the recovery times are
-{recovery} s instead of the shipped ones.
+plays the faults while the robot drives a circle at 0.3 m/s, and records the commands on the robot's
+own topic and every `SafeAction`. {repeats} repeats of each scenario. Two things differ from the
+shipped configuration, both for the sake of repeating: the recovery times are {recovery} s, and
+faults that recur do not escalate to STOPPED.
 
 **Reaction** is the time from the last valid input to the first decelerating command; allowed are
-the input's timeout and two control periods ({period:.0f} ms each). Both ends are stamps of one
-machine's clock: of the input as its source sent it (which makes the reaction longer by its way to
-the safety node, about a millisecond), of the command as `SafeAction.header.stamp` has it. In the
-scenarios of the clock, where stamps jump, both are of the steady clock, and the command counts when
-the recorder gets it; that too makes it longer, never shorter. The brake is counted in control
-periods from that command to the first one at rest; allowed are {braking:.0f} ms. Without safety
-there is nobody to decelerate but the driver: in `kill_safety` and `stop_safety` it is its watchdog
-that is measured, on odometry of 50 Hz.
+the input's timeout and two control periods of {period:.0f} ms. The bound has no other slack.
 
-**In every repeat** velocity, acceleration and jerk of all commands are recomputed by finite
-differences and judged by the limit set in force; every message on the robot's topic is accounted
-for by a `SafeAction`; the robot stays at rest while the fault lasts; afterwards every node answers
-a service and publishes, and the robot goes on as the last column says.
+- Both ends are stamps of one machine's clock: of the input as its source sent it, of the command as
+  `SafeAction.header.stamp` has it. The way of the input to the safety node, about 1 ms, counts
+  against the node. Commands leave once in a control period, so a reaction is known to 20 ms.
+- For a camera, perception and policy the last valid input is the last good image, by its stamp.
+- In the scenarios of the clock, where stamps jump, both ends are of the steady clock, and the
+  command counts when the recorder gets it: later than it was sent, never earlier.
+- A second publisher counts from the moment at which it has found a reader, before which it can do
+  nothing. A second safety node counts from its publisher's appearance in the recorder's view of the
+  graph. Safety may know of either a moment earlier, which makes the reaction negative.
+- `camera_frozen`: that a picture repeats shows with the next one, so one camera period of 50 ms
+  belongs to its timeout.
+- Without safety nobody is there to decelerate but the driver: for `kill_safety` and `stop_safety`
+  it is the pretended driver's watchdog that is measured, by its odometry of 50 Hz. What these two
+  show of the graph is what comes after.
+
+**The brake** is counted in control periods from that command to the first one at rest; allowed are
+the {braking:.0f} ms of the action space.
+
+**In every repeat** velocity, acceleration, deceleration and jerk of all commands are recomputed by
+finite differences, by the same independent oracle as in the property tests, and judged by the limit
+set in force; every message on the robot's topic is accounted for by a `SafeAction`; the robot stays
+at rest while the fault lasts; afterwards every node answers a service and publishes, and the robot
+goes on in the way that the last column says.
 """
 
 
