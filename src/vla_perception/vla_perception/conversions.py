@@ -31,6 +31,7 @@ class Frame:
     """A checked image on its way to an observation; `header` as the synchroniser wants it.
 
     stamp: ns. pixels: uint8 (H, W, 3), a view into `source` or decoded. bgr: channel order.
+    message: what `to_image` made of it, where that was done ahead.
     """
 
     camera: str
@@ -39,6 +40,7 @@ class Frame:
     pixels: Image
     bgr: bool
     source: Any = None
+    message: Any = None
 
 
 def raw_pixels(message: ImageMessage) -> tuple[Image, bool]:

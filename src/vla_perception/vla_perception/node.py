@@ -192,7 +192,7 @@ class Perception(GraphNode[PerceptionConfig]):
         images = {}
         for name, frame in seen.frames.items():
             camera = self._observer.cameras[name]
-            images[name] = to_image(frame, camera.height, camera.width)
+            images[name] = frame.message or to_image(frame, camera.height, camera.width)
         message = to_observation(
             self.config.cameras,
             images,

@@ -7,7 +7,7 @@ from typing import Any
 
 from vla_contract.stamps import to_nanoseconds
 from vla_interfaces.msg import SimulationTick
-from vla_perception.conversions import Frame
+from vla_perception.conversions import Frame, to_image
 from vla_perception.lock_step import TickAssembler
 from vla_perception.observer import ObservedSet, Observer
 
@@ -83,6 +83,10 @@ class LockStepObserver(Observer):
         return {**super().values(), "waits_for": missing, "stale_ticks": self._assembler.stale}
 
     def _on_frame(self, name: str, stamp: int, frame: Frame | None) -> None:
+        if frame is not None:
+            # Now and not when its tick comes: a replay sends images ahead.
+            camera = self.cameras[name]
+            frame.message = to_image(frame, camera.height, camera.width)
         self._assembler.add(name, stamp, frame)
         self.pump()
 

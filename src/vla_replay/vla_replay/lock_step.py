@@ -148,7 +148,9 @@ class LockStepReplay:
         if step.sets:
             coming = self._send_next_images(steps) if self._ahead else None
             if coming is not None:
-                self._wait(lambda: player.chunk_stamp >= step.stamp, f"tick {step.tick}")
+                # Perception makes it when the chunk of this one has come: its tick must not come
+                # before this observation is made, or this one would never be.
+                self._wait(lambda: player.observed_stamp >= step.stamp, f"tick {step.tick}")
                 self._observe(coming)
             self._wait_for(step.tick)
 

@@ -26,7 +26,15 @@ from std_msgs.msg import Bool, Header, String
 
 from vla_contract import topics
 from vla_contract.stamps import to_nanoseconds, to_time
-from vla_interfaces.msg import ActionChunk, Command, Fault, SafeAction, SafetyStatus, SimulationTick
+from vla_interfaces.msg import (
+    ActionChunk,
+    Command,
+    Fault,
+    Observation,
+    SafeAction,
+    SafetyStatus,
+    SimulationTick,
+)
 from vla_replay import cdr, pictures
 from vla_replay.codec import Codec
 from vla_replay.recorder import ActionsFile, Moment
@@ -95,6 +103,7 @@ class Player:
         self.sent: dict[str, tuple[bytes, bool]] = {}
         self.cameras = cameras
         self.chunk_stamp = 0  # ns, of the newest chunk's observation
+        self.observed_stamp = 0  # ns, of the newest observation
         self.answered = 0  # tick of the newest SafeAction
         self.diagnostics: dict[str, dict[str, str]] = {}
         self._lock_step = lock_step
@@ -138,6 +147,12 @@ class Player:
         }
         for topic, kind in MESSAGES.items():
             self._listen(topic, kind)
+        if lock_step:
+            qos = topics.qos_profile(topics.OBSERVATION, lock_step=True)
+            node.create_subscription(
+                Observation, topics.OBSERVATION, self._on_observation, qos, raw=True,
+                event_callbacks=NO_SUBSCRIPTION_EVENTS,
+            )  # fmt: skip
         node.create_subscription(DiagnosticArray, topics.DIAGNOSTICS, self._on_diagnostics, 10)
 
     def _publisher(self, kind: Any, topic: str, row: str = "") -> Any:
@@ -306,6 +321,17 @@ class Player:
         if self.session.moments.wants_even():
             taken = Moment(0.0, self.answered, self.now, "", self.pictures())
             self.session.moments.add_even(taken)
+
+    def _on_observation(self, data: bytes) -> None:
+        cursor = cdr.Cursor(data)
+        cursor.header()
+        stamp = cursor.number("i") * NANOSECONDS + cursor.number("I")
+        self.observed_stamp = max(self.observed_stamp, stamp)
+        if "observe" in self._times:
+            self.session.latency("image and state → observation", self._since("observe"))
+
+    def _since(self, what: str) -> float:
+        return time.perf_counter() - self._times[what]
 
     def _on_fault(self, message: Any, data: bytes) -> None:
         self.session.fault(
