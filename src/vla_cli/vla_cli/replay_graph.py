@@ -180,7 +180,6 @@ class Setup:
             "mode": _mode(chosen),
             "command": chosen.command,
             "checkpoint": self.checkpoint.name,
-            "checkpoint_folder": str(self.checkpoint.folder),
             "checkpoint_sha256": _fingerprint(self.checkpoint.files),
             "backend": chosen.backend,
             "settings": {node: dict(values) for node, values in self.settings.items()},
