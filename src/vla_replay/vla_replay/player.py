@@ -369,5 +369,5 @@ class Player:
 
 
 def _tells_of_losses(key: str) -> bool:
-    words = ("drop", "refused", "skipped", "replaced", "stale", "overrun", "problems", "late")
+    words = ("drop", "refused", "skipped", "replaced", "stale", "problems", "late")
     return any(word in key.lower() for word in words)
