@@ -78,8 +78,13 @@ def test_the_worst_ten_moments_come_worst_first_and_apart():
     moments = session().moments
     assert isinstance(moments, Moments)
     scores = [moment.score for moment in moments.worst]
-    assert scores == sorted(scores, reverse=True) and 2 <= len(scores) <= 10
-    assert len({moment.tick // 50 for moment in moments.worst}) == len(scores)
+    assert scores == sorted(scores, reverse=True) and len(scores) == 10
+    assert len({moment.tick for moment in moments.worst}) == 10
+    long = Moments(stretch=50)
+    for tick in range(1, 2000):
+        long.add_worst(Moment(1.0 + (tick % 97) / 97, tick, tick, "", {}))
+    ticks = sorted(moment.tick for moment in long.worst)
+    assert len(ticks) == 10 and min(b - a for a, b in zip(ticks, ticks[1:], strict=False)) >= 50
     assert len(moments.even) == 12
 
 

@@ -81,16 +81,18 @@ class Moment:
 
 
 class Moments:
-    """The worst ones, at most one in each stretch of time, and some evenly spaced ones.
+    """The worst ones, apart from each other where there are enough, and some evenly spaced ones.
 
-    stretch: ticks between two of the worst.
+    stretch: ticks that two of the worst are apart, if ten such moments can be found.
     """
 
     WORST = 10
+    CANDIDATES = 60  # kept, at most one in each twentieth of a stretch
     EVEN = 12
 
     def __init__(self, stretch: int) -> None:
         self._stretch = max(1, stretch)
+        self._bucket = max(1, stretch // 20)
         self._worst: dict[int, Moment] = {}
         self._even: list[Moment] = []
         self._every = 1
@@ -100,15 +102,17 @@ class Moments:
         """Such a moment would be kept."""
         if score <= 0.0:
             return False
-        same = self._worst.get(tick // self._stretch)
+        same = self._worst.get(tick // self._bucket)
         if same is not None:
             return score > same.score
-        return len(self._worst) < self.WORST or score > min(m.score for m in self._worst.values())
+        return len(self._worst) < self.CANDIDATES or score > min(
+            m.score for m in self._worst.values()
+        )
 
     def add_worst(self, moment: Moment) -> None:
         """Keep it, and let the least one go where there are too many."""
-        self._worst[moment.tick // self._stretch] = moment
-        if len(self._worst) > self.WORST:
+        self._worst[moment.tick // self._bucket] = moment
+        if len(self._worst) > self.CANDIDATES:
             least = min(self._worst, key=lambda key: self._worst[key].score)
             del self._worst[least]
 
@@ -127,8 +131,15 @@ class Moments:
 
     @property
     def worst(self) -> list[Moment]:
-        """Worst first."""
-        return sorted(self._worst.values(), key=lambda moment: (-moment.score, moment.tick))
+        """Worst first, ten at most."""
+        ranked = sorted(self._worst.values(), key=lambda moment: (-moment.score, moment.tick))
+        chosen: list[Moment] = []
+        for apart in (self._stretch, 1):  # near ones only where there are too few
+            for moment in ranked:
+                far = all(abs(moment.tick - other.tick) >= apart for other in chosen)
+                if far and len(chosen) < self.WORST:
+                    chosen.append(moment)
+        return sorted(chosen, key=lambda moment: (-moment.score, moment.tick))
 
     @property
     def even(self) -> list[Moment]:
