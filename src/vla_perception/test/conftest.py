@@ -195,7 +195,7 @@ class Graph:
     def next_observation(self, condition: Callable[[Observation], bool] = lambda _: True) -> Any:
         """Wait for an observation from now on for which `condition` holds."""
         self.observations.clear()
-        self.client.wait(lambda: any(condition(each) for each in self.observations), 10.0)
+        self.client.wait(lambda: any(condition(each) for each in self.observations))
         return next(each for each in self.observations if condition(each))
 
     def wait_for_command(self, text: str) -> Any:
