@@ -57,7 +57,7 @@ class Goal:
 
     def result(self) -> tuple[int, int, str]:
         """Status, outcome and reason, once they are there."""
-        self._graph.client.wait(self._result.done, 10.0)
+        self._graph.client.wait(self._result.done, 60.0)
         response = self._result.result()
         assert response.result.duration >= 0.0
         return response.status, response.result.outcome, response.result.reason
@@ -215,13 +215,13 @@ class Graph:
                 if (fault.kind, fault.level) == (kind, level) and words in fault.message
             ]
 
-        self.client.wait(found, 10.0)
+        self.client.wait(found, 60.0)
         return found()[0]
 
     def counts(self) -> dict[str, str]:
         """The values of the next diagnostics."""
         self.diagnostics.clear()
-        self.client.wait(lambda: self.diagnostics, 10.0)
+        self.client.wait(lambda: self.diagnostics, 60.0)
         return {value.key: value.value for value in self.diagnostics[-1].status[0].values}
 
     def wait_for_count(self, name: str, number: int = 1) -> None:
@@ -234,7 +234,7 @@ class Graph:
                 for value in message.status[0].values
             )
 
-        self.client.wait(counted, 10.0)
+        self.client.wait(counted, 60.0)
 
 
 def _starter():

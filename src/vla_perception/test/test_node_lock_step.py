@@ -54,7 +54,7 @@ class Simulator:
             stamps = [to_nanoseconds(o.observation_stamp) for o in self.graph.observations]
             return stamp in stamps
 
-        self.graph.client.wait(answered, 10.0)
+        self.graph.client.wait(answered, 60.0)
         return self.graph.observations[-1]
 
 
