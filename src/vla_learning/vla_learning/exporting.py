@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import torch
 import yaml
@@ -111,6 +112,18 @@ def _export(
             external_data=False,
             verbose=False,
         )
+    _forget_origins(path)
+
+
+def _forget_origins(path: Path) -> None:
+    """Take out of an ONNX file where each node came from: stack traces with paths."""
+    model = onnx.load(str(path))
+    for node in model.graph.node:
+        del node.metadata_props[:]
+    for value in (*model.graph.value_info, *model.graph.input, *model.graph.output):
+        del value.metadata_props[:]
+    del model.graph.metadata_props[:]
+    onnx.save(model, str(path))
 
 
 def _difference(

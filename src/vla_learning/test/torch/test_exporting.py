@@ -35,6 +35,12 @@ def test_the_policy_package_loads_it(exported, settings):
 
 
 @pytest.mark.slow  # writing the graphs
+def test_the_graphs_hold_no_path_of_the_machine_that_wrote_them(exported, folder):
+    for graph in folder.glob("*.onnx"):
+        assert b".py" not in graph.read_bytes()
+
+
+@pytest.mark.slow  # writing the graphs
 def test_onnx_equals_torch(exported):
     answers = []
     rng = np.random.default_rng(0)
