@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from collections.abc import Callable
@@ -45,7 +46,8 @@ class Server:
         """Go as a process that is killed: the port is closed, connections are cut."""
         self._server.shutdown()
         for connection in list(self._connections):
-            connection.socket.shutdown(socket.SHUT_RDWR)
+            with contextlib.suppress(OSError):  # it may have gone by itself
+                connection.socket.shutdown(socket.SHUT_RDWR)
         self._thread.join(_END)
 
     def _handle(self, connection: ServerConnection) -> None:
