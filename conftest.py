@@ -6,8 +6,15 @@ import importlib.util
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 TORCH = importlib.util.find_spec("torch") is not None
+
+# The same examples in every run: `--hypothesis-profile=random` tries others, and
+# `./vla prove properties` far more. No deadline: a busy machine is no failure.
+settings.register_profile("random", deadline=None)
+settings.register_profile("repeatable", deadline=None, derandomize=True)
+settings.load_profile("repeatable")
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

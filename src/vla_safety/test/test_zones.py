@@ -63,8 +63,8 @@ def test_it_is_the_last_free_moment(shape, twist, points, least, step):
     points = np.array(points)
     checked = zone(shape=shape, min_points=least, simulation_time_step=step)
     found = time_to_collision(checked, points, twist)
-    # Corners of an inflated shape are cut off flat outside.
-    outer = shape.inflated(0.01 + 0.1 * shape.radius) if len(shape.vertices) else shape
+    # The corners of an inflated shape may count as sharp: at a right angle, 0.414 of the margin.
+    outer = shape.inflated(1e-6 + 0.415 * shape.radius) if len(shape.vertices) else shape
     for time in checked.times:
         moved = into_frame(points, project(Pose2D(), twist, float(time)))
         inside = np.count_nonzero(shape.signed_distance(moved) < -1e-9)
