@@ -76,6 +76,7 @@ ROSDEP_KEYS = {
 }
 # No key, or one that gives another version than is needed: in requirements/ and in the docs.
 PIP_ONLY = {
+    "av": "av==",
     "gymnasium": "metaworld",  # comes with it
     "imageio_ffmpeg": "imageio-ffmpeg",
     "lz4": "lz4",  # comes with rosbags
@@ -85,7 +86,9 @@ PIP_ONLY = {
     "pyarrow": "pyarrow",
     "safetensors": "safetensors",
     "similaritymeasures": "similaritymeasures",
+    "tensorrt": "torch-tensorrt",  # comes with it; on a Jetson with JetPack
     "torch": "torch",
+    "torch_tensorrt": "torch-tensorrt",
     "torchvision": "torchvision",
     "zstandard": "zstandard",  # comes with rosbags
     "websockets": "websockets",  # Ubuntu 22.04's has no synchronous client

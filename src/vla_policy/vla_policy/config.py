@@ -16,8 +16,8 @@ class PolicyConfig(Config):
     )
     backend: str = parameter(
         "onnxruntime",
-        "What runs the model: onnxruntime, torch, remote (a server of openpi's protocol), or "
-        "constant (no model; for tests).",
+        "What runs the model: onnxruntime, torch, tensorrt (engines built beforehand), remote (a "
+        "server of openpi's protocol), or constant (no model; for tests).",
     )
     action_space: str = parameter(
         "",
@@ -27,7 +27,18 @@ class PolicyConfig(Config):
         2, "Threads of one forward pass (onnxruntime, torch).", minimum=1, maximum=64
     )
     providers: tuple[str, ...] = parameter(
-        ("CPUExecutionProvider",), "ONNX Runtime's execution providers, first choice first."
+        ("CPUExecutionProvider",),
+        "ONNX Runtime's execution providers, first choice first; one that is missing or cannot be "
+        "loaded is an error. TensorrtExecutionProvider keeps its engines in engine_folder.",
+    )
+    torch_mode: str = parameter(
+        "eager",
+        "How the backend torch runs: eager, or compiled (when the node is configured, in a minute "
+        "or so; needs a C++ compiler).",
+    )
+    engine_folder: str = parameter(
+        "",
+        "Folder of TensorRT engines; empty: VLA_ENGINE_FOLDER, else ~/.cache/vla/engines.",
     )
     warm_up: int = parameter(
         5, "Forward passes run before the node is configured.", minimum=1, maximum=1000

@@ -1,6 +1,8 @@
-"""PyTorch, eager: the weights of the checkpoint in `vla_policy.model`."""
+"""PyTorch: the weights of the checkpoint in `vla_policy.model`, eager or compiled."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -12,11 +14,40 @@ from vla_policy.backends.base import (
     Inputs,
     LanguageFeatures,
     Prediction,
+    prediction,
     word_mask,
 )
 from vla_policy.checkpoint import WEIGHTS, Checkpoint
-from vla_policy.model import ModelConfig, ModelConfigError, VLAModel
+from vla_policy.model import ModelConfig, ModelConfigError, PolicyOutput, VLAModel
 from vla_policy.tokenizer import Tokens
+
+MODES = ("eager", "compiled")
+
+
+def load_model(checkpoint: Checkpoint) -> VLAModel:
+    """The network with the checkpoint's weights, in eval mode on the CPU.
+
+    Raises:
+        BackendError, CheckpointError: weights or architecture that cannot be used.
+    """
+    where = f"checkpoint {checkpoint.folder or checkpoint.name}"
+    try:
+        weights = load(checkpoint.read(WEIGHTS))
+    except SafetensorError as error:
+        raise BackendError(f"{where}: {WEIGHTS}: {error}; accepted: safetensors") from error
+    try:
+        model = VLAModel(ModelConfig.from_dict(checkpoint.architecture))
+    except ModelConfigError as error:
+        raise BackendError(f"{where}: config.yaml: {error}") from error
+    try:
+        # Weights may be stored in half precision; the network is in single precision.
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:300]
+        raise BackendError(
+            f"{where}: {WEIGHTS} does not fit config.yaml's architecture: {reason}"
+        ) from error
+    return model.eval()
 
 
 class TorchBackend:
@@ -25,29 +56,21 @@ class TorchBackend:
     name = "torch"
 
     def __init__(self, options: BackendOptions) -> None:
+        if options.torch_mode not in MODES:
+            raise BackendError(
+                f"torch_mode is {options.torch_mode!r}; accepted: {', '.join(MODES)}"
+            )
+        self._compiled = options.torch_mode == "compiled"
         torch.set_num_threads(options.threads)
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
     def load(self, checkpoint: Checkpoint) -> None:
         """Build the network and fill it; raises BackendError, CheckpointError."""
-        where = f"checkpoint {checkpoint.folder or checkpoint.name}"
-        try:
-            weights = load(checkpoint.read(WEIGHTS))
-        except SafetensorError as error:
-            raise BackendError(f"{where}: {WEIGHTS}: {error}; accepted: safetensors") from error
-        try:
-            self._model = VLAModel(ModelConfig.from_dict(checkpoint.architecture))
-        except ModelConfigError as error:
-            raise BackendError(f"{where}: config.yaml: {error}") from error
-        try:
-            # Weights may be stored in half precision; the network is in single precision.
-            self._model.load_state_dict(weights)
-        except RuntimeError as error:
-            reason = " ".join(str(error).split())[:300]
-            raise BackendError(
-                f"{where}: {WEIGHTS} does not fit config.yaml's architecture: {reason}"
-            ) from error
-        self._model.to(self._device).eval()
+        self._model = load_model(checkpoint).to(self._device)
+        self._act: Any = self._model.act
+        if self._compiled:
+            # Not of its own accord: compiled at the first forward pass, which is in the warm-up.
+            self._act = torch.compile(self._model.act, fullgraph=True, dynamic=False)
 
     @torch.inference_mode()
     def encode_language(self, tokens: Tokens) -> LanguageFeatures:
@@ -70,7 +93,6 @@ class TorchBackend:
             language.word_mask,
             language.sentence,
         )
-        output = self._model.act(*(torch.from_numpy(a).to(self._device) for a in arrays))
-        return Prediction(
-            output.actions[0].float().cpu().numpy(), output.steps_logits[0].float().cpu().numpy()
-        )
+        output = self._act(*(torch.from_numpy(a).to(self._device) for a in arrays))
+        named = zip(PolicyOutput._fields, output, strict=True)
+        return prediction({name: value.float().cpu().numpy() for name, value in named})
