@@ -1,13 +1,20 @@
 """Recording with a stand-in for the simulator, and once with the simulator itself."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
 from vla_learning import collecting
-from vla_learning.collecting import CollectError, collect_task, is_noisy, noise_bursts, record
-from vla_learning.demonstrations import demonstration_path, find_demonstrations
+from vla_learning.collecting import (
+    CollectError,
+    collect_all,
+    collect_task,
+    is_noisy,
+    noise_bursts,
+    record,
+)
+from vla_learning.lerobot_reader import LeRobotDataset
 
 
 @dataclass
@@ -72,13 +79,13 @@ def test_images_states_and_success_belong_to_their_ticks(settings, space):
     episode = record(Robot(), "one", 0, settings, space)
     assert not episode.noisy
     assert episode.image_ticks[0] == 0
-    assert set(np.diff(episode.image_ticks[1:])) == {settings.collect.image_period}
+    assert set(np.diff(episode.image_ticks)) == {settings.collect.image_period}
     assert episode.images.shape[1:] == (2, 32, 32, 3)
-    for image, tick in zip(episode.images, episode.image_ticks, strict=True):
-        assert image[0, 0, 0, 0] == int(episode.state[tick, 0] * 100)
-    assert (
-        episode.state[episode.success_tick, 0] > 0.2 >= episode.state[episode.success_tick - 1, 0]
-    )
+    for image, state in zip(episode.images, episode.state, strict=True):
+        assert image[0, 0, 0, 0] == int(state[0] * 100)
+    moved = np.cumsum(episode.executed[:, 0]) * 0.0125
+    assert moved[episode.success_tick - 1] > 0.2 >= moved[episode.success_tick - 2]
+    assert np.allclose(episode.state[1:, 0], moved[episode.image_ticks[1:] - 1], atol=1e-5)
     assert episode.length == episode.success_tick + settings.collect.ticks_after_success
 
 
@@ -90,19 +97,37 @@ def test_the_same_seed_gives_the_same_episode(settings, space):
 def test_what_is_there_is_not_recorded_again_and_failures_are_replaced(
     settings, space, tmp_path, monkeypatch
 ):
-    assert list(collect_task("one", tmp_path, settings, space)) == [0, 1]
-    before = demonstration_path(tmp_path, "one", 0).stat().st_mtime_ns
-    assert list(collect_task("one", tmp_path, settings, space)) == [0, 1]
-    assert demonstration_path(tmp_path, "one", 0).stat().st_mtime_ns == before
+    assert list(collect_task("one", tmp_path / "data", settings, space)) == [0, 1]
+    with monkeypatch.context() as patch:
+        patch.setattr(collecting, "record", None)
+        assert list(collect_task("one", tmp_path / "data", settings, space)) == [0, 1]
     monkeypatch.setattr(Robot, "hopeless", (0,))
-    assert list(collect_task("two", tmp_path, settings, space)) == [1, 2]
-    assert len(find_demonstrations(tmp_path, "two")) == 2
+    assert list(collect_task("two", tmp_path / "data", settings, space)) == [1, 2]
+
+
+def test_a_dataset_grows_and_its_seeds_give_the_same_bytes(settings, space, tmp_path):
+    counts = []
+    assert collect_all(tmp_path / "a", settings, space, 1, counts.append) == 4
+    assert counts == [1, 2, 3, 4]
+    list(collect_task("two", tmp_path / "b", settings, space))  # stopped, then given again
+    assert collect_all(tmp_path / "b", settings, space, 1, counts.append) == 4
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+    more = replace(settings, collect=replace(settings.collect, episodes=3))
+    assert collect_all(tmp_path / "a", more, space, 1, counts.append) == 6
+    assert counts[-2:] == [5, 6]
+    commands = [episode.tasks[0] for episode in LeRobotDataset(tmp_path / "a").episodes]
+    assert commands == ["open the door", "shut it"] * 3
+
+
+def contents(folder):
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder): path.read_bytes() for path in files}
 
 
 def test_an_expert_that_fails_too_often_is_named(settings, space, tmp_path, monkeypatch):
     monkeypatch.setattr(Robot, "hopeless", tuple(range(100)))
     with pytest.raises(CollectError, match="the expert of one failed 2 times"):
-        list(collect_task("one", tmp_path, settings, space))
+        list(collect_task("one", tmp_path / "data", settings, space))
 
 
 def test_half_of_the_episodes_are_noisy():

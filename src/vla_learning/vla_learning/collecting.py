@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from vla_contract.action_space import ActionSpace
 from vla_contract.images import resize_area
-from vla_learning.demonstrations import Demonstration, demonstration_path, find_demonstrations
+from vla_learning.dataset_writer import open_writer
+from vla_learning.demonstrations import Demonstration
 from vla_learning.settings import Settings
 from vla_safety.limits import MotionLimiter
 from vla_sim.environment import STEP_LIMIT, MetaworldEnvironment
@@ -70,18 +71,16 @@ def record(
     rng = np.random.default_rng([seed, 122])
     noisy = is_noisy(seed, collect.noisy_fraction)
     offsets = noise_bursts(rng, STEP_LIMIT, space.width, collect.noise if noisy else 0.0)
-    phase = int(rng.integers(0, collect.image_period))
     limiter = MotionLimiter(space)
     limiter.reset()
     environment.reset(task, seed)
-    images, image_ticks, requested, executed = [], [], [], []
-    state = [observe_state(environment)]
+    images, image_ticks, state, requested, executed = [], [], [], [], []
     success = -1
     for tick in range(STEP_LIMIT):
-        # The first tick is always seen; otherwise the phase differs between episodes.
-        if tick == 0 or tick % collect.image_period == phase:
+        if tick % collect.image_period == 0:
             images.append(observe_images(environment, settings))
             image_ticks.append(tick)
+            state.append(observe_state(environment))
         request = environment.expert_action()
         # Once it has succeeded the noise is over: what follows shows a finished task.
         offset = offsets[tick] if success < 0 else 0.0
@@ -89,7 +88,6 @@ def record(
         result = environment.step(safe[:3], safe[3])
         requested.append(request)
         executed.append(safe)
-        state.append(observe_state(environment))
         if success < 0 and result.success:
             success = tick + 1
         if success >= 0 and tick + 1 >= success + collect.ticks_after_success:
@@ -104,6 +102,7 @@ def record(
         noisy=noisy,
         seed=seed,
         task=task,
+        command=settings.commands[task][0],
     )
 
 
@@ -114,16 +113,22 @@ def collect_task(task: str, folder: Path, settings: Settings, space: ActionSpace
         CollectError: the expert fails too often.
     """
     collect = settings.collect
+    writer = open_writer(folder, settings, space)
+    present = writer.seeds(task)
     done, failed, seed = 0, 0, collect.first_seed
+    if len(present) >= collect.episodes:
+        yield from sorted(present)[: collect.episodes]
+        return
     environment = MetaworldEnvironment(cameras=settings.cameras)
     try:
         while done < collect.episodes:
-            path = demonstration_path(folder, task, seed)
-            if not path.exists():
+            there = seed in present
+            if not there:
                 demonstration = record(environment, task, seed, settings, space)
-                if demonstration.success_tick >= 0:
-                    demonstration.save(path)
-            if path.exists():
+                there = demonstration.success_tick >= 0
+                if there:
+                    writer.stage(demonstration)
+            if there:
                 done += 1
                 yield seed
             else:
@@ -140,19 +145,25 @@ def collect_task(task: str, folder: Path, settings: Settings, space: ActionSpace
 
 def collect_all(
     folder: Path, settings: Settings, space: ActionSpace, jobs: int, progress: Progress
-) -> None:
-    """Record every task of the config, tasks side by side in `jobs` processes.
+) -> int:
+    """Record every task of the config, tasks side by side in `jobs` processes; then the dataset.
 
     progress: called with the number of episodes that are there.
 
+    Returns:
+        Number of episodes in the dataset.
+
     Raises:
         CollectError: an expert fails too often.
+        DemonstrationError: the folder cannot be used.
     """
+    writer = open_writer(folder, settings, space)
+    before = sum(len(writer.seeds(task)) for task in settings.tasks) - len(writer.staged())
     if jobs == 1:
         for task in settings.tasks:
             for _ in collect_task(task, folder, settings, space):
-                progress(_count(folder, settings))
-        return
+                progress(before + len(writer.staged()))
+        return writer.finish(settings.tasks)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, mp_context=context) as pool:
         waiting = {
@@ -160,18 +171,15 @@ def collect_all(
         }
         while waiting:
             finished, waiting = wait(waiting, timeout=1.0, return_when=FIRST_EXCEPTION)
-            progress(_count(folder, settings))
+            progress(before + len(writer.staged()))
             for future in finished:
                 if future.exception() is not None:
                     for other in waiting:
                         other.cancel()
                 future.result()
+    return writer.finish(settings.tasks)
 
 
 def _collect_job(task: str, folder: Path, settings: Settings, space: ActionSpace) -> None:
     for _ in collect_task(task, folder, settings, space):
         pass
-
-
-def _count(folder: Path, settings: Settings) -> int:
-    return sum(len(find_demonstrations(folder, task)) for task in settings.tasks)

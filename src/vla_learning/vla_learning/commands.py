@@ -30,20 +30,22 @@ class CommandError(RuntimeError):
 def collect(arguments: argparse.Namespace) -> None:
     """Record demonstrations; those that are there already are kept."""
     from vla_learning.collecting import CollectError, collect_all
+    from vla_learning.demonstrations import DemonstrationError
 
     settings, space = _load(arguments.config)
     folder = arguments.data or Path("data") / settings.name
     total = settings.collect.episodes * len(settings.tasks)
     with _progress("collecting", total) as progress:
         try:
-            collect_all(folder, settings, space, arguments.jobs, progress.done)
-        except CollectError as error:
+            total = collect_all(folder, settings, space, arguments.jobs, progress.done)
+        except (CollectError, DemonstrationError) as error:
             raise CommandError(str(error)) from error
-    print(f"{total} demonstrations in {folder}")
+    print(f"{total} demonstrations in {folder}, a LeRobot dataset")
 
 
 def train(arguments: argparse.Namespace) -> None:
     """Train up to the configured number of steps, from the last saved step on."""
+    from vla_learning.dataset import load_frames
     from vla_learning.demonstrations import DemonstrationError
     from vla_learning.launching import train_in_processes
     from vla_learning.runs import TrainingError
@@ -51,6 +53,11 @@ def train(arguments: argparse.Namespace) -> None:
     settings, space = _load(arguments.config)
     data = arguments.data or Path("data") / settings.name
     folder = arguments.folder or Path("out/learn") / settings.name
+    try:
+        with _progress("decoding", 1) as progress:
+            load_frames(data, settings, space, progress.of)
+    except DemonstrationError as error:
+        raise CommandError(str(error)) from error
     with _progress("training", settings.train.steps) as progress:
 
         def show(step: int, losses: dict[str, float]) -> None:
@@ -179,6 +186,10 @@ class _Bar:
     def done(self, count: int, text: str = "") -> None:
         """Show that `count` of the total are done."""
         self._progress.update(self._task, completed=count, text=text)
+
+    def of(self, count: int, total: int) -> None:
+        """Show that `count` of `total` are done."""
+        self._progress.update(self._task, completed=count, total=total)
 
 
 @contextmanager

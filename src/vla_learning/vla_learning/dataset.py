@@ -1,4 +1,4 @@
-"""Demonstrations as training frames: labels, and batches with augmentation. NumPy only."""
+"""A dataset as training frames: labels, and batches with augmentation. No torch."""
 
 from __future__ import annotations
 
@@ -10,13 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from vla_contract.action_space import ActionSpace
-from vla_learning.demonstrations import (
-    Demonstration,
-    DemonstrationError,
-    check_available,
-    find_demonstrations,
-)
+from vla_learning.dataset_fit import check_values
+from vla_learning.frame_cache import Progress, cached_images
 from vla_learning.settings import Settings, TrainSettings
+from vla_learning.tracks import Track, Tracks
 from vla_policy.tokenizer import PADDING, UNKNOWN
 
 Float = npt.NDArray[np.float32]
@@ -26,7 +23,7 @@ Float = npt.NDArray[np.float32]
 class Frames:
     """F training frames.
 
-    images (F, N, h, w, 3) uint8; state (F, S) SI; task (F,) index into the tasks;
+    images (F, N, h, w, 3) uint8, on disk; state (F, S) SI; task (F,) index into the tasks;
     actions (F, T, D) normalised, clipped to [-1, 1]; row_mask (F, T), 0 beyond the recording;
     steps_left (F,) int64, 0..T.
     """
@@ -45,54 +42,50 @@ class Frames:
 
 
 def label(
-    demonstration: Demonstration, tick: int, space: ActionSpace, done_delay: int
+    track: Track, frame: int, space: ActionSpace, done_delay: int
 ) -> tuple[Float, Float, int]:
-    """Label of the frame at a tick.
+    """Label of a frame of an episode.
 
     Returns:
-        actions (T, D): the expert's requests of this tick and the following ones, normalised;
-        row_mask (T,); steps left to `done_delay` ticks after success, at most T.
+        actions (T, D): the expert's requests of this moment and the following rows, normalised;
+        row_mask (T,); steps left to `done_delay` rows after success, at most T.
     """
-    rows = space.chunk_length
-    asked = demonstration.requested[tick : tick + rows]
-    actions = np.zeros((rows, space.width), np.float32)
-    actions[: len(asked)] = np.clip(space.to_normalised(asked), -1.0, 1.0)
-    mask = (np.arange(rows) < len(asked)).astype(np.float32)
-    left = demonstration.success_tick + done_delay - tick
-    return actions, mask, int(np.clip(left, 0, rows))
+    rows = track.frames[frame] + np.arange(space.chunk_length)
+    known = rows <= track.at[-1] + 1e-6
+    asked = np.stack([np.interp(rows, track.at, column) for column in track.actions.T], axis=1)
+    actions = np.where(known[:, None], np.clip(space.to_normalised(asked), -1.0, 1.0), 0.0)
+    left = track.success + done_delay - track.frames[frame]
+    steps = int(np.clip(round(left), 0, space.chunk_length))
+    return actions.astype(np.float32), known.astype(np.float32), steps
 
 
-def load_frames(folder: Path, settings: Settings, space: ActionSpace) -> Frames:
-    """Read all demonstrations of the config's tasks; raises DemonstrationError if one has none."""
-    check_available(folder, settings)
-    columns: list[list[npt.NDArray]] = [[] for _ in range(6)]
-    for index, task in enumerate(settings.tasks):
-        for path in find_demonstrations(folder, task)[: settings.collect.episodes]:
-            demonstration = Demonstration.load(path)
-            _check(demonstration, settings, path)
-            ticks = demonstration.image_ticks[demonstration.image_ticks < demonstration.length]
-            labels = [label(demonstration, int(t), space, settings.train.done_delay) for t in ticks]
-            columns[0].append(demonstration.images[: len(ticks)])
-            columns[1].append(demonstration.state[ticks])
-            columns[2].append(np.full(len(ticks), index, np.int64))
-            columns[3].append(np.stack([x[0] for x in labels]))
-            columns[4].append(np.stack([x[1] for x in labels]))
-            columns[5].append(np.array([x[2] for x in labels], np.int64))
-    return Frames(*(np.concatenate(column) for column in columns))
+def load_frames(
+    folder: Path, settings: Settings, space: ActionSpace, progress: Progress | None = None
+) -> Frames:
+    """Read a LeRobot dataset, its pictures through a cache on disk.
 
+    progress: is told how many episodes' pictures are decoded, and of how many.
 
-def _check(demonstration: Demonstration, settings: Settings, path: Path) -> None:
-    expected = (len(settings.cameras), settings.height, settings.width, 3)
-    if demonstration.images.shape[1:] != expected:
-        raise DemonstrationError(
-            f"demonstration {path}: images are {demonstration.images.shape[1:]}; the config "
-            f"asks for {expected}"
-        )
-    if demonstration.state.shape[1] != len(settings.state_names):
-        raise DemonstrationError(
-            f"demonstration {path}: {demonstration.state.shape[1]} state entries; the config "
-            f"names {len(settings.state_names)}"
-        )
+    Raises:
+        DemonstrationError: it does not fit the config, or a task has no episode.
+    """
+    source = Tracks(folder, settings, space)
+    tracks = list(source)
+    check_values(source.dataset, np.concatenate([track.actions for track in tracks]), space)
+    delay = settings.train.done_delay
+    labels = [label(t, frame, space, delay) for t in tracks for frame in range(len(t.frames))]
+    size = (settings.height, settings.width)
+    episodes = [track.episode for track in tracks]
+    images = cached_images(source.dataset, episodes, source.cameras, size, progress)
+    source.dataset.close()
+    return Frames(
+        images=images,
+        state=np.concatenate([track.state for track in tracks]),
+        task=np.concatenate([np.full(len(t.frames), t.task, np.int64) for t in tracks]),
+        actions=np.stack([each[0] for each in labels]),
+        row_mask=np.stack([each[1] for each in labels]),
+        steps_left=np.array([each[2] for each in labels], np.int64),
+    )
 
 
 @dataclass(frozen=True)

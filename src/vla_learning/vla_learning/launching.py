@@ -12,10 +12,10 @@ import torch.multiprocessing as mp
 
 from vla_contract.action_space import ActionSpace
 from vla_learning.dataset import load_frames
-from vla_learning.demonstrations import check_available
 from vla_learning.plotting import plot_history
 from vla_learning.runs import read_run
 from vla_learning.settings import Settings
+from vla_learning.tracks import Tracks
 from vla_learning.training import Report, Trainer
 
 Job = tuple[Settings, ActionSpace, Path, Path]
@@ -34,7 +34,7 @@ def train_in_processes(
         DemonstrationError, TrainingError: before any process is started.
     """
     job = (settings, space, data, folder)
-    check_available(data, settings)
+    list(Tracks(data, settings, space))
     read_run(folder, settings)
     if "TORCHELASTIC_RUN_ID" in os.environ:
         dist.init_process_group("gloo")

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import yaml
 
+from vla_learning.dataset_mapping import DatasetMapping, MappingError
+
 T = TypeVar("T")
 
 
@@ -87,7 +89,10 @@ class TrainSettings:
 
 @dataclass(frozen=True)
 class Settings:
-    """A whole learning run; `source` is the file's content, stored with the checkpoint."""
+    """A whole learning run; `source` is the file's content, stored with the checkpoint.
+
+    dataset: what of somebody's LeRobot dataset is what; the optional entry of the file.
+    """
 
     name: str
     action_space: Path
@@ -101,6 +106,7 @@ class Settings:
     train: TrainSettings
     architecture: Mapping[str, Any]
     source: Mapping[str, Any]
+    dataset: DatasetMapping = DatasetMapping()
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -130,7 +136,7 @@ class Settings:
             *("name", "action_space", "cameras", "image", "state_names", "max_words"),
             *("commands", "collect", "train", "architecture"),
         )
-        _check_keys(data, "the file", names)
+        _check_keys(data, "the file", names, ("dataset",))
         _check_keys(data["image"], "image", ("height", "width"))
         for part in ("commands", "architecture"):
             if not isinstance(data[part], dict) or not data[part]:
@@ -148,7 +154,15 @@ class Settings:
             train=_build(TrainSettings, data["train"], "train"),
             architecture=dict(data["architecture"]),
             source=data,
+            dataset=_mapping(data),
         )
+
+
+def _mapping(data: dict[str, Any]) -> DatasetMapping:
+    try:
+        return DatasetMapping.from_dict(data.get("dataset"))
+    except MappingError as error:
+        raise SettingsError(f"dataset {error}") from error
 
 
 def _build(kind: type[T], data: Any, where: str) -> T:
@@ -159,10 +173,13 @@ def _build(kind: type[T], data: Any, where: str) -> T:
         raise SettingsError(f"{where}: {error}") from error
 
 
-def _check_keys(data: Any, where: str, accepted: tuple[str, ...]) -> None:
+def _check_keys(
+    data: Any, where: str, accepted: tuple[str, ...], optional: tuple[str, ...] = ()
+) -> None:
     if not isinstance(data, dict):
         raise SettingsError(f"{where} is not a mapping; accepted: {', '.join(accepted)}")
     missing = [key for key in accepted if key not in data]
+    accepted += optional
     unknown = [str(key) for key in data if key not in accepted]
     if missing or unknown:
         parts = [f"lacks {', '.join(missing)}"] if missing else []
