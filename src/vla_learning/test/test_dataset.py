@@ -12,7 +12,8 @@ from vla_learning.vocabulary import build_tokenizer, encode_commands
 
 def track(requested, success=38, frames=(), ratio=1.0):
     at = np.arange(len(requested)) * ratio
-    return Track(None, 0, np.array(frames), np.zeros((len(frames), 4)), at, requested, success)
+    frames, empty = np.array(frames), np.zeros((len(frames), 0))
+    return Track(None, 0, frames, empty, empty, at, requested, success)
 
 
 def test_label_is_what_the_expert_asked_for_next(space):

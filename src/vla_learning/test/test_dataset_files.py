@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from vla_learning import lerobot_format as form
+from vla_learning.dataset import load_frames
 from vla_learning.dataset_writer import STAGING, open_writer
-from vla_learning.demonstrations import DemonstrationError
+from vla_learning.demonstrations import LANDMARKS, DemonstrationError
 from vla_learning.feature_statistics import of_images, of_values, together
 from vla_learning.frame_cache import FOLDER, cached_images
 from vla_learning.lerobot_reader import LeRobotDataset, flat_names
@@ -156,6 +157,17 @@ def test_the_cache_is_made_once_and_mended(data, settings):
     assert np.array_equal(read(), first) and calls[4:] == [3]
     (file.parent / "index.json").write_text("{")
     assert np.array_equal(read(), first) and calls[5:] == [0, 1, 2, 3]
+
+
+def test_landmarks_are_kept_where_there_are_some(settings, space, tmp_path):
+    writer = open_writer(tmp_path / "new", settings, space, LANDMARKS)
+    places = np.random.default_rng(0).normal(size=(13, 9)).astype(np.float32)
+    for task in settings.tasks:
+        writer.stage(demonstration(task, landmarks=places))
+    writer.finish(settings.tasks)
+    frames = load_frames(tmp_path / "new", settings, space)
+    assert np.array_equal(frames.landmarks[13:], places)
+    assert frames.episode.tolist() == [0] * 13 + [1] * 13
 
 
 def test_names_come_in_several_forms():

@@ -25,7 +25,8 @@ class Frames:
 
     images (F, N, h, w, 3) uint8, on disk; state (F, S) SI; task (F,) index into the tasks;
     actions (F, T, D) normalised, clipped to [-1, 1]; row_mask (F, T), 0 beyond the recording;
-    steps_left (F,) int64, 0..T.
+    steps_left (F,) int64, 0..T; episode (F,) counts those read; landmarks (F, K), m, K 0 where the
+    dataset has none.
     """
 
     images: npt.NDArray[np.uint8]
@@ -34,6 +35,8 @@ class Frames:
     actions: Float
     row_mask: Float
     steps_left: npt.NDArray[np.int64]
+    episode: npt.NDArray[np.int64]
+    landmarks: Float
 
     @property
     def count(self) -> int:
@@ -85,6 +88,8 @@ def load_frames(
         actions=np.stack([each[0] for each in labels]),
         row_mask=np.stack([each[1] for each in labels]),
         steps_left=np.array([each[2] for each in labels], np.int64),
+        episode=np.concatenate([np.full(len(t.frames), n, np.int64) for n, t in enumerate(tracks)]),
+        landmarks=np.concatenate([track.landmarks for track in tracks]),
     )
 
 

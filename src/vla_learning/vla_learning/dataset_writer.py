@@ -172,8 +172,12 @@ def _difference(present: Any, wanted: Any) -> str:
     return ""
 
 
-def open_writer(folder: Path, settings: Settings, space: ActionSpace) -> DatasetWriter:
+def open_writer(
+    folder: Path, settings: Settings, space: ActionSpace, landmarks: tuple[str, ...] = ()
+) -> DatasetWriter:
     """The dataset that episodes of a config go to; config and action space are kept in it.
+
+    landmarks: their names, where the episodes have them.
 
     Raises:
         DemonstrationError: the folder holds something else.
@@ -182,4 +186,4 @@ def open_writer(folder: Path, settings: Settings, space: ActionSpace) -> Dataset
         form.CONFIG: yaml.safe_dump(dict(settings.source), sort_keys=False, allow_unicode=True),
         form.ACTION_SPACE: settings.action_space.read_text(encoding="utf-8"),
     }
-    return DatasetWriter(folder, form.Recipe.of(settings, space), about)
+    return DatasetWriter(folder, form.Recipe.of(settings, space, landmarks), about)

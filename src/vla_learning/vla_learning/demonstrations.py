@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +10,9 @@ import numpy.typing as npt
 
 class DemonstrationError(ValueError):
     """Demonstrations that cannot be read, written or used; one line: where and what is wrong."""
+
+
+LANDMARKS = tuple(f"{what}.{axis}" for what in ("object", "other", "goal") for axis in "xyz")
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,8 @@ class Demonstration:
     success_tick: ticks applied when the task was first fulfilled; -1 if it never was.
     noisy: whether bursts of noise were added before the limiter.
     task: its name in the config. command: the words, as LeRobot's task.
+    landmarks: (F, 9) float32, m, at those ticks: where the simulator's objects and goal are
+    (`LANDMARKS`), which a policy may be trained to tell but is never told; (F, 0): not known.
     """
 
     images: npt.NDArray[np.uint8]
@@ -36,6 +41,7 @@ class Demonstration:
     seed: int
     task: str
     command: str
+    landmarks: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
 
     @property
     def length(self) -> int:

@@ -32,7 +32,7 @@ CONFIG, ACTION_SPACE = "meta/vla/config.yaml", "meta/vla/action_space.yaml"
 IMAGES, STATE, ACTION = "observation.images.", "observation.state", "action"
 REQUESTED, EXECUTED, ROW_COUNT, TICK = "requested", "executed", "row_count", "tick"
 SUCCESS, SUCCESS_TICK, NOISY = "next.success", "success_tick", "noisy"
-SEED, TASK_NAME = "seed", "task_name"
+SEED, TASK_NAME, LANDMARKS = "seed", "task_name", "landmarks"
 # Added by LeRobot to every dataset; written when the episodes are put together.
 INDICES = ("timestamp", "frame_index", "episode_index", "index", "task_index")
 
@@ -41,7 +41,11 @@ Features = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True)
 class Recipe:
-    """What every episode of a dataset has in common; fps: frames a second, a whole number."""
+    """What every episode of a dataset has in common.
+
+    rows: ticks from one frame to the next. fps: frames a second, a whole number.
+    landmark_names: empty where the episodes have none.
+    """
 
     cameras: tuple[str, ...]
     height: int
@@ -50,9 +54,10 @@ class Recipe:
     action_names: tuple[str, ...]
     rows: int
     fps: int
+    landmark_names: tuple[str, ...] = ()
 
     @staticmethod
-    def of(settings: Settings, space: ActionSpace) -> Recipe:
+    def of(settings: Settings, space: ActionSpace, landmarks: tuple[str, ...] = ()) -> Recipe:
         """The recipe of a config.
 
         Raises:
@@ -73,6 +78,7 @@ class Recipe:
             space.dimension_names,
             rows,
             round(rate),
+            landmarks,
         )
 
     def features(self) -> Features:
@@ -93,6 +99,8 @@ class Recipe:
             ("timestamp", "float32", None),
             *((name, "int64", None) for name in INDICES[1:]),
         ]
+        if self.landmark_names:
+            plain.insert(4, (LANDMARKS, "float32", list(self.landmark_names)))
         features: Features = {IMAGES + camera: self._video() for camera in self.cameras}
         for name, dtype, names in plain:
             shape = [len(names) if names else 1]
@@ -133,12 +141,16 @@ def columns(demonstration: Demonstration, recipe: Recipe) -> dict[str, Any]:
     _check(d, recipe, int((ends - ticks).max(initial=0)))
     # The last one is repeated where an episode ends between two frames; row_count tells.
     index = np.minimum(ticks[:, None] + np.arange(recipe.rows), ends[:, None] - 1)
+    optional = {}
+    if recipe.landmark_names:
+        optional[LANDMARKS] = d.landmarks[:count].astype(np.float32)
     succeeded = (d.success_tick >= 0) & (ends >= d.success_tick)
     return {
         STATE: d.state[:count].astype(np.float32),
         ACTION: d.requested[ticks].astype(np.float32),
         REQUESTED: d.requested[index].reshape(count, -1).astype(np.float32),
         EXECUTED: d.executed[index].reshape(count, -1).astype(np.float32),
+        **optional,
         ROW_COUNT: ends - ticks,
         TICK: ticks,
         SUCCESS: succeeded,
@@ -159,7 +171,10 @@ def _check(d: Demonstration, recipe: Recipe, gap: int) -> None:
         ("state", d.state, recipe.state_names),
         ("requested", d.requested, recipe.action_names),
         ("executed", d.executed, recipe.action_names),
+        ("landmarks", d.landmarks, recipe.landmark_names),
     ):
+        if not len(names):
+            continue
         if values.ndim != 2 or values.shape[1] != len(names):
             raise DemonstrationError(f"{what} is {values.shape}; accepted: (n, {len(names)})")
         if not np.isfinite(values).all():

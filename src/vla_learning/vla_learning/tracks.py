@@ -26,6 +26,7 @@ class Track:
     """One episode. Positions count rows of a chunk (`chunk_period`) from the episode's start.
 
     task: index in the config. frames: (F,) positions of the pictures. state: (F, S) SI.
+    landmarks: (F, K), m; K is 0 where the dataset has none.
     at: (L,) positions of the actions, rising. actions: (L, D) SI. success: position.
     """
 
@@ -33,6 +34,7 @@ class Track:
     task: int
     frames: Float
     state: npt.NDArray[np.float32]
+    landmarks: npt.NDArray[np.float32]
     at: Float
     actions: Float
     success: float
@@ -113,10 +115,16 @@ class Tracks:
             task,
             np.asarray(frames, np.float64),
             state.astype(np.float32),
+            self._landmarks(episode),
             at.astype(np.float64),
             actions,
             success if success >= 0 else end,
         )
+
+    def _landmarks(self, episode: Episode) -> npt.NDArray[np.float32]:
+        if not self.dataset.has(form.LANDMARKS):
+            return np.zeros((episode.length, 0), np.float32)
+        return self.dataset.column(episode, form.LANDMARKS).astype(np.float32)
 
     def _success(self, episode: Episode) -> float:
         """Position at which the task was fulfilled; -1: not told, so at the end."""
