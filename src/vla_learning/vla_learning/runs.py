@@ -35,6 +35,8 @@ def build_model(settings: Settings, space: ActionSpace, tokenizer: Tokenizer) ->
             "height": settings.height,
             "width": settings.width,
             "max_words": settings.max_words,
+            "action_low": [d.model_low for d in space.dimensions],
+            "action_high": [d.model_high for d in space.dimensions],
             **settings.architecture,
         }
     )
