@@ -1,4 +1,4 @@
-"""`./vla learn`: collect, train, export, evaluate, limits."""
+"""`./vla learn`: collect, train, export, evaluate, quantize, limits."""
 
 from __future__ import annotations
 
@@ -78,6 +78,24 @@ def _parser() -> argparse.ArgumentParser:
     )
     evaluate.add_argument("--mask", default="", help="cameras to take away, comma-separated")
     evaluate.add_argument("--json", type=Path, help="file for the results")
+
+    quantize = add("quantize", commands.quantize, "a checkpoint in 8 bits, and what it loses by it")
+    _config(quantize)
+    quantize.add_argument("--checkpoint", type=Path, default=Path("models/metaworld"))
+    quantize.add_argument("--data", type=Path, help="training frames (data/NAME)")
+    quantize.add_argument("--to", type=Path, help="folder of the results (out/quantize/CHECKPOINT)")
+    quantize.add_argument("--methods", default="static,dynamic", help="(%(default)s)")
+    quantize.add_argument("--frames", type=int, default=256, help="that calibrate (%(default)s)")
+    quantize.add_argument(
+        "--operators", nargs="*", default=(), help="ONNX operators to quantize (the method's own)"
+    )
+    quantize.add_argument("--tasks", help="comma-separated (those of the checkpoint)")
+    quantize.add_argument(
+        "--seeds",
+        default="2000-2019",
+        help="of the paired episodes of each task; '': none (%(default)s)",
+    )
+    quantize.add_argument("--jobs", type=int, default=2, help="processes (2)")
 
     limits = add("limits", commands.limits, "expert success within given motion limits")
     _config(limits)

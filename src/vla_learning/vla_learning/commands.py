@@ -128,6 +128,28 @@ def evaluate(arguments: argparse.Namespace) -> None:
         report.save_json(arguments.json, episodes, **about, mask=mask)
 
 
+def quantize(arguments: argparse.Namespace) -> None:
+    """Write the checkpoint in 8 bits and print what that costs."""
+    from vla_learning import quantize_command
+    from vla_learning.demonstrations import DemonstrationError
+    from vla_learning.quantizing import Method, QuantizeError
+    from vla_policy.backends import BackendError
+    from vla_policy.checkpoint import Checkpoint, CheckpointError
+
+    settings, space = _load(arguments.config)
+    known = [method.value for method in Method]
+    for name in arguments.methods.split(","):
+        if name not in known:
+            raise CommandError(f"method {name!r} is unknown; accepted: {', '.join(known)}")
+    try:
+        if arguments.tasks:
+            tasks = list(Checkpoint.load(arguments.checkpoint).commands)
+            _check_tasks(arguments.tasks.split(","), tasks)
+        print(quantize_command.run(arguments, settings, space, _progress))
+    except (DemonstrationError, QuantizeError, BackendError, CheckpointError) as error:
+        raise CommandError(str(error)) from error
+
+
 def limits(arguments: argparse.Namespace) -> None:
     """Print the table by which the limits of an action space are chosen."""
     from vla_learning.limit_study import markdown_table, study
