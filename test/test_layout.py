@@ -20,6 +20,8 @@ PACKAGES = sorted(path.parent.name for path in SOURCE.glob("*/package.xml"))
 ROS_MODULES = {
     "vla_contract.graph_node",
     "vla_contract.testing",
+    "vla_learning.bag_synchroniser",
+    "vla_learning.from_bag",
     "vla_perception.execute_command",
     "vla_perception.free_running",
     "vla_perception.inputs",

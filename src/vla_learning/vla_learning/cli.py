@@ -1,4 +1,4 @@
-"""`./vla learn`: collect, train, export, evaluate, quantize, limits."""
+"""`./vla learn`: collect, from-bag, train, export, evaluate, quantize, limits."""
 
 from __future__ import annotations
 
@@ -45,6 +45,19 @@ def _parser() -> argparse.ArgumentParser:
     _config(collect)
     collect.add_argument("--data", type=Path, help="folder of the episodes (data/NAME)")
     collect.add_argument("--jobs", type=int, default=2, help="processes (2)")
+
+    bag = add("from-bag", commands.from_bag, "turn recorded bags into episodes of a dataset")
+    _config(bag)
+    bag.add_argument("bags", type=Path, nargs="+", metavar="BAG", help="rosbag2, or ROS 1")
+    bag.add_argument("--out", type=Path, help="folder of the episodes (data/NAME)")
+    bag.add_argument("--command", help="what the robot did in each of them, as a whole")
+    bag.add_argument(
+        "--remap",
+        action="append",
+        default=[],
+        metavar="TOPIC:=INPUT",
+        help="which input a topic is: camera/<name>, joint_states, command, action/<topic>, …",
+    )
 
     train = add("train", commands.train, "train a policy on demonstrations, or go on with it")
     _config(train)

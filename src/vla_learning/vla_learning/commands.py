@@ -43,6 +43,30 @@ def collect(arguments: argparse.Namespace) -> None:
     print(f"{total} demonstrations in {folder}, a LeRobot dataset")
 
 
+def from_bag(arguments: argparse.Namespace) -> None:
+    """Turn recorded bags into episodes of a dataset; those that it has already are kept."""
+    from vla_learning.demonstrations import DemonstrationError
+    from vla_learning.from_bag import convert
+    from vla_replay.selection import parse_remaps
+    from vla_replay.storage import BagError
+
+    settings, space = _load(arguments.config)
+    folder = arguments.out or Path("data") / settings.name
+    with _progress("reading", 1) as progress:
+        try:
+            remaps = parse_remaps(arguments.remap)
+            report = convert(
+                arguments.bags, folder, settings, space, arguments.command, remaps, progress.of
+            )
+        except (DemonstrationError, BagError) as error:
+            raise CommandError(str(error)) from error
+    for words, why in report.skipped.items():
+        print(f"left out {words}: {why}")
+    for note in report.notes:
+        print(f"note: {note}")
+    print(f"{report.episodes} new episodes in {folder}, {report.present} were there")
+
+
 def train(arguments: argparse.Namespace) -> None:
     """Train up to the configured number of steps, from the last saved step on."""
     from vla_learning.dataset import load_frames
