@@ -39,7 +39,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     """
     parser = options.parser("demo", "The whole graph drives a simulated robot.")
     parser.epilog = EXIT_STATUS
-    parser.add_argument("--task", default="drawer-open", help="one of Meta-World's 50")
+    parser.add_argument(
+        "--task", default="drawer-open", help="one of Meta-World's 50 or the grounding scene's"
+    )
     parser.add_argument("--command", help="the words to say (default: the task's own)")
     parser.add_argument("--episodes", type=options.at_least(1, "--episodes"), default=1)
     parser.add_argument(

@@ -41,11 +41,15 @@ READERS = {
 
 @dataclass(frozen=True)
 class Episode:
-    """What to do: a task of the simulator, its seed, and the words (None: the task's own)."""
+    """What to do: a task of the simulator, its seed, and the words (None: the task's own).
+
+    said_task: the task that the words ask for, where they were chosen here; only reported.
+    """
 
     task: str
     seed: int
     command: str | None = None
+    said_task: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ class EpisodeResult:
 
     steps: simulated until the success, or in all. outcome, reason: of the command, where it ended
     before the episode did. wall: s. attempts: times that the episode had to be started; only the
-    last of them moved the robot.
+    last of them moved the robot. said_task: as in Episode.
     """
 
     task: str
@@ -66,6 +70,7 @@ class EpisodeResult:
     reason: str
     wall: float
     attempts: int = 1
+    said_task: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -161,6 +166,7 @@ class EpisodeRunner:
             reason=reason,
             wall=time.monotonic() - begin,
             attempts=attempt,
+            said_task=episode.said_task,
         )
 
     def _reset(self, episode: Episode) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from vla_cli import domains, options, paths, processes
 from vla_cli.errors import CommandError, ignore_signals, raise_on_signals
 from vla_learning import report
-from vla_sim import tasks
+from vla_sim import commands, tasks
 
 if TYPE_CHECKING:
     from vla_cli.episodes import Episode, EpisodeResult
@@ -25,31 +25,70 @@ DEFAULT_TASKS = "drawer-open,button-press-topdown,window-open"
 def main(arguments: list[str]) -> int:
     """0: all episodes were run, whatever their verdicts."""
     parser = options.parser("evaluate", "Success rates through the whole graph, in lock-step.")
-    parser.add_argument("--tasks", default=DEFAULT_TASKS, help=f"default: {DEFAULT_TASKS}")
+    parser.add_argument(
+        "--tasks",
+        default=DEFAULT_TASKS,
+        help=f"names, or {', '.join(tasks.GROUPS)} (default: {DEFAULT_TASKS})",
+    )
     parser.add_argument("--seeds", default="100-109", help="e.g. 100-109 or 3,5,7-9")
     parser.add_argument("--command", help="the words to say (default: each task's own)")
+    parser.add_argument(
+        "--wordings",
+        choices=[kind.value for kind in commands.Wordings],
+        default=commands.Wordings.TRAINING.value,
+        help="held-out: sentences of the grounding scene that no training has (default: training)",
+    )
+    parser.add_argument(
+        "--shuffle-commands",
+        type=int,
+        nargs="?",
+        const=0,
+        metavar="NUMBER",
+        help="let the episodes swap their commands, by the random permutation of this number",
+    )
     parser.add_argument("--checkpoint", help="folder of the policy (default: the shipped one)")
     parser.add_argument("--out", type=Path, help="JSON file for rates and episodes")
     chosen = parser.parse_args(arguments)
     raise_on_signals()
     checkpoint = paths.checkpoint(chosen.checkpoint)
     names, numbers = parse_tasks(chosen.tasks), parse_seeds(chosen.seeds)
-    from vla_cli.episodes import Episode
-
-    todo = [Episode(task, seed, chosen.command) for task in names for seed in numbers]
+    todo = plan(names, numbers, chosen)
     begin = time.monotonic()
     results = evaluate(todo, checkpoint, lambda line: print(line, flush=True))
     _report(results, checkpoint, chosen, time.monotonic() - begin)
     return 0
 
 
+def plan(names: list[str], seeds: list[int], chosen: argparse.Namespace) -> list[Episode]:
+    """Every seed of every task, with what it is told.
+
+    Raises:
+        CommandError: options that exclude each other, or commands that cannot be chosen so.
+    """
+    from vla_cli.episodes import Episode
+
+    pairs = [(task, seed) for task in names for seed in seeds]
+    wordings = commands.Wordings(chosen.wordings)
+    own = wordings is commands.Wordings.TRAINING and chosen.shuffle_commands is None
+    if chosen.command and not own:
+        raise CommandError("--command says what is said; accepted without --wordings and shuffling")
+    if own:
+        return [Episode(task, seed, chosen.command) for task, seed in pairs]
+    try:
+        told = commands.choose(pairs, wordings, chosen.shuffle_commands)
+    except (commands.CommandsError, tasks.TaskError) as error:
+        raise CommandError(str(error)) from error
+    return [Episode(said.task, said.seed, said.command, said.said_task) for said in told]
+
+
 def parse_tasks(text: str) -> list[str]:
-    """Task names from a comma-separated list, or "all".
+    """Task names from a comma-separated list of names and groups, each task once.
 
     Raises:
         CommandError: one of them does not exist.
     """
-    names = list(tasks.INSTRUCTIONS) if text == "all" else [n.strip() for n in text.split(",")]
+    parts = [part.strip() for part in text.split(",")]
+    names = list(dict.fromkeys(n for part in parts for n in tasks.GROUPS.get(part, (part,))))
     for name in names:
         try:
             tasks.check_task(name)
@@ -128,6 +167,15 @@ def _run(
     return results
 
 
+def told(chosen: argparse.Namespace) -> str:
+    """What the episodes were told, in words."""
+    if chosen.command:
+        return f'"{chosen.command}" in every episode'
+    shuffled = chosen.shuffle_commands
+    swapped = "" if shuffled is None else f", shuffled by permutation {shuffled}"
+    return f"{chosen.wordings} wordings{swapped}"
+
+
 def _report(
     results: list[EpisodeResult], checkpoint: Path, chosen: argparse.Namespace, wall: float
 ) -> None:
@@ -135,12 +183,26 @@ def _report(
     print()
     print(report.markdown_table(episodes))
     print(f"\n{len(results)} episodes in {wall:.0f} s, lock-step through the whole graph")
+    print(f"commands: {told(chosen)}")
     if chosen.out:
         report.save_json(
             chosen.out,
             episodes,
             checkpoint=str(checkpoint),
-            command=f"./vla evaluate --tasks {chosen.tasks} --seeds {chosen.seeds}",
-            outcomes=[{"outcome": r.outcome, "reason": r.reason, "wall": r.wall} for r in results],
+            command=_command_line(chosen),
+            commands=told(chosen),
+            outcomes=[
+                {"outcome": r.outcome, "reason": r.reason, "wall": r.wall, "said_task": r.said_task}
+                for r in results
+            ],
         )
         print(f"written: {chosen.out}")
+
+
+def _command_line(chosen: argparse.Namespace) -> str:
+    line = f"./vla evaluate --tasks {chosen.tasks} --seeds {chosen.seeds}"
+    if chosen.wordings != commands.Wordings.TRAINING.value:
+        line += f" --wordings {chosen.wordings}"
+    if chosen.shuffle_commands is not None:
+        line += f" --shuffle-commands {chosen.shuffle_commands}"
+    return line
