@@ -183,7 +183,7 @@ def _report(
     print()
     print(report.markdown_table(episodes))
     print(f"\n{len(results)} episodes in {wall:.0f} s, lock-step through the whole graph")
-    print(f"commands: {told(chosen)}")
+    print(f"commands: {told(chosen)}{_dealt(results, chosen)}")
     if chosen.out:
         report.save_json(
             chosen.out,
@@ -197,6 +197,13 @@ def _report(
             ],
         )
         print(f"written: {chosen.out}")
+
+
+def _dealt(results: list[EpisodeResult], chosen: argparse.Namespace) -> str:
+    if chosen.shuffle_commands is None:
+        return ""
+    own = sum(result.said_task == result.task for result in results)
+    return f"; {own} of {len(results)} episodes were dealt a command for their own task"
 
 
 def _command_line(chosen: argparse.Namespace) -> str:
