@@ -23,6 +23,14 @@ class PolicyConfig(Config):
         "",
         "The robot's action space file; must equal the checkpoint's. Empty: not compared.",
     )
+    cameras: tuple[str, ...] = parameter(
+        (), "The robot's cameras; must be the checkpoint's. Empty: compared at each observation."
+    )
+    state_names: tuple[str, ...] = parameter(
+        (),
+        "What the robot's state holds; must hold the checkpoint's state_names. Empty: compared at "
+        "each observation.",
+    )
     threads: int = parameter(
         2, "Threads of one forward pass (onnxruntime, torch).", minimum=1, maximum=64
     )
@@ -35,6 +43,7 @@ class PolicyConfig(Config):
         "eager",
         "How the backend torch runs: eager, or compiled (when the node is configured, in a minute "
         "or so; needs a C++ compiler).",
+        choices=("eager", "compiled"),
     )
     engine_folder: str = parameter(
         "",
@@ -144,6 +153,11 @@ class PolicyConfig(Config):
         "s",
         minimum=0.0,
         maximum=600.0,
+    )
+    attention_overlay: bool = parameter(
+        False,
+        "Publish where the words look, on the topic attention, while somebody subscribes "
+        "(onnxruntime, torch); each picture takes another forward pass.",
     )
     lock_step: bool = parameter(
         False, "Answer every observation once, in order; no clock decides anything."

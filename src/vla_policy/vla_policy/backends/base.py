@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -94,6 +94,14 @@ class Backend(Protocol):
 
     def forward(self, inputs: Inputs, language: LanguageFeatures) -> Prediction:
         """Run the rest of the model."""
+
+
+@runtime_checkable
+class ShowsAttention(Protocol):
+    """A backend that can tell where the words look."""
+
+    def attention(self, inputs: Inputs, language: LanguageFeatures) -> Float32:
+        """float32 (W, N * cells), of each word over the cells of all cameras; a run of its own."""
 
 
 def prediction(outputs: Mapping[str, Any]) -> Prediction:

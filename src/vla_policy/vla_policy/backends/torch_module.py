@@ -11,6 +11,7 @@ from safetensors.torch import load
 from vla_policy.backends.base import (
     BackendError,
     BackendOptions,
+    Float32,
     Inputs,
     LanguageFeatures,
     Prediction,
@@ -36,7 +37,9 @@ def load_model(checkpoint: Checkpoint) -> VLAModel:
     except SafetensorError as error:
         raise BackendError(f"{where}: {WEIGHTS}: {error}; accepted: safetensors") from error
     try:
-        model = VLAModel(ModelConfig.from_dict(checkpoint.architecture))
+        config = ModelConfig.from_dict(checkpoint.architecture)
+        _require_fit(checkpoint, config)
+        model = VLAModel(config)
     except ModelConfigError as error:
         raise BackendError(f"{where}: config.yaml: {error}") from error
     try:
@@ -48,6 +51,27 @@ def load_model(checkpoint: Checkpoint) -> VLAModel:
             f"{where}: {WEIGHTS} does not fit config.yaml's architecture: {reason}"
         ) from error
     return model.eval()
+
+
+def _require_fit(checkpoint: Checkpoint, config: ModelConfig) -> None:
+    """Raise ModelConfigError where the architecture is not of what the checkpoint says."""
+    expected = {
+        "cameras": len(checkpoint.cameras),
+        "height": checkpoint.image_height,
+        "width": checkpoint.image_width,
+        "state": len(checkpoint.state_names),
+        "max_words": checkpoint.tokenizer.max_words,
+        "vocabulary": len(checkpoint.tokenizer.words),
+        "steps": checkpoint.action_space.chunk_length,
+        "actions": checkpoint.action_space.width,
+    }
+    for name, value in expected.items():
+        found = getattr(config, name)
+        if found != value:
+            raise ModelConfigError(
+                f"architecture's {name} is {found}; accepted: {value}, as its other entries, the "
+                "tokenizer and the action space say"
+            )
 
 
 class TorchBackend:
@@ -85,6 +109,18 @@ class TorchBackend:
     @torch.inference_mode()
     def forward(self, inputs: Inputs, language: LanguageFeatures) -> Prediction:
         """Run everything but the language branch."""
+        output = self._act(*self._arguments(inputs, language))
+        named = zip(PolicyOutput._fields, output, strict=True)
+        return prediction({name: value.float().cpu().numpy() for name, value in named})
+
+    @torch.inference_mode()
+    def attention(self, inputs: Inputs, language: LanguageFeatures) -> Float32:
+        """Run it once more for where the words look."""
+        output = self._model.act(*self._arguments(inputs, language))
+        weights: Float32 = output.attention[0].float().cpu().numpy()
+        return weights
+
+    def _arguments(self, inputs: Inputs, language: LanguageFeatures) -> list[torch.Tensor]:
         arrays = (
             inputs.images,
             inputs.camera_mask,
@@ -93,6 +129,4 @@ class TorchBackend:
             language.word_mask,
             language.sentence,
         )
-        output = self._act(*(torch.from_numpy(a).to(self._device) for a in arrays))
-        named = zip(PolicyOutput._fields, output, strict=True)
-        return prediction({name: value.float().cpu().numpy() for name, value in named})
+        return [torch.from_numpy(a).to(self._device) for a in arrays]
