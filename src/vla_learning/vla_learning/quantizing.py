@@ -45,9 +45,9 @@ class Method(enum.Enum):
     DYNAMIC = "dynamic"  # at every inference
 
 
-# Convolutions are nearly all of the work. Attention and LSTM in 8 bits gain nothing and cost most
-# of the error: measured in docs/training.md.
-STATIC_OPERATORS = ("Conv",)
+# Convolutions and linear layers are nearly all of the work. Attention, residual sums and LSTM in 8
+# bits gain nothing and cost most of the error.
+STATIC_OPERATORS = ("Conv", "Gemm")
 DYNAMIC_OPERATORS = ("MatMul", "Gemm", "LSTM")
 
 
