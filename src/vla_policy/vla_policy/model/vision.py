@@ -149,11 +149,9 @@ class VisionEncoder(nn.Module):
             trunk, channels = _torchvision_backbone(config.backbone, norm)
         self.backbone = trunk
         mean, std = torch.tensor(MEAN), torch.tensor(STD)
-        # One row of pixels, channels last, as the images are: three numbers along the last axis would
-        # be the slow case of a broadcast in ONNX Runtime, a tenth of the whole model in 8 bits.
-        self.register_buffer(
-            "scale", (1.0 / (255.0 * std)).repeat(config.width), persistent=False
-        )
+        # One row of pixels, channels last, as the images are: three numbers along the last axis
+        # would be the slow case of a broadcast in ONNX Runtime, a tenth of the model in 8 bits.
+        self.register_buffer("scale", (1.0 / (255.0 * std)).repeat(config.width), persistent=False)
         self.register_buffer("offset", (-mean / std).repeat(config.width), persistent=False)
         self.grid = self._grid(config)
         self.project = nn.Linear(channels, config.hidden)
