@@ -123,3 +123,13 @@ def _parser() -> argparse.ArgumentParser:
 
 def _config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, default=CONFIG, help=f"({CONFIG})")
+    attention = add("attention", commands.attention, "where each word of a command looks")
+    attention.add_argument("--checkpoint", type=Path, default=Path("models/metaworld"))
+    attention.add_argument("--task", required=True, help="whose episode is looked at")
+    attention.add_argument("--seed", type=int, default=1000)
+    attention.add_argument("--command", action="append", help="the words (the first wording)")
+    attention.add_argument("--moment", type=float, default=0.3, help="of the episode, 0 to 1 (0.3)")
+    attention.add_argument(
+        "--out", type=Path, default=Path("out/attention.png"), help="(%(default)s)"
+    )
+

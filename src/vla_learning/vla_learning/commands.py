@@ -197,6 +197,29 @@ def limits(arguments: argparse.Namespace) -> None:
 def parse_seeds(text: str) -> list[int]:
     """Seeds from e.g. "100-109,7"; raises CommandError."""
     seeds: list[int] = []
+def attention(arguments: argparse.Namespace) -> None:
+    """Write the picture of where each word looks."""
+    from vla_learning import attention_command
+    from vla_policy.backends import BackendError
+    from vla_policy.checkpoint import Checkpoint, CheckpointError
+
+    if not 0.0 <= arguments.moment <= 1.0:
+        raise CommandError(f"moment is {arguments.moment}; accepted: from 0 to 1")
+    try:
+        _check_tasks([arguments.task], list(Checkpoint.load(arguments.checkpoint).commands))
+        picture = attention_command.pictures(
+            arguments.checkpoint,
+            arguments.task,
+            arguments.seed,
+            arguments.command or (),
+            arguments.moment,
+        )
+    except (BackendError, CheckpointError) as error:
+        raise CommandError(str(error)) from error
+    attention_command.write(picture, arguments.out)
+    print(f"written: {arguments.out}")
+
+
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
         last = int(match[2] or match[1]) if match else -1
