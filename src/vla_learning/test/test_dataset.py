@@ -3,8 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from vla_learning.dataset import Sampler, colour, label, load_frames, shift
+from vla_learning.dataset import label, load_frames
 from vla_learning.demonstrations import DemonstrationError
+from vla_learning.sampling import Sampler, colour, shift
 from vla_learning.testing import demonstration, write_dataset
 from vla_learning.tracks import Track
 from vla_learning.vocabulary import build_tokenizer, encode_commands

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vla_learning import evaluating
-from vla_learning.evaluating import EvaluationSettings, Evaluator, evaluate
+from vla_learning.evaluating import Driver, EvaluationSettings, Evaluator, evaluate
 from vla_policy.testing import write_checkpoint
 
 
@@ -87,5 +87,7 @@ def test_masked_cameras_and_the_default_wording(make):
     evaluator = make(mask=("gripper_pov",))
     (episode,) = evaluate(evaluator, ["window-open"], [1])
     assert episode.command == "open the window"
-    observed = evaluator._observe(0, 1, "open the window")
+    driver = Driver(evaluator.checkpoint, evaluator.backend, evaluator.settings, "open the window")
+    robot = evaluator._environment
+    observed = driver._observation(0, robot.render(), robot.state())
     assert [image is None for image in observed.images] == [False, True]

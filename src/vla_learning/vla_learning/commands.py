@@ -29,16 +29,19 @@ class CommandError(RuntimeError):
 
 def collect(arguments: argparse.Namespace) -> None:
     """Record demonstrations; those that are there already are kept."""
-    from vla_learning.collecting import CollectError, collect_all
+    from vla_learning.collecting import CollectError, Job, collect_all
     from vla_learning.demonstrations import DemonstrationError
+    from vla_policy.backends import BackendError
+    from vla_policy.checkpoint import CheckpointError
 
     settings, space = _load(arguments.config)
     folder = arguments.data or Path("data") / settings.name
-    total = settings.collect.episodes * len(settings.tasks)
+    job = Job(folder, settings, space, arguments.checkpoint)
+    total = job.episodes * len(settings.tasks)
     with _progress("collecting", total) as progress:
         try:
-            total = collect_all(folder, settings, space, arguments.jobs, progress.done)
-        except (CollectError, DemonstrationError) as error:
+            total = collect_all(job, arguments.jobs, progress.done)
+        except (CollectError, DemonstrationError, CheckpointError, BackendError) as error:
             raise CommandError(str(error)) from error
     print(f"{total} demonstrations in {folder}, a LeRobot dataset")
 
@@ -93,6 +96,26 @@ def train(arguments: argparse.Namespace) -> None:
         except (DemonstrationError, TrainingError) as error:
             raise CommandError(str(error)) from error
     print(f"trained: {folder}; next: ./vla learn export --run {folder}")
+
+
+def confidence(arguments: argparse.Namespace) -> None:
+    """Teach a trained run how likely it is to succeed; print what that is worth."""
+    from vla_learning.confidence import ConfidenceError
+    from vla_learning.confidence_command import table, teach
+    from vla_learning.runs import TrainingError
+
+    settings, space = _load(arguments.config)
+    run = arguments.folder or Path("out/learn") / settings.name
+    tasks = arguments.tasks.split(",") if arguments.tasks else list(settings.tasks)
+    _check_tasks(tasks, list(settings.tasks))
+    seeds = parse_seeds(arguments.seeds)
+    with _progress("episodes", len(tasks) * len(seeds)) as progress:
+        try:
+            report = teach(settings, space, run, tasks, seeds, progress.done)
+        except (ConfidenceError, TrainingError) as error:
+            raise CommandError(str(error)) from error
+    print(table(report))
+    print(f"kept in {run}; next: ./vla learn export --run {run}")
 
 
 def export(arguments: argparse.Namespace) -> None:
@@ -174,29 +197,6 @@ def quantize(arguments: argparse.Namespace) -> None:
         raise CommandError(str(error)) from error
 
 
-def limits(arguments: argparse.Namespace) -> None:
-    """Print the table by which the limits of an action space are chosen."""
-    from vla_learning.limit_study import markdown_table, study
-
-    settings, space = _load(arguments.config)
-    pairs = []
-    for text in arguments.limits.split(","):
-        match = re.fullmatch(r"([\d.]+)/([\d.]+)", text.strip())
-        if match is None:
-            raise CommandError(f"limits has {text!r}; accepted: acceleration/jerk, e.g. 10/1000")
-        pairs.append((float(match[1]), float(match[2])))
-    seeds = parse_seeds(arguments.seeds)
-    results = []
-    with _progress("experts", len(pairs) * len(settings.tasks)) as progress:
-        for result in study(space, settings.tasks, pairs, seeds):
-            results.append(result)
-            progress.done(len(results), result.task)
-    print(markdown_table(results))
-
-
-def parse_seeds(text: str) -> list[int]:
-    """Seeds from e.g. "100-109,7"; raises CommandError."""
-    seeds: list[int] = []
 def attention(arguments: argparse.Namespace) -> None:
     """Write the picture of where each word looks."""
     from vla_learning import attention_command
@@ -220,6 +220,29 @@ def attention(arguments: argparse.Namespace) -> None:
     print(f"written: {arguments.out}")
 
 
+def limits(arguments: argparse.Namespace) -> None:
+    """Print the table by which the limits of an action space are chosen."""
+    from vla_learning.limit_study import markdown_table, study
+
+    settings, space = _load(arguments.config)
+    pairs = []
+    for text in arguments.limits.split(","):
+        match = re.fullmatch(r"([\d.]+)/([\d.]+)", text.strip())
+        if match is None:
+            raise CommandError(f"limits has {text!r}; accepted: acceleration/jerk, e.g. 10/1000")
+        pairs.append((float(match[1]), float(match[2])))
+    seeds = parse_seeds(arguments.seeds)
+    results = []
+    with _progress("experts", len(pairs) * len(settings.tasks)) as progress:
+        for result in study(space, settings.tasks, pairs, seeds):
+            results.append(result)
+            progress.done(len(results), result.task)
+    print(markdown_table(results))
+
+
+def parse_seeds(text: str) -> list[int]:
+    """Seeds from e.g. "100-109,7"; raises CommandError."""
+    seeds: list[int] = []
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
         last = int(match[2] or match[1]) if match else -1

@@ -6,18 +6,22 @@ Faster than the graph and needs no middleware; the graph's own evaluation is the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vla_contract.action_space import ActionSpace
+from vla_contract.images import Image
 from vla_learning.report import Episode
 from vla_policy import backends
+from vla_policy.backends import Backend
 from vla_policy.checkpoint import Checkpoint
+from vla_policy.inference import Chunk as Answer
 from vla_policy.inference import Observation, Policy
 from vla_safety.limits import MotionLimiter
 from vla_safety.sequencing import NANOSECONDS, Chunk, Sequencer
-from vla_sim.environment import STEP_LIMIT, MetaworldEnvironment
+from vla_sim.environment import STEP_LIMIT, MetaworldEnvironment, RobotState
+
+HAND = ("end_effector.x", "end_effector.y", "end_effector.z")
 
 
 @dataclass(frozen=True)
@@ -36,16 +40,68 @@ class EvaluationSettings:
     mask: tuple[str, ...] = field(default=())
 
 
+class Driver:
+    """Policy and sequencer of one episode: from what is seen to what is asked for at each tick."""
+
+    def __init__(
+        self, checkpoint: Checkpoint, backend: Backend, settings: EvaluationSettings, command: str
+    ) -> None:
+        self._checkpoint, self._settings, self._command = checkpoint, settings, command
+        self._policy = Policy(checkpoint, backend, done_count=settings.done_count)
+        self._sequencer = Sequencer(checkpoint.action_space, settings.blend_window)
+
+    def looks(self, tick: int) -> bool:
+        """True in a tick at which the policy sees pictures."""
+        return tick % self._settings.image_period_ticks == 0
+
+    def see(self, tick: int, pictures: Mapping[str, Image], state: RobotState) -> Answer:
+        """Let the policy plan from what is seen at a tick; returns its chunk."""
+        space = self._checkpoint.action_space
+        answer = self._policy.answer(self._observation(tick, pictures, state)).chunk
+        chunk = Chunk(
+            observation_stamp=self._stamp(tick),
+            period=round(space.chunk_period * NANOSECONDS),
+            actions=answer.actions.ravel().tolist(),
+            action_space=space.name,
+            dimension_names=space.dimension_names,
+        )
+        self._sequencer.accept(chunk, self._stamp(tick))
+        return answer
+
+    def request(self, tick: int) -> Sequence[float] | None:
+        """What is asked for at a tick, SI; None: nothing, so hold."""
+        return self._sequencer.at(self._stamp(tick))
+
+    def _stamp(self, tick: int) -> int:
+        # Stamps of 0 are refused as not set.
+        return round((tick + 1) * self._checkpoint.action_space.period * NANOSECONDS)
+
+    def _observation(
+        self, tick: int, pictures: Mapping[str, Image], state: RobotState
+    ) -> Observation:
+        names = self._checkpoint.cameras
+        hand = zip(HAND, state.end_effector.tolist(), strict=True)
+        return Observation(
+            stamp=self._stamp(tick),
+            sequence=tick,
+            camera_names=names,
+            images=tuple(None if n in self._settings.mask else pictures[n] for n in names),
+            state={**dict(hand), "gripper_opening": state.gripper_opening},
+            command_id=1,
+            command=self._command,
+        )
+
+
 class Evaluator:
     """Runs episodes of one checkpoint."""
 
     def __init__(self, folder: Path, settings: EvaluationSettings) -> None:
         self.settings = settings
         self.checkpoint = Checkpoint.load(folder)
-        self._backend = backends.create(
+        self.backend = backends.create(
             settings.backend, backends.BackendOptions(threads=settings.threads)
         )
-        self._backend.load(self.checkpoint)
+        self.backend.load(self.checkpoint)
         self._environment = MetaworldEnvironment(cameras=self.checkpoint.cameras)
         self._limiter = MotionLimiter(self.checkpoint.action_space)
 
@@ -55,22 +111,18 @@ class Evaluator:
 
     def episode(self, task: str, seed: int, command: str) -> Episode:
         """Run one episode to success or the step limit; the same every time."""
-        space = self.checkpoint.action_space
-        policy = Policy(self.checkpoint, self._backend, done_count=self.settings.done_count)
-        sequencer = Sequencer(space, self.settings.blend_window)
+        driver = Driver(self.checkpoint, self.backend, self.settings, command)
         self._limiter.reset()
         self._environment.reset(task, seed)
         result = self._environment.result
         done_tick = None
         for tick in range(STEP_LIMIT):
-            # Stamps of 0 are refused as not set.
-            now = round((tick + 1) * space.period * NANOSECONDS)
-            if tick % self.settings.image_period_ticks == 0:
-                answer = policy.answer(self._observe(tick, now, command)).chunk
+            if driver.looks(tick):
+                pictures = self._environment.render()
+                answer = driver.see(tick, pictures, self._environment.state())
                 if answer.done and done_tick is None:
                     done_tick = tick
-                sequencer.accept(_chunk(space, now, answer.actions.ravel().tolist()), now)
-            requested = sequencer.at(now)
+            requested = driver.request(tick)
             safe = self._limiter.step(
                 self._limiter.hold_target() if requested is None else requested
             ).safe
@@ -78,37 +130,6 @@ class Evaluator:
             if result.success:
                 break
         return Episode(task, seed, command, result.success, result.step, done_tick)
-
-    def _observe(self, tick: int, now: int, command: str) -> Observation:
-        state = self._environment.state()
-        images = self._environment.render()
-        names = self.checkpoint.cameras
-        values = dict(
-            zip(
-                ("end_effector.x", "end_effector.y", "end_effector.z"),
-                state.end_effector.tolist(),
-                strict=True,
-            )
-        )
-        return Observation(
-            stamp=now,
-            sequence=tick,
-            camera_names=names,
-            images=tuple(None if n in self.settings.mask else images[n] for n in names),
-            state={**values, "gripper_opening": state.gripper_opening},
-            command_id=1,
-            command=command,
-        )
-
-
-def _chunk(space: ActionSpace, now: int, actions: list[float]) -> Chunk:
-    return Chunk(
-        observation_stamp=now,
-        period=round(space.chunk_period * NANOSECONDS),
-        actions=actions,
-        action_space=space.name,
-        dimension_names=space.dimension_names,
-    )
 
 
 def evaluate(

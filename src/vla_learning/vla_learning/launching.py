@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
@@ -26,9 +27,10 @@ def train_in_processes(
 ) -> None:
     """Train; blocks until it is done.
 
-    Under torchrun this process is one of its workers. Otherwise the config's `processes` are
-    started here: on a CPU that others use too, processes of one thread wait less for each other
-    than the threads of one process, which meet after every operator.
+    Under torchrun this process is one of its workers, with a GPU of its own where there are any.
+    Otherwise a GPU is used by one process, and on a CPU the config's `processes` are started here:
+    where others use it too, processes of one thread wait less for each other than the threads of
+    one process, which meet after every operator.
 
     Raises:
         DemonstrationError, TrainingError: before any process is started.
@@ -37,10 +39,11 @@ def train_in_processes(
     list(Tracks(data, settings, space))
     read_run(folder, settings)
     if "TORCHELASTIC_RUN_ID" in os.environ:
-        dist.init_process_group("gloo")
+        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
         _train(job, report)
         return
-    processes = settings.train.processes
+    # Several GPUs are torchrun's; one is one process's.
+    processes = 1 if torch.cuda.is_available() else settings.train.processes
     if processes == 1:
         _train(job, report)
         return

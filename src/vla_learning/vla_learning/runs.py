@@ -17,6 +17,7 @@ from vla_policy.model import ModelConfig, VLAModel
 from vla_policy.tokenizer import Tokenizer
 
 RUN_FILE = "training.safetensors"
+CONFIDENCE_FILE = "confidence.safetensors"
 
 
 class TrainingError(RuntimeError):
@@ -57,13 +58,32 @@ def load_averaged(
         raise TrainingError(f"{path}: no such file; accepted: a folder that ./vla learn train made")
     model = build_model(settings, space, build_tokenizer(settings.commands, settings.max_words))
     model.load_state_dict(with_prefix(load_file(path), "average."))
-    about = {name: int(metadata[name]) for name in ("step", "frames", "seconds")}
+    about: dict[str, Any] = {n: int(metadata[n]) for n in ("step", "frames", "seconds")}
+    about |= _load_confidence(model, folder / CONFIDENCE_FILE, about["step"])
     return model.eval(), about
 
 
+def _load_confidence(model: VLAModel, path: Path, step: int) -> dict[str, Any]:
+    """Fill the head with what `./vla learn confidence` taught it; returns what that was worth.
+
+    A head that was not taught, or with weights that have changed since, says NaN: not given.
+    """
+    if model.confidence is None:
+        return {}
+    if path.exists():
+        with safe_open(path, framework="pt") as file:
+            metadata: dict[str, str] = file.metadata() or {}
+        if metadata.get("step") == str(step):
+            model.confidence.load_state_dict(load_file(path))
+            return {"confidence": json.loads(metadata["report"])}
+    model.confidence.offset.fill_(float("nan"))
+    return {}
+
+
 def identity(settings: Settings) -> str:
-    """What tells one config from another."""
-    return json.dumps(settings.source, sort_keys=True)
+    """What tells one run from another: its config, but for how long it is to train."""
+    train = {k: v for k, v in settings.source["train"].items() if k not in ("steps", "decay_steps")}
+    return json.dumps({**settings.source, "train": train}, sort_keys=True)
 
 
 def read_run(folder: Path, settings: Settings) -> dict[str, str] | None:

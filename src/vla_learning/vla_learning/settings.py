@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,6 +26,8 @@ class CollectSettings:
     image_period: ticks between two images. ticks_after_success: recorded beyond the success.
     noisy_fraction: of the episodes, with bursts of velocity noise of standard deviation `noise`,
     m/s, on what is executed; the label stays the expert's own request.
+    relabelled_episodes: per task, with seeds from `relabelled_first_seed` on, that a trained policy
+    begins and the expert finishes; the expert labels all of it.
     """
 
     episodes: int
@@ -34,6 +36,8 @@ class CollectSettings:
     ticks_after_success: int
     noisy_fraction: float
     noise: float
+    relabelled_episodes: int = 0
+    relabelled_first_seed: int = 20000
 
     def __post_init__(self) -> None:
         _positive(self, ("episodes", "image_period", "ticks_after_success"))
@@ -46,6 +50,10 @@ class TrainSettings:
 
     processes: that share each batch; threads: of each. done_delay: ticks from the success to the
     end of the task. Rows from late_row on count late_row_weight in the loss.
+    decay_steps: the learning rate stays and falls over these last steps; 0: a cosine over all.
+    landmark_weight: of telling where the simulator's objects and goal are, from what the policy
+    decides from; needs a dataset with landmarks. pretrained: begin with torchvision's weights of
+    the backbone where they can be had.
     """
 
     seed: int
@@ -72,6 +80,9 @@ class TrainSettings:
     late_row: int
     gripper_weight: float
     steps_weight: float
+    decay_steps: int = 0
+    landmark_weight: float = 0.0
+    pretrained: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "state_noise", tuple(self.state_noise))
@@ -166,7 +177,9 @@ def _mapping(data: dict[str, Any]) -> DatasetMapping:
 
 
 def _build(kind: type[T], data: Any, where: str) -> T:
-    _check_keys(data, where, tuple(f.name for f in fields(kind)))  # type: ignore[arg-type]
+    required = tuple(f.name for f in fields(kind) if f.default is MISSING)  # type: ignore[arg-type]
+    optional = tuple(f.name for f in fields(kind) if f.default is not MISSING)  # type: ignore[arg-type]
+    _check_keys(data, where, required, optional)
     try:
         return kind(**data)
     except SettingsError as error:

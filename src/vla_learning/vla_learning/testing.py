@@ -34,6 +34,7 @@ def tiny_config(root: Path) -> dict[str, Any]:
         "keypoints": 4,
         "fusion_hidden": 16,
         "planner_hidden": 16,
+        "confidence_hidden": 8,
     }
     return data
 

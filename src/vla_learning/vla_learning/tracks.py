@@ -70,9 +70,11 @@ class Tracks:
         self._tasks = self._task_of_words()
 
     def __iter__(self) -> Iterator[Track]:
-        """Every episode of a task of the config, of each at most `collect.episodes`."""
+        """Every episode of a task of the config, of each at most as many as `collect` asks for."""
         counts = [0] * len(self._settings.tasks)
-        limit = self._settings.collect.episodes if self._stored is not None else None
+        collect = self._settings.collect
+        wanted = collect.episodes + collect.relabelled_episodes
+        limit = wanted if self._stored is not None else None
         for episode in self.dataset.episodes:
             task = self._task(episode)
             if task is None or counts[task] == limit:
