@@ -1,4 +1,4 @@
-"""`./vla learn`: collect, from-bag, train, export, evaluate, quantize, limits."""
+"""`./vla learn`: from demonstrations to a checkpoint and its success rate."""
 
 from __future__ import annotations
 
@@ -45,6 +45,11 @@ def _parser() -> argparse.ArgumentParser:
     _config(collect)
     collect.add_argument("--data", type=Path, help="folder of the episodes (data/NAME)")
     collect.add_argument("--jobs", type=int, default=2, help="processes (2)")
+    collect.add_argument(
+        "--checkpoint",
+        type=Path,
+        help="of a policy that begins the episodes; the expert labels them all and finishes",
+    )
 
     bag = add("from-bag", commands.from_bag, "turn recorded bags into episodes of a dataset")
     _config(bag)
@@ -63,6 +68,14 @@ def _parser() -> argparse.ArgumentParser:
     _config(train)
     train.add_argument("--data", type=Path, help="folder of the episodes (data/NAME)")
     train.add_argument("--run", dest="folder", type=Path, help="of the run (out/learn/NAME)")
+
+    confidence = add(
+        "confidence", commands.confidence, "teach a run how likely it is to succeed, and measure it"
+    )
+    _config(confidence)
+    confidence.add_argument("--run", dest="folder", type=Path, help="of the run (out/learn/NAME)")
+    confidence.add_argument("--tasks", help="comma-separated (those of the config)")
+    confidence.add_argument("--seeds", default="30000-30079", help="e.g. 100-109 or 3,5,7-9")
 
     export = add("export", commands.export, "turn a run into a checkpoint that the graph loads")
     _config(export)
@@ -133,13 +146,3 @@ def _parser() -> argparse.ArgumentParser:
 
 def _config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, default=CONFIG, help=f"({CONFIG})")
-    attention = add("attention", commands.attention, "where each word of a command looks")
-    attention.add_argument("--checkpoint", type=Path, default=Path("models/metaworld"))
-    attention.add_argument("--task", required=True, help="whose episode is looked at")
-    attention.add_argument("--seed", type=int, default=1000)
-    attention.add_argument("--command", action="append", help="the words (the first wording)")
-    attention.add_argument("--moment", type=float, default=0.3, help="of the episode, 0 to 1 (0.3)")
-    attention.add_argument(
-        "--out", type=Path, default=Path("out/attention.png"), help="(%(default)s)"
-    )
-

@@ -29,16 +29,19 @@ class CommandError(RuntimeError):
 
 def collect(arguments: argparse.Namespace) -> None:
     """Record demonstrations; those that are there already are kept."""
-    from vla_learning.collecting import CollectError, collect_all
+    from vla_learning.collecting import CollectError, Job, collect_all
     from vla_learning.demonstrations import DemonstrationError
+    from vla_policy.backends import BackendError
+    from vla_policy.checkpoint import CheckpointError
 
     settings, space = _load(arguments.config)
     folder = arguments.data or Path("data") / settings.name
-    total = settings.collect.episodes * len(settings.tasks)
+    job = Job(folder, settings, space, arguments.checkpoint)
+    total = job.episodes * len(settings.tasks)
     with _progress("collecting", total) as progress:
         try:
-            total = collect_all(folder, settings, space, arguments.jobs, progress.done)
-        except (CollectError, DemonstrationError) as error:
+            total = collect_all(job, arguments.jobs, progress.done)
+        except (CollectError, DemonstrationError, CheckpointError, BackendError) as error:
             raise CommandError(str(error)) from error
     print(f"{total} demonstrations in {folder}, a LeRobot dataset")
 
@@ -93,6 +96,26 @@ def train(arguments: argparse.Namespace) -> None:
         except (DemonstrationError, TrainingError) as error:
             raise CommandError(str(error)) from error
     print(f"trained: {folder}; next: ./vla learn export --run {folder}")
+
+
+def confidence(arguments: argparse.Namespace) -> None:
+    """Teach a trained run how likely it is to succeed; print what that is worth."""
+    from vla_learning.confidence import ConfidenceError
+    from vla_learning.confidence_command import table, teach
+    from vla_learning.runs import TrainingError
+
+    settings, space = _load(arguments.config)
+    run = arguments.folder or Path("out/learn") / settings.name
+    tasks = arguments.tasks.split(",") if arguments.tasks else list(settings.tasks)
+    _check_tasks(tasks, list(settings.tasks))
+    seeds = parse_seeds(arguments.seeds)
+    with _progress("episodes", len(tasks) * len(seeds)) as progress:
+        try:
+            report = teach(settings, space, run, tasks, seeds, progress.done)
+        except (ConfidenceError, TrainingError) as error:
+            raise CommandError(str(error)) from error
+    print(table(report))
+    print(f"kept in {run}; next: ./vla learn export --run {run}")
 
 
 def export(arguments: argparse.Namespace) -> None:
@@ -220,29 +243,6 @@ def limits(arguments: argparse.Namespace) -> None:
 def parse_seeds(text: str) -> list[int]:
     """Seeds from e.g. "100-109,7"; raises CommandError."""
     seeds: list[int] = []
-def attention(arguments: argparse.Namespace) -> None:
-    """Write the picture of where each word looks."""
-    from vla_learning import attention_command
-    from vla_policy.backends import BackendError
-    from vla_policy.checkpoint import Checkpoint, CheckpointError
-
-    if not 0.0 <= arguments.moment <= 1.0:
-        raise CommandError(f"moment is {arguments.moment}; accepted: from 0 to 1")
-    try:
-        _check_tasks([arguments.task], list(Checkpoint.load(arguments.checkpoint).commands))
-        picture = attention_command.pictures(
-            arguments.checkpoint,
-            arguments.task,
-            arguments.seed,
-            arguments.command or (),
-            arguments.moment,
-        )
-    except (BackendError, CheckpointError) as error:
-        raise CommandError(str(error)) from error
-    attention_command.write(picture, arguments.out)
-    print(f"written: {arguments.out}")
-
-
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
         last = int(match[2] or match[1]) if match else -1
