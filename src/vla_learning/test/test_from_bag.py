@@ -129,10 +129,14 @@ def test_commands_delimit_episodes(tmp_path, settings, space):
     report = run(bag, tmp_path / "data", settings, space)
     assert report.episodes == 2
     assert report.skipped == {"'dance'": "it is none of the config's commands"}
+    assert not any("training takes" in note for note in report.notes)
     found = LeRobotDataset(tmp_path / "data")
     assert [e.tasks[0] for e in found.episodes] == ["open the door", "shut it"]
     ends = [found.column(e, form.SEED)[0] + e.length * 50 for e in found.episodes]
     assert ends[0] <= start // 10**6 + 650 and ends[1] <= start // 10**6 + 1650
+    few = replace(settings, collect=replace(settings.collect, episodes=1))
+    report = run(bag, tmp_path / "data", few, space, "shut it")
+    assert "2 episodes of two; training takes the first collect.episodes, 1" in report.notes
 
 
 def safe_actions(recipe, space, name="metaworld"):

@@ -82,6 +82,13 @@ def convert(
             f" ({'; '.join(filter(None, (why, *report.notes))) or 'no command, and no --command'})"
         )
     writer.finish(settings.tasks)
+    for task in settings.tasks:
+        count = len(writer.seeds(task))
+        if count > settings.collect.episodes:
+            report.notes.append(
+                f"{count} episodes of {task}; training takes the first collect.episodes, "
+                f"{settings.collect.episodes}"
+            )
     return report
 
 
