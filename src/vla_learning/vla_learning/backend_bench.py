@@ -26,6 +26,7 @@ from vla_policy.checkpoint import Checkpoint
 from vla_policy.inference import Observation, Policy
 
 WARM_UP = 10  # forward passes that are not counted
+PAUSE = 0.01  # s between two runs: threads of the one before may still spin, and slow the next down
 
 Frame = tuple[Inputs, LanguageFeatures]
 
@@ -109,6 +110,7 @@ def take_turns(
     for done in range(rounds):
         for offset in range(len(runs)):
             index = (done + offset) % len(runs)
+            time.sleep(PAUSE)
             begin = time.perf_counter()
             runs[index]()
             times[index].append((time.perf_counter() - begin) * 1e3)
