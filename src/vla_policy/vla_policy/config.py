@@ -24,12 +24,14 @@ class PolicyConfig(Config):
         "The robot's action space file; must equal the checkpoint's. Empty: not compared.",
     )
     cameras: tuple[str, ...] = parameter(
-        (), "The robot's cameras; must be the checkpoint's. Empty: compared at each observation."
+        ("",),
+        "The robot's cameras; must be the checkpoint's. An empty name: compared at each "
+        "observation.",
     )
     state_names: tuple[str, ...] = parameter(
-        (),
-        "What the robot's state holds; must hold the checkpoint's state_names. Empty: compared at "
-        "each observation.",
+        ("",),
+        "What the robot's state holds; must hold the checkpoint's state_names. An empty name: "
+        "compared at each observation.",
     )
     threads: int = parameter(
         2, "Threads of one forward pass (onnxruntime, torch).", minimum=1, maximum=64

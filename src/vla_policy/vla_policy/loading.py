@@ -103,9 +103,9 @@ def _checkpoint(config: PolicyConfig) -> Checkpoint:
     if checkpoint is not None:
         if space is not None:
             checkpoint.require_action_space(space, config.action_space)
-        if config.cameras:
+        if any(config.cameras):
             checkpoint.require_cameras(config.cameras)
-        if config.state_names:
+        if any(config.state_names):
             checkpoint.require_state(config.state_names)
         return checkpoint
     if space is None:
