@@ -21,13 +21,6 @@ from vla_learning.backend_bench import (
     take_turns,
 )
 from vla_learning.backend_report import Report, as_dict, draw, lines, targets
-from vla_learning.backend_variants import (
-    fp32_variants,
-    gpu_variant,
-    int8_variants,
-    single_precision,
-    with_cameras,
-)
 from vla_learning.commands import _progress
 from vla_learning.watching import random_frames, seen_frames
 from vla_policy.backends import BackendError
@@ -64,6 +57,13 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _measure(given: Checkpoint, chosen: argparse.Namespace, folder: Path) -> Report:
+    from vla_learning.backend_variants import (  # needs torch
+        fp32_variants,
+        gpu_variant,
+        int8_variants,
+        single_precision,
+    )
+
     single = single_precision(given, folder / "single")
     assert single.folder is not None
     tasks = list(given.commands)[: chosen.episodes]
@@ -99,6 +99,8 @@ def _cameras(
     checkpoint: Checkpoint, folder: Path, chosen: argparse.Namespace
 ) -> dict[str, dict[int, float]]:
     """p50 in ms of a forward pass, per backend and number of cameras; all take turns."""
+    from vla_learning.backend_variants import with_cameras
+
     with _progress("cameras", len(CAMERAS)) as bar:
         rows: list[tuple[str, int, Variant]] = []
         for done, count in enumerate(CAMERAS, start=1):

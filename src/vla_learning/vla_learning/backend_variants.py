@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import onnx
+import torch
 import yaml
 from safetensors.torch import save_file
 
@@ -92,6 +93,7 @@ def with_cameras(checkpoint: Checkpoint, count: int, to: Path) -> list[Variant]:
     assert checkpoint.folder is not None
     shutil.copytree(checkpoint.folder, to)
     config = replace(load_model(checkpoint).config, cameras=count)
+    torch.manual_seed(0)
     model = VLAModel(config).eval()
     export_graphs(model, to)
     save_file({k: v.contiguous() for k, v in model.state_dict().items()}, to / WEIGHTS)
