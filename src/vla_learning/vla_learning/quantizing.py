@@ -19,14 +19,6 @@ import numpy as np
 import onnx
 import onnxruntime
 import yaml
-from onnxruntime.quantization import (
-    CalibrationDataReader,
-    CalibrationMethod,
-    QuantFormat,
-    QuantType,
-    quantize_dynamic,
-    quantize_static,
-)
 
 from vla_learning.calibration import Feed
 from vla_policy.checkpoint import CONFIG, POLICY_ONNX, Checkpoint
@@ -100,7 +92,9 @@ def is_quantized(graph: Any) -> bool:
     return any(node.op_type in kinds for node in graph.graph.node)
 
 
-class _Reader(CalibrationDataReader):
+class _Reader:
+    """As ONNX Runtime's CalibrationDataReader."""
+
     def __init__(self, feeds: Sequence[Feed]) -> None:
         self._feeds: Iterator[Feed] = iter(feeds)
 
@@ -109,6 +103,13 @@ class _Reader(CalibrationDataReader):
 
 
 def _static(source: Path, to: Path, feeds: Sequence[Feed], operators: list[str]) -> None:
+    from onnxruntime.quantization import (  # imports torch
+        CalibrationMethod,
+        QuantFormat,
+        QuantType,
+        quantize_static,
+    )
+
     quantize_static(
         source,
         to,
@@ -123,6 +124,8 @@ def _static(source: Path, to: Path, feeds: Sequence[Feed], operators: list[str])
 
 
 def _dynamic(source: Path, to: Path, operators: list[str]) -> None:
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
     quantize_dynamic(
         source,
         to,
