@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vla_contract.action_space import ActionSpace, Kind
+from vla_contract.stamps import NANOSECONDS
 from vla_contract.stop_words import StopWords
 from vla_safety import soft
 from vla_safety.commands import CommandGate
@@ -22,7 +23,7 @@ from vla_safety.inputs import ClockEvent, EmergencyStop, Faults, RobotState, Ros
 from vla_safety.limits import Array, LimitedStep, MotionLimiter
 from vla_safety.plan import Plan, waiting
 from vla_safety.recovery import Recovery, RecoveryResult
-from vla_safety.sequencing import NANOSECONDS, Chunk, Refusal, Sequencer
+from vla_safety.sequencing import Chunk, Refusal, Sequencer
 from vla_safety.state_file import Kept
 from vla_safety.states import (
     Cause,

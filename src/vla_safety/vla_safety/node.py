@@ -22,7 +22,7 @@ from vla_contract.action_space import ActionSpace
 from vla_contract.graph_node import Diagnosis, GraphNode, run
 from vla_contract.parameters import ParameterError
 from vla_contract.recording import type_name
-from vla_contract.stamps import to_time
+from vla_contract.stamps import NANOSECONDS, to_time
 from vla_safety import parameter_lock
 from vla_safety.assembly import assemble, recorder_settings, state_path
 from vla_safety.config import SafetyConfig, check_space
@@ -33,7 +33,7 @@ from vla_safety.others import Others
 from vla_safety.receivers import Receivers
 from vla_safety.reports import diagnosis, is_faulty
 from vla_safety.senders import Senders
-from vla_safety.sequencing import NANOSECONDS, Chunk
+from vla_safety.sequencing import Chunk
 from vla_safety.state_file import Kept, StateFile, StateFileError
 from vla_safety.timing import LoopTiming
 from vla_safety.transform_lookup import TransformLookup

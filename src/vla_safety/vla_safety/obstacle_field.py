@@ -17,6 +17,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from vla_contract.stamps import NANOSECONDS
 from vla_safety.footprint import Shape
 from vla_safety.kinematics import Twist2D
 from vla_safety.obstacle_config import SourceConfig
@@ -24,7 +25,6 @@ from vla_safety.obstacle_types import BaseBoundary, InvalidSource, Reading
 
 Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
-NANOSECONDS = 1_000_000_000
 # ns; the odometer remembers so long.
 _MEMORY = 2 * NANOSECONDS
 # Slower than this, a distance does not close, m/s.

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vla_contract.stamps import NANOSECONDS
 from vla_safety.kinematics import Twist2D
 from vla_safety.obstacle_config import ObstacleConfig, ZoneSetting
-from vla_safety.obstacle_field import NANOSECONDS, STILL, Field, Memory, Odometer, Seen
+from vla_safety.obstacle_field import STILL, Field, Memory, Odometer, Seen
 from vla_safety.obstacle_types import (
     MINIMUM_DISTANCE,
     BaseBoundary,

@@ -16,8 +16,7 @@ from std_msgs.msg import Float64, Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from vla_contract.action_space import ActionSpace, ActionSpaceError, Dimension
-from vla_contract.stamps import to_time
-from vla_safety.sequencing import NANOSECONDS
+from vla_contract.stamps import NANOSECONDS, to_time
 
 _TWIST_FIELDS = tuple(f"{part}.{axis}" for part in ("linear", "angular") for axis in "xyz")
 _INDEX = re.compile(r"data\[(\d{1,3})\]")

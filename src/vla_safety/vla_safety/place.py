@@ -14,13 +14,13 @@ from dataclasses import dataclass
 
 from vla_contract.action_space import ActionSpace, Kind
 from vla_contract.parameters import Config, ParameterError, parameter
+from vla_contract.stamps import NANOSECONDS
 from vla_safety.config import SafetyConfig
 from vla_safety.limits import Boundary, SpeedCap
 from vla_safety.speed_zones import SpeedZone, slowing, speed_cap
 from vla_safety.states import Cause, FaultKind, Reason, Severity
 from vla_safety.workspace import IDENTITY, Rotation, Workspace, linear_axes, quaternion_rotation
 
-NANOSECONDS = 1_000_000_000
 # Over this time a pose's change gives its velocity.
 _RATE_WINDOW = 100_000_000
 _PLANAR = ("linear.x", "linear.y", "angular.z")
