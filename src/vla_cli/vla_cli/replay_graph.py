@@ -14,6 +14,7 @@ import yaml
 
 from vla_cli import paths
 from vla_cli.errors import CommandError
+from vla_contract.stamps import NANOSECONDS
 from vla_policy.checkpoint import END_EFFECTOR_STATES
 from vla_replay.selection import Needs, Selection, camera_topic, observed
 from vla_replay.session import Session
@@ -87,10 +88,10 @@ class Setup:
 
     def timeline(self) -> Timeline:
         """What lays the bag onto control periods."""
-        period = round(self.checkpoint.action_space.period * 1e9)
+        period = round(self.checkpoint.action_space.period * NANOSECONDS)
         cameras = tuple(self.selection.cameras)
         roles = self.selection.roles()
-        return Timeline(Layout(period, round(DEFAULT_SLOP * 1e9), cameras, roles))
+        return Timeline(Layout(period, round(DEFAULT_SLOP * NANOSECONDS), cameras, roles))
 
     def arguments(self, folder: Path) -> dict[str, Any]:
         """Arguments of vla.launch.xml; the files that they name are written into `folder`."""

@@ -25,7 +25,7 @@ from sensor_msgs.msg import (
 from std_msgs.msg import Bool, Header, String
 
 from vla_contract import topics
-from vla_contract.stamps import to_nanoseconds, to_time
+from vla_contract.stamps import NANOSECONDS, to_nanoseconds, to_time
 from vla_interfaces.msg import (
     ActionChunk,
     Command,
@@ -65,7 +65,6 @@ MESSAGES = {
     topics.SAFETY_STATUS: SafetyStatus,
     topics.PROMPT: String,
 }
-NANOSECONDS = 1_000_000_000
 # Each event handler is one more thing that every wait of the executor looks at: with those that
 # rclpy adds by itself a wait takes 0.6 ms instead of 0.1. Both ends have this project's QoS.
 NO_PUBLISHER_EVENTS = PublisherEventCallbacks(use_default_callbacks=False)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vla_contract.recording import BagWriter, RecordingError
+from vla_contract.stamps import NANOSECONDS
 from vla_contract.topics import Qos
 
 UNLIMITED_SPLIT = 4_000_000_000  # bytes of a file where nothing is dropped
@@ -36,7 +37,7 @@ class Ring:
     ) -> None:
         """Keep at least the last `seconds` (s) or about `size` (bytes); 0 and 0: everything."""
         self._folder = folder
-        self._keep = round(seconds * 1e9)
+        self._keep = round(seconds * NANOSECONDS)
         self._keep_size = size
         self._splits = splits
         self._types: dict[str, tuple[str, Qos | None]] = {}

@@ -31,7 +31,7 @@ from std_msgs.msg import Bool
 from vla_cli.faults.base import Base
 from vla_cli.faults.streams import IMAGE_TOPIC, SIDE, CameraMode, Scene, data_of
 from vla_contract import topics
-from vla_contract.stamps import to_time
+from vla_contract.stamps import NANOSECONDS, to_nanoseconds, to_time
 
 IMAGE_RATE = 20.0  # Hz
 STATE_RATE = 50.0  # Hz
@@ -119,10 +119,9 @@ class PretendedRobot(Node):
             self._image.publish(message)
 
     def _publish_late(self) -> None:
-        due = self._now() - round(DELAY * 1e9)
+        due = self._now() - round(DELAY * NANOSECONDS)
         while self._late:
-            stamp = self._late[0].header.stamp
-            if stamp.sec * 1_000_000_000 + stamp.nanosec > due:
+            if to_nanoseconds(self._late[0].header.stamp) > due:
                 return
             self._image.publish(self._late.popleft())
 
@@ -206,7 +205,7 @@ class PretendedRobot(Node):
         if self._clock_stands is not None:
             self._offset = self._clock_stands - time.monotonic_ns()
             self._clock_stands = None
-        self._offset += round(jump * 1e9)
+        self._offset += round(jump * NANOSECONDS)
         self._publish_clock()
 
 
