@@ -13,7 +13,7 @@ from vla_contract import topics
 from vla_contract.recording import type_name
 from vla_contract.stamps import to_nanoseconds, to_time
 from vla_interfaces.msg import Fault, SafeAction, SafetyStatus
-from vla_safety import conversions
+from vla_safety.action_records import ActionRecords
 from vla_safety.decision import Decision
 from vla_safety.others import endpoints
 from vla_safety.outputs import make_outputs
@@ -36,6 +36,7 @@ class Senders:
         self._core = node.core
         self.recorder = StopRecorder(settings) if settings is not None else None
         self._levels = FaultLevels(node.get_name())
+        self._records = ActionRecords(node.core.space)
         self._safe_actions = _Sender(self, node.publisher(SafeAction, topics.SAFE_ACTION))
         self.statuses = _Sender(self, node.publisher(SafetyStatus, topics.SAFETY_STATUS))
         self._faults = node.publisher(Fault, topics.FAULT)
@@ -67,9 +68,8 @@ class Senders:
         if decision.connected:
             values = decision.safe.tolist()
             for sender, output in self.robot:
-                sender.send(output.message(values, stamp))
-        message = conversions.safe_action_to_message(decision, self._core.space, tick, stamp)
-        self._safe_actions.send(message)
+                sender.send_bytes(output.serialised(values, stamp))
+        self._safe_actions.send_bytes(self._records.serialised(decision, tick, stamp))
         self.send_status(decision)
 
     def send_status(self, decision: Decision, force: bool = False) -> None:
@@ -106,9 +106,13 @@ class Senders:
     def record(self, topic: str, type_: str, message: Any) -> bytes:
         """Serialise a message and note it; returns its bytes."""
         data: bytes = serialize_message(message)
+        self.record_bytes(topic, type_, data)
+        return data
+
+    def record_bytes(self, topic: str, type_: str, data: bytes) -> None:
+        """Note a serialised message."""
         if self.recorder is not None:
             self.recorder.take(topic, type_, data, self._node.now(), self._node.wall_steady())
-        return data
 
     def poll_recorder(self) -> None:
         """Once a period: start what is due, and tell what has ended."""
@@ -137,5 +141,8 @@ class _Sender:
         self._type = type_name(publisher.msg_type)
 
     def send(self, message: Any) -> None:
-        data = self._senders.record(self.topic, self._type, message)
+        self.send_bytes(serialize_message(message))
+
+    def send_bytes(self, data: bytes) -> None:
+        self._senders.record_bytes(self.topic, self._type, data)
         self.publisher.publish(data)
