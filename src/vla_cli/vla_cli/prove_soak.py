@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import tempfile
 import time
 from collections.abc import Sequence
@@ -60,7 +59,7 @@ def soak(checkpoint: Path, duration: float, between: float, out: Path) -> dict[s
     """Run the graph for so long; returns the report."""
     from vla_cli.graph import Graph
 
-    domain = domains.free(os.getpid() + 3)
+    domain = domains.free()
     with tempfile.TemporaryDirectory(prefix="vla_soak_") as name:
         folder = Path(name)
         slower = at_control_rate(checkpoint, folder / "checkpoint")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
 import shutil
 import tempfile
 import time
@@ -164,7 +163,7 @@ def _with_graph(
 
     stay_on_this_machine()
     home = Path(tempfile.mkdtemp(prefix="vla_replay_"))
-    domain = domains.free(random.randrange(domains.LAST_DOMAIN))
+    domain = domains.free()
     try:
         # The client comes first: from then on the domain is seen to be in use.
         with Graph(domain=domain) as graph:
