@@ -121,6 +121,7 @@ class Feed:
         from diagnostic_msgs.msg import DiagnosticArray
         from geometry_msgs.msg import PoseStamped
         from nav_msgs.msg import Odometry
+        from rclpy.qos import QoSProfile
         from sensor_msgs.msg import JointState, LaserScan
 
         from vla_contract import topics
@@ -147,7 +148,9 @@ class Feed:
         self._actions = graph.collect(
             SafeAction, topics.SAFE_ACTION, 0, topics.qos_profile(topics.SAFE_ACTION)
         )
-        self._diagnostics = graph.collect(DiagnosticArray, topics.DIAGNOSTICS, 1)
+        self._diagnostics = graph.collect(
+            DiagnosticArray, topics.DIAGNOSTICS, 1, QoSProfile(depth=10)
+        )
         self._scan = self._a_scan()
         graph.node.create_timer(1.0 / STATE_RATE, self._publish_state)
         graph.node.create_timer(1.0 / SCAN_RATE, self._publish_scan)

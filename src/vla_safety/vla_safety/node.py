@@ -12,6 +12,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from rclpy.duration import Duration
@@ -32,6 +33,7 @@ from vla_safety.lock_step import LockStep
 from vla_safety.others import Others
 from vla_safety.receivers import Receivers
 from vla_safety.reports import diagnosis, is_faulty
+from vla_safety.scheduling import Priority
 from vla_safety.senders import Senders
 from vla_safety.sequencing import Chunk
 from vla_safety.state_file import Kept, StateFile, StateFileError
@@ -68,6 +70,7 @@ class SafetyNode(GraphNode[SafetyConfig]):
         self._core = assembly.core
         self.timing = LoopTiming(space.period)
         self.lock_step = LockStep()
+        self.priority = Priority()
         self.counters: Counter[str] = Counter()
         self._tick = 0
         self._tick_time = 0
@@ -107,6 +110,8 @@ class SafetyNode(GraphNode[SafetyConfig]):
         self._send_status()
         if core.machine.latched:
             self.get_logger().error(f"still stopped: {core.machine.latched.text}; call reset")
+        if not self.config.lock_step:
+            self.priority.take(self.config.realtime_priority)
 
     def brake(self) -> None:
         """Bring the robot to rest, in real time; nothing else is handled meanwhile."""
@@ -135,6 +140,7 @@ class SafetyNode(GraphNode[SafetyConfig]):
         # A publisher that is destroyed takes along what it has not delivered.
         for sender in [*(sender for sender, _ in self.senders.robot), self.senders.statuses]:
             sender.publisher.wait_for_all_acked(DELIVERY_TIMEOUT)
+        self.priority.give_back()
         gc.enable()
         gc.unfreeze()
 
@@ -167,7 +173,8 @@ class SafetyNode(GraphNode[SafetyConfig]):
         if self.senders.recorder is not None:
             counters.update({f"stop {k}": v for k, v in self.senders.recorder.counters.items()})
         self._faulty = self._faulty + 1 if is_faulty(self.core) else 0
-        return diagnosis(self.core, self.timing, counters, self._faulty)
+        diagnosed = diagnosis(self.core, self.timing, counters, self._faulty)
+        return replace(diagnosed, values={**diagnosed.values, "scheduling": self.priority.how})
 
     # Creation; the entities are destroyed by `clean_up`.
 
@@ -234,7 +241,7 @@ class SafetyNode(GraphNode[SafetyConfig]):
         self.get_logger().warning(problem, throttle_duration_sec=1.0)
 
     def received(self, name: str, when: int) -> None:
-        """A good message of the robot's state came; lock-step may wait for it."""
+        """A message of the robot's state came, good or refused; lock-step may wait for it."""
         new = name not in self._received
         self._received[name] = when
         if self.config.lock_step and (new or name == self._place_input()):

@@ -196,6 +196,7 @@ def diagnosis(
         "outputs_connected": core.connected,
         "speed_scale": core.config.speed_scale,
         "jitter_p99_ms": round(timing.jitter_p99 * 1e3, 3),
+        "duration_p50_ms": round(timing.duration_p50 * 1e3, 3),
         "duration_p99_ms": round(timing.duration_p99 * 1e3, 3),
         "overruns": timing.overruns,
         "chunks_accepted": core.sequencer.accepted,
