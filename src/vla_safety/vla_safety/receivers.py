@@ -154,14 +154,14 @@ class Receivers:
             problem = problem or self._place.problem(pose)
         if not problem and not node.config.lock_step:
             problem = core.robot.check(name, to_nanoseconds(stamp), node.now(), node.config)
-        if problem:
-            node.refuse(problem)
-            return
         # In lock-step the stamp is the tick that it belongs to, in whatever order it came.
         received = to_nanoseconds(stamp) if node.config.lock_step else node.steady()
-        core.robot.take(name, measured, received)
-        if here and pose is not None:
-            self._place.take(pose, received)
+        if problem:
+            node.refuse(problem)
+        else:
+            core.robot.take(name, measured, received)
+            if here and pose is not None:
+                self._place.take(pose, received)
         node.received(name, received)
 
     def look_up_tip(self) -> None:
