@@ -139,7 +139,11 @@ class Setup:
     def _safety(self, folder: Path) -> str:
         from vla_safety.config import SafetyConfig
 
-        changes: dict[str, Any] = {"state_file": "none", "required_inputs": self._required()}
+        changes: dict[str, Any] = {
+            "state_file": "none",
+            "recording_folder": "none",  # the bag is there already
+            "required_inputs": self._required(),
+        }
         known = {each.name for each in dataclasses.fields(SafetyConfig)}
         changes.update({name: False for name in OPEN_LOOP_PARAMETERS if name in known})
         changes.update(self.settings.get("safety", {}))

@@ -85,9 +85,10 @@ class GraphNode(LifecycleNode, Generic[ConfigType]):
     def _events(self, kind: Any) -> dict[str, Any]:
         # Each handler is one more thing that every wait of the executor looks at: without them a
         # node takes a quarter less time. They warn of a QoS that does not fit, and in lock-step
-        # every QoS is this project's own.
-        lock_step = getattr(getattr(self, "config", None), "lock_step", False)
-        return {"event_callbacks": kind(use_default_callbacks=False)} if lock_step else {}
+        # every QoS is this project's own; before there is a config, rclpy makes what is its own.
+        config = getattr(self, "config", None)
+        needed = config is not None and not getattr(config, "lock_step", False)
+        return {} if needed else {"event_callbacks": kind(use_default_callbacks=False)}
 
     # What a node overrides.
 

@@ -21,7 +21,7 @@ from vla_replay.timeline import ImageSet, Part, Step
 
 # Where the robot is: the safety node waits for it in every tick, so the last one is repeated.
 PLACE = (topics.END_EFFECTOR_POSE, "odom")
-CLOCK_TICKS = 4  # between two /clock: in lock-step the tick is what nodes go by
+CLOCK_TICKS = 40  # between two /clock: in lock-step the tick is what nodes go by
 AHEAD = 64  # steps that are looked at to find the next images
 HANDSHAKES = 20  # ticks; the bag's own begin after them
 HANDSHAKE_STEP = 1000  # ns between their stamps
@@ -131,7 +131,7 @@ class LockStepReplay:
         if step.inputs or step.sets or step.commands or not self._ahead or self._starts(step):
             self._wait_for(self._asked)
         player = self._player
-        if step.sets or step.tick % CLOCK_TICKS == 0:
+        if step.tick % CLOCK_TICKS == 0:
             player.clock(step.stamp)
         player.now = step.stamp
         self._inputs(step)
