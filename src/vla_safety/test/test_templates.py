@@ -14,6 +14,12 @@ def test_only_the_marked_numbers_change():
         assert filled == serialize_message(Point(x=values[0], y=values[1], z=3.0))
 
 
+def test_the_bytes_may_end_with_the_last_mark():
+    (x,) = number_marks(1)
+    whole = serialize_message(Point(x=5.0))
+    assert Template(Point(x=x), [Mark("=d", (x,))], cut=True).fill([(5.0,)]) == whole[:12]
+
+
 def test_an_optional_mark_may_be_missing():
     optional = Mark("=iI", (1_369_682_884, 455_884_110), optional=True)
     message = String(data="a")

@@ -39,15 +39,16 @@ def number_marks(count: int) -> list[float]:
 class Template:
     """See the module."""
 
-    def __init__(self, message: Any, marks: Sequence[Mark]) -> None:
-        """message: holds every mark.
+    def __init__(self, message: Any, marks: Sequence[Mark], cut: bool = False) -> None:
+        """message: holds every mark. cut: the bytes end with the last mark's.
 
         Raises:
             TemplateError: a mark is there twice, or is missing and not optional.
         """
         data = serialize_message(message)
-        self._data = bytearray(data)
         self._places = [_place(data, mark) for mark in marks]
+        ends = [offset + layout.size for layout, offset in filter(None, self._places)]
+        self._data = bytearray(data[: max(ends)] if cut else data)
 
     def fill(self, values: Sequence[Sequence[float]]) -> bytes:
         """The serialised message with these values in the place of each mark's."""
