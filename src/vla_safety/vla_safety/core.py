@@ -66,6 +66,7 @@ class SafetyCore:
         kept = kept or Kept()
         self.space = space
         self.config = config
+        self._recovery_rules = config.recovery_rules
         self.limiter = MotionLimiter(space)
         gate = CommandGate(kept.seen, witness=kept.running and not config.lock_step)
         self.plan = Plan(space, config, gate)
@@ -190,6 +191,7 @@ class SafetyCore:
     def reconfigure(self, config: SafetyConfig, now: int, steady: int = 0) -> None:
         """Take parameters that changed at run time."""
         self.config = config
+        self._recovery_rules = config.recovery_rules
         self.plan.configure(config)
         self._switch_outputs(now, steady)
 
@@ -339,7 +341,7 @@ class SafetyCore:
         person = driving.driver is Driver.TELEOPERATION
         self.recovered = self.recovery.step(
             causes,
-            self.config.recovery_rules,
+            self._recovery_rules,
             steady,
             self._moving,
             ignored=_POLICY_KINDS if person else frozenset(),

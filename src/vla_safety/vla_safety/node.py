@@ -44,6 +44,7 @@ STATUS_PERIOD = 1.0  # s
 COMMANDS_AT_REST = 3
 DELIVERY_TIMEOUT = Duration(seconds=0.2)
 FULL_COLLECTION = 60  # status periods between two whole garbage collections
+MOST_PROBLEMS = 64  # told apart: their words may hold what a stranger sent
 LISTENED_BEATS = 5.0  # of another safety node that a newcomer waits for before it connects
 
 
@@ -237,7 +238,8 @@ class SafetyNode(GraphNode[SafetyConfig]):
 
     def refuse(self, problem: str) -> None:
         """A message that cannot be used: counted, and logged at most once a second."""
-        self.counters[problem] += 1
+        known = problem in self.counters or len(self.counters) < MOST_PROBLEMS
+        self.counters[problem if known else "other problems"] += 1
         self.get_logger().warning(problem, throttle_duration_sec=1.0)
 
     def received(self, name: str, when: int) -> None:

@@ -11,7 +11,7 @@ from rclpy.serialization import serialize_message
 
 from vla_contract import topics
 from vla_contract.recording import type_name
-from vla_contract.stamps import to_nanoseconds, to_time
+from vla_contract.stamps import NANOSECONDS, to_nanoseconds, to_time
 from vla_interfaces.msg import Fault, SafeAction, SafetyStatus
 from vla_safety.action_records import ActionRecords
 from vla_safety.decision import Decision
@@ -24,6 +24,8 @@ from vla_safety.states import State
 if TYPE_CHECKING:
     from vla_safety.node import SafetyNode
 
+# Words with a figure that changes in every period are told no more often, ns.
+WORDS_PERIOD = NANOSECONDS // 10
 _ACTING = (State.NOMINAL, State.DEGRADED)
 
 
@@ -46,6 +48,7 @@ class Senders:
             for o in make_outputs(node.core.space)
         ]
         self._key: StatusKey | None = None
+        self._told = 0
         self._state = State.INACTIVE
 
     def _robot_publisher(self, message_type: Any, topic: str) -> Any:
@@ -76,16 +79,23 @@ class Senders:
         """The status, where it has changed or must be told; a change of state is logged once."""
         node, core = self._node, self._core
         key = status_key(core, decision)
-        if key == self._key and not force:
+        if not force and not self._is_news(key):
             return
         if self._key is None or key.state is not self._key.state:
             node.get_logger().info(f"{key.state.name}" + (f": {key.cause}" if key.cause else ""))
-        self._key = key
+        self._key, self._told = key, node.steady()
         folder = self.recorder.folder if self.recorder else ""
         now = node.now()
         figures = Figures(node.timing, folder, self._levels.messages(core, now))
         self.statuses.send(status_message(core, decision, figures, to_time(now)))
         self._note_stop(key)
+
+    def _is_news(self, key: StatusKey) -> bool:
+        if key == self._key:
+            return False
+        if self._key is None or not key.differs_in_words(self._key):
+            return True
+        return not 0 <= self._node.steady() - self._told < WORDS_PERIOD
 
     def _note_stop(self, key: StatusKey) -> None:
         before, self._state = self._state, key.state
