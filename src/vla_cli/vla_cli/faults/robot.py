@@ -12,23 +12,20 @@ import json
 import math
 import queue
 import sys
-import threading
 import time
 from collections import deque
 from typing import Any
 
-import rclpy
 from geometry_msgs.msg import Twist
 from nav_msgs.msg import Odometry
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
-from rclpy.signals import SignalHandlerOptions
 from rosgraph_msgs.msg import Clock as ClockMessage
 from sensor_msgs.msg import Image, JointState, LaserScan
 from std_msgs.msg import Bool
 
 from vla_cli.faults.base import Base
+from vla_cli.faults.lines import serve
 from vla_cli.faults.streams import IMAGE_TOPIC, SIDE, CameraMode, Scene, data_of
 from vla_contract import topics
 from vla_contract.stamps import NANOSECONDS, to_nanoseconds, to_time
@@ -209,23 +206,12 @@ class PretendedRobot(Node):
         self._publish_clock()
 
 
-def read_orders(robot: PretendedRobot) -> None:
-    """Until the end of the input, which ends the process in order."""
-    for line in sys.stdin:
-        robot.orders.put(json.loads(line))
-    rclpy.try_shutdown()
-
-
 def main(arguments: list[str]) -> int:
     """Run until the input ends."""
-    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
-    robot = PretendedRobot("--sim-time" in arguments)
-    threading.Thread(target=read_orders, args=(robot,), daemon=True).start()
-    try:
-        rclpy.spin(robot)
-    except ExternalShutdownException:
-        robot.destroy_node()
-    return 0
+    return serve(
+        lambda: PretendedRobot("--sim-time" in arguments),
+        lambda robot, line: robot.orders.put(json.loads(line)),
+    )
 
 
 if __name__ == "__main__":
