@@ -20,8 +20,8 @@ GROUPS = {
         "position_axis", "soft",
     ),
     "validation": (
-        "workspace", "speed_zones", "obstacles", "obstacle_field", "zones", "kinematics",
-        "footprint",
+        "workspace", "speed_zones", "obstacles", "obstacle_field", "zones", "lookahead",
+        "kinematics", "footprint",
     ),
     "states": ("states", "recovery", "commands", "watchdog"),
 }  # fmt: skip

@@ -10,7 +10,7 @@ from vla_safety.kinematics import Pose2D, Twist2D, into_frame, project
 from vla_safety.obstacle_config import ObstacleParameters, SourceConfig, ZoneConfig, build
 from vla_safety.obstacle_field import Cloud, Field, Memory, Odometer, Seen
 from vla_safety.obstacles import ObstacleMonitor, Reading
-from vla_safety.zones import Action
+from vla_safety.zones import Action, time_to_collision
 
 SECOND = 10**9
 NOW = 100 * SECOND
@@ -240,6 +240,42 @@ def test_an_approach_sees_as_far_as_the_base_comes():
     turn = Twist2D(0.0, 0.0, 1.2)
     made.take("scan", reading((0.0, 0.53)), NOW)  # beside it, met by a corner
     assert made.evaluate(turn, NOW).time_to_collision is not None
+
+
+SHAPES = {
+    "circle": {"shape": "circle", "radius": 0.9},
+    "around": {"shape": "polygon", "points": (1.5, 1.0, 1.5, -1.0, -0.5, -1.0, -0.5, 1.0)},
+    "ahead": {"shape": "polygon", "points": (2.0, 0.3, 2.0, -0.3, 1.2, -0.3, 1.2, 0.3)},
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("footprint", [(0.3, 0.3, -0.3, 0.3, -0.3, -0.3, 0.3, -0.3),
+                                       (1.0, 0.2, 0.4, 0.2, 0.4, -0.2, 1.0, -0.2)])  # fmt: skip
+def test_no_point_of_a_zone_is_overlooked(name, footprint):
+    made = monitor({"z": ZoneConfig(action="slowdown", **SHAPES[name])}, footprint=footprint,
+                   obstacle_distance=0.0)  # fmt: skip
+    shape = made.config.zones[0].zone.shape
+    points = np.random.default_rng(6).uniform(-2.2, 2.2, (150, 2))
+    inside = shape.contains(points)
+    assert 5 < inside.sum() < 145
+    for point, expected in zip(points, inside, strict=True):
+        made.take("scan", reading(point), NOW)
+        found = made.evaluate(Twist2D(), NOW)
+        assert [one.name for one in found.violations] == (["z"] if expected else [])
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_no_point_ahead_of_a_zone_is_overlooked(name):
+    made = monitor({"z": ZoneConfig(action="approach", **SHAPES[name])}, obstacle_distance=0.0)
+    zone = made.config.zones[0].zone
+    points = np.random.default_rng(7).uniform(-3.0, 3.0, (60, 2))
+    for twist in (AHEAD, Twist2D(-0.4, 0.3, 0.9), Twist2D(0.0, 0.0, 1.0)):
+        for point in points:
+            made.take("scan", reading(point), NOW)
+            found = made.evaluate(twist, NOW).time_to_collision
+            expected = time_to_collision(zone, point[None], twist)
+            assert found == (None if expected == zone.time_before_collision else expected)
 
 
 def test_a_warning_is_for_what_is_nearer_than_its_distance():
