@@ -45,6 +45,9 @@ def test_a_point_on_the_outline_is_approached_away_from_the_origin():
     square = Shape.polygon([0.5, -0.5, 0.5, 0.5, -0.5, 0.5, -0.5, -0.5])
     cloud = Cloud.of(np.array([[0.5, 0.25], [2.5, 0.0], [0.0, 0.0]]), square)
     assert cloud.distances == pytest.approx([0.0, 2.0, -0.5])
+    assert cloud.nearest == cloud.distances.min()
+    hardly = Cloud.of(np.array([[0.5 + 4e-10, 0.25]]), square)
+    assert hardly.nearest == hardly.distances[0] == 0.0
     assert cloud.closing[0, 0] > 0.0 and cloud.closing[1, 0] > 0.0
     assert np.hypot(*cloud.closing[:2, 0]) == pytest.approx(1.0)
     assert cloud.closing[:, 1] == pytest.approx([1.0, 0.0, 0.0])

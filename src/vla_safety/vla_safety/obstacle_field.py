@@ -52,18 +52,19 @@ class Cloud:
             outside = (distances > 0.0).nonzero()[0]
             xy, way = xy.take(outside, axis=1), way.take(outside, axis=1)
             distances = distances.take(outside)
+        nearest = float(distances.min()) if len(distances) else math.inf
         origin, length = xy - way, distances
-        touching = np.abs(distances) < 1e-9
-        if np.count_nonzero(touching):
+        if nearest < 1e-9:
+            touching = np.abs(distances) < 1e-9
             # On the outline itself, away from the origin is as good as any direction.
             way = np.where(touching, xy, way)
             distances = np.where(touching, 0.0, distances)
+            nearest = float(distances.min())
             length = np.where(touching, np.hypot(xy[0], xy[1]), distances)
             length[length == 0.0] = 1.0
         closing = np.empty((3, len(distances)))
         nx, ny = np.divide(way, length, out=closing[:2])
         np.subtract(origin[0] * ny, origin[1] * nx, out=closing[2])
-        nearest = float(distances.min()) if len(distances) else math.inf
         return Cloud(xy, distances, closing, nearest)
 
     @property
