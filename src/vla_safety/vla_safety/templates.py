@@ -12,8 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rclpy.serialization import serialize_message
-
 
 class TemplateError(ValueError):
     """A mark is not found just once."""
@@ -45,6 +43,8 @@ class Template:
         Raises:
             TemplateError: a mark is there twice, or is missing and not optional.
         """
+        from rclpy.serialization import serialize_message  # what imports this need not have it
+
         data = serialize_message(message)
         self._places = [_place(data, mark) for mark in marks]
         ends = [offset + layout.size for layout, offset in filter(None, self._places)]
