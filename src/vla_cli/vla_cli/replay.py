@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from vla_replay.selection import Selection
 
 READY_TIMEOUT = 40.0  # s
+CHECK_PERIOD = 0.1  # s, between two looks at whether the graph can go on
 ATTEMPTS = 3
 LOG = "replay.log"
 EXIT_STATUS = (
@@ -166,7 +167,7 @@ def _with_graph(
     domain = domains.free()
     try:
         # The client comes first: from then on the domain is seen to be in use.
-        with Graph(domain=domain) as graph:
+        with Graph(domain=domain, topics_only=True) as graph:
             print(f"  ROS domain {domain}, outputs disconnected", flush=True)
             launched = processes.LaunchedGraph(
                 "vla",
@@ -195,7 +196,13 @@ def _play(
     from vla_replay.player import Player
     from vla_replay.recorder import ActionsFile
 
+    due = 0.0
+
     def check() -> None:
+        nonlocal due
+        if (now := time.monotonic()) < due:
+            return
+        due = now + CHECK_PERIOD
         launched.check()
         if graph.node.count_publishers(topics.SAFE_ACTION) > 1:
             raise NotJoinedError(f"another graph runs in ROS domain {graph.domain}")

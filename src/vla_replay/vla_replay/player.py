@@ -228,12 +228,9 @@ class Player:
     def observe(self, stamp: int, episode: int, has_images: bool) -> None:
         """In lock-step: let perception make the observation of this stamp."""
         assert self._observed_tick is not None, "not in lock-step"
-        message = SimulationTick(
-            header=Header(stamp=to_time(stamp)), episode=episode, has_images=has_images,
-            period=self.session.period,
-        )  # fmt: skip
+        data = self._tick_data(0, stamp, episode, has_images)
         self._times["observe"] = time.perf_counter()
-        self._observed_tick.publish(message)
+        self._observed_tick.publish(data)
 
     def tick(self, tick: int, stamp: int, episode: int, has_images: bool) -> None:
         """In lock-step: ask for the answer to a tick."""
