@@ -150,6 +150,30 @@ def test_a_test_run_by_root_gets_what_a_second_host_needs(copy, user, command, i
     assert "VLA_PYTHON=/bin/false" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("system", "words", "installs"),
+    [
+        ("debian", ["test"], True),
+        ("debian", ["build"], False),
+        ("ubuntu", ["test"], False),
+    ],
+)
+def test_a_test_run_gets_a_browser_where_there_is_a_package(copy, system, words, installs):
+    with_system_packages(copy)
+    copy.put("ip", "exit 0")
+    copy.put("id", "echo 0")
+    copy.put("apt-get", f'echo "$@" >>{copy.home}/calls; exit 1')
+    release = copy.home / "os-release"
+    release.write_text(f"ID={system}\n", encoding="utf-8")
+    done = copy.run(*words, VLA_PYTHON="/bin/false", OS_RELEASE=str(release))
+    assert (copy.home / "calls").exists() == installs
+    assert ("the test of the report's page is left out" in done.stderr) == (words == ["test"])
+    assert ("Google Chrome" in done.stderr) == (system == "ubuntu")
+    copy.put("chromium", "exit 0")
+    done = copy.run(*words, VLA_PYTHON="/bin/false", OS_RELEASE=str(release))
+    assert "browser" not in done.stderr
+
+
 def test_no_python_is_said(copy):
     with_system_packages(copy)
     copy.put("id", "echo 1000")

@@ -12,7 +12,7 @@ from vla_replay import pictures, report, testing
 from vla_replay.recorder import Moment, Moments, Samples
 from vla_replay.session import Session
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+BROWSERS = ("chromium", "google-chrome", "google-chrome-stable")
 SECTIONS = ("summary", "frames", "actions", "latency", "sync", "faults", "worst", "topics")
 SECOND = 1_000_000_000
 
@@ -109,7 +109,7 @@ def test_pictures_of_every_encoding(encoding):
 def browser():
     found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     if found is None:
-        pytest.skip("no browser: the page was not rendered (sudo apt-get install -y chromium)")
+        pytest.skip("no browser: the page was not rendered; Debian's package is chromium")
     return found
 
 
