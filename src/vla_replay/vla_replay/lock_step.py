@@ -67,6 +67,7 @@ class LockStepReplay:
             BagError: a tick has no answer in time.
         """
         if self._fill(steps, 1):
+            self._player.session.begin = self._queue[0].stamp
             self._shake_hands(self._queue[0], self._next_images(steps))
         while self._fill(steps, 1):
             self._play(self._queue.popleft(), steps)
