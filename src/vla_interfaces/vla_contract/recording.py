@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import struct
 from collections.abc import Iterator, Mapping
@@ -179,6 +180,14 @@ class BagWriter:
             self._writer.close()
         except OSError as error:
             raise _refused(self.folder, error) from error
+
+    def abandon(self) -> None:
+        """After an error: what its file's buffer still holds goes nowhere, now and later."""
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            file = self._writer.storage.bio.fileno()  # type: ignore[union-attr]
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, file)
+            os.close(null)
 
 
 def prepare(name: str) -> None:
