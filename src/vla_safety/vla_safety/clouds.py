@@ -47,9 +47,7 @@ def cloud_points(message: Any) -> Array:
     xyz = np.empty((3, width * height))
     for row, axis in enumerate(_AXES):
         xyz[row].reshape(height, width)[:] = table[axis]
-    with np.errstate(invalid="ignore"):
-        near = np.abs(xyz) <= MAX_COORDINATE
-    finite = np.logical_and.reduce(near, axis=0).nonzero()[0]
+    finite = np.logical_and.reduce(np.abs(xyz) <= MAX_COORDINATE, axis=0).nonzero()[0]
     if not finite.size:
         raise CloudError(f"none of a cloud's {width * height} points is finite")
     return xyz.T if finite.size == xyz.shape[1] else xyz.take(finite, axis=1).T

@@ -167,7 +167,7 @@ class Shape:
     def _behind_all_edges(self, xy: Array) -> BoolArray:
         """Inside a convex polygon without its margin."""
         normals, offsets = self._edge_planes
-        return np.asarray((normals @ xy <= offsets[:, None]).all(axis=0))
+        return np.logical_and.reduce(normals @ xy <= offsets[:, None], axis=0)
 
     @cached_property
     def _convex(self) -> bool:

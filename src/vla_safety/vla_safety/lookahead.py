@@ -51,13 +51,12 @@ class Lookahead:
         xy = _near(self._path, xy)
         if xy.shape[1] < least:
             return None
-        inside = self._inside(self._path, xy)
-        if least == 1:
-            hits = np.logical_or.reduce(inside, axis=1)
-        else:
-            hits = np.add.reduce(inside, axis=1, dtype=np.intp) >= least
-        first = int(hits.argmax())
-        return first if hits[first] else None
+        hits = self._inside(self._path, xy)
+        if least > 1:
+            hits = np.add.reduce(hits, axis=1, keepdims=True) >= least
+        # The first one that is true, of all moments one after the other.
+        first, point = divmod(int(hits.argmax()), hits.shape[1])
+        return first if hits[first, point] else None
 
     def _along(self, twist: Twist2D) -> Path:
         poses = along_path(twist, self._times)[:, :, None]

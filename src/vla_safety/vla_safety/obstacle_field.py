@@ -28,6 +28,7 @@ BoolArray = npt.NDArray[np.bool_]
 _MEMORY = 2 * NANOSECONDS
 # Slower than this, a distance does not close, m/s.
 STILL = 1e-9
+_NO_POINTS: Array = np.empty((0, 2))
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ class Cloud:
             outside = (distances > 0.0).nonzero()[0]
             xy, way = xy.take(outside, axis=1), way.take(outside, axis=1)
             distances = distances.take(outside)
-        nearest = float(distances.min()) if len(distances) else math.inf
+        # As `min()` does it, without its detour through Python.
+        nearest = float(np.minimum.reduce(distances)) if len(distances) else math.inf
         origin, length = xy - way, distances
         if nearest < 1e-9:
             touching = np.abs(distances) < 1e-9
@@ -170,6 +172,8 @@ class Field:
         ways = [odometer.since(seen, speed, steady) for seen in self._seen]
         if not any(ways):
             return Seen(self, self.distances, reach, self.nearest)
+        if len(ways) == 1:
+            return Seen(self, self.distances - ways[0], reach, self.nearest - ways[0])
         distances, begin = np.empty_like(self.distances), 0
         for way, count in zip(ways, self._counts.values(), strict=True):
             part = slice(begin, begin + count)
@@ -192,7 +196,7 @@ class Field:
     def near(self, bound: float, names: tuple[str, ...]) -> Array:
         """Points of these sources that were seen no farther from the footprint: shape (k, 2)."""
         if self.nearest > bound:
-            return np.empty((0, 2))
+            return _NO_POINTS
         near, wanted = self.distances <= bound, self.of_sources(names)
         if wanted is not None:
             near &= wanted

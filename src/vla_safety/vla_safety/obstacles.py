@@ -214,12 +214,14 @@ class _Watch:
         if zone.action is Action.APPROACH:
             if velocity.is_zero:
                 return None
-            return approach(zone, seen.field.near(self._horizon(velocity), sources), velocity)
+            points = seen.field.near(self._horizon(velocity), sources)
+            return approach(zone, points, velocity) if len(points) else None
         if margin is not None:
             return outcome_of(zone, seen.within(margin, sources), velocity)
         points = seen.field.near(self.farthest, sources)
-        inside = np.count_nonzero(zone.shape.contains(points)) if len(points) else 0
-        return outcome_of(zone, int(inside), velocity)
+        if not len(points):
+            return None
+        return outcome_of(zone, int(np.count_nonzero(zone.shape.contains(points))), velocity)
 
     def _horizon(self, velocity: Twist2D) -> float:
         """What is farther away than the base can come need not be looked at, m."""

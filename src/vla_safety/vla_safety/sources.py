@@ -100,15 +100,14 @@ def scan_hits(message: Any) -> tuple[npt.NDArray[np.intp], Array]:
     low, high = float(message.range_min), float(message.range_max)
     _check_scan(ranges, low, high, message)
     high = min(high, sys.float_info.max)  # an infinite range is none
-    with np.errstate(invalid="ignore"):
-        below, within = ranges < low, ranges <= high
+    below, within = ranges < low, ranges <= high  # of what is no number, neither
     hit = within ^ below  # what is below the minimum is below the maximum too
-    if np.count_nonzero(below):
+    if below.nonzero()[0].size:
         near = ranges == -np.inf
         hit |= near
         ranges = np.where(near, low, ranges)
     beams = hit.nonzero()[0]
-    if not beams.size and not np.count_nonzero(ranges > high):
+    if not beams.size and not (ranges > high).any():
         raise MessageError(f"none of a scan's {len(ranges)} beams is a measurement")
     return beams, ranges.take(beams)
 
