@@ -117,6 +117,8 @@ def run(chosen: argparse.Namespace) -> int:
         raise CommandError(str(error)) from error
     with open_bag(chosen.bag) as bag:
         selection = select(bag.topics, replay_graph.needs(checkpoint), remaps, chosen.command)
+        if not replay_graph.knows_place(checkpoint, selection):
+            selection.notes.append(replay_graph.NO_PLACE)
         _print_selection(bag, selection)
         out = paths.output_folder(chosen.out)
         found = replay(bag, selection, checkpoint, chosen, out)

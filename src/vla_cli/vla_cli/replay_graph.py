@@ -44,6 +44,13 @@ OUTPUTS = (
 INPUTS = ("joint_states", "end_effector_pose", "odom", "scan", "range", "emergency_stop")
 # Off in a replay; what a bag has no data for must not hold the robot that is not there.
 OPEN_LOOP_PARAMETERS = ("closed_loop", "workspace_required", "obstacle_source_required")
+# Without the robot's position; the safety node would wait for it.
+OPEN_PLACE = {
+    "workspace_low": [-1000.0] * 3,
+    "workspace_high": [1000.0] * 3,
+    "speed_zones": [""],
+}
+NO_PLACE = "the bag does not tell where the robot is: workspace and speed zones are not judged"
 OPEN_LOOP = (
     "detectors that compare what was commanded with what the robot did (no progress, tracking "
     "error) are off: nothing that is decided here moves the robot in the bag; a workspace and "
@@ -60,6 +67,14 @@ def needs(checkpoint: Any) -> Needs:
     states = set(checkpoint.state_names)
     pose = set(END_EFFECTOR_STATES)
     return Needs(tuple(checkpoint.cameras), bool(states - pose), bool(states & pose))
+
+
+def knows_place(checkpoint: Any, selection: Selection) -> bool:
+    """The bag tells where the robot is, which a workspace and speed zones are judged by."""
+    from vla_safety.place import RobotKind, robot_kind
+
+    base = robot_kind(checkpoint.action_space) is RobotKind.BASE
+    return ("odom" if base else "end_effector_pose") in selection.states
 
 
 @dataclass(frozen=True)
@@ -146,6 +161,8 @@ class Setup:
         }
         known = {each.name for each in dataclasses.fields(SafetyConfig)}
         changes.update({name: False for name in OPEN_LOOP_PARAMETERS if name in known})
+        if not knows_place(self.checkpoint, self.selection):
+            changes.update(OPEN_PLACE)
         changes.update(self.settings.get("safety", {}))
         config = paths.share() / "config"
         own = config / "safety" / f"{self.checkpoint.action_space.name}.yaml"
