@@ -157,15 +157,18 @@ class BagWriter:
         """True where `add_topic` was called for it."""
         return topic in self._connections
 
-    def write(self, topic: str, data: bytes, stamp: int) -> None:
+    def write(self, topic: str, data: bytes, stamp: int, *, is_exact: bool = False) -> None:
         """Write a serialised message; stamp: when it was received, ns.
+
+        is_exact: nothing follows it that is to be cut off, see `exact`.
 
         Raises:
             RecordingError: the file cannot be written.
         """
         connection = self._connections[topic]
         try:
-            self._writer.write(connection, stamp, exact(connection.msgtype, data))
+            content = data if is_exact else exact(connection.msgtype, data)
+            self._writer.write(connection, stamp, content)
         except OSError as error:
             raise _refused(self.folder, error) from error
         self.count += 1

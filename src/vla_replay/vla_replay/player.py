@@ -25,6 +25,7 @@ from sensor_msgs.msg import (
 from std_msgs.msg import Bool, Header, String
 
 from vla_contract import topics
+from vla_contract.recording import exact
 from vla_contract.stamps import NANOSECONDS, to_nanoseconds, to_time
 from vla_interfaces.msg import (
     ActionChunk,
@@ -108,6 +109,7 @@ class Player:
         self._lock_step = lock_step
         self._codec = Codec()
         self._times: dict[str, float] = {}
+        self._empty: dict[str, bytes] = {}  # camera → an image without pixels
         self._image_tick = self._last_tick = -1
         self._command_id = 0
         self._listeners: list[Callable[[str], None]] = []
@@ -197,8 +199,10 @@ class Player:
 
     def no_image(self, camera: str, stamp: int) -> None:
         """In lock-step: this camera has none at this time; perception masks it."""
-        kind = CompressedImage if self.cameras[camera] else Image
-        self._images[camera].publish(kind(header=Header(stamp=to_time(stamp), frame_id=camera)))
+        if camera not in self._empty:
+            kind = CompressedImage if self.cameras[camera] else Image
+            self._empty[camera] = serialize_message(kind(header=Header(frame_id=camera)))
+        self._images[camera].publish(cdr.with_stamp(self._empty[camera], stamp))
 
     def state(self, name: str, data: bytes, stamp: int) -> None:
         """A message of the robot's state or of its sensors."""
@@ -267,7 +271,7 @@ class Player:
         self.actions.write(
             f"{self._namespace}/replay/image_stamp",
             "sensor_msgs/msg/TimeReference",
-            serialize_message(reference),
+            exact("sensor_msgs/msg/TimeReference", serialize_message(reference)),
             tick,
         )
 
