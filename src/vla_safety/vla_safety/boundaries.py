@@ -60,7 +60,6 @@ class _Mover:
         """Do this instead, because of a boundary; reach: of it, where it is known."""
         self.acceleration = acceleration
         self.back, self.forward = reach or self.axis.reach(acceleration)
-        self.at_most = max(-self.back, self.forward)
         self.axis.take(acceleration)
         self.axis.overruled = True
 
@@ -105,7 +104,7 @@ class BoundaryKeeper:
         movers: dict[int, _Mover] = {}
         near = []
         for boundary in boundaries:
-            parts = self._parts.get(boundary.coefficients) or self._check(boundary)
+            parts = self._parts_of(boundary)
             at_most = 0.0
             for index, coefficient in parts:
                 mover = movers.get(index)
@@ -130,7 +129,7 @@ class BoundaryKeeper:
         return [
             (
                 boundary,
-                [(c, movers[i]) for i, c in self._parts.get(boundary.coefficients, ())],
+                [(c, movers[i]) for i, c in self._parts_of(boundary)],
                 boundary.remaining if boundary.remaining > 0.0 else 0.0,
             )
             for boundary in boundaries
@@ -140,6 +139,9 @@ class BoundaryKeeper:
         axis = self._axes[index]
         assert axis is not None, "checked before"
         return _Mover(axis)
+
+    def _parts_of(self, boundary: Boundary) -> tuple[tuple[int, float], ...]:
+        return self._parts.get(boundary.coefficients) or self._check(boundary)
 
     def _check(self, boundary: Boundary) -> tuple[tuple[int, float], ...]:
         coefficients = boundary.coefficients

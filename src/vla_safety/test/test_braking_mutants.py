@@ -1,0 +1,162 @@
+"""Closed forms of braking at numbers that can be followed by hand."""
+
+import math
+
+import pytest
+
+from vla_safety.braking import Rates
+
+# T = 0.5 s, A = 3, q = 1, D = 2; and T = q = 1 with one bound, with A < D, with A > D.
+UNEVEN = Rates(0.5, 10.0, 3.0, 1.0, 2.0)
+EVEN = Rates(1.0, 10.0, 2.0, 1.0)
+HARD = Rates(1.0, 10.0, 1.0, 1.0, 3.0)
+SOFT = Rates(1.0, 10.0, 3.0, 1.0, 1.0)
+
+
+def test_what_follows_from_the_limits():
+    assert (UNEVEN.reversal, UNEVEN.symmetric, UNEVEN.step_way) == (2.0, False, 0.25)
+    assert UNEVEN.landing == 0.5 * (2.0 + 1.0)
+    assert (EVEN.deceleration, EVEN.reversal, EVEN.symmetric) == (2.0, 2.0, True)
+    assert (HARD.reversal, SOFT.reversal) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("limits", "least"),
+    [
+        (Rates(0.5, 10.0, 3.0, 1.0, 2.0), 1.0),
+        (Rates(0.5, 10.0, 3.0, 4.0, 2.0), 2.0),
+        (Rates(0.5, 0.25, 3.0, 4.0, 2.0), 0.5),
+    ],
+)
+def test_what_may_be_rounded_is_a_share_of_the_least_limit(limits, least):
+    assert limits.grain == pytest.approx(1e-10 * least)
+    assert limits.grain_rate == pytest.approx(0.5e-10 * least)
+
+
+@pytest.mark.parametrize(
+    ("limits", "acceleration", "rate", "stop", "expected"),
+    [
+        (EVEN, 0.0, 1.0, None, (-1.0, 1.0)),
+        (EVEN, 1.5, 1.0, None, (0.5, 2.0)),
+        (EVEN, 5.0, 1.0, None, (2.0, 2.0)),
+        (EVEN, -5.0, 1.0, None, (-2.0, -2.0)),
+        (HARD, -2.0, 9.0, None, (-3.0, -1.0)),
+        (HARD, -2.0, 2.0, None, (-1.5, -1.0)),  # -1.5 and -0.5 bring 2 to rest
+        (HARD, -2.0, 1.0, None, (-1.0, -1.0)),
+        (HARD, -2.0, 1.0, -2.0, (-2.0, -1.0)),
+        (HARD, 2.0, -2.0, None, (1.0, 1.5)),
+        (HARD, 0.0, 0.0, None, (-1.0, 1.0)),
+        (HARD, 0.5, 9.0, None, (-0.5, 1.0)),
+        (SOFT, 2.0, 2.0, None, (1.0, 3.0)),
+        (SOFT, -0.5, 2.0, None, (-1.0, 0.5)),
+        (SOFT, -0.5, -2.0, None, (-1.5, 0.5)),
+        (SOFT, -5.0, 2.0, None, (-1.0, -1.0)),
+        (SOFT, 5.0, -2.0, None, (1.0, 1.0)),
+        (SOFT, -2.5, 0.0, None, (-3.0, -1.5)),
+    ],
+)
+def test_the_accelerations_that_may_follow(limits, acceleration, rate, stop, expected):
+    assert limits.window(acceleration, rate, stop) == expected
+
+
+@pytest.mark.parametrize(
+    ("limits", "rate", "acceleration", "expected"),
+    [
+        (EVEN, 1.0, 2.0, True),
+        (EVEN, 1.0, -2.0, True),
+        (EVEN, 1.0, 2.1, False),
+        (HARD, 1.0, 1.0, True),
+        (HARD, 1.0, 1.1, False),  # speeding up
+        (HARD, -1.0, -1.1, False),
+        (HARD, 0.0, 1.1, False),
+        (HARD, 5.0, -3.0, True),
+        (HARD, 5.0, -3.1, False),
+        (HARD, 3.0, -3.0, True),  # 2 and 1 more: just to rest
+        (HARD, 2.9, -3.0, False),
+        (HARD, -3.0, 3.0, True),
+        (SOFT, 1.0, 3.0, True),
+        (SOFT, 1.0, -1.1, False),
+        (SOFT, 0.0, 3.0, True),
+        (SOFT, 0.0, 3.1, False),
+    ],
+)
+def test_from_which_states_the_motion_can_go_on(limits, rate, acceleration, expected):
+    assert limits.viable(rate, acceleration) is expected
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [(1.0, 2.0, 1.0), (2.0, 1.0, 3.0), (1.0, -2.0, 1.0), (1.0, 0.0, 3.0), (0.0, -1.0, 1.0),
+     (-1.0, -1.0, 1.0), (-2.0, -1.0, 3.0)],
+)  # fmt: skip
+def test_the_bound_of_a_period(before, after, expected):
+    assert HARD.bound(before, after) == expected
+
+
+@pytest.mark.parametrize(
+    ("limits", "rate", "acceleration", "aim", "expected"),
+    [
+        (EVEN, 0.0, 0.0, 9.0, 1.0),
+        (EVEN, 0.0, 1.0, 9.0, 2.0),
+        (EVEN, 0.0, 2.0, 9.0, 2.0),
+        (EVEN, 0.0, 1.0, 1.5, 1.25),  # 1.25 and 0.25
+        (EVEN, 0.0, -1.0, -1.5, -1.25),
+        (EVEN, 1.0, 2.0, 0.0, 1.0),
+        (HARD, 9.0, -2.0, 0.0, -3.0),
+        (HARD, 2.0, -2.0, -9.0, -1.5),
+        (HARD, 0.5, -2.0, -9.0, -1.0),
+        (HARD, -2.0, 2.0, 9.0, 1.5),
+        (HARD, 2.0, 0.0, 9.0, 1.0),
+        (SOFT, 4.0, -1.0, 0.0, -1.0),
+        (SOFT, 1.0, 2.5, 9.0, 3.0),
+    ],
+)
+def test_an_acceleration_towards_an_aim(limits, rate, acceleration, aim, expected):
+    assert limits.towards(rate, acceleration, aim) == expected
+
+
+@pytest.mark.parametrize(
+    ("rate", "acceleration", "peak", "reach"),
+    [
+        (0.0, 0.0, 0.0, 0.0),
+        (2.0, 0.0, 2.0, 6.0),  # 2 * (0.5 + 0.5 + 4 * 0.5)
+        (-2.0, 0.0, 2.0, 6.0),
+        (2.0, 1.0, 2.0, 7.0),
+        (2.0, -1.0, 2.0, 6.0),
+        (2.0, 2.0, 2.5, 10.3125),  # 2.5 * (0.5 + 0.625 + 6 * 0.5)
+        (-2.0, -2.0, 2.5, 10.3125),
+        (2.0, -2.0, 2.0, 6.0),
+        (0.25, -3.0, 1.25, 5.390625),  # 1.5 back: 1.25 * (0.5 + 0.3125 + 7 * 0.5)
+        (0.0, 3.0, 1.5, 6.5625),
+    ],
+)
+def test_the_peak_and_a_bound_of_the_way(rate, acceleration, peak, reach):
+    assert UNEVEN.peak(rate, acceleration) == peak
+    assert UNEVEN.reach_at_most(rate, acceleration) == pytest.approx(reach)
+
+
+@pytest.mark.parametrize(
+    ("limits", "rate", "acceleration", "expected"),
+    [
+        (HARD, 9.0, 0.0, 8 + 6 + 3 + 1),
+        (HARD, 12.0, 0.0, 11 + 9 + 6 + 3 + 1),
+        (HARD, 15.0, 0.0, 14 + 12 + 9 + 6 + 3 + 1),
+        (HARD, 13.0, 0.0, 12 + 10 + 7 + 4 + 5 / 3 + 1 / 3),
+        (HARD, 0.0, 3.0, 2 + 3 + 3 + 2 + 0.5),
+        (EVEN, 2.0, 2.0, 3 + 3 + 2 + 0.5),
+        (EVEN, 0.5, 0.0, 0.0),
+        (EVEN, 1.0, -1.0, 0.0),
+        (EVEN, 0.5, -2.0, -0.5 - 0.5),
+        (SOFT, 3.0, 0.0, 2 + 1),
+    ],
+)
+def test_the_way_to_rest(limits, rate, acceleration, expected):
+    assert limits.stopping_distance(rate, acceleration) == pytest.approx(expected)
+    assert limits.stopping_distance(-rate, -acceleration) == pytest.approx(-expected)
+
+
+def test_gains_by_hand():
+    assert [UNEVEN.gain(a) for a in (0.0, 0.5, 1.0, 2.5)] == [0.0, 0.25, 0.5, 2.25]
+    assert [UNEVEN.drift(a) for a in (1.0, 1.5, -1.5, 3.5)] == [0.0, 0.25, -0.25, 2.25]
+    assert [UNEVEN.acceleration_for(v) for v in (0.25, 2.25, -2.25)] == [0.5, 2.5, -2.5]
+    assert math.copysign(1.0, EVEN.acceleration_for(0.0)) == 1.0
