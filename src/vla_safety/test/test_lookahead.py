@@ -13,6 +13,7 @@ SHAPES = {
     "skew": Shape.polygon([0.4, -0.2, 0.5, 0.3, -0.3, 0.25, -0.35, -0.3]),
     "hook": Shape.polygon([-0.4, -0.3, 0.5, -0.3, 0.5, 0.3, 0.2, 0.0, -0.4, 0.3]),
     "circle": Shape.circle(0.35),
+    "long": Shape.polygon([1.6, -0.2, 1.6, 0.2, -0.2, 0.2, -0.2, -0.2]),
 }
 TWISTS = [
     Twist2D(0.6, 0.0, 0.0), Twist2D(0.6, 0.0, 0.0), Twist2D(-0.5, 0.2, 0.0), Twist2D(0.5, 0.1, 0.8),

@@ -64,6 +64,10 @@ def test_the_body_is_masked_only_when_asked_for():
     assert Cloud.of(points, BASE, True).points.tolist() == [[2.0, 0.0]]
     square = Shape.polygon([0.5, -0.5, 0.5, 0.5, -0.5, 0.5, -0.5, -0.5])
     assert len(Cloud.of(np.array([[0.5, 0.0]]), square, True).points) == 0
+    mixed = np.array([[0.0, 0.0], [1.0, 2.0], [0.1, 0.1], [-2.0, 1.0]])
+    masked, alone = Cloud.of(mixed, BASE, True), Cloud.of(mixed[[1, 3]], BASE)
+    assert masked.closing == pytest.approx(alone.closing)
+    assert (masked.points == alone.points).all() and masked.nearest == alone.nearest
 
 
 def test_a_memory_takes_what_is_good_and_not_older():
@@ -116,6 +120,7 @@ def test_without_a_source_there_is_nothing():
     assert empty.points.shape == (0, 2) and empty.closing.shape == (3, 0)
     seen = empty.aged(Odometer(), 1.0, NOW, 0.5)
     assert seen.nearest is None and seen.boundaries(0.1, AHEAD) == ()
+    assert empty.nearest == math.inf and len(empty.near(9.0, ())) == 0
 
 
 def test_each_source_is_nearer_by_its_own_age():
@@ -126,7 +131,16 @@ def test_each_source_is_nearer_by_its_own_age():
     assert seen.reach == 0.6
     assert made.of_sources(("b",)).tolist() == [False, True, True]
     assert made.of_sources(("a", "b")) is None and made.of_sources(()) is None
+    assert made.aged(Odometer(), 0.0, NOW, 0.6).reach == 0.6
+    three = field(
+        a=(NOW - SECOND, (2.0, 0.0)), b=(NOW, (3.0, 0.0), (2.0, 0.0)), c=(NOW - SECOND, (4.0, 0.0))
+    )
+    aged = three.aged(Odometer(), 0.5, NOW, 0.6)
+    assert three.distances - aged.distances == pytest.approx([0.5, 0.0, 0.0, 0.5])
+    assert aged.nearest == aged.distances.min()
+    assert three.near(2.0, ("b",)).tolist() == [[2.0, 0.0]]
     alone = field(a=(NOW - SECOND, (2.0, 0.0)))
+    assert alone.aged(Odometer(), 0.5, NOW, 0.6).nearest == pytest.approx(alone.nearest - 0.5)
     assert alone.aged(Odometer(), 0.5, NOW, 0.6).distances == pytest.approx(alone.distances - 0.5)
 
 

@@ -55,7 +55,7 @@ class Cloud:
             distances = distances.take(outside)
         # As `min()` does it, without its detour through Python.
         nearest = float(np.minimum.reduce(distances)) if len(distances) else math.inf
-        origin, length = xy - way, distances
+        length = distances
         if nearest < 1e-9:
             touching = np.abs(distances) < 1e-9
             # On the outline itself, away from the origin is as good as any direction.
@@ -66,7 +66,8 @@ class Cloud:
             length[length == 0.0] = 1.0
         closing = np.empty((3, len(distances)))
         nx, ny = np.divide(way, length, out=closing[:2])
-        np.subtract(origin[0] * ny, origin[1] * nx, out=closing[2])
+        # The point itself does for q: from there to it is along n.
+        np.subtract(xy[0] * ny, xy[1] * nx, out=closing[2])
         return Cloud(xy, distances, closing, nearest)
 
     @property
