@@ -7,30 +7,32 @@ import pytest
 from vla_safety.braking import Rates
 
 # T = 0.5 s, A = 3, q = 1, D = 2; and T = q = 1 with one bound, with A < D, with A > D.
-UNEVEN = Rates(0.5, 10.0, 3.0, 1.0, 2.0)
-EVEN = Rates(1.0, 10.0, 2.0, 1.0)
-HARD = Rates(1.0, 10.0, 1.0, 1.0, 3.0)
-SOFT = Rates(1.0, 10.0, 3.0, 1.0, 1.0)
+UNEVEN = (0.5, 10.0, 3.0, 1.0, 2.0)
+EVEN = (1.0, 10.0, 2.0, 1.0)
+HARD = (1.0, 10.0, 1.0, 1.0, 3.0)
+SOFT = (1.0, 10.0, 3.0, 1.0, 1.0)
 
 
 def test_what_follows_from_the_limits():
-    assert (UNEVEN.reversal, UNEVEN.symmetric, UNEVEN.step_way) == (2.0, False, 0.25)
-    assert UNEVEN.landing == 0.5 * (2.0 + 1.0)
-    assert (EVEN.deceleration, EVEN.reversal, EVEN.symmetric) == (2.0, 2.0, True)
-    assert (HARD.reversal, SOFT.reversal) == (1.0, 1.0)
+    uneven, even = Rates(*UNEVEN), Rates(*EVEN)
+    assert (uneven.reversal, uneven.symmetric, uneven.step_way) == (2.0, False, 0.25)
+    assert uneven.landing == 0.5 * (2.0 + 1.0)
+    assert (even.deceleration, even.reversal, even.symmetric) == (2.0, 2.0, True)
+    assert (Rates(*HARD).reversal, Rates(*SOFT).reversal) == (1.0, 1.0)
 
 
 @pytest.mark.parametrize(
     ("limits", "least"),
     [
-        (Rates(0.5, 10.0, 3.0, 1.0, 2.0), 1.0),
-        (Rates(0.5, 10.0, 3.0, 4.0, 2.0), 2.0),
-        (Rates(0.5, 0.25, 3.0, 4.0, 2.0), 0.5),
+        (UNEVEN, 1.0),
+        ((0.5, 10.0, 3.0, 4.0, 2.0), 2.0),
+        ((0.5, 0.25, 3.0, 4.0, 2.0), 0.5),
     ],
 )
 def test_what_may_be_rounded_is_a_share_of_the_least_limit(limits, least):
-    assert limits.grain == pytest.approx(1e-10 * least)
-    assert limits.grain_rate == pytest.approx(0.5e-10 * least)
+    rates = Rates(*limits)
+    assert rates.grain == pytest.approx(1e-10 * least)
+    assert rates.grain_rate == pytest.approx(0.5e-10 * least)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +58,7 @@ def test_what_may_be_rounded_is_a_share_of_the_least_limit(limits, least):
     ],
 )
 def test_the_accelerations_that_may_follow(limits, acceleration, rate, stop, expected):
-    assert limits.window(acceleration, rate, stop) == expected
+    assert Rates(*limits).window(acceleration, rate, stop) == expected
 
 
 @pytest.mark.parametrize(
@@ -81,7 +83,7 @@ def test_the_accelerations_that_may_follow(limits, acceleration, rate, stop, exp
     ],
 )
 def test_from_which_states_the_motion_can_go_on(limits, rate, acceleration, expected):
-    assert limits.viable(rate, acceleration) is expected
+    assert Rates(*limits).viable(rate, acceleration) is expected
 
 
 @pytest.mark.parametrize(
@@ -90,7 +92,7 @@ def test_from_which_states_the_motion_can_go_on(limits, rate, acceleration, expe
      (-1.0, -1.0, 1.0), (-2.0, -1.0, 3.0)],
 )  # fmt: skip
 def test_the_bound_of_a_period(before, after, expected):
-    assert HARD.bound(before, after) == expected
+    assert Rates(*HARD).bound(before, after) == expected
 
 
 @pytest.mark.parametrize(
@@ -112,7 +114,7 @@ def test_the_bound_of_a_period(before, after, expected):
     ],
 )
 def test_an_acceleration_towards_an_aim(limits, rate, acceleration, aim, expected):
-    assert limits.towards(rate, acceleration, aim) == expected
+    assert Rates(*limits).towards(rate, acceleration, aim) == expected
 
 
 @pytest.mark.parametrize(
@@ -131,8 +133,8 @@ def test_an_acceleration_towards_an_aim(limits, rate, acceleration, aim, expecte
     ],
 )
 def test_the_peak_and_a_bound_of_the_way(rate, acceleration, peak, reach):
-    assert UNEVEN.peak(rate, acceleration) == peak
-    assert UNEVEN.reach_at_most(rate, acceleration) == pytest.approx(reach)
+    assert Rates(*UNEVEN).peak(rate, acceleration) == peak
+    assert Rates(*UNEVEN).reach_at_most(rate, acceleration) == pytest.approx(reach)
 
 
 @pytest.mark.parametrize(
@@ -151,12 +153,13 @@ def test_the_peak_and_a_bound_of_the_way(rate, acceleration, peak, reach):
     ],
 )
 def test_the_way_to_rest(limits, rate, acceleration, expected):
-    assert limits.stopping_distance(rate, acceleration) == pytest.approx(expected)
-    assert limits.stopping_distance(-rate, -acceleration) == pytest.approx(-expected)
+    assert Rates(*limits).stopping_distance(rate, acceleration) == pytest.approx(expected)
+    assert Rates(*limits).stopping_distance(-rate, -acceleration) == pytest.approx(-expected)
 
 
 def test_gains_by_hand():
-    assert [UNEVEN.gain(a) for a in (0.0, 0.5, 1.0, 2.5)] == [0.0, 0.25, 0.5, 2.25]
-    assert [UNEVEN.drift(a) for a in (1.0, 1.5, -1.5, 3.5)] == [0.0, 0.25, -0.25, 2.25]
-    assert [UNEVEN.acceleration_for(v) for v in (0.25, 2.25, -2.25)] == [0.5, 2.5, -2.5]
-    assert math.copysign(1.0, EVEN.acceleration_for(0.0)) == 1.0
+    uneven = Rates(*UNEVEN)
+    assert [uneven.gain(a) for a in (0.0, 0.5, 1.0, 2.5)] == [0.0, 0.25, 0.5, 2.25]
+    assert [uneven.drift(a) for a in (1.0, 1.5, -1.5, 3.5)] == [0.0, 0.25, -0.25, 2.25]
+    assert [uneven.acceleration_for(v) for v in (0.25, 2.25, -2.25)] == [0.5, 2.5, -2.5]
+    assert math.copysign(1.0, Rates(*EVEN).acceleration_for(0.0)) == 1.0

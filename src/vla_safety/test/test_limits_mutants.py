@@ -1,0 +1,46 @@
+"""The time that braking takes, counted by hand."""
+
+import pytest
+
+from vla_contract.action_space import Dimension, Kind, Limits, Output
+from vla_safety.braking import Rates
+from vla_safety.limits import _periods_to_rest, braking_time
+
+
+def dimension(kind, low, high, limits, emergency):
+    return Dimension(
+        "d", kind, kind.units[0], low, high, low, high, limits, emergency, "f",
+        Output("out", "std_msgs/msg/Float64", "data"),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rate", "acceleration", "expected"),
+    [(0.0, 0.0, 0), (1.0, 0.0, 1), (4.0, 0.0, 3), (-4.0, 0.0, 3), (4.0, 1.0, 4), (9.0, -2.0, 5)],
+)
+def test_periods_to_rest(rate, acceleration, expected):
+    # T = q = 1, A = 2: from 4 with -1, -2, -1; from 4 with 1 first 0, then the same.
+    assert _periods_to_rest(Rates(1.0, 10.0, 2.0, 1.0), rate, acceleration) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "low", "high", "top"),
+    [
+        (Kind.LINEAR_VELOCITY, -4.0, 1.0, 4.0),
+        (Kind.LINEAR_VELOCITY, -1.0, 4.0, 4.0),
+        (Kind.LINEAR_VELOCITY, -1.0, 1.0, 1.0),
+        (Kind.JOINT_POSITION, -0.5, 0.5, 4.0),
+    ],
+)
+def test_the_braking_time_is_that_from_the_greatest_speed(kind, low, high, top):
+    # Without acceleration 3 periods from 4 and 1 from 1. Speeding up with 2 it is at 3 and gains
+    # 1 more: 4 in the next period, and 3 down; from 1 it can only just not speed up any more.
+    limits = Limits(4.0, 2.0, 1.0)
+    found = braking_time(dimension(kind, low, high, limits, limits), 1.0)
+    assert found == (1 + (5 if top == 4.0 else 2)) * 1.0
+
+
+def test_the_emergency_set_brakes():
+    normal, hard = Limits(4.0, 2.0, 1.0), Limits(4.0, 8.0, 16.0)
+    kind = Kind.LINEAR_VELOCITY
+    assert braking_time(dimension(kind, -4.0, 4.0, normal, hard), 1.0) == 2.0
