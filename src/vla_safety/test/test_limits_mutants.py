@@ -16,11 +16,11 @@ def dimension(kind, low, high, limits, emergency):
 
 @pytest.mark.parametrize(
     ("rate", "acceleration", "expected"),
-    [(0.0, 0.0, 0), (1.0, 0.0, 1), (4.0, 0.0, 3), (-4.0, 0.0, 3), (4.0, 1.0, 4), (9.0, -2.0, 5)],
+    [(0.0, 0.0, 0), (0.5, 0.0, 1), (2.0, 0.0, 3), (-2.0, 0.0, 3), (2.0, 1.0, 4), (4.5, -2.0, 5)],
 )
 def test_periods_to_rest(rate, acceleration, expected):
-    # T = q = 1, A = 2: from 4 with -1, -2, -1; from 4 with 1 first 0, then the same.
-    assert _periods_to_rest(Rates(1.0, 10.0, 2.0, 1.0), rate, acceleration) == expected
+    # T = 0.5, q = 1, A = 2: from 2 with -1, -2, -1; from 2 with 1 first 0, then the same.
+    assert _periods_to_rest(Rates(0.5, 10.0, 2.0, 1.0), rate, acceleration) == expected
 
 
 @pytest.mark.parametrize(

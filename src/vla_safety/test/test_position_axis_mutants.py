@@ -97,6 +97,14 @@ def test_a_request_that_keeps_the_limits_is_smooth(target, rate, acceleration, s
     assert not one._reference.smooth
 
 
+def test_a_reset_takes_the_request_for_where_it_starts():
+    one, found = axis(-9.0, 9.0), []
+    one.advance(0.5, False, 1.0, found)
+    one.reset(0.5)
+    assert one._reference == (0.5, 0.0, 0.0, True)
+    assert one._left is None and one.at_rest
+
+
 def test_a_request_just_out_of_reach_is_not_met():
     # 4 m/s2 are all that there is; 2e-9 more are 2e-11 m after one period.
     one, found, rate, at = axis(-9.0, 9.0, normal=Limits(9.0, 4.0, 10.0)), [], 0.0, 0.0
@@ -117,6 +125,7 @@ def test_a_request_just_out_of_reach_is_not_met():
         (0.0, 0.0, 1.0, 0.25),
         (0.0, 1.0, 1.0, 0.25),
         (0.0, 0.25, 1.0, 0.25),
+        (0.25, 0.5, 1.0, 0.25),
         (0.5, 0.75, 1.0, 0.5),
         (-1.0, -0.5, 0.0, 0.0),
         (0.5, -9.0, 1.0, 0.5),

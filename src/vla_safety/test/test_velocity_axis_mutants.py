@@ -68,6 +68,31 @@ def test_a_request_beyond_a_range_that_ends_at_the_velocity_limit_is_blamed_on_t
     one = axis(Limits(0.5, 5.0, 50.0), -0.5, 0.5)
     for request in (0.9, -0.9):
         limits = [v.limit for v in move(one, request)[1]]
-        assert Limit.RANGE in limits and Limit.VELOCITY not in limits
+        assert Limit.RANGE in limits
+        assert Limit.VELOCITY not in limits and Limit.SPEED_SCALE not in limits
     limits = [v.limit for v in move(one, 0.5, scale=0.5)[1]]
     assert Limit.SPEED_SCALE in limits and Limit.RANGE not in limits
+
+
+@pytest.mark.parametrize("limits", [Limits(1.0, 5.0, 50.0), Limits(1.0, 5.0, 50.0, 2.0)])
+@pytest.mark.parametrize("left", [1e-13, -1e-13])
+def test_rest_is_met_exactly_where_it_separates_two_bounds(limits, left):
+    one = axis(limits)
+    one.reset(0.004)
+    move(one, -0.5)
+    one.value = 0.01
+    one.take(-1.0 + left / PERIOD)
+    uneven = limits.acceleration != limits.deceleration
+    assert (one.next == 0.0) is uneven and one.next == pytest.approx(left, abs=1e-12)
+
+
+def test_a_reset_forgets_the_request_before():
+    # 5 m/s2 are asked for from the start: 0.5 in the first period, as without a past.
+    values = []
+    for past in ((), (0.1, 0.2, 0.3)):
+        one = axis(Limits(1.0, 5.0, 50.0))
+        for request in past:
+            move(one, request)
+        one.reset(0.25)
+        values.append([move(one, request)[0] for request in ramp(0.25, [0.5, 1.0, 1.5, 1.5])])
+    assert values[0] == values[1] == pytest.approx([0.255, 0.265, 0.28, 0.295])
