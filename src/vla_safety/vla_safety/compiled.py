@@ -18,7 +18,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parent
 MODULES = (
     "axes", "braking", "root_finding", "velocity_axis", "position_axis", "norms", "boundaries",
-    "limits", "soft", "speed_zones",
+    "limits", "soft", "workspace", "speed_zones",
 )  # fmt: skip
 VARIABLE = "VLA_SAFETY_COMPILED"
 LIBRARY = "vla_safety__mypyc"  # what mypyc calls the code that the modules share
