@@ -76,6 +76,8 @@ def test_the_accelerations_that_may_follow(limits, acceleration, rate, stop, exp
         (HARD, 3.0, -3.0, True),  # 2 and 1 more: just to rest
         (HARD, 2.9, -3.0, False),
         (HARD, -3.0, 3.0, True),
+        ((1.0, 10.0, 1.0, 0.5, 3.0), 0.1, -1.0, True),  # may be kept while the sign changes
+        ((1.0, 10.0, 1.0, 0.5, 3.0), 0.1, -1.1, False),
         (SOFT, 1.0, 3.0, True),
         (SOFT, 1.0, -1.1, False),
         (SOFT, 0.0, 3.0, True),

@@ -1,10 +1,12 @@
-"""The time that braking takes, counted by hand."""
+"""The time that braking takes, counted by hand; periods that are refused."""
+
+import math
 
 import pytest
 
-from vla_contract.action_space import Dimension, Kind, Limits, Output
+from vla_contract.action_space import ActionSpace, Dimension, Kind, Limits, Norms, Output
 from vla_safety.braking import Rates
-from vla_safety.limits import _periods_to_rest, braking_time
+from vla_safety.limits import MotionLimiter, _periods_to_rest, braking_time
 
 
 def dimension(kind, low, high, limits, emergency):
@@ -44,3 +46,12 @@ def test_the_emergency_set_brakes():
     normal, hard = Limits(4.0, 2.0, 1.0), Limits(4.0, 8.0, 16.0)
     kind = Kind.LINEAR_VELOCITY
     assert braking_time(dimension(kind, -4.0, 4.0, normal, hard), 1.0) == 2.0
+
+
+@pytest.mark.parametrize("period", [0.0, -1.0, math.nan, math.inf])
+def test_a_period_that_is_none_is_refused(period):
+    made = dimension(Kind.LINEAR_VELOCITY, -1.0, 1.0, Limits(1.0, 1.0, 1.0), Limits(1.0, 1.0, 1.0))
+    space = ActionSpace("test", 10.0, 10, 0.1, 10.0, (made,), Norms())
+    assert MotionLimiter(space).period == 0.1 and MotionLimiter(space, 0.5).period == 0.5
+    with pytest.raises(ValueError, match=f"period is {period!r} s; accepted: a finite number"):
+        MotionLimiter(space, period)
