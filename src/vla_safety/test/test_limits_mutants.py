@@ -1,4 +1,4 @@
-"""The time that braking takes, counted by hand; periods that are refused."""
+"""The time that braking takes, counted by hand; what is refused."""
 
 import math
 
@@ -6,7 +6,7 @@ import pytest
 
 from vla_contract.action_space import ActionSpace, Dimension, Kind, Limits, Norms, Output
 from vla_safety.braking import Rates
-from vla_safety.limits import MotionLimiter, _periods_to_rest, braking_time
+from vla_safety.limits import Limit, MotionLimiter, _periods_to_rest, braking_time
 
 
 def dimension(kind, low, high, limits, emergency):
@@ -48,10 +48,19 @@ def test_the_emergency_set_brakes():
     assert braking_time(dimension(kind, -4.0, 4.0, normal, hard), 1.0) == 2.0
 
 
+def one_velocity():
+    made = dimension(Kind.LINEAR_VELOCITY, -1.0, 1.0, Limits(1.0, 1.0, 1.0), Limits(1.0, 1.0, 1.0))
+    return ActionSpace("test", 10.0, 10, 0.1, 10.0, (made,), Norms())
+
+
+def test_an_entry_that_is_missing_counts_as_not_finite():
+    step = MotionLimiter(one_velocity()).step([None])
+    assert [v.limit for v in step.violations] == [Limit.FINITE] and step.safe.tolist() == [0.0]
+
+
 @pytest.mark.parametrize("period", [0.0, -1.0, math.nan, math.inf])
 def test_a_period_that_is_none_is_refused(period):
-    made = dimension(Kind.LINEAR_VELOCITY, -1.0, 1.0, Limits(1.0, 1.0, 1.0), Limits(1.0, 1.0, 1.0))
-    space = ActionSpace("test", 10.0, 10, 0.1, 10.0, (made,), Norms())
+    space = one_velocity()
     assert MotionLimiter(space).period == 0.1 and MotionLimiter(space, 0.5).period == 0.5
     with pytest.raises(ValueError, match=f"period is {period!r} s; accepted: a finite number"):
         MotionLimiter(space, period)
