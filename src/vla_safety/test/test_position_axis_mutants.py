@@ -43,6 +43,8 @@ BACK = (0.1, -0.25, 3.0)
         ((0.1, -0.2, 0.0), 0.089, 0.15, True),
         ((0.1, -0.2, 0.0), 0.091, 0.15, False),
         ((0.1, 0.0, 0.0), 0.0, 0.2, True),
+        ((0.1, 0.0, 0.0), 0.1, 0.2, True),
+        ((0.1, 0.0, 0.0), 0.0, 0.1, True),
     ],
 )
 def test_whether_braking_stays_in_the_range(state, low, high, expected):
@@ -81,6 +83,10 @@ def test_a_deceleration_just_at_its_limit_is_more_than_the_plan_has():
         (0.125 * 0.8125, 0.25, 3.75, False),  # 4.5
         (0.125 * 0.75, 1.0, -1.0, True),  # -2
         (0.125 * 0.6875, 1.0, -2.0, False),  # -2.5
+        # Just what rounding may add.
+        (0.125 * (1.0 + 1e-9), 1.0 + 1e-9, 0.0, True),
+        (0.0625 * (1.0 + 1e-9), 0.0, 4.0, True),
+        (0.015625 * (1.0 + 1e-6), 0.0, 0.0, True),
         (0.0625, 0.5, 1.0, True),
         (0.0625, 0.5, -1.0, True),
         (0.0625, 0.5, 1.5, False),

@@ -9,13 +9,13 @@ from vla_safety.velocity_axis import VelocityAxis
 PERIOD = 0.01
 
 
-def axis(normal, low=-2.0, high=2.0):
+def axis(normal, low=-2.0, high=2.0, period=PERIOD):
     return VelocityAxis(
         Dimension(
             "d", Kind.LINEAR_VELOCITY, "m/s", low, high, low, high, normal, normal, "f",
             Output("out", "std_msgs/msg/Float64", "data"),
         ),
-        PERIOD,
+        period,
     )  # fmt: skip
 
 
@@ -96,3 +96,26 @@ def test_a_reset_forgets_the_request_before():
         one.reset(0.25)
         values.append([move(one, request)[0] for request in ramp(0.25, [0.5, 1.0, 1.5, 1.5])])
     assert values[0] == values[1] == pytest.approx([0.255, 0.265, 0.28, 0.295])
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+@pytest.mark.parametrize("slope", [0.0, 4.0])
+def test_a_request_still_counts_as_smooth_just_at_what_rounding_may_add(sign, slope):
+    # T = 1/8, q = 1, A = 4: floats hold these slopes as they are.
+    one = axis(Limits(9.0, 4.0, 8.0), -9.0, 9.0, 0.125)
+    one._slope = sign * slope
+    one.begin(sign * max(slope, 1.0) * (1.0 + 1e-9) / 8.0, False, 1.0, [])
+    assert sign * one.aim() > sign * one.target
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+@pytest.mark.parametrize("target", [0.0, -1.0])
+def test_a_velocity_that_is_off_by_the_grain_is_met(sign, target):
+    # At its target; or at rest, where two bounds meet.
+    limits = Limits(1.0, 4.0, 8.0) if target == 0.0 else Limits(1.0, 4.0, 8.0, 2.0)
+    one = axis(limits, period=0.125)
+    one.begin(target, False, 1.0, [])
+    one.take(sign * one.rates.grain_rate / 0.125)
+    assert one.next == 0.0
+    one.take(sign * one.rates.grain_rate / 0.125 * 1.01)
+    assert one.next != 0.0
