@@ -33,8 +33,9 @@ RUN python3 -m pip install --no-cache-dir --extra-index-url "${TORCH_INDEX}" -r 
 FROM base AS build
 # hadolint ignore=DL3008
 RUN apt-get update && apt-get install -y --no-install-recommends \
-      build-essential cmake python3-colcon-common-extensions python3-rosdep \
- && rm -rf /var/lib/apt/lists/* && rosdep init
+      build-essential cmake python3-dev python3-colcon-common-extensions python3-rosdep \
+ && rm -rf /var/lib/apt/lists/* && rosdep init \
+ && python3 -m pip install --no-cache-dir mypy==2.4.1
 WORKDIR /ws
 COPY src src/vla/src
 COPY launch src/vla/launch
@@ -45,6 +46,7 @@ RUN apt-get update && rosdep update --rosdistro humble \
       --dependency-types buildtool --dependency-types build_export \
  && . /opt/ros/humble/setup.sh \
  && colcon build --merge-install --install-base /opt/vla --cmake-args -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF \
+ && . /opt/vla/setup.sh && ros2 run vla_safety compile_limiter \
  && rm -rf /var/lib/apt/lists/*
 
 # --- Run ------------------------------------------------------------------------------------------

@@ -5,15 +5,18 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from vla_cli import domains
+
 ROOT = Path(__file__).resolve().parents[1]
 TOOLS = (
-    "bash cat dirname env flock grep head id ldconfig ls mkdir readlink rm sha256sum sort stat "
-    "tail true uname"
+    "bash cat chmod dirname env flock grep head id ldconfig ls mkdir readlink rm sha256sum sort "
+    "stat tail true uname"
 )
 COMMANDS = [
     "demo",
@@ -147,6 +150,30 @@ def test_a_test_run_by_root_gets_what_a_second_host_needs(copy, user, command, i
     assert "VLA_PYTHON=/bin/false" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("system", "words", "installs"),
+    [
+        ("debian", ["test"], True),
+        ("debian", ["build"], False),
+        ("ubuntu", ["test"], False),
+    ],
+)
+def test_a_test_run_gets_a_browser_where_there_is_a_package(copy, system, words, installs):
+    with_system_packages(copy)
+    copy.put("ip", "exit 0")
+    copy.put("id", "echo 0")
+    copy.put("apt-get", f'echo "$@" >>{copy.home}/calls; exit 1')
+    release = copy.home / "os-release"
+    release.write_text(f"ID={system}\n", encoding="utf-8")
+    done = copy.run(*words, VLA_PYTHON="/bin/false", OS_RELEASE=str(release))
+    assert (copy.home / "calls").exists() == installs
+    assert ("the test of the report's page is left out" in done.stderr) == (words == ["test"])
+    assert ("Google Chrome" in done.stderr) == (system == "ubuntu")
+    copy.put("chromium", "exit 0")
+    done = copy.run(*words, VLA_PYTHON="/bin/false", OS_RELEASE=str(release))
+    assert "browser" not in done.stderr
+
+
 def test_no_python_is_said(copy):
     with_system_packages(copy)
     copy.put("id", "echo 1000")
@@ -168,8 +195,9 @@ def test_one_sets_up_at_a_time(copy):
     with open(copy.root / ".vla/lock", "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         begin = time.monotonic()
+        nothing = "MODE=none; build_packages() { :; }; compile_limiter() { :; }"
         with subprocess.Popen(
-            ["bash", "-c", f"source {copy.root}/vla; MODE=none; build_packages() {{ :; }}; set_up"],
+            ["bash", "-c", f"source {copy.root}/vla; {nothing}; set_up"],
             stderr=subprocess.PIPE,
             text=True,
         ) as process:
@@ -229,15 +257,48 @@ def test_what_makes_a_package_stale(copy):
 
 def test_a_test_run_gets_a_domain_that_nobody_uses(copy):
     def domain():
-        return int(copy.run(source="free_domain").stdout)
+        return int(copy.run(source="take_domain; echo $DOMAIN").stdout)
 
     assert 1 <= domain() <= 101
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", 7400 + 250 * 50))
-        script = "$(declare -f free_domain | sed 's/[$][$] % 101 + 1/50/')"
+        script = "$(declare -f take_domain | sed 's/[$][$] % 101 + 1/50/')"
         copy.put("sed", 'exec /bin/sed "$@"')
-        done = copy.run(source=f'eval "{script}"; free_domain')
-        assert done.stdout == "51\n"
+        done = copy.run(source=f'eval "{script}"; take_domain; echo $DOMAIN')
+        assert 50 < int(done.stdout) <= 101
+
+
+def test_who_chooses_a_domain_at_once_gets_another_one(tmp_path):
+    """Here and in Python alike; they start at the same domain, and keep theirs until they end."""
+    assert f"\nDOMAINS={domains.LOCKS}\n" in (ROOT / "vla").read_text(encoding="utf-8")
+    shell = f"""source {ROOT}/vla; DOMAINS={tmp_path}
+        eval "$(declare -f take_domain | sed 's/[$][$] % 101/7/')"
+        take_domain; echo $DOMAIN; exec cat"""
+    python = f"""if True:
+        import pathlib, sys
+        from vla_cli import domains
+        domains.LOCKS = pathlib.Path("{tmp_path}")
+        print(domains.free(7), flush=True)
+        sys.stdin.read()"""
+
+    def start(*command):
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def chosen(*choosers):
+        return {int(chooser.stdout.readline()) for chooser in choosers}
+
+    commands = [("bash", "-c", shell), (sys.executable, "-c", python)]
+    running = [start(*command) for _ in range(8) for command in commands]
+    try:
+        first = chosen(*running)
+        assert len(first) == len(running)
+    finally:
+        for chooser in running:
+            chooser.communicate()
+    late = [start(*command) for command in commands]
+    assert chosen(*late) <= first, "what has ended still holds its domain"
+    for chooser in late:
+        chooser.communicate()
 
 
 def test_environment_is_added_to_the_users(copy):

@@ -19,5 +19,10 @@ setup(
     maintainer_email="maintainers@example.org",
     description="Sequencing, motion limits, watchdogs, the latched stop and the safety node.",
     license="Apache-2.0",
-    entry_points={"console_scripts": ["safety = vla_safety.node:main"]},
+    entry_points={
+        "console_scripts": [
+            "safety = vla_safety.node:main",
+            "compile_limiter = vla_safety.compile_limiter:main",
+        ]
+    },
 )

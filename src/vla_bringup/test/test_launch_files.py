@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
-import yaml
+from launched import ROOT, parameters, processes
 
-ROOT = Path(__file__).resolve().parents[3]
 FILES = sorted((ROOT / "launch").glob("*.launch.xml"))
 README = (ROOT / "src" / "vla_bringup" / "README.md").read_text()
 
@@ -31,28 +29,9 @@ HUMBLE = {
 }  # fmt: skip
 CONDITIONS = {"if", "unless"}
 
-interpreter = pytest.importorskip("launch_runner", reason="pip_ros is not on the path")
-
 
 def arguments(path: Path) -> dict[str, ElementTree.Element]:
     return {e.attrib["name"]: e for e in ElementTree.parse(path).getroot().findall("arg")}
-
-
-def processes(file: str, environment: dict[str, str] | None = None, **values: str) -> dict:
-    base = {k: v for k, v in os.environ.items() if not k.startswith("ROS_")}
-    base |= {"ROS_DOMAIN_ID": "7"} | (environment or {})
-    specs = interpreter.interpret(ROOT / "launch" / file, values, base)
-    return {(spec.node or spec.label).rsplit("/", 1)[-1]: spec for spec in specs}
-
-
-def parameters(spec) -> dict:
-    """What the parameter files of a process say together, later ones first."""
-    found: dict = {}
-    for before, word in zip(spec.command, spec.command[1:], strict=False):
-        if before == "--params-file":
-            for section in yaml.safe_load(Path(word).read_text()).values():
-                found |= section["ros__parameters"]
-    return found
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
-from pathlib import Path
 
 import pytest
+from launched import ROOT, interpreter, told_arguments
 
 from vla_contract import topics
 from vla_contract.testing import Client, isolated_environment
 from vla_interfaces.msg import SafetyStatus
 
-interpreter = pytest.importorskip("launch_runner", reason="pip_ros is not on the path")
-
-ROOT = Path(__file__).resolve().parents[3]
 DOMAIN = int(os.environ.get("ROS_DOMAIN_ID", "48"))
-SHARE = "$(find-pkg-share vla_bringup)"
 
 
 @pytest.mark.system
@@ -26,9 +21,7 @@ SHARE = "$(find-pkg-share vla_bringup)"
     ("robot", "missing"), [("turtlebot", "odom"), ("so101", "joint_states")], ids=str
 )
 def test_safety_runs_with_the_files_of_a_robot(robot, missing, tmp_path):
-    text = (ROOT / "config" / "robots" / f"{robot}.yaml").read_text()
-    values = dict(re.findall(r"^#   (\w+):=(.+)$", text, re.MULTILINE))
-    values = {name: value.replace(SHARE, str(ROOT)) for name, value in values.items()}
+    values = told_arguments(ROOT / "config" / "robots" / f"{robot}.yaml")
     base = isolated_environment(DOMAIN) | {"ROS_HOME": str(tmp_path)}
     file = ROOT / "launch" / "vla.launch.xml"
     (spec,) = [s for s in interpreter.interpret(file, values, base) if s.node == "/vla/safety"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from vla_cli import domains
 
 
@@ -12,5 +14,15 @@ def test_domains_of_bound_ports():
     assert domains.used({7400, 7400 + 250 * 3 + 17, 80, 60000}) == {0, 3}
 
 
-def test_a_free_domain_is_in_range():
-    assert {domains.free(seed) for seed in range(300)} <= set(range(1, 102))
+def test_a_free_domain_is_in_range_and_nobody_elses():
+    first, second = domains.free(100), domains.free(100)
+    assert first != second and {first, second} <= set(range(1, 102))
+    domains.release(first)
+    domains.release(second)
+
+
+def test_without_a_place_for_locks_no_domain_is_given(monkeypatch, tmp_path):
+    monkeypatch.setattr(domains, "LOCKS", tmp_path / "file" / "locks")
+    (tmp_path / "file").touch()
+    with pytest.raises(RuntimeError, match="cannot be locked in .*locks"):
+        domains.free()

@@ -52,8 +52,8 @@ def test_mutants_are_counted_and_survivors_explained():
 
 def samples(last):
     return [
-        {"at": float(k), "memory": {"safety": {"rss": rss, "pss": rss / 2.0}}}
-        for k, rss in enumerate([90.0, *[100.0] * 10, *[last] * 10])
+        {"at": float(k), "memory": {"safety": {"own": own, "rss": 2.0 * k + own, "pss": own / 2.0}}}
+        for k, own in enumerate([90.0, *[100.0] * 10, *[last] * 10])
     ]
 
 
@@ -77,4 +77,9 @@ def test_a_soak_is_judged_by_growth_and_stops(made, met):
 
 
 def test_growth_is_taken_after_the_warm_up():
-    assert soak_report.growth(samples(104.0), 1.0)["safety"]["rss"] == pytest.approx(0.04)
+    assert soak_report.growth(samples(104.0), 1.0)["safety"]["own"] == pytest.approx(0.04)
+
+
+def test_own_memory_is_what_is_not_shared():
+    status = "Name:\tx\nRssAnon:\t 1024 kB\nRssFile:\t 2048 kB\nRssShmem:\t 1024 kB\n"
+    assert soak_report.own_memory(status) == 3.0

@@ -19,6 +19,7 @@ from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Float64MultiArray
 
 from vla_contract import topics
+from vla_contract.stamps import to_seconds
 
 WIDTH, HEIGHT = 640, 480  # px, rgb8
 STATE_RATE = 50.0  # Hz
@@ -81,7 +82,7 @@ class Echo(Node):
 
     def _on_image(self, message: Image) -> None:
         received = self._clock_.now().nanoseconds * 1e-9
-        sent = message.header.stamp.sec + message.header.stamp.nanosec * 1e-9
+        sent = to_seconds(message.header.stamp)
         self._reply.publish(Float64MultiArray(data=[sent, received]))
 
 

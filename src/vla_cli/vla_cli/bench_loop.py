@@ -31,20 +31,27 @@ NAMESPACE = "/vla"
 
 @dataclass(frozen=True)
 class LoopFigures:
-    """Of the node's loop while it acted; times in s, cpu as a share of one core."""
+    """Of the node's loop while it acted; times in s, cpu as a share of one core.
 
+    scheduling: how the loop's thread runs, in words.
+    """
+
+    duration_p50: float
     duration_p99: float
     jitter_p99: float
     overruns: int
     periods: int
     acted: int
     cpu: float
+    scheduling: str
 
     def lines(self) -> list[str]:
         """As text."""
         return [
             f"safety node at 50 Hz, 7 dimensions, scan of {BEAMS} beams at {SCAN_RATE:g} Hz: "
             f"{self.periods} periods, {self.acted} of them acting",
+            f"  scheduling                   {self.scheduling}",
+            f"  time spent in a period, p50  {self.duration_p50 * 1e3:7.3f} ms",
             f"  time spent in a period, p99  {self.duration_p99 * 1e3:7.3f} ms",
             f"  jitter of a period, p99      {self.jitter_p99 * 1e3:7.3f} ms",
             f"  periods missed               {self.overruns:7d}",
@@ -62,7 +69,7 @@ def measure_loop(duration: float) -> LoopFigures:
 
     stay_on_this_machine()
     use_profile()
-    domain = domains.free(os.getpid() + 2)
+    domain = domains.free()
     with tempfile.TemporaryDirectory(prefix="vla_bench_") as folder:
         log = Path(folder) / "safety.log"
         process = start_node(Path(folder), log, domain)
@@ -111,8 +118,10 @@ class Feed:
     """Publishes what the node needs, and listens to what it says."""
 
     def __init__(self, graph: Graph, process: subprocess.Popen[bytes], log: Path) -> None:
+        from diagnostic_msgs.msg import DiagnosticArray
         from geometry_msgs.msg import PoseStamped
         from nav_msgs.msg import Odometry
+        from rclpy.qos import QoSProfile
         from sensor_msgs.msg import JointState, LaserScan
 
         from vla_contract import topics
@@ -139,6 +148,9 @@ class Feed:
         self._actions = graph.collect(
             SafeAction, topics.SAFE_ACTION, 0, topics.qos_profile(topics.SAFE_ACTION)
         )
+        self._diagnostics = graph.collect(
+            DiagnosticArray, topics.DIAGNOSTICS, 1, QoSProfile(depth=10)
+        )
         self._scan = self._a_scan()
         graph.node.create_timer(1.0 / STATE_RATE, self._publish_state)
         graph.node.create_timer(1.0 / SCAN_RATE, self._publish_scan)
@@ -160,15 +172,23 @@ class Feed:
         before, cpu, begin = self._statuses[-1].overruns, self._cpu(), time.monotonic()
         self._actions.clear()
         self._graph.wait(lambda: False, duration)
-        status = self._statuses[-1]
+        status, values = self._statuses[-1], self._diagnosed()
         return LoopFigures(
+            float(values.get("duration_p50_ms", "nan")) * 1e-3,
             float(status.duration_p99),
             float(status.jitter_p99),
             int(status.overruns - before),
             len(self._actions),
             sum(1 for action in self._actions if action.command_id),
             (self._cpu() - cpu) / (time.monotonic() - begin),
+            values.get("scheduling", ""),
         )
+
+    def _diagnosed(self) -> dict[str, str]:
+        """What the node said last on /diagnostics."""
+        if not self._diagnostics:
+            return {}
+        return {pair.key: pair.value for pair in self._diagnostics[-1].status[0].values}
 
     def _cpu(self) -> float:
         """CPU time of the node so far, s."""

@@ -138,7 +138,7 @@ def measure_graph(
     """Samples, memory of each node, and perception's own processing time in words."""
     from vla_cli.graph import Graph
 
-    domain = domains.free(os.getpid() + 1)
+    domain = domains.free()
     with tempfile.TemporaryDirectory(prefix="vla_bench_") as folder:
         topic, settings = write_settings(Path(folder), checkpoint)
         log = out / "bench_pipeline.log"

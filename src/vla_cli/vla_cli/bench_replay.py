@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -21,16 +21,38 @@ from vla_cli.errors import CommandError
 REQUIRED = 0.4  # of the rate that the bare forward would allow
 RATE = 30.0  # Hz
 FORWARDS = 300
-SAMPLE_PERIOD = 0.5  # s
+SAMPLE_PERIOD = 0.2  # s
 
 
-@dataclass(frozen=True)
+PROCESSES = ("replay", "perception", "policy", "safety")
+MOMENTS = (0.1, 0.5, 0.95)  # shares of the bag at which the memory is told
+CONSTANT = 16.0  # MB that a process may grow by between the first of them and the last
+
+
+@dataclass
 class Memory:
-    """Resident memory of the player, MB, after a tenth of the replay and at its end."""
+    """Resident memory while a bag is played: (s of wall time, MB by process)."""
 
-    early: float
-    late: float
-    peak: float
+    samples: list[tuple[float, dict[str, float]]] = field(default_factory=list)
+
+    def take(self, pid: int) -> None:
+        """Note what the command and the nodes that it started use now."""
+        found: dict[str, float] = {}
+        for each in _family(pid):
+            name = _process_name(each)
+            if name:
+                found[name] = max(found.get(name, 0.0), _resident(each))
+        self.samples.append((time.monotonic(), found))
+
+    def at(self, share: float, begin: float, end: float) -> dict[str, float]:
+        """What was used when this share of the bag was played."""
+        when = begin + share * (end - begin)
+        return min(self.samples, key=lambda sample: abs(sample[0] - when))[1]
+
+    def played(self, seconds: float) -> tuple[float, float]:
+        """When the bag began and ended; the nodes are there until the end, s after it."""
+        end = max(t for t, found in self.samples if set(PROCESSES) <= set(found))
+        return end - seconds, end
 
 
 def main(arguments: list[str]) -> int:
@@ -60,6 +82,7 @@ def measure(chosen: argparse.Namespace, folder: Path) -> int:
     bag = make_bag(folder / "bag", names, chosen.minutes * 60.0, compressed=not chosen.raw)
     before = forward_time(checkpoint)
     memory, document = replay(bag, folder / "out", checkpoint.folder)
+    constant = report_memory(memory, chosen.minutes, document["wall_seconds"])
     after = forward_time(checkpoint)
     forward = float(np.median([before, after]))
     frames = round(chosen.minutes * 60.0 * RATE)
@@ -76,11 +99,18 @@ def measure(chosen: argparse.Namespace, folder: Path) -> int:
         f"{document['images']} images"
     )
     print(f"ratio: {ratio:.2f} (required: {REQUIRED})")
-    print(
-        f"player's memory: {memory.early:.0f} MB early, {memory.late:.0f} MB at the end, "
-        f"{memory.peak:.0f} MB peak"
-    )
-    return 0 if not dropped and ratio >= REQUIRED else 1
+    return 0 if not dropped and ratio >= REQUIRED and constant else 1
+
+
+def report_memory(memory: Memory, minutes: float, wall: float) -> bool:
+    """Print what each process used along the bag; True where it is constant."""
+    begin, end = memory.played(wall)
+    moments = [memory.at(share, begin, end) for share in MOMENTS]
+    titles = " ".join(f"{share * minutes:>6.1f} min" for share in MOMENTS)
+    print(f"resident memory, MB{'':<11} {titles}")
+    for name in PROCESSES:
+        print(f"  {name:<28} " + " ".join(f"{moment[name]:>10.0f}" for moment in moments))
+    return all(moments[-1][name] - moments[0][name] <= CONSTANT for name in PROCESSES)
 
 
 def make_bag(folder: Path, cameras: tuple[str, ...], seconds: float, *, compressed: bool) -> Path:
@@ -121,27 +151,45 @@ def replay(bag: Path, out: Path, checkpoint: object) -> tuple[Memory, dict]:
         "--out", str(out), "--no-report",
     ]  # fmt: skip
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    samples: list[float] = []
-    done = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(process.pid, samples, done), daemon=True)
+    memory, done = Memory(), threading.Event()
+    watcher = threading.Thread(target=_watch, args=(process.pid, memory, done), daemon=True)
     watcher.start()
     output = process.communicate()[0]
     done.set()
     watcher.join()
     if process.returncode:
         raise CommandError(f"the replay failed: {output.splitlines()[-1:]}")
-    document = json.loads((out / "result.json").read_text(encoding="utf-8"))
-    # The report is made at the end, when every frame has been played.
-    played = samples[: max(1, round(document["wall_seconds"] / SAMPLE_PERIOD))]
-    return Memory(played[len(played) // 10], played[-1], max(played)), document
+    return memory, json.loads((out / "result.json").read_text(encoding="utf-8"))
 
 
-def _watch(pid: int, samples: list[float], done: threading.Event) -> None:
-    page = os.sysconf("SC_PAGE_SIZE")
-    while not done.is_set():
-        try:
-            resident = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-        except (OSError, IndexError):
-            return
-        samples.append(resident * page / 1e6)
-        time.sleep(SAMPLE_PERIOD)
+def _watch(pid: int, memory: Memory, done: threading.Event) -> None:
+    while not done.wait(SAMPLE_PERIOD):
+        memory.take(pid)
+
+
+def _family(pid: int) -> list[int]:
+    """A process and what it has started."""
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        children = " ".join((task / "children").read_text() for task in tasks).split()
+    except OSError:
+        return []
+    return [pid, *(each for child in children for each in _family(int(child)))]
+
+
+def _process_name(pid: int) -> str:
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    except OSError:
+        return ""
+    names = [Path(word).name for word in words[1:4]]
+    return next((name for name in PROCESSES if name in names), "")
+
+
+def _resident(pid: int) -> float:
+    """MB."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (OSError, IndexError):
+        return 0.0
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6

@@ -20,6 +20,8 @@ import numpy.typing as npt
 from rosbags.highlevel import AnyReader, AnyReaderError
 from rosbags.typesys import Stores, get_typestore
 
+from vla_contract.stamps import to_seconds
+
 Array = npt.NDArray[np.float64]
 JOINT_STATE = "sensor_msgs/msg/JointState"
 ODOMETRY = "nav_msgs/msg/Odometry"
@@ -101,7 +103,7 @@ def measure(path: Path) -> list[Motion]:
 def _samples(connection: Any, message: Any, received: int) -> Iterator[tuple[_Key, float, float]]:
     """(signal, time in s, value) of a message."""
     header = getattr(message, "header", None)
-    stamp = header.stamp.sec + header.stamp.nanosec * 1e-9 if header else 0.0
+    stamp = to_seconds(header.stamp) if header else 0.0
     when = stamp or received * 1e-9
     topic, kind = connection.topic, connection.msgtype
     if kind == JOINT_STATE:

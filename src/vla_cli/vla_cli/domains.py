@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,6 +10,10 @@ from pathlib import Path
 LAST_DOMAIN = 101  # above it the ports run into the ephemeral ones
 PORTS_PER_DOMAIN = 250
 FIRST_PORT = 7400
+# A file a domain, locked by the process that uses it; for all users and checkouts, as in `./vla`.
+LOCKS = Path("/tmp/vla-domains")
+_TABLES = (Path("/proc/net/udp"), Path("/proc/net/udp6"))
+_locks: dict[int, int] = {}  # domain → descriptor of its file, which this process has locked
 
 
 def current() -> int:
@@ -36,16 +41,53 @@ def bound_ports(tables: Iterable[str]) -> set[int]:
 
 
 def free(seed: int | None = None) -> int:
-    """A domain from 1 to 101 of which no port is bound on this machine, chosen by the process id.
+    """A domain from 1 to 101 that nobody on this machine uses, chosen by the process id.
+
+    No port of it is bound, and it is this process's until its end, or until `release`: several
+    that choose at once, `./vla test` among them, get different ones.
 
     Raises:
         RuntimeError: all of them are in use.
     """
-    files = (Path("/proc/net/udp"), Path("/proc/net/udp6"))
-    taken = used(bound_ports(file.read_text() for file in files if file.exists()))
     start = os.getpid() if seed is None else seed
     for offset in range(LAST_DOMAIN):
         domain = (start + offset) % LAST_DOMAIN + 1
-        if domain not in taken:
+        lock = _lock(domain)
+        if lock is None:
+            continue
+        if domain not in used(bound_ports(file.read_text() for file in _TABLES if file.exists())):
+            _locks[domain] = lock
             return domain
-    raise RuntimeError("every ROS domain from 1 to 101 is in use; stop some of the running graphs")
+        os.close(lock)
+    raise RuntimeError(
+        f"every ROS domain from 1 to 101 is in use or cannot be locked in {LOCKS}; "
+        "stop some of the running graphs"
+    )
+
+
+def release(domain: int) -> None:
+    """Let others choose a domain that `free` gave."""
+    os.close(_locks.pop(domain))
+
+
+def _lock(domain: int) -> int | None:
+    """The open and locked file of a domain; None where another process has it, or none can be.
+
+    Opened for reading only: files of other users will do, and what is left over locks nothing.
+    """
+    path = LOCKS / str(domain)
+    try:
+        if not LOCKS.is_dir():
+            LOCKS.mkdir(exist_ok=True)
+            LOCKS.chmod(0o1777)
+        if not path.exists():
+            path.touch()
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor

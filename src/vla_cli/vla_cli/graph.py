@@ -11,7 +11,6 @@ from typing import Any
 import rclpy
 from rclpy.action import ActionClient
 from rclpy.context import Context
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
@@ -19,6 +18,12 @@ from rclpy.signals import SignalHandlerOptions
 from vla_cli import domains, paths
 from vla_cli.errors import CommandError
 from vla_contract import topics
+from vla_contract.executor import OneThreadExecutor
+
+try:
+    from rclpy.experimental import EventsExecutor
+except ImportError:  # Humble
+    EventsExecutor = None  # type: ignore[assignment]
 
 DISCOVERY_TIMEOUT = 5.0  # s
 CALL_TIMEOUT = 10.0  # s
@@ -33,7 +38,10 @@ class Graph:
         domain: the ROS domain.
     """
 
-    def __init__(self, namespace: str = "vla", domain: int | None = None) -> None:
+    def __init__(
+        self, namespace: str = "vla", domain: int | None = None, *, topics_only: bool = False
+    ) -> None:
+        """topics_only: no services, actions or timers are used, which allows a faster executor."""
         self.domain = domains.current() if domain is None else domain
         self.namespace = "/" + namespace.strip("/")
         use_profile()
@@ -52,7 +60,9 @@ class Graph:
             enable_rosout=False,
             start_parameter_services=False,
         )
-        self._executor = SingleThreadedExecutor(context=self._context)
+        fast = topics_only and EventsExecutor is not None
+        kind: Any = EventsExecutor if fast else OneThreadExecutor
+        self._executor = kind(context=self._context)
         self._executor.add_node(self.node)
 
     def __enter__(self) -> Graph:

@@ -16,12 +16,12 @@ from pathlib import Path
 GROUPS = {
     "sequencing": ("sequencing",),
     "limits": (
-        "axes", "braking", "limits", "norms", "boundaries", "velocity_axis", "position_axis",
-        "soft",
+        "axes", "braking", "root_finding", "limits", "norms", "boundaries", "velocity_axis",
+        "position_axis", "soft",
     ),
     "validation": (
-        "workspace", "speed_zones", "obstacles", "obstacle_field", "zones", "kinematics",
-        "footprint",
+        "workspace", "speed_zones", "obstacles", "obstacle_field", "zones", "lookahead",
+        "kinematics", "footprint",
     ),
     "states": ("states", "recovery", "commands", "watchdog"),
 }  # fmt: skip

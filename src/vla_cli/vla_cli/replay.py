@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
 import shutil
 import tempfile
 import time
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from vla_replay.selection import Selection
 
 READY_TIMEOUT = 40.0  # s
+CHECK_PERIOD = 0.1  # s, between two looks at whether the graph can go on
 ATTEMPTS = 3
 LOG = "replay.log"
 EXIT_STATUS = (
@@ -117,6 +117,8 @@ def run(chosen: argparse.Namespace) -> int:
         raise CommandError(str(error)) from error
     with open_bag(chosen.bag) as bag:
         selection = select(bag.topics, replay_graph.needs(checkpoint), remaps, chosen.command)
+        if not replay_graph.knows_place(checkpoint, selection):
+            selection.notes.append(replay_graph.NO_PLACE)
         _print_selection(bag, selection)
         out = paths.output_folder(chosen.out)
         found = replay(bag, selection, checkpoint, chosen, out)
@@ -164,10 +166,10 @@ def _with_graph(
 
     stay_on_this_machine()
     home = Path(tempfile.mkdtemp(prefix="vla_replay_"))
-    domain = domains.free(random.randrange(domains.LAST_DOMAIN))
+    domain = domains.free()
     try:
         # The client comes first: from then on the domain is seen to be in use.
-        with Graph(domain=domain) as graph:
+        with Graph(domain=domain, topics_only=True) as graph:
             print(f"  ROS domain {domain}, outputs disconnected", flush=True)
             launched = processes.LaunchedGraph(
                 "vla",
@@ -196,7 +198,13 @@ def _play(
     from vla_replay.player import Player
     from vla_replay.recorder import ActionsFile
 
+    due = 0.0
+
     def check() -> None:
+        nonlocal due
+        if (now := time.monotonic()) < due:
+            return
+        due = now + CHECK_PERIOD
         launched.check()
         if graph.node.count_publishers(topics.SAFE_ACTION) > 1:
             raise NotJoinedError(f"another graph runs in ROS domain {graph.domain}")

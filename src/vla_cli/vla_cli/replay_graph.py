@@ -14,6 +14,7 @@ import yaml
 
 from vla_cli import paths
 from vla_cli.errors import CommandError
+from vla_contract.stamps import NANOSECONDS
 from vla_policy.checkpoint import END_EFFECTOR_STATES
 from vla_replay.selection import Needs, Selection, camera_topic, observed
 from vla_replay.session import Session
@@ -43,6 +44,13 @@ OUTPUTS = (
 INPUTS = ("joint_states", "end_effector_pose", "odom", "scan", "range", "emergency_stop")
 # Off in a replay; what a bag has no data for must not hold the robot that is not there.
 OPEN_LOOP_PARAMETERS = ("closed_loop", "workspace_required", "obstacle_source_required")
+# Without the robot's position; the safety node would wait for it.
+OPEN_PLACE = {
+    "workspace_low": [-1000.0] * 3,
+    "workspace_high": [1000.0] * 3,
+    "speed_zones": [""],
+}
+NO_PLACE = "the bag does not tell where the robot is: workspace and speed zones are not judged"
 OPEN_LOOP = (
     "detectors that compare what was commanded with what the robot did (no progress, tracking "
     "error) are off: nothing that is decided here moves the robot in the bag; a workspace and "
@@ -59,6 +67,14 @@ def needs(checkpoint: Any) -> Needs:
     states = set(checkpoint.state_names)
     pose = set(END_EFFECTOR_STATES)
     return Needs(tuple(checkpoint.cameras), bool(states - pose), bool(states & pose))
+
+
+def knows_place(checkpoint: Any, selection: Selection) -> bool:
+    """The bag tells where the robot is, which a workspace and speed zones are judged by."""
+    from vla_safety.place import RobotKind, robot_kind
+
+    base = robot_kind(checkpoint.action_space) is RobotKind.BASE
+    return ("odom" if base else "end_effector_pose") in selection.states
 
 
 @dataclass(frozen=True)
@@ -87,10 +103,10 @@ class Setup:
 
     def timeline(self) -> Timeline:
         """What lays the bag onto control periods."""
-        period = round(self.checkpoint.action_space.period * 1e9)
+        period = round(self.checkpoint.action_space.period * NANOSECONDS)
         cameras = tuple(self.selection.cameras)
         roles = self.selection.roles()
-        return Timeline(Layout(period, round(DEFAULT_SLOP * 1e9), cameras, roles))
+        return Timeline(Layout(period, round(DEFAULT_SLOP * NANOSECONDS), cameras, roles))
 
     def arguments(self, folder: Path) -> dict[str, Any]:
         """Arguments of vla.launch.xml; the files that they name are written into `folder`."""
@@ -138,9 +154,15 @@ class Setup:
     def _safety(self, folder: Path) -> str:
         from vla_safety.config import SafetyConfig
 
-        changes: dict[str, Any] = {"state_file": "none", "required_inputs": self._required()}
+        changes: dict[str, Any] = {
+            "state_file": "none",
+            "recording_folder": "none",  # the bag is there already
+            "required_inputs": self._required(),
+        }
         known = {each.name for each in dataclasses.fields(SafetyConfig)}
         changes.update({name: False for name in OPEN_LOOP_PARAMETERS if name in known})
+        if not knows_place(self.checkpoint, self.selection):
+            changes.update(OPEN_PLACE)
         changes.update(self.settings.get("safety", {}))
         config = paths.share() / "config"
         own = config / "safety" / f"{self.checkpoint.action_space.name}.yaml"

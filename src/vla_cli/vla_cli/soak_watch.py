@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from vla_cli.graph import Graph
 
 ACTING = (1, 2)  # SafetyStatus.STATE_NOMINAL, STATE_DEGRADED
+STOPPED = 4  # SafetyStatus.STATE_STOPPED
 KINDS = ("word", "service", "button")
 REACTION = 1.0  # s in which a stop must be seen
 RESUME = 20.0  # s in which the robot must move again
+AGAIN = 2.0  # s between two commands, or two resets
 SETTLING = 2  # periods beside the braking time
 
 
@@ -96,12 +98,16 @@ class Commands:
 class Stopper:
     """Stops the robot in turn by word, service and button, and sees that it did."""
 
-    def __init__(self, graph: Graph, commands: Commands, command: str) -> None:
+    def __init__(
+        self, graph: Graph, commands: Commands, command: str, statuses: Sequence[Any]
+    ) -> None:
+        """command: that moves the robot. statuses: of safety, the newest last."""
         from std_msgs.msg import Bool, String
 
         from vla_contract import topics
 
         self._graph, self._commands, self._command = graph, commands, command
+        self._statuses = statuses
         node = graph.node
         self._say = node.create_publisher(
             String, topics.COMMAND, topics.qos_profile(topics.COMMAND)
@@ -118,12 +124,22 @@ class Stopper:
             CommandError: it does not.
         """
         if not self._resume(timeout, check):
-            raise CommandError(f"no robot command within {timeout:g} s")
+            raise CommandError(f"no robot command within {timeout:g} s: {self._cause}")
 
     def stop(self) -> Stop:
-        """Stop, see the robot at rest, reset, and see it move again."""
+        """See the robot move, stop, see it at rest, reset, and see it move again."""
         kind = KINDS[self._count % len(KINDS)]
         self._count += 1
+        begin = time.monotonic()
+        try:
+            # What a fault has stopped already says nothing of a stop.
+            if not self._resume(RESUME):
+                return Stop(kind, begin, problem=f"it does not move before: {self._cause}")
+            return self._stop(kind)
+        except CommandError as error:  # a service that gives no answer
+            return Stop(kind, begin, problem=str(error))
+
+    def _stop(self, kind: str) -> Stop:
         begin, sent = time.monotonic(), time.time()
         speed = self._commands.recent[-1].speed
         self._ask(kind)
@@ -134,7 +150,8 @@ class Stopper:
         reaction, braking = found
         again = time.monotonic()
         if not self._resume(RESUME):
-            return Stop(kind, begin, reaction, braking, speed, problem="it does not move again")
+            problem = f"it does not move again: {self._cause}"
+            return Stop(kind, begin, reaction, braking, speed, problem=problem)
         return Stop(kind, begin, reaction, braking, speed, time.monotonic() - again)
 
     def _ask(self, kind: str) -> None:
@@ -155,6 +172,11 @@ class Stopper:
             self._graph.wait(lambda: False, 0.2)
         if kind != "word":
             self._trigger("reset")
+
+    @property
+    def _cause(self) -> str:
+        """Why the robot does not move, in safety's words."""
+        return str(self._statuses[-1].cause) if self._statuses else "safety says nothing"
 
     def _trigger(self, name: str) -> None:
         from std_srvs.srv import Trigger
@@ -190,6 +212,7 @@ class Stopper:
         return stop.stamp - sent, braking
 
     def _resume(self, timeout: float, check: Callable[[], None] | None = None) -> bool:
+        """Give the command, and reset what faults have latched, until the robot moves."""
         from std_msgs.msg import String
 
         said = 0.0
@@ -198,9 +221,13 @@ class Stopper:
             nonlocal said
             if check is not None:
                 check()
-            if time.monotonic() - said > 2.0 and self._say.get_subscription_count() >= 2:
+            if self._commands.acting:
+                return True
+            if time.monotonic() - said > AGAIN and self._say.get_subscription_count() >= 2:
+                if self._statuses and self._statuses[-1].state == STOPPED:
+                    self._trigger("reset")
                 self._say.publish(String(data=self._command))
                 said = time.monotonic()
-            return self._commands.acting
+            return False
 
         return bool(self._graph.wait(moving, timeout))

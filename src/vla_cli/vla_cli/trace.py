@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vla_cli import names
+from vla_contract.stamps import to_seconds
 
 Array = npt.NDArray[np.float64]
 MOVING = 0.01  # m/s or rad/s; a command above it counts as motion
@@ -52,7 +53,7 @@ class Trace:
 
     def add(self, message: Any, begin: float | None) -> None:
         """Take a SafeAction; `begin` is the episode's first stamp, s (None: this one)."""
-        stamp = seconds(message.header.stamp)
+        stamp = to_seconds(message.header.stamp)
         self.dimension_names = tuple(message.dimension_names)
         self.times.append(stamp - (stamp if begin is None else begin))
         self.requested.append(list(message.requested))
@@ -71,11 +72,6 @@ class Trace:
     def limited_in(self, dimension: str) -> npt.NDArray[np.bool_]:
         """Periods in which a limit changed the dimension, or the whole action; shape [n]."""
         return np.array([bool({dimension, ""} & fired) for fired in self.limited], dtype=bool)
-
-
-def seconds(stamp: Any) -> float:
-    """A stamp in s."""
-    return float(stamp.sec) + float(stamp.nanosec) * 1e-9
 
 
 class Recorder:
@@ -100,7 +96,7 @@ class Recorder:
 
     def on_safe_action(self, message: Any) -> None:
         """A control period."""
-        stamp = seconds(message.header.stamp)
+        stamp = to_seconds(message.header.stamp)
         self.trace.add(message, self._begin)
         self._begin = stamp if self._begin is None else self._begin
         snapshot = self.snapshot

@@ -13,6 +13,7 @@ from typing import Any
 from rosbags.serde import SerdeError
 from rosbags.typesys import Stores, TypesysError, get_types_from_msg, get_typestore
 
+from vla_contract.stamps import to_seconds
 from vla_evaluation.errors import EvaluationError
 from vla_evaluation.files import Table
 from vla_replay.bag import open_bag
@@ -70,18 +71,14 @@ def _read(path: Path) -> dict[str, list[Any]]:
     return messages
 
 
-def _seconds(stamp: Any) -> float:
-    return float(stamp.sec) + 1e-9 * float(stamp.nanosec)
-
-
 def _periods(safe: list[Any]) -> list[dict[str, Any]]:
-    return [{"stream": "control", "stamp": _seconds(each.header.stamp)} for each in safe]
+    return [{"stream": "control", "stamp": to_seconds(each.header.stamp)} for each in safe]
 
 
 def _latencies(chunks: list[Any], safe: list[Any]) -> list[dict[str, Any]]:
     records = [{"hop": "model forward", "latency": each.inference_time} for each in chunks]
     for each in chunks:
-        age = _seconds(each.header.stamp) - _seconds(each.observation_stamp)
+        age = to_seconds(each.header.stamp) - to_seconds(each.observation_stamp)
         records.append({"hop": "image to chunk", "latency": max(0.0, age)})
     records += [
         {"hop": "image to command", "latency": each.observation_age}
@@ -117,10 +114,10 @@ def _movements(safe: list[Any]) -> list[dict[str, Any]]:
 def _chunks(chunks: list[Any]) -> list[dict[str, Any]]:
     return [
         {
-            "stamp": _seconds(each.observation_stamp),
+            "stamp": to_seconds(each.observation_stamp),
             "period": each.period,
             "actions": each.actions.reshape(-1, len(each.dimension_names)).tolist(),
-            "since": max(_seconds(each.header.stamp), _seconds(each.observation_stamp)),
+            "since": max(to_seconds(each.header.stamp), to_seconds(each.observation_stamp)),
         }
         for each in chunks
         if len(each.actions)

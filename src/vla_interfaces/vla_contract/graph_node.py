@@ -18,13 +18,14 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 
 from vla_contract import parameters, topics
 from vla_contract.diagnosis import Diagnosis
+from vla_contract.executor import OneThreadExecutor
 from vla_contract.network import open_to_network
 from vla_contract.parameters import ConfigType, ParameterError
 
@@ -36,6 +37,7 @@ except ImportError:  # Humble
 __all__ = ["DIAGNOSTICS_PERIOD", "Diagnosis", "GraphNode", "autostart", "run"]
 
 DIAGNOSTICS_PERIOD = 1.0  # s
+SELDOM = 0.02  # s; in lock-step, between two waits that look at services, too
 
 
 class GraphNode(LifecycleNode, Generic[ConfigType]):
@@ -85,9 +87,10 @@ class GraphNode(LifecycleNode, Generic[ConfigType]):
     def _events(self, kind: Any) -> dict[str, Any]:
         # Each handler is one more thing that every wait of the executor looks at: without them a
         # node takes a quarter less time. They warn of a QoS that does not fit, and in lock-step
-        # every QoS is this project's own.
-        lock_step = getattr(getattr(self, "config", None), "lock_step", False)
-        return {"event_callbacks": kind(use_default_callbacks=False)} if lock_step else {}
+        # every QoS is this project's own; before there is a config, rclpy makes what is its own.
+        config = getattr(self, "config", None)
+        needed = config is not None and not getattr(config, "lock_step", False)
+        return {} if needed else {"event_callbacks": kind(use_default_callbacks=False)}
 
     # What a node overrides.
 
@@ -272,13 +275,14 @@ def run(factory: Callable[[], GraphNode[Any]], args: list[str] | None = None) ->
         return 1
     if warning := open_to_network(os.environ):
         node.get_logger().warning(warning)
-    executor = SingleThreadedExecutor()
+    executor = OneThreadExecutor()
     executor.add_node(node)
     signals.wake(node)
     try:
         if signals.received is None and node.get_parameter("autostart").value:
             autostart(node)
         while signals.received is None and rclpy.ok():
+            executor.seldom = SELDOM if _in_lock_step(node) else 0.0
             _spin_once(executor, node)
         _end(node)
     finally:
@@ -294,7 +298,11 @@ def autostart(node: GraphNode[Any]) -> bool:
     return node.trigger_configure() == success and node.trigger_activate() == success
 
 
-def _spin_once(executor: SingleThreadedExecutor, node: GraphNode[Any]) -> None:
+def _in_lock_step(node: GraphNode[Any]) -> bool:
+    return node.active and bool(getattr(node.config, "lock_step", False))
+
+
+def _spin_once(executor: OneThreadExecutor, node: GraphNode[Any]) -> None:
     try:
         executor.spin_once()
     except ExternalShutdownException:

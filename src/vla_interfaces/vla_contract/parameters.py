@@ -137,7 +137,8 @@ def read(node: Node, config_class: type[ConfigType], prefix: str = "") -> Config
     for name, default, _ in fields(config_class):
         full_name = f"{prefix}.{name}" if prefix else name
         value = node.get_parameter(full_name).value
-        values[name] = default if value is None else value
+        # An empty list has no type in a parameters file; [""] stands for it.
+        values[name] = default if value is None else [] if value == [""] else value
     return _build(config_class, values, prefix)
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import struct
 from collections.abc import Iterator, Mapping
@@ -156,15 +157,18 @@ class BagWriter:
         """True where `add_topic` was called for it."""
         return topic in self._connections
 
-    def write(self, topic: str, data: bytes, stamp: int) -> None:
+    def write(self, topic: str, data: bytes, stamp: int, *, is_exact: bool = False) -> None:
         """Write a serialised message; stamp: when it was received, ns.
+
+        is_exact: nothing follows it that is to be cut off, see `exact`.
 
         Raises:
             RecordingError: the file cannot be written.
         """
         connection = self._connections[topic]
         try:
-            self._writer.write(connection, stamp, exact(connection.msgtype, data))
+            content = data if is_exact else exact(connection.msgtype, data)
+            self._writer.write(connection, stamp, content)
         except OSError as error:
             raise _refused(self.folder, error) from error
         self.count += 1
@@ -179,6 +183,14 @@ class BagWriter:
             self._writer.close()
         except OSError as error:
             raise _refused(self.folder, error) from error
+
+    def abandon(self) -> None:
+        """After an error: what its file's buffer still holds goes nowhere, now and later."""
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            file = self._writer.storage.bio.fileno()  # type: ignore[union-attr]
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, file)
+            os.close(null)
 
 
 def prepare(name: str) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vla_contract.images import Image
+from vla_contract.stamps import NANOSECONDS
 from vla_learning.report import Episode
 from vla_policy import backends
 from vla_policy.backends import Backend
@@ -18,7 +19,7 @@ from vla_policy.checkpoint import Checkpoint
 from vla_policy.inference import Chunk as Answer
 from vla_policy.inference import Observation, Policy
 from vla_safety.limits import MotionLimiter
-from vla_safety.sequencing import NANOSECONDS, Chunk, Sequencer
+from vla_safety.sequencing import Chunk, Sequencer
 from vla_sim.environment import STEP_LIMIT, MetaworldEnvironment, RobotState
 
 HAND = ("end_effector.x", "end_effector.y", "end_effector.z")

@@ -1,4 +1,4 @@
-"""Success rates with their intervals, as a table and as JSON. Standard library only."""
+"""Success rates with their intervals, as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-# 95 % two-sided quantile of the normal distribution.
-Z = 1.959963984540054
+from scipy.stats import binomtest
 
 
 @dataclass(frozen=True)
@@ -46,12 +45,8 @@ def wilson(successes: int, trials: int) -> Rate:
         raise ValueError(f"{successes} successes of {trials} trials; accepted: 0 to the trials")
     if trials == 0:
         return Rate(0, 0, 0.0, 1.0)
-    p, n = successes / trials, trials
-    centre = (p + Z * Z / (2 * n)) / (1 + Z * Z / n)
-    half = Z / (1 + Z * Z / n) * math.sqrt(p * (1 - p) / n + Z * Z / (4 * n * n))
-    low = 0.0 if successes == 0 else max(0.0, centre - half)
-    high = 1.0 if successes == trials else min(1.0, centre + half)
-    return Rate(successes, trials, low, high)
+    interval = binomtest(successes, trials).proportion_ci(0.95, method="wilson")
+    return Rate(successes, trials, float(interval.low), float(interval.high))
 
 
 def rates(episodes: Sequence[Episode]) -> dict[str, Rate]:

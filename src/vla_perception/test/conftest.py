@@ -264,3 +264,18 @@ def start():
 def start_one():
     """The same until the test's end."""
     yield from _starter()
+
+
+@pytest.fixture(scope="module")
+def shared(request, start):
+    """One perception for the module, with its PARAMETERS."""
+    return start(**request.module.PARAMETERS)
+
+
+@pytest.fixture
+def graph(shared):
+    """The shared one, which no test may break."""
+    yield shared
+    shared.end_timers()
+    assert shared.process.process.poll() is None, shared.process.output
+    assert "Traceback" not in shared.process.output

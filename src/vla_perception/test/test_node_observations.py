@@ -24,19 +24,6 @@ PARAMETERS = {
 }
 
 
-@pytest.fixture(scope="module")
-def shared(start):
-    return start(**PARAMETERS)
-
-
-@pytest.fixture
-def graph(shared):
-    yield shared
-    shared.end_timers()
-    assert shared.process.process.poll() is None, shared.process.output
-    assert "Traceback" not in shared.process.output
-
-
 def both(graph) -> None:
     """Everything runs."""
     graph.robot()

@@ -25,19 +25,6 @@ HEIGHT, WIDTH = 48, 64
 RANDOM = np.random.default_rng(7)
 
 
-@pytest.fixture(scope="module")
-def shared(start):
-    return start(**PARAMETERS)
-
-
-@pytest.fixture
-def graph(shared):
-    yield shared
-    shared.end_timers()
-    assert shared.process.process.poll() is None, shared.process.output
-    assert "Traceback" not in shared.process.output
-
-
 class Front:
     """The raw camera, each of whose images differs, until `pixels` says otherwise."""
 

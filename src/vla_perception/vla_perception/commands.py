@@ -8,11 +8,11 @@ import unicodedata
 from collections import deque
 from dataclasses import dataclass, replace
 
+from vla_contract.stamps import NANOSECONDS
 from vla_perception.contradictions import Contradictions
 from vla_perception.vocabulary import Vocabulary
 
 _REMEMBERED_IDS = 1000
-_SECOND = 1_000_000_000
 _WORDS = re.compile(r"[^\W_]+")
 
 
@@ -176,4 +176,4 @@ class CommandHold:
     def expired(self, now: int) -> bool:
         """The time of the command in force is over."""
         command = self.current
-        return command is not None and now - command.taken >= command.limit * _SECOND
+        return command is not None and now - command.taken >= command.limit * NANOSECONDS

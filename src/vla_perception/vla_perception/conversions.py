@@ -23,7 +23,6 @@ from vla_perception.streams import Drop, Refused
 
 _BRIDGE = CvBridge()
 _THREE_CHANNELS = ("rgb8", "bgr8")
-_SECOND = 1_000_000_000
 
 
 @dataclass

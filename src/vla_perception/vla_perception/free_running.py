@@ -7,13 +7,14 @@ from typing import Any
 
 from rclpy.node import Node
 
+from vla_contract.stamps import NANOSECONDS
 from vla_perception.config import PerceptionConfig
 from vla_perception.conversions import Frame
 from vla_perception.faults import Level
 from vla_perception.health import Finding
 from vla_perception.image_hold import ImageHold
 from vla_perception.matcher import Matcher
-from vla_perception.observer import SECOND, ObservedSet, Observer
+from vla_perception.observer import ObservedSet, Observer
 from vla_perception.states import StateBuffer
 
 
@@ -21,14 +22,14 @@ class FreeRunningObserver(Observer):
     """Images matched by message_filters; the robot's state nearest to them."""
 
     def __init__(self, node: Node, config: PerceptionConfig, *args: Any, **kwargs: Any) -> None:
-        self._slop = int(config.slop * SECOND)
+        self._slop = int(config.slop * NANOSECONDS)
         self._matcher = Matcher(config.queue_size, config.slop, kwargs["drops"])
         self._buffers: dict[str, StateBuffer[Any]] = {}
         self._hold: ImageHold[dict[str, Frame]] = ImageHold(config.feature_hold)
         self.repeated = 0  # sets that stood in for new ones
         self._apart: dict[str, float] = {}  # s from the image to a state that is too far from it
         super().__init__(node, config, *args, **kwargs)
-        self._buffers = {name: StateBuffer(self._slop + 2 * SECOND) for name in self.states}
+        self._buffers = {name: StateBuffer(self._slop + 2 * NANOSECONDS) for name in self.states}
         self._members_changed()
 
     def _members_changed(self) -> None:

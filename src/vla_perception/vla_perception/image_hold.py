@@ -10,6 +10,8 @@ import math
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from vla_contract.stamps import NANOSECONDS
+
 Set = TypeVar("Set")
 
 _USUAL_INTERVALS = 3.0
@@ -34,7 +36,7 @@ class ImageHold(Generic[Set]):
     """
 
     def __init__(self, longest: float) -> None:
-        self._longest = round(longest * 1e9)
+        self._longest = round(longest * NANOSECONDS)
         self._interval = 0.0  # s, usual time between two sets
         self._last: _Last[Set] | None = None
 

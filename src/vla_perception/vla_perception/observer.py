@@ -12,6 +12,7 @@ from rclpy.node import Node
 from sensor_msgs.msg import JointState
 
 from vla_contract import topics
+from vla_contract.stamps import NANOSECONDS
 from vla_perception import health
 from vla_perception.camera_set import CameraSet, CameraState, Change
 from vla_perception.config import CameraConfig, PerceptionConfig
@@ -21,8 +22,6 @@ from vla_perception.health import NEVER, Finding
 from vla_perception.inputs import Input, camera_input
 from vla_perception.rate_gate import RateGate
 from vla_perception.streams import DropCounter, StampGate, check_joint_state
-
-SECOND = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -173,7 +172,7 @@ class Observer:
 
     def _options(self, name: str, on_message: Callable[..., None]) -> dict[str, Any]:
         lock_step = self.config.lock_step
-        tolerance = None if lock_step else int(self.config.future_tolerance * SECOND)
+        tolerance = None if lock_step else int(self.config.future_tolerance * NANOSECONDS)
         return {
             "on_message": lambda stamp, value: on_message(name, stamp, value),
             "gate": StampGate(tolerance),

@@ -176,7 +176,9 @@ class PolicyNode(GraphNode[PolicyConfig]):
         self._faults.publish(self._states(0.0), changed_only=True)
         if not has_chunk:
             return
-        chunk.header.stamp = self.get_clock().now().to_msg()
+        # In lock-step the tick is the time: /clock need not have come for it.
+        now = self.get_clock().now().to_msg()
+        chunk.header.stamp = message.header.stamp if self.config.lock_step else now
         self._chunks.publish(chunk)
         self._answered += 1
         if answer.chunk.inference_time:

@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from vla_replay import pictures, report, testing
+from vla_replay import charts, pictures, report, testing
 from vla_replay.recorder import Moment, Moments, Samples
 from vla_replay.session import Session
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+BROWSERS = ("chromium", "google-chrome", "google-chrome-stable")
 SECTIONS = ("summary", "frames", "actions", "latency", "sync", "faults", "worst", "topics")
 SECOND = 1_000_000_000
 
@@ -20,6 +20,7 @@ SECOND = 1_000_000_000
 def session():
     made = Session(("x", "<y>"), (2.0, 2.0), 0.02)
     jpeg = pictures.jpeg(testing.image(0, testing.picture(3, 64, 48), False).data, False)
+    made.begin = testing.START
     made.command("open <b>the</b> drawer", testing.START)
     for tick in range(1, 200):
         stamp = testing.START + tick * SECOND // 50
@@ -55,6 +56,13 @@ def material():
     }  # fmt: skip
     document["drops"] = {"/c: broken message": 2}
     return report.material(document, made)
+
+
+@pytest.mark.filterwarnings("error")
+def test_charts_are_drawn_without_a_warning():
+    said = [{"time": time, "text": "far away"} for time in (0.0, 1.7e9)]
+    assert charts.timeline([], [{"time": 0.0, "state": "HOLD"}], said, 1.0)
+    assert charts.distributions({"nothing": [0.0] * 5, "one": [3.0], "two": [1.0, 2.0]})
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +117,7 @@ def test_pictures_of_every_encoding(encoding):
 def browser():
     found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     if found is None:
-        pytest.skip("no browser: the page was not rendered (sudo apt-get install -y chromium)")
+        pytest.skip("no browser: the page was not rendered; Debian's package is chromium")
     return found
 
 

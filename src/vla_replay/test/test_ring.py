@@ -1,10 +1,15 @@
 """A ring keeps the last seconds or megabytes in whole files."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from vla_contract.recording import RecordingError
 from vla_replay import testing
 from vla_replay.bag import open_bag
+from vla_replay.mcap import MAGIC
 from vla_replay.ring import Ring
 
 SECOND = 1_000_000_000
@@ -54,3 +59,37 @@ def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path):
     with pytest.raises(RecordingError) as error:
         ring.write("/a", TEXT, testing.START)
     assert "\n" not in str(error.value)
+
+
+FULL_DISK = """
+import resource, sys
+from pathlib import Path
+from test_ring import LARGE, SECOND, Ring, RecordingError, testing
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (2_500_000, resource.RLIM_INFINITY))
+ring = Ring(Path(sys.argv[1]))
+ring.add_topic("/a", "std_msgs/msg/String")
+try:
+    for index in range(100):
+        ring.write("/a", LARGE, testing.START + index * SECOND)
+except RecordingError as error:
+    print(error)
+try:
+    ring.close()
+except RecordingError as error:
+    print(error)
+"""
+LARGE = testing.text(0, "x" * 100_000).data
+
+
+def test_a_full_disk_loses_nothing_that_is_on_it(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(tmp_path / "bag")],
+        cwd=Path(__file__).parent, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    first, last = done.stdout.splitlines()
+    assert first.endswith("File too large")
+    kept = times(tmp_path / "bag")
+    assert len(kept) == 22  # two chunks
+    assert f"{len(kept)} of " in last and "part_0000.mcap" in last
+    assert (tmp_path / "bag/part_0000.mcap").read_bytes()[-8:] == MAGIC

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import struct
 
-NANOSECONDS = 1_000_000_000
+from vla_contract.stamps import NANOSECONDS
+
 IMAGE = "sensor_msgs/msg/Image"
 COMPRESSED_IMAGE = "sensor_msgs/msg/CompressedImage"
 # Types that begin with a std_msgs/Header.

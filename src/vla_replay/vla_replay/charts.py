@@ -91,7 +91,9 @@ def distributions(samples: Mapping[str, Sequence[float]], unit: str = "ms") -> s
         axis.set_visible(False)
     for axis, (name, values) in zip(axes.ravel(), shown.items(), strict=False):
         top = float(np.percentile(values, 99.5)) or 1.0
-        axis.hist(np.clip(values, None, top), bins=40, color=SAFE, alpha=0.85)
+        # What is zero throughout would be drawn around zero, as if there were negative times.
+        span = None if values.any() else (0.0, top)
+        axis.hist(np.clip(values, None, top), bins=40, range=span, color=SAFE, alpha=0.85)
         for share, style in ((50, "-"), (99, "--")):
             mark = float(np.percentile(values, share))
             axis.axvline(
@@ -121,7 +123,7 @@ def timeline(
         own = [f for f in faults if f"{f['source']}: {f['kind']}" == lane]
         levels = [(max(0.0, f["time"]), LEVEL_COLOURS[f["level"]]) for f in own]
         _bars(axis, levels, number, end)
-    for command in commands:
+    for command in (each for each in commands if 0.0 <= each["time"] <= end):
         axis.axvline(command["time"], color="black", linewidth=0.8)
         axis.text(command["time"], -0.62, f" {command['text'][:40]}", fontsize=7, va="bottom")
     axis.set_yticks(range(len(names)), names, fontsize=8)

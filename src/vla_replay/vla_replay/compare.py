@@ -165,7 +165,7 @@ def _dimensions(a: Result, b: Result, pairs: Pairs, allowed: Tolerances) -> list
                 "name": dimension["name"],
                 "unit": dimension["unit"],
                 "mean": float(column.mean()),
-                "p99": float(np.percentile(column, 99)),
+                "p99": float(np.percentile(column, 99, method="higher")),
                 "greatest": float(column.max()),
                 "at": _time(a, pairs.a[worst]) if pairs.a else 0.0,
                 "accepted": share * span,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 
+from vla_contract.stamps import NANOSECONDS
 from vla_replay import cdr
 from vla_replay.blocks import Stored
 from vla_replay.player import Player
@@ -58,10 +59,10 @@ class FreeRunningReplay:
             due = message.key.time + self._shift
             self._until(due - self._first)
             self._publish(role, part.data, part.stamp + self._shift, message.type)
-        self._until(self._elapsed() + round(TAIL * 1e9))
+        self._until(self._elapsed() + round(TAIL * NANOSECONDS))
 
     def _elapsed(self) -> int:
-        return round((time.monotonic() - self._wall) * self._rate * 1e9)
+        return round((time.monotonic() - self._wall) * self._rate * NANOSECONDS)
 
     def _until(self, elapsed: int) -> None:
         """Keep the clock going until `elapsed` ns of the bag have passed."""
@@ -69,7 +70,7 @@ class FreeRunningReplay:
             self._tick()
             self._spin(min(CLOCK_PERIOD, left / self._rate * 1e-9))
             self._check()
-        if left < -LATE * 1e9 * self._rate:
+        if left < -LATE * NANOSECONDS * self._rate:
             self._player.session.drops["(player): later than the bag's time"] += 1
         self._tick()
         self._spin(0.0)

@@ -21,7 +21,7 @@ from vla_replay.timeline import ImageSet, Part, Step
 
 # Where the robot is: the safety node waits for it in every tick, so the last one is repeated.
 PLACE = (topics.END_EFFECTOR_POSE, "odom")
-CLOCK_TICKS = 4  # between two /clock: in lock-step the tick is what nodes go by
+CLOCK_TICKS = 40  # between two /clock: in lock-step the tick is what nodes go by
 AHEAD = 64  # steps that are looked at to find the next images
 HANDSHAKES = 20  # ticks; the bag's own begin after them
 HANDSHAKE_STEP = 1000  # ns between their stamps
@@ -67,6 +67,7 @@ class LockStepReplay:
             BagError: a tick has no answer in time.
         """
         if self._fill(steps, 1):
+            self._player.session.begin = self._queue[0].stamp
             self._shake_hands(self._queue[0], self._next_images(steps))
         while self._fill(steps, 1):
             self._play(self._queue.popleft(), steps)
@@ -131,7 +132,7 @@ class LockStepReplay:
         if step.inputs or step.sets or step.commands or not self._ahead or self._starts(step):
             self._wait_for(self._asked)
         player = self._player
-        if step.sets or step.tick % CLOCK_TICKS == 0:
+        if step.tick % CLOCK_TICKS == 0:
             player.clock(step.stamp)
         player.now = step.stamp
         self._inputs(step)

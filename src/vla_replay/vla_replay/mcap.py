@@ -309,6 +309,26 @@ class McapFile:
         return found
 
 
+def end_file(path: Path) -> None:
+    """Cut a file behind its last whole record and end it there, without a summary.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with path.open("r+b") as file:
+        size = file.seek(0, 2)
+        end = file.seek(len(MAGIC))
+        while len(head := file.read(_RECORD.size)) == _RECORD.size:
+            opcode, length = _RECORD.unpack(head)
+            if opcode in (0, FOOTER, DATA_END) or length > size - end - _RECORD.size:
+                break
+            end = file.seek(end + _RECORD.size + length)
+        file.truncate(end)
+        file.seek(end)
+        file.write(_RECORD.pack(DATA_END, 4) + bytes(4))
+        file.write(_RECORD.pack(FOOTER, FOOTER_LENGTH) + bytes(FOOTER_LENGTH) + MAGIC)
+
+
 class _Strings:
     """Reads length-prefixed texts one after the other."""
 

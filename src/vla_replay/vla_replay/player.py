@@ -25,7 +25,8 @@ from sensor_msgs.msg import (
 from std_msgs.msg import Bool, Header, String
 
 from vla_contract import topics
-from vla_contract.stamps import to_nanoseconds, to_time
+from vla_contract.recording import exact
+from vla_contract.stamps import NANOSECONDS, to_nanoseconds, to_time
 from vla_interfaces.msg import (
     ActionChunk,
     Command,
@@ -65,7 +66,6 @@ MESSAGES = {
     topics.SAFETY_STATUS: SafetyStatus,
     topics.PROMPT: String,
 }
-NANOSECONDS = 1_000_000_000
 # Each event handler is one more thing that every wait of the executor looks at: with those that
 # rclpy adds by itself a wait takes 0.6 ms instead of 0.1. Both ends have this project's QoS.
 NO_PUBLISHER_EVENTS = PublisherEventCallbacks(use_default_callbacks=False)
@@ -109,6 +109,7 @@ class Player:
         self._lock_step = lock_step
         self._codec = Codec()
         self._times: dict[str, float] = {}
+        self._empty: dict[str, bytes] = {}  # camera → an image without pixels
         self._image_tick = self._last_tick = -1
         self._command_id = 0
         self._listeners: list[Callable[[str], None]] = []
@@ -198,8 +199,10 @@ class Player:
 
     def no_image(self, camera: str, stamp: int) -> None:
         """In lock-step: this camera has none at this time; perception masks it."""
-        kind = CompressedImage if self.cameras[camera] else Image
-        self._images[camera].publish(kind(header=Header(stamp=to_time(stamp), frame_id=camera)))
+        if camera not in self._empty:
+            kind = CompressedImage if self.cameras[camera] else Image
+            self._empty[camera] = serialize_message(kind(header=Header(frame_id=camera)))
+        self._images[camera].publish(cdr.with_stamp(self._empty[camera], stamp))
 
     def state(self, name: str, data: bytes, stamp: int) -> None:
         """A message of the robot's state or of its sensors."""
@@ -229,12 +232,9 @@ class Player:
     def observe(self, stamp: int, episode: int, has_images: bool) -> None:
         """In lock-step: let perception make the observation of this stamp."""
         assert self._observed_tick is not None, "not in lock-step"
-        message = SimulationTick(
-            header=Header(stamp=to_time(stamp)), episode=episode, has_images=has_images,
-            period=self.session.period,
-        )  # fmt: skip
+        data = self._tick_data(0, stamp, episode, has_images)
         self._times["observe"] = time.perf_counter()
-        self._observed_tick.publish(message)
+        self._observed_tick.publish(data)
 
     def tick(self, tick: int, stamp: int, episode: int, has_images: bool) -> None:
         """In lock-step: ask for the answer to a tick."""
@@ -271,7 +271,7 @@ class Player:
         self.actions.write(
             f"{self._namespace}/replay/image_stamp",
             "sensor_msgs/msg/TimeReference",
-            serialize_message(reference),
+            exact("sensor_msgs/msg/TimeReference", serialize_message(reference)),
             tick,
         )
 

@@ -12,6 +12,7 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 from rosgraph_msgs.msg import Clock
 
 from vla_contract.recording import RecordingError, definition
+from vla_contract.stamps import to_nanoseconds
 from vla_contract.topics import Qos
 from vla_replay.ring import Ring
 
@@ -37,7 +38,7 @@ class TopicRecorder:
             node.create_subscription(Clock, "/clock", self._on_clock, 10)
 
     def _on_clock(self, message: Clock) -> None:
-        self._clock = message.clock.sec * 1_000_000_000 + message.clock.nanosec
+        self._clock = to_nanoseconds(message.clock)
 
     def refresh(self) -> list[str]:
         """Subscribe to what is new; lines about what was found, or cannot be recorded."""

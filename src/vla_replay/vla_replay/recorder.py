@@ -54,10 +54,10 @@ class ActionsFile:
         self.counts: Counter[str] = Counter()
 
     def write(self, topic: str, kind: str, data: bytes, stamp: int) -> None:
-        """A serialised message of a full topic, at a time of the bag, ns."""
+        """A message of a full topic as `Codec` serialises it, at a time of the bag, ns."""
         if not self._bag.has(topic):
             self._bag.add_topic(topic, kind)
-        self._bag.write(topic, data, stamp)
+        self._bag.write(topic, data, stamp, is_exact=True)
         self.counts[topic] += 1
 
     def close(self) -> Path:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from vla_contract.stamps import to_nanoseconds
 from vla_replay.bag import open_bag
 from vla_replay.codec import Codec
 from vla_replay.session import STATES, VERDICTS, violation_name
@@ -58,7 +59,7 @@ def load(folder: Path) -> Result:
         folder,
         document,
         [int(a.tick) for a in actions],
-        [a.header.stamp.sec * 1_000_000_000 + a.header.stamp.nanosec for a in actions],
+        [to_nanoseconds(a.header.stamp) for a in actions],
         np.array([_row(a.requested, width) for a in actions]).reshape(-1, width),
         np.array([_row(a.safe, width) for a in actions]).reshape(-1, width),
         [f"{VERDICTS[a.verdict]} in {STATES[a.state]}" for a in actions],

@@ -8,7 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vla_contract.recording import BagWriter, RecordingError
+from vla_contract.stamps import NANOSECONDS
 from vla_contract.topics import Qos
+from vla_replay.blocks import Segments
+from vla_replay.mcap import McapFile, end_file
+from vla_replay.storage import Losses
 
 UNLIMITED_SPLIT = 4_000_000_000  # bytes of a file where nothing is dropped
 
@@ -36,7 +40,7 @@ class Ring:
     ) -> None:
         """Keep at least the last `seconds` (s) or about `size` (bytes); 0 and 0: everything."""
         self._folder = folder
-        self._keep = round(seconds * 1e9)
+        self._keep = round(seconds * NANOSECONDS)
         self._keep_size = size
         self._splits = splits
         self._types: dict[str, tuple[str, Qos | None]] = {}
@@ -90,9 +94,13 @@ class Ring:
         bag, self._bag = self._bag, None
         if bag is None:
             return
+        target = self._folder / f"{bag.folder.name}.mcap"
         try:
-            bag.close()
-            target = self._folder / f"{bag.folder.name}.mcap"
+            try:
+                bag.close()
+            except RecordingError as error:
+                bag.abandon()
+                self._keep_what_is_there(bag, target, error)
             (bag.folder / f"{bag.folder.name}.mcap").replace(target)
             shutil.rmtree(bag.folder, ignore_errors=True)
         except OSError as error:
@@ -100,6 +108,17 @@ class Ring:
         self._counts[target] = bag.count
         self.files.append(RingFile(target, self._first, self._last, target.stat().st_size))
         self._drop_old()
+
+    def _keep_what_is_there(self, bag: BagWriter, target: Path, error: RecordingError) -> None:
+        """The file cannot be finished (the disk is full): end it where it is whole, and tell."""
+        file = (bag.folder / target.name).replace(target)
+        shutil.rmtree(bag.folder, ignore_errors=True)
+        end_file(file)
+        kept = McapFile(file, Segments(), Losses())
+        count = sum(topic.count for topic in kept.topics.values())
+        raise RecordingError(
+            f"{error}; {count} of {bag.count} messages of its last file are kept in {target}"
+        ) from error
 
     def _drop_old(self) -> None:
         while len(self.files) > 1 and self._may_go(self.files[1]):

@@ -12,6 +12,8 @@ import numpy as np
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
+from vla_contract.stamps import NANOSECONDS
+
 STORE = get_typestore(Stores.ROS2_HUMBLE)
 START = 1_700_000_000_000_000_000  # ns
 JOINTS = ("gripper_opening",)
@@ -52,7 +54,7 @@ def header(time: int, frame: str = "frame") -> Any:
     """A std_msgs/Header."""
     types = STORE.types
     stamp = types["builtin_interfaces/msg/Time"](
-        sec=time // 1_000_000_000, nanosec=time % 1_000_000_000
+        sec=time // NANOSECONDS, nanosec=time % NANOSECONDS
     )
     return types["std_msgs/msg/Header"](stamp=stamp, frame_id=frame)
 
@@ -121,10 +123,12 @@ def items(recipe: Recipe) -> Iterator[Item]:
     streams: list[tuple[int, int, str]] = []
     for topic, rate in recipe.cameras:
         times = range(round(recipe.seconds * rate))
-        streams += [(recipe.start + round(i * 1e9 / rate), i, topic) for i in times]
+        streams += [(recipe.start + round(i * NANOSECONDS / rate), i, topic) for i in times]
     states = range(round(recipe.seconds * recipe.state_rate))
     for name in ("joint_states", "pose") if recipe.pose else ("joint_states",):
-        streams += [(recipe.start + round(i * 1e9 / recipe.state_rate), i, name) for i in states]
+        streams += [
+            (recipe.start + round(i * NANOSECONDS / recipe.state_rate), i, name) for i in states
+        ]
     if recipe.command:
         yield text(recipe.start, recipe.command)
     made: dict[int, Item] = {}

@@ -22,7 +22,7 @@ from vla_interfaces.msg import ActionChunk, Fault, SafeAction, SafetyStatus
 DOMAIN = int(os.environ.get("ROS_DOMAIN_ID", "47"))
 NAMESPACE = "/vla"
 # 20 Hz keeps a loaded machine's jitter out of what is tested here.
-SPACE = """
+FORWARD = """
 name: test
 control_rate: 20.0
 chunk: {length: 40, period: 0.05}
@@ -36,6 +36,8 @@ dimensions:
     emergency: {velocity: 0.5, acceleration: 2.0, jerk: 20.0}
     frame: base_link
     output: {topic: twist, type: geometry_msgs/msg/TwistStamped, field: twist.linear.x}
+"""
+GRIPPER = """\
   - name: gripper
     kind: gripper
     unit: "1"
@@ -45,6 +47,7 @@ dimensions:
     frame: gripper
     output: {topic: gripper_effort, type: std_msgs/msg/Float64, field: data}
 """
+SPACE = FORWARD + GRIPPER
 BRAKING_TIME, PERIOD = 0.8, 0.05
 _ids = itertools.count(time.time_ns())
 

@@ -69,7 +69,7 @@ def test_the_way_from_the_nearest_point_is_as_long_as_the_distance(shape, margin
     if margin:  # of an inflated polygon only from outside
         points = points[shape.signed_distance(points) > margin]
         shape = shape.inflated(margin)
-    distances, dx, dy = shape.measure(points)
+    distances, (dx, dy) = shape.measure(points.T)
     nearest = points - np.column_stack((dx, dy))
     assert np.allclose(shape.signed_distance(nearest), 0.0, atol=1e-7)
     assert np.allclose(np.hypot(dx, dy), np.abs(distances), atol=1e-9)

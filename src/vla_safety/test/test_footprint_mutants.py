@@ -10,7 +10,9 @@ from vla_safety.footprint import Shape, ShapeError, _area, _crosses_itself, _mee
 SKEW = [0.3, -0.2, 1.1, 0.1, 1.4, 0.9, 0.5, 0.7]  # convex, off the origin
 CLOCKWISE = [0.5, 0.7, 1.4, 0.9, 1.1, 0.1, 0.3, -0.2]
 HOOK = [-0.4, -0.5, 0.9, -0.3, 0.8, 0.2, 0.1, 0.0, 0.2, 0.8, -0.6, 0.6]  # not convex
-OUTLINES = {"skew": SKEW, "clockwise": CLOCKWISE, "hook": HOOK}
+# A rectangle with more points along its sides, and a nearly straight corner.
+SIDES = [-0.4, -0.3, 0.1, -0.3, 0.5, -0.3, 0.5, 0.0, 0.5, 0.2, 0.2, 0.20001, -0.4, 0.2, -0.4, 0.1]
+OUTLINES = {"skew": SKEW, "clockwise": CLOCKWISE, "hook": HOOK, "sides": SIDES}
 GRID = np.array(
     [(x, y) for x in np.linspace(-1.03, 1.97, 25) for y in np.linspace(-1.07, 1.53, 23)]
 )
@@ -57,7 +59,7 @@ def test_what_is_inside_is_told_in_every_way(name):
 def test_distance_and_way_are_those_to_the_nearest_point(name, margin):
     flat = OUTLINES[name]
     shape = Shape.polygon(flat).inflated(margin)
-    signed, dx, dy = shape.measure(GRID)
+    signed, (dx, dy) = shape.measure(GRID.T)
     for k, (x, y) in enumerate(GRID):
         distance, px, py = nearest(flat, x, y)
         within = inside(flat, x, y)
@@ -73,7 +75,7 @@ def test_distance_and_way_are_those_to_the_nearest_point(name, margin):
 def test_a_circle_is_measured_from_its_middle():
     shape = Shape.circle(0.5)
     points = np.array([[0.0, 0.0], [0.3, 0.4], [0.6, 0.8], [0.0, 0.5]])
-    signed, dx, dy = shape.measure(points)
+    signed, (dx, dy) = shape.measure(points.T)
     assert signed == pytest.approx([-0.5, 0.0, 0.5, 0.0])
     assert (dx[0], dy[0]) == (-0.5, 0.0)
     assert (dx[2], dy[2]) == pytest.approx((0.3, 0.4))

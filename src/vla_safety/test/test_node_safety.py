@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import PoseStamped, TwistStamped
-from node_rig import DOMAIN, NAMESPACE, PERIOD, assert_within_limits, new_id, safety
+from node_rig import DOMAIN, FORWARD, NAMESPACE, PERIOD, assert_within_limits, new_id, safety
 from sensor_msgs.msg import JointState, LaserScan
 from std_srvs.srv import Trigger
 
@@ -15,20 +15,7 @@ from vla_contract import topics
 from vla_contract.testing import Client
 from vla_interfaces.msg import SafetyStatus
 
-BASE = """
-name: test
-control_rate: 20.0
-chunk: {length: 40, period: 0.05}
-braking_time: 0.8
-dimensions:
-  - name: linear_x
-    kind: linear_velocity
-    unit: m/s
-    range: [-0.5, 0.5]
-    normal: {velocity: 0.5, acceleration: 1.0, jerk: 5.0}
-    emergency: {velocity: 0.5, acceleration: 2.0, jerk: 20.0}
-    frame: base_link
-    output: {topic: twist, type: geometry_msgs/msg/TwistStamped, field: twist.linear.x}
+TURN = """\
   - name: angular_z
     kind: angular_velocity
     unit: rad/s
@@ -38,6 +25,7 @@ dimensions:
     frame: base_link
     output: {topic: twist, type: geometry_msgs/msg/TwistStamped, field: twist.angular.z}
 """
+BASE = FORWARD + TURN
 NAMES = ["linear_x", "angular_z"]
 
 

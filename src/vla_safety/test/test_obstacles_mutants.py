@@ -10,7 +10,7 @@ from vla_safety.kinematics import Pose2D, Twist2D, into_frame, project
 from vla_safety.obstacle_config import ObstacleParameters, SourceConfig, ZoneConfig, build
 from vla_safety.obstacle_field import Cloud, Field, Memory, Odometer, Seen
 from vla_safety.obstacles import ObstacleMonitor, Reading
-from vla_safety.zones import Action
+from vla_safety.zones import Action, time_to_collision
 
 SECOND = 10**9
 NOW = 100 * SECOND
@@ -45,6 +45,9 @@ def test_a_point_on_the_outline_is_approached_away_from_the_origin():
     square = Shape.polygon([0.5, -0.5, 0.5, 0.5, -0.5, 0.5, -0.5, -0.5])
     cloud = Cloud.of(np.array([[0.5, 0.25], [2.5, 0.0], [0.0, 0.0]]), square)
     assert cloud.distances == pytest.approx([0.0, 2.0, -0.5])
+    assert cloud.nearest == cloud.distances.min()
+    hardly = Cloud.of(np.array([[0.5 + 4e-10, 0.25]]), square)
+    assert hardly.nearest == hardly.distances[0] == 0.0
     assert cloud.closing[0, 0] > 0.0 and cloud.closing[1, 0] > 0.0
     assert np.hypot(*cloud.closing[:2, 0]) == pytest.approx(1.0)
     assert cloud.closing[:, 1] == pytest.approx([1.0, 0.0, 0.0])
@@ -61,6 +64,10 @@ def test_the_body_is_masked_only_when_asked_for():
     assert Cloud.of(points, BASE, True).points.tolist() == [[2.0, 0.0]]
     square = Shape.polygon([0.5, -0.5, 0.5, 0.5, -0.5, 0.5, -0.5, -0.5])
     assert len(Cloud.of(np.array([[0.5, 0.0]]), square, True).points) == 0
+    mixed = np.array([[0.0, 0.0], [1.0, 2.0], [0.1, 0.1], [-2.0, 1.0]])
+    masked, alone = Cloud.of(mixed, BASE, True), Cloud.of(mixed[[1, 3]], BASE)
+    assert masked.closing == pytest.approx(alone.closing)
+    assert (masked.points == alone.points).all() and masked.nearest == alone.nearest
 
 
 def test_a_memory_takes_what_is_good_and_not_older():
@@ -113,6 +120,7 @@ def test_without_a_source_there_is_nothing():
     assert empty.points.shape == (0, 2) and empty.closing.shape == (3, 0)
     seen = empty.aged(Odometer(), 1.0, NOW, 0.5)
     assert seen.nearest is None and seen.boundaries(0.1, AHEAD) == ()
+    assert empty.nearest == math.inf and len(empty.near(9.0, ())) == 0
 
 
 def test_each_source_is_nearer_by_its_own_age():
@@ -123,7 +131,16 @@ def test_each_source_is_nearer_by_its_own_age():
     assert seen.reach == 0.6
     assert made.of_sources(("b",)).tolist() == [False, True, True]
     assert made.of_sources(("a", "b")) is None and made.of_sources(()) is None
+    assert made.aged(Odometer(), 0.0, NOW, 0.6).reach == 0.6
+    three = field(
+        a=(NOW - SECOND, (2.0, 0.0)), b=(NOW, (3.0, 0.0), (2.0, 0.0)), c=(NOW - SECOND, (4.0, 0.0))
+    )
+    aged = three.aged(Odometer(), 0.5, NOW, 0.6)
+    assert three.distances - aged.distances == pytest.approx([0.5, 0.0, 0.0, 0.5])
+    assert aged.nearest == aged.distances.min()
+    assert three.near(2.0, ("b",)).tolist() == [[2.0, 0.0]]
     alone = field(a=(NOW - SECOND, (2.0, 0.0)))
+    assert alone.aged(Odometer(), 0.5, NOW, 0.6).nearest == pytest.approx(alone.nearest - 0.5)
     assert alone.aged(Odometer(), 0.5, NOW, 0.6).distances == pytest.approx(alone.distances - 0.5)
 
 
@@ -240,6 +257,42 @@ def test_an_approach_sees_as_far_as_the_base_comes():
     turn = Twist2D(0.0, 0.0, 1.2)
     made.take("scan", reading((0.0, 0.53)), NOW)  # beside it, met by a corner
     assert made.evaluate(turn, NOW).time_to_collision is not None
+
+
+SHAPES = {
+    "circle": {"shape": "circle", "radius": 0.9},
+    "around": {"shape": "polygon", "points": (1.5, 1.0, 1.5, -1.0, -0.5, -1.0, -0.5, 1.0)},
+    "ahead": {"shape": "polygon", "points": (2.0, 0.3, 2.0, -0.3, 1.2, -0.3, 1.2, 0.3)},
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("footprint", [(0.3, 0.3, -0.3, 0.3, -0.3, -0.3, 0.3, -0.3),
+                                       (1.0, 0.2, 0.4, 0.2, 0.4, -0.2, 1.0, -0.2)])  # fmt: skip
+def test_no_point_of_a_zone_is_overlooked(name, footprint):
+    made = monitor({"z": ZoneConfig(action="slowdown", **SHAPES[name])}, footprint=footprint,
+                   obstacle_distance=0.0)  # fmt: skip
+    shape = made.config.zones[0].zone.shape
+    points = np.random.default_rng(6).uniform(-2.2, 2.2, (150, 2))
+    inside = shape.contains(points)
+    assert 5 < inside.sum() < 145
+    for point, expected in zip(points, inside, strict=True):
+        made.take("scan", reading(point), NOW)
+        found = made.evaluate(Twist2D(), NOW)
+        assert [one.name for one in found.violations] == (["z"] if expected else [])
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_no_point_ahead_of_a_zone_is_overlooked(name):
+    made = monitor({"z": ZoneConfig(action="approach", **SHAPES[name])}, obstacle_distance=0.0)
+    zone = made.config.zones[0].zone
+    points = np.random.default_rng(7).uniform(-3.0, 3.0, (60, 2))
+    for twist in (AHEAD, Twist2D(-0.4, 0.3, 0.9), Twist2D(0.0, 0.0, 1.0)):
+        for point in points:
+            made.take("scan", reading(point), NOW)
+            found = made.evaluate(twist, NOW).time_to_collision
+            expected = time_to_collision(zone, point[None], twist)
+            assert found == (None if expected == zone.time_before_collision else expected)
 
 
 def test_a_warning_is_for_what_is_nearer_than_its_distance():

@@ -76,6 +76,21 @@ def test_every_closed_side_is_a_boundary_from_where_the_pose_may_be_by_now():
     assert boundary.coefficients == (-1.0, 0.0, 0.0, 0.0)
 
 
+def test_what_brakes_was_faster_when_the_pose_was_measured():
+    place, width = Place(space("metaworld"), SafetyConfig(**BOX)), space("metaworld").width
+
+    def left(speed, steady):
+        faces = place.boundaries([speed, *[0.0] * (width - 1)], steady)
+        return next(face.remaining for face in faces if face.name == "x high")
+
+    place.take(pose(), SECOND)
+    assert left(0.2, SECOND + SECOND // 10) == pytest.approx(0.6 - 0.2 * 0.1)
+    assert left(0.3, SECOND + SECOND // 5) == pytest.approx(0.6 - 0.3 * 0.2)
+    assert left(0.1, SECOND + 3 * SECOND // 10) == pytest.approx(0.6 - 0.3 * 0.3)
+    place.take(pose(), SECOND + SECOND // 5)  # what came before it does not count any more
+    assert left(0.05, SECOND + 4 * SECOND // 10) == pytest.approx(0.6 - 0.1 * 0.2)
+
+
 def test_the_pose_gives_the_measured_velocity():
     place = Place(space("metaworld"), SafetyConfig())
     assert place.rates() == {}

@@ -75,6 +75,15 @@ def test_positions_are_differentiated_once_more():
     assert broken([0.02, 0.06, 0.12, 0.2, 0.3, 0.41], Kind.GRIPPER) == {"velocity"}
 
 
+def test_what_turns_back_is_at_rest_for_a_moment_but_not_settled():
+    oracle = Oracle(space(Kind.JOINT_POSITION), [0.0])
+    seen = []
+    for value in (-0.02, -0.04, -0.04, -0.04):
+        oracle.take(Sample([value], False, 1.0))
+        seen.append((oracle.at_rest, oracle.settled))
+    assert seen == [(False, False), (False, False), (True, False), (True, True)]
+
+
 def test_a_fallen_bound_is_met_without_turning_back():
     scales = [1.0] * 3 + [0.2] * 9
     down = [0.2, 0.4, 0.5, 0.5, 0.4, 0.3, 0.2, 0.2]

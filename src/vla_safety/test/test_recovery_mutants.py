@@ -1,6 +1,7 @@
 """Cases that a changed line of the recovery would get wrong."""
 
-from vla_safety.recovery import NANOSECONDS, SETTLED_AFTER, Recovery, RecoveryRules
+from vla_contract.stamps import NANOSECONDS
+from vla_safety.recovery import SETTLED_AFTER, Recovery, RecoveryRules
 from vla_safety.states import Cause, FaultKind, Reason, Severity
 
 RULES = RecoveryRules({FaultKind.VISION: 1.0, FaultKind.ACTION: 2.0}, count=2, window=10.0)

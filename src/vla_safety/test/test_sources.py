@@ -57,6 +57,9 @@ def test_what_ranges_mean():
     assert len(points(scan(INF, INF))) == 0
     assert len(points(scan(0.05, 1.0))) == 1
     assert len(points(scan(0.0, INF))) == 0
+    assert len(points(scan(1.0, INF, -INF, high=INF))) == 2
+    assert len(points(scan(0.1, 10.0, low=0.125))) == 1  # the limits themselves are obstacles
+    assert len(points(scan(0.125, 10.5, low=0.125))) == 1
 
 
 @pytest.mark.parametrize(
@@ -219,6 +222,8 @@ def test_fields_in_any_order_and_others_between():
 def test_points_that_are_not_finite_are_left_out():
     message = cloud([[(1, 2, 3), (NAN, 0, 0), (0, INF, 0)]])
     assert cloud_points(message).tolist() == [[1.0, 2.0, 3.0]]
+    beyond = cloud([[(1, 2, 3), (0, -1e300, 0), (1e9, 0, 0)]], "f8", "<", (0, 8, 16), 24)
+    assert cloud_points(beyond).tolist() == [[1.0, 2.0, 3.0], [1e9, 0.0, 0.0]]
 
 
 def test_a_cloud_without_points_is_free():
@@ -285,6 +290,12 @@ def test_of_too_many_points_the_nearest_of_each_direction_stay():
     for number, point in zip(sector(few), few, strict=True):
         assert np.hypot(*point) == pytest.approx(np.hypot(*many[sector(many) == number].T).min())
     assert thin_out(few, 100) is few
+
+
+def test_of_points_as_near_in_one_direction_the_first_stays():
+    many = np.array([[0.0, 2.0], [-1.0, 0.0], [1.0, 0.1], [0.1, 1.0], [0.1, 1.0], [-1.0, -0.0]])
+    # Directions are counted from straight back; both ends of the circle are one of them.
+    assert thin_out(many, 2).tolist() == [[-1.0, 0.0], [1.0, 0.1]]
 
 
 def test_a_mount_from_a_message():

@@ -9,6 +9,7 @@ def test_jitter_duration_and_overruns():
         timing.begin(begin)
         timing.end(begin + 0.001)
     assert timing.jitter_p99 == pytest.approx(0.02)
+    assert timing.duration_p50 == pytest.approx(0.001)
     assert timing.duration_p99 == pytest.approx(0.001)
     assert timing.overruns == 2
 

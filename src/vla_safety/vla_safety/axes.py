@@ -59,13 +59,6 @@ class Axis:
         self.period = period
         self.normal = make_rates(dimension.normal, period)
         self.emergency = make_rates(dimension.emergency, period)
-        self.rates = self.normal
-        self.value = 0.0
-        self.rate = 0.0
-        self.acceleration = 0.0
-        # True while the emergency set is in force: from an emergency until the normal set can
-        # be kept again.
-        self.in_emergency = False
         self.reset(None)
 
     def reset(self, value: float | None) -> None:
@@ -74,6 +67,8 @@ class Axis:
         self.value = min(max(start, self.dimension.low), self.dimension.high)
         self.rate = 0.0
         self.acceleration = 0.0
+        # True while the emergency set is in force: from an emergency until the normal set can
+        # be kept again.
         self.in_emergency = False
         self.rates = self.normal
 

@@ -25,7 +25,7 @@ from vla_safety.timing import percentile
 __all__ = ["Figure", "Growth", "Report", "example_space", "lines", "main", "measure"]
 
 WARM_UP = 200  # steps that are not counted
-BLOCK = 50  # steps of one case before the next one's turn
+BLOCK = 500  # steps of one case before the next one's turn, whose first finds cold caches
 SIZES = {
     "dimensions": (1, 2, 4, 7, 14, 28),
     "beams": (90, 180, 360, 720, 1440, 2880),

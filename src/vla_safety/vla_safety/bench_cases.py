@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from vla_contract.action_space import ActionSpace, Dimension, Kind, Limits, Norms, Output
+from vla_contract.stamps import NANOSECONDS
 from vla_safety.config import SafetyConfig
 from vla_safety.core import SafetyCore
 from vla_safety.kinematics import Twist2D
@@ -22,7 +23,7 @@ from vla_safety.obstacle_config import (
     build,
 )
 from vla_safety.obstacles import ObstacleMonitor
-from vla_safety.sequencing import NANOSECONDS, Chunk
+from vla_safety.sequencing import Chunk
 from vla_safety.soft import warnings
 from vla_safety.sources import SourceReader
 from vla_safety.workspace import Workspace, yaw_rotation

@@ -11,10 +11,11 @@ robot that slides along a boundary that is oblique to its axes slows down near i
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vla_safety.axes import Limit, LimitViolation
+from vla_safety.root_finding import illinois
 from vla_safety.velocity_axis import VelocityAxis
 
 # Relative: braking with the normal set is enough if it only leads this much too far.
@@ -24,7 +25,6 @@ _SEARCH = 0.05
 # m: what braking with the normal set may lead too far without the emergency set.
 _GRAIN = 1e-9
 _REMEMBERED = 64
-_TRIES = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,6 @@ class _Mover:
         """Do this instead, because of a boundary; reach: of it, where it is known."""
         self.acceleration = acceleration
         self.back, self.forward = reach or self.axis.reach(acceleration)
-        self.at_most = max(-self.back, self.forward)
         self.axis.take(acceleration)
         self.axis.overruled = True
 
@@ -105,7 +104,7 @@ class BoundaryKeeper:
         movers: dict[int, _Mover] = {}
         near = []
         for boundary in boundaries:
-            parts = self._parts.get(boundary.coefficients) or self._check(boundary)
+            parts = self._parts_of(boundary)
             at_most = 0.0
             for index, coefficient in parts:
                 mover = movers.get(index)
@@ -130,7 +129,7 @@ class BoundaryKeeper:
         return [
             (
                 boundary,
-                [(c, movers[i]) for i, c in self._parts.get(boundary.coefficients, ())],
+                [(c, movers[i]) for i, c in self._parts_of(boundary)],
                 boundary.remaining if boundary.remaining > 0.0 else 0.0,
             )
             for boundary in boundaries
@@ -140,6 +139,9 @@ class BoundaryKeeper:
         axis = self._axes[index]
         assert axis is not None, "checked before"
         return _Mover(axis)
+
+    def _parts_of(self, boundary: Boundary) -> tuple[tuple[int, float], ...]:
+        return self._parts.get(boundary.coefficients) or self._check(boundary)
 
     def _check(self, boundary: Boundary) -> tuple[tuple[int, float], ...]:
         coefficients = boundary.coefficients
@@ -208,9 +210,11 @@ def _ease(involved: _Involved, room: float) -> bool:
     tolerance = _SEARCH * sum(abs(c) * m.axis.rates.step_way for c, m, _ in turned)
     share = 0.0
     if least < room - tolerance:
+        # Whatever is tolerated is on the near side of the boundary.
+        middle = room - 0.5 * tolerance
 
         def surplus(share: float) -> float:
-            total = fixed - room
+            total = fixed - middle
             for c, mover, _ in turned:
                 brake = mover.brake
                 reach = mover.axis.reach(brake + share * (mover.acceleration - brake))
@@ -218,7 +222,7 @@ def _ease(involved: _Involved, room: float) -> bool:
             return total
 
         needed = sum(mover.towards(c) for c, mover, _ in turned) + fixed
-        share = _largest(surplus, least - room, needed - room, tolerance)
+        share = illinois(surplus, 0.0, 1.0, least - middle, needed - middle, 0.5 * tolerance)
     for _, mover, reach in turned:
         if share > 0.0:
             mover.choose(mover.brake + share * (mover.acceleration - mover.brake))
@@ -236,29 +240,3 @@ def _brake_hard(involved: _Involved) -> None:
             mover.choose(mover.brake, (back, forward))
         if not mover.towards(c) <= 0.0:
             mover.harden()
-
-
-def _largest(
-    surplus: Callable[[float], float], f_low: float, f_high: float, tolerance: float
-) -> float:
-    """Largest share in [0, 1] at which a growing function is not above 0, nearly.
-
-    f_low <= 0: its value at 0. f_high > 0: at 1. NaN counts as above 0.
-    """
-    low, high, side = 0.0, 1.0, 0
-    for _ in range(_TRIES):
-        if f_low >= -tolerance:
-            break
-        # Towards the middle of what is tolerated, so that the answer is on the right side.
-        share = low + (high - low) * (-0.5 * tolerance - f_low) / (f_high - f_low)
-        f_share = surplus(share)
-        if f_share <= 0.0:
-            low, f_low = share, f_share
-            # Illinois: an end that stays twice is halved, or the method would creep.
-            f_high = f_high * 0.5 if side == 1 else f_high
-            side = 1
-        else:
-            high, f_high = share, f_share
-            f_low = f_low * 0.5 if side == -1 else f_low
-            side = -1
-    return low

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import cast
 
 _GRAIN = 1e-10
 
@@ -28,14 +27,14 @@ class Rates:
 
     period: T, s. acceleration: A. quantum: q, the greatest change of acceleration per period.
     velocity: greatest rate of change of the value for a position, of the value for a velocity.
-    deceleration: D; None stands for A.
+    deceleration: D; NaN stands for A.
     """
 
     period: float
     velocity: float
     acceleration: float
     quantum: float
-    deceleration: float = cast(float, None)
+    deceleration: float = math.nan
     # Within both bounds: for a period in which the rate changes its sign.
     reversal: float = field(init=False)
     symmetric: bool = field(init=False)
@@ -53,7 +52,7 @@ class Rates:
     _ramp: float = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if self.deceleration is None:
+        if math.isnan(self.deceleration):
             object.__setattr__(self, "deceleration", self.acceleration)
         object.__setattr__(self, "reversal", min(self.acceleration, self.deceleration))
         object.__setattr__(self, "symmetric", self.acceleration == self.deceleration)

@@ -15,6 +15,7 @@ from vla_safety.config_parts import (
 )
 from vla_safety.limits import braking_time
 from vla_safety.obstacle_config import ObstacleParameters
+from vla_safety.scheduling import HIGHEST
 
 INPUTS = ("joint_states", "end_effector_pose", "odom")
 
@@ -116,6 +117,13 @@ class ControlParameters(Config):
         "s",
         minimum=0.05,
         maximum=10.0,
+    )
+    realtime_priority: int = parameter(
+        50,
+        "Real-time priority of the control loop's thread where the operating system grants it "
+        "(not in lock-step); 0: none.",
+        minimum=0,
+        maximum=HIGHEST,
     )
     parameter_lock: bool = parameter(
         False, "While active, refuse changes that loosen a limit.", runtime=True

@@ -9,13 +9,13 @@ from typing import Any
 from builtin_interfaces.msg import Time
 
 from vla_contract.action_space import ActionSpace, Kind
-from vla_contract.stamps import to_nanoseconds, to_time
+from vla_contract.stamps import NANOSECONDS, to_nanoseconds, to_time
 from vla_interfaces.msg import ActionChunk, Fault, SafeAction, Violation
 from vla_safety.decision import Decision
 from vla_safety.inputs import FaultReport, Level
 from vla_safety.limits import LimitViolation
 from vla_safety.place import Pose
-from vla_safety.sequencing import MAX_ROWS, NANOSECONDS, Chunk
+from vla_safety.sequencing import MAX_ROWS, Chunk
 from vla_safety.states import FaultKind
 
 _MAX_TEXT = 200

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vla_contract.action_space import ActionSpace, Kind
+from vla_contract.stamps import NANOSECONDS
 from vla_contract.stop_words import StopWords
 from vla_safety import soft
 from vla_safety.commands import CommandGate
@@ -22,7 +23,7 @@ from vla_safety.inputs import ClockEvent, EmergencyStop, Faults, RobotState, Ros
 from vla_safety.limits import Array, LimitedStep, MotionLimiter
 from vla_safety.plan import Plan, waiting
 from vla_safety.recovery import Recovery, RecoveryResult
-from vla_safety.sequencing import NANOSECONDS, Chunk, Refusal, Sequencer
+from vla_safety.sequencing import Chunk, Refusal, Sequencer
 from vla_safety.state_file import Kept
 from vla_safety.states import (
     Cause,
@@ -65,6 +66,7 @@ class SafetyCore:
         kept = kept or Kept()
         self.space = space
         self.config = config
+        self._recovery_rules = config.recovery_rules
         self.limiter = MotionLimiter(space)
         gate = CommandGate(kept.seen, witness=kept.running and not config.lock_step)
         self.plan = Plan(space, config, gate)
@@ -189,6 +191,7 @@ class SafetyCore:
     def reconfigure(self, config: SafetyConfig, now: int, steady: int = 0) -> None:
         """Take parameters that changed at run time."""
         self.config = config
+        self._recovery_rules = config.recovery_rules
         self.plan.configure(config)
         self._switch_outputs(now, steady)
 
@@ -338,7 +341,7 @@ class SafetyCore:
         person = driving.driver is Driver.TELEOPERATION
         self.recovered = self.recovery.step(
             causes,
-            self.config.recovery_rules,
+            self._recovery_rules,
             steady,
             self._moving,
             ignored=_POLICY_KINDS if person else frozenset(),

@@ -19,11 +19,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from vla_contract.action_space import ActionSpace, Kind
+from vla_contract.stamps import NANOSECONDS
 from vla_safety.config import SafetyConfig
 from vla_safety.limits import Limit, LimitViolation
 from vla_safety.states import Cause, FaultKind, Reason, Severity
 
-NANOSECONDS = 1_000_000_000
 OWN_LIMITS = frozenset(
     (
         Limit.FINITE,

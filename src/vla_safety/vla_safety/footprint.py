@@ -1,7 +1,8 @@
 """Outlines of a base and of zones around it: a polygon, or a circle about its origin. Free of ROS.
 
 Everything is in the base's frame, in m. A polygon may be listed in either sense and need not be
-convex, but must not cross itself. Points are arrays of shape (n, 2).
+convex, but must not cross itself. Points are arrays of shape (n, 2); where many are worked on,
+x and y are apart, shape (2, n), as numpy is fastest along the last axis.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ class Shape:
     def contains(self, points: Array) -> BoolArray:
         """Which points are inside; points exactly on the edge may count as either."""
         if self.radius == 0.0 and self._convex:
-            return self._behind_all_edges(points)
+            return self._behind_all_edges(points.T)
         return self.contains_xy(points[:, 0], points[:, 1])
 
     def contains_xy(self, x: Array, y: Array) -> BoolArray:
@@ -97,28 +98,41 @@ class Shape:
 
     def signed_distance(self, points: Array) -> Array:
         """Distance of each point from the outline, negative inside, shape (n,)."""
-        return self.measure(points)[0]
+        return self.measure(np.ascontiguousarray(points.T))[0]
 
-    def measure(self, points: Array) -> tuple[Array, Array, Array]:
-        """Signed distance of each point, and x and y of the way to it from the nearest point.
+    def measure(self, xy: Array) -> tuple[Array, Array]:
+        """Signed distance of each point, and the way to it from the nearest point of the outline.
 
-        That way is as long as the distance; inside it leads inwards. (On the edge of a polygon
-        that is inflated there is no one way.)
+        xy: shape (2, n), as is the way. That is as long as the distance; inside it leads inwards.
+        (On the edge of a polygon that is inflated there is no one way.)
         """
-        x, y = np.ascontiguousarray(points.T)
-        square, dx, dy = self._away(x, y)
-        length = np.sqrt(square)
-        signed = length
+        square, way = self._away(xy)
+        signed = np.sqrt(square)
         if len(self.vertices):
-            inside = self._behind_all_edges(points) if self._convex else self._inside(x, y)
-            signed = np.where(inside, -length, length)
+            self._negate_inside(signed, square, xy)
         if self.radius == 0.0:
-            return signed, dx, dy
+            return signed, way
         # The outline lies by the radius on the way to the point; from the very middle, ahead.
+        distance = signed - self.radius
         middle = signed == 0.0
-        share = (signed - self.radius) / np.where(middle, 1.0, signed)
-        dx = np.where(middle, -self.radius, dx * share)
-        return signed - self.radius, dx, dy * share
+        way = way * (distance / np.where(middle, 1.0, signed))
+        way[0, middle] = -self.radius
+        return distance, way
+
+    def _negate_inside(self, signed: Array, square: Array, xy: Array) -> None:
+        """Turn round the distances of points inside the polygon without its margin."""
+        # Most points are farther from the outline than any point inside can be.
+        deep = (square <= self._square_depth).nonzero()[0]
+        if deep.size:
+            x, y = few = xy.take(deep, axis=1)
+            inside = self._behind_all_edges(few) if self._convex else self._inside(x, y)
+            within = deep[inside]
+            signed[within] = -signed[within]
+
+    @cached_property
+    def _square_depth(self) -> float:
+        """No point inside the polygon is farther from its outline, squared: a circle fits there."""
+        return _area(self.vertices) / math.pi * (1.0 + 1e-9)
 
     @cached_property
     def planes(self) -> tuple[Array, Array] | None:
@@ -150,32 +164,56 @@ class Shape:
         normals /= np.sqrt(self._square_lengths)[:, None]
         return normals, (normals * self.vertices).sum(axis=1)
 
-    def _behind_all_edges(self, points: Array) -> BoolArray:
+    def _behind_all_edges(self, xy: Array) -> BoolArray:
         """Inside a convex polygon without its margin."""
         normals, offsets = self._edge_planes
-        return np.asarray((normals @ points.T <= offsets[:, None]).all(axis=0))
+        return np.logical_and.reduce(normals @ xy <= offsets[:, None], axis=0)
 
     @cached_property
     def _convex(self) -> bool:
-        following = np.roll(self._edges, -1, axis=0)
-        turns = self._edges[:, 0] * following[:, 1] - self._edges[:, 1] * following[:, 0]
-        return bool((turns >= 0.0).all())
+        return bool((self._turns >= 0.0).all())
 
-    def _away(self, x: Array, y: Array) -> tuple[Array, Array, Array]:
+    @cached_property
+    def _corners_only(self) -> bool:
+        """Convex without a point along a straight side, where two edges are equally far out."""
+        lengths = np.sqrt(self._square_lengths)
+        return bool((self._turns > 1e-6 * lengths * np.roll(lengths, -1)).all())
+
+    @cached_property
+    def _turns(self) -> Array:
+        """Sine of the turn from each edge to the next, times both lengths."""
+        following = np.roll(self._edges, -1, axis=0)
+        return np.asarray(self._edges[:, 0] * following[:, 1] - self._edges[:, 1] * following[:, 0])
+
+    def _away(self, xy: Array) -> tuple[Array, Array]:
         """Square distance from the polygon's outline (or the origin), and the way from there."""
         if not len(self.vertices):
-            return x * x + y * y, x, y
-        corners, edges = self.vertices[:, :, None], self._edges[:, :, None]
-        px, py = x - corners[:, 0], y - corners[:, 1]
-        share = px * edges[:, 0] + py * edges[:, 1]
-        share *= 1.0 / self._square_lengths[:, None]
-        np.minimum(np.maximum(share, 0.0, out=share), 1.0, out=share)
-        px -= share * edges[:, 0]
-        py -= share * edges[:, 1]
-        square = px * px + py * py
-        first = square.argmin(axis=0)
-        each = np.arange(len(first))
-        return square[first, each], px[first, each], py[first, each]
+            product = xy * xy
+            return product[0] + product[1], xy
+        if not self._corners_only:
+            return self._away_from_all(xy)
+        # The nearest point is on the edge in front of which the point is farthest: beside a corner
+        # on one of the two that meet there. So one edge for each point is looked at.
+        normals, offsets = self._edge_planes
+        heights = normals @ xy
+        heights -= offsets[:, None]
+        edges = self._edge_table.take(heights.argmax(axis=0), axis=1)
+        way = xy - edges[:2]
+        square = _from_edge(way, edges[2:4], edges[4])
+        return square, way
+
+    def _away_from_all(self, xy: Array) -> tuple[Array, Array]:
+        """The same by the distance from every edge."""
+        table = self._edge_table[:, :, None]
+        ways = xy[:, None] - table[:2]
+        squares = _from_edge(ways, table[2:4], table[4])
+        first = squares.argmin(axis=0) * xy.shape[1] + np.arange(xy.shape[1])
+        return squares.reshape(-1).take(first), ways.reshape(2, -1).take(first, axis=1)
+
+    @cached_property
+    def _edge_table(self) -> Array:
+        """Of each edge: x and y of its first corner and of the edge, and 1 / length²."""
+        return np.vstack((self.vertices.T, self._edges.T, 1.0 / self._square_lengths))
 
     def _inside(self, x: Array, y: Array) -> BoolArray:
         """Of the polygon without its margin."""
@@ -214,6 +252,21 @@ class Shape:
             np.minimum(best, px * px + py * py, out=best)
         best[self._inside(x, y)] = 0.0
         return best
+
+
+def _from_edge(way: Array, edge: Array, inverse: Array) -> Array:
+    """Square distance of points from edges.
+
+    way: from the edge's first corner to the point, shape (2, ...); afterwards from the edge's
+    nearest point. edge: first to last corner. inverse: of the edge's square length.
+    """
+    product = way * edge
+    share = product[0] + product[1]
+    share *= inverse
+    np.minimum(np.maximum(share, 0.0, out=share), 1.0, out=share)
+    way -= share * edge
+    np.multiply(way, way, out=product)
+    return np.asarray(product[0] + product[1])
 
 
 def _area(vertices: Array) -> float:

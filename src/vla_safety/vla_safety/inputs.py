@@ -11,8 +11,8 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from vla_contract.stamps import NANOSECONDS
 from vla_safety.config import SafetyConfig
-from vla_safety.sequencing import NANOSECONDS
 from vla_safety.states import Cause, FaultKind, Reason, Severity
 from vla_safety.watchdog import Health, StampOrder, Watchdog
 

@@ -12,6 +12,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from rclpy.duration import Duration
@@ -22,7 +23,7 @@ from vla_contract.action_space import ActionSpace
 from vla_contract.graph_node import Diagnosis, GraphNode, run
 from vla_contract.parameters import ParameterError
 from vla_contract.recording import type_name
-from vla_contract.stamps import to_time
+from vla_contract.stamps import NANOSECONDS, to_time
 from vla_safety import parameter_lock
 from vla_safety.assembly import assemble, recorder_settings, state_path
 from vla_safety.config import SafetyConfig, check_space
@@ -32,8 +33,9 @@ from vla_safety.lock_step import LockStep
 from vla_safety.others import Others
 from vla_safety.receivers import Receivers
 from vla_safety.reports import diagnosis, is_faulty
+from vla_safety.scheduling import Priority
 from vla_safety.senders import Senders
-from vla_safety.sequencing import NANOSECONDS, Chunk
+from vla_safety.sequencing import Chunk
 from vla_safety.state_file import Kept, StateFile, StateFileError
 from vla_safety.timing import LoopTiming
 from vla_safety.transform_lookup import TransformLookup
@@ -42,6 +44,7 @@ STATUS_PERIOD = 1.0  # s
 COMMANDS_AT_REST = 3
 DELIVERY_TIMEOUT = Duration(seconds=0.2)
 FULL_COLLECTION = 60  # status periods between two whole garbage collections
+MOST_PROBLEMS = 64  # told apart: their words may hold what a stranger sent
 LISTENED_BEATS = 5.0  # of another safety node that a newcomer waits for before it connects
 
 
@@ -68,6 +71,7 @@ class SafetyNode(GraphNode[SafetyConfig]):
         self._core = assembly.core
         self.timing = LoopTiming(space.period)
         self.lock_step = LockStep()
+        self.priority = Priority()
         self.counters: Counter[str] = Counter()
         self._tick = 0
         self._tick_time = 0
@@ -107,6 +111,8 @@ class SafetyNode(GraphNode[SafetyConfig]):
         self._send_status()
         if core.machine.latched:
             self.get_logger().error(f"still stopped: {core.machine.latched.text}; call reset")
+        if not self.config.lock_step:
+            self.priority.take(self.config.realtime_priority)
 
     def brake(self) -> None:
         """Bring the robot to rest, in real time; nothing else is handled meanwhile."""
@@ -135,6 +141,7 @@ class SafetyNode(GraphNode[SafetyConfig]):
         # A publisher that is destroyed takes along what it has not delivered.
         for sender in [*(sender for sender, _ in self.senders.robot), self.senders.statuses]:
             sender.publisher.wait_for_all_acked(DELIVERY_TIMEOUT)
+        self.priority.give_back()
         gc.enable()
         gc.unfreeze()
 
@@ -167,7 +174,8 @@ class SafetyNode(GraphNode[SafetyConfig]):
         if self.senders.recorder is not None:
             counters.update({f"stop {k}": v for k, v in self.senders.recorder.counters.items()})
         self._faulty = self._faulty + 1 if is_faulty(self.core) else 0
-        return diagnosis(self.core, self.timing, counters, self._faulty)
+        diagnosed = diagnosis(self.core, self.timing, counters, self._faulty)
+        return replace(diagnosed, values={**diagnosed.values, "scheduling": self.priority.how})
 
     # Creation; the entities are destroyed by `clean_up`.
 
@@ -230,11 +238,12 @@ class SafetyNode(GraphNode[SafetyConfig]):
 
     def refuse(self, problem: str) -> None:
         """A message that cannot be used: counted, and logged at most once a second."""
-        self.counters[problem] += 1
+        known = problem in self.counters or len(self.counters) < MOST_PROBLEMS
+        self.counters[problem if known else "other problems"] += 1
         self.get_logger().warning(problem, throttle_duration_sec=1.0)
 
     def received(self, name: str, when: int) -> None:
-        """A good message of the robot's state came; lock-step may wait for it."""
+        """A message of the robot's state came, good or refused; lock-step may wait for it."""
         new = name not in self._received
         self._received[name] = when
         if self.config.lock_step and (new or name == self._place_input()):

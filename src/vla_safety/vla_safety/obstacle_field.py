@@ -8,15 +8,15 @@ footprint and a straight motion the distance never falls faster than that.
 
 from __future__ import annotations
 
-import dataclasses
+import math
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
+from vla_contract.stamps import NANOSECONDS
 from vla_safety.footprint import Shape
 from vla_safety.kinematics import Twist2D
 from vla_safety.obstacle_config import SourceConfig
@@ -24,45 +24,56 @@ from vla_safety.obstacle_types import BaseBoundary, InvalidSource, Reading
 
 Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
-NANOSECONDS = 1_000_000_000
 # ns; the odometer remembers so long.
 _MEMORY = 2 * NANOSECONDS
 # Slower than this, a distance does not close, m/s.
 STILL = 1e-9
+_NO_POINTS: Array = np.empty((0, 2))
 
 
 @dataclass(frozen=True)
 class Cloud:
-    """Points, shape (n, 2), their distances from the footprint, and how motion closes these.
+    """Points, their distances from the footprint, and how motion closes these.
 
-    closing: shape (3, n), for vx, vy and wz.
+    xy: shape (2, n). distances: shape (n,). closing: shape (3, n), for vx, vy and wz.
+    nearest: the least distance; infinite without points.
     """
 
-    points: Array
+    xy: Array
     distances: Array
     closing: Array
+    nearest: float
 
     @staticmethod
     def of(points: Array, footprint: Shape, mask_body: bool = False) -> Cloud:
-        """Measure points; mask_body: without those inside the footprint."""
-        distances, dx, dy = footprint.measure(points)
+        """Measure points, shape (n, 2); mask_body: without those inside the footprint."""
+        xy = np.ascontiguousarray(points.T)
+        distances, way = footprint.measure(xy)
         if mask_body:
-            outside = distances > 0.0
-            points, distances = points[outside], distances[outside]
-            dx, dy = dx[outside], dy[outside]
-        x, y = np.ascontiguousarray(points.T)
-        qx, qy = x - dx, y - dy
-        touching = np.abs(distances) < 1e-9
-        if touching.any():
+            outside = (distances > 0.0).nonzero()[0]
+            xy, way = xy.take(outside, axis=1), way.take(outside, axis=1)
+            distances = distances.take(outside)
+        # As `min()` does it, without its detour through Python.
+        nearest = float(np.minimum.reduce(distances)) if len(distances) else math.inf
+        length = distances
+        if nearest < 1e-9:
+            touching = np.abs(distances) < 1e-9
             # On the outline itself, away from the origin is as good as any direction.
-            dx, dy = np.where(touching, x, dx), np.where(touching, y, dy)
+            way = np.where(touching, xy, way)
             distances = np.where(touching, 0.0, distances)
-            length = np.where(touching, np.hypot(x, y), distances)
+            nearest = float(distances.min())
+            length = np.where(touching, np.hypot(xy[0], xy[1]), distances)
             length[length == 0.0] = 1.0
-        else:
-            length = distances
-        nx, ny = dx / length, dy / length
-        return Cloud(points, distances, np.array([nx, ny, qx * ny - qy * nx]))
+        closing = np.empty((3, len(distances)))
+        nx, ny = np.divide(way, length, out=closing[:2])
+        # The point itself does for q: from there to it is along n.
+        np.subtract(xy[0] * ny, xy[1] * nx, out=closing[2])
+        return Cloud(xy, distances, closing, nearest)
+
+    @property
+    def points(self) -> Array:
+        """Shape (n, 2)."""
+        return self.xy.T
 
 
 class Memory:
@@ -137,54 +148,81 @@ def _way_at(time: int, before: tuple[int, float], after: tuple[int, float] | Non
 
 
 class Field:
-    """The points of all sources."""
+    """The points of all sources, as `Cloud` has those of one."""
 
     def __init__(self, memories: Mapping[str, Memory]) -> None:
         clouds = {name: memory.cloud for name, memory in memories.items() if memory.cloud}
-        self._counts = {name: len(cloud.points) for name, cloud in clouds.items()}
+        self._counts = {name: cloud.xy.shape[1] for name, cloud in clouds.items()}
         self._seen = [memories[name].seen for name in clouds]
-        empty = Cloud(np.empty((0, 2)), np.empty(0), np.empty((3, 0)))
+        self._nearest = [cloud.nearest for cloud in clouds.values()]
+        self._wanted: dict[tuple[str, ...], BoolArray | None] = {}
+        empty = Cloud(np.empty((2, 0)), np.empty(0), np.empty((3, 0)), math.inf)
         parts = list(clouds.values()) or [empty]
-        self.points = _joined([part.points for part in parts])
+        self.xy = _joined([part.xy for part in parts])
         self.distances = _joined([part.distances for part in parts])
-        self.closing = _joined([part.closing for part in parts], axis=1)
+        self.closing = _joined([part.closing for part in parts])
+        self.nearest = min(self._nearest, default=math.inf)
+
+    @property
+    def points(self) -> Array:
+        """Shape (n, 2)."""
+        return self.xy.T
 
     def aged(self, odometer: Odometer, speed: float, steady: int, reach: float) -> Seen:
         """The same, nearer by the way that the base can have gone since it was seen."""
         ways = [odometer.since(seen, speed, steady) for seen in self._seen]
         if not any(ways):
-            return Seen(self, self.distances, reach)
-        way: float | Array = ways[0]
-        if len(ways) > 1:
-            way = np.repeat(np.array(ways), list(self._counts.values()))
-        return Seen(self, self.distances - way, reach)
+            return Seen(self, self.distances, reach, self.nearest)
+        if len(ways) == 1:
+            return Seen(self, self.distances - ways[0], reach, self.nearest - ways[0])
+        distances, begin = np.empty_like(self.distances), 0
+        for way, count in zip(ways, self._counts.values(), strict=True):
+            part = slice(begin, begin + count)
+            np.subtract(self.distances[part], way, out=distances[part])
+            begin += count
+        # Rounding keeps the order: the nearest of a source stays it.
+        nearest = min(one - way for one, way in zip(self._nearest, ways, strict=True))
+        return Seen(self, distances, reach, nearest)
 
     def of_sources(self, names: tuple[str, ...]) -> BoolArray | None:
         """Which points are of these sources; None: all are, or no names are given."""
-        if not names or set(names) >= set(self._counts):
+        if not names:
             return None
-        wanted = np.array([name in names for name in self._counts], dtype=bool)
-        return np.repeat(wanted, list(self._counts.values()))
+        if names not in self._wanted:
+            wanted = np.array([name in names for name in self._counts], dtype=bool)
+            points = None if wanted.all() else np.repeat(wanted, list(self._counts.values()))
+            self._wanted[names] = points
+        return self._wanted[names]
+
+    def near(self, bound: float, names: tuple[str, ...]) -> Array:
+        """Points of these sources that were seen no farther from the footprint: shape (k, 2)."""
+        if self.nearest > bound:
+            return _NO_POINTS
+        near, wanted = self.distances <= bound, self.of_sources(names)
+        if wanted is not None:
+            near &= wanted
+        return self.xy.take(near.nonzero()[0], axis=1).T
 
 
-@dataclass(frozen=True)
 class Seen:
-    """The points as they count in one period. distances: shape (n,), age taken into account."""
+    """The points as they count in one period."""
 
-    field: Field
-    distances: Array
-    reach: float
-    _known: dict[Twist2D, Array] = dataclasses.field(default_factory=dict, repr=False)
+    def __init__(self, field: Field, distances: Array, reach: float, nearest: float) -> None:
+        """distances: shape (n,), age taken into account; nearest: the least of them."""
+        self.field = field
+        self.distances = distances
+        self.reach = reach
+        self.nearest = nearest if len(distances) else None
+        self._known: dict[Twist2D, Array] = {}
 
-    @property
-    def points(self) -> Array:
-        """Shape (n, 2), where they were seen."""
-        return self.field.points
-
-    @cached_property
-    def nearest(self) -> float | None:
-        """The least distance, m; None without points."""
-        return float(self.distances.min()) if len(self.distances) else None
+    def within(self, margin: float, names: tuple[str, ...]) -> int:
+        """How many points of these sources are no farther from the footprint than this, m."""
+        if self.nearest is None or self.nearest > margin:
+            return 0
+        inside, wanted = self.distances <= margin, self.field.of_sources(names)
+        if wanted is not None:
+            inside &= wanted
+        return int(np.count_nonzero(inside))
 
     def rates(self, motion: Twist2D) -> Array:
         """How fast a motion closes each distance, m/s."""
@@ -202,11 +240,10 @@ class Seen:
         chosen = {int(left.argmin()): None}
         for motion in dict.fromkeys(motions):
             rates = self.rates(motion)
-            times = np.full(len(left), np.inf)
-            np.divide(left, rates, out=times, where=rates > STILL)
-            first = int(times.argmin())
-            if times[first] < np.inf:
-                chosen[first] = None
+            closing = (rates > STILL).nonzero()[0]
+            if closing.size:
+                times = left.take(closing) / rates.take(closing)
+                chosen[int(closing[times.argmin()])] = None
         return tuple(self._boundary(i, float(left[i])) for i in chosen)
 
     def _boundary(self, index: int, left: float) -> BaseBoundary:
@@ -214,5 +251,6 @@ class Seen:
         return BaseBoundary(x, y, w, left)
 
 
-def _joined(parts: list[Array], axis: int = 0) -> Array:
-    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=axis)
+def _joined(parts: list[Array]) -> Array:
+    """One after the other, along the last axis."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)

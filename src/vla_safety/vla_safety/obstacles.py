@@ -15,9 +15,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vla_contract.stamps import NANOSECONDS
+from vla_safety.footprint import Shape
 from vla_safety.kinematics import Twist2D
 from vla_safety.obstacle_config import ObstacleConfig, ZoneSetting
-from vla_safety.obstacle_field import NANOSECONDS, STILL, Field, Memory, Odometer, Seen
+from vla_safety.obstacle_field import STILL, Field, Memory, Odometer, Seen
 from vla_safety.obstacle_types import (
     MINIMUM_DISTANCE,
     BaseBoundary,
@@ -38,7 +40,7 @@ __all__ = [
     "Reading",
 ]
 
-_SEVERITY = list(Action)
+_SEVERITY = {action: rank for rank, action in enumerate(Action)}
 
 
 class ObstacleMonitor:
@@ -53,6 +55,7 @@ class ObstacleMonitor:
     def configure(self, config: ObstacleConfig) -> None:
         """Change distances at run time; footprint, sources and zones stay."""
         self.config = config
+        self._watches = tuple(_Watch.of(setting, config.footprint) for setting in config.zones)
 
     def forget(self) -> None:
         """Know of nothing that was seen: another episode, or a clock that jumped."""
@@ -100,13 +103,13 @@ class ObstacleMonitor:
             *self._too_near(seen, velocity, moving),
             *self._zones(seen, velocity),
         ]
-        demands.sort(key=lambda demand: (demand.ratio, -_SEVERITY.index(demand.action)))
+        demands.sort(key=lambda demand: (demand.ratio, -_SEVERITY[demand.action]))
         return self._verdict(demands, seen, velocity, moving)
 
     def _verdict(
         self, demands: list[_Demand], seen: Seen, velocity: Twist2D, moving: Twist2D
     ) -> ObstacleVerdict:
-        first = demands[0] if demands else _Demand(Action.NONE, "", 1.0, Finding("", 0.0, 0.0))
+        first = demands[0] if demands else _NO_DEMAND
         stop = first.action is Action.STOP
         times = [demand.time for demand in demands if demand.time is not None]
         distance = seen.nearest
@@ -135,7 +138,7 @@ class ObstacleMonitor:
     def _too_near(self, seen: Seen, velocity: Twist2D, moving: Twist2D) -> list[_Demand]:
         """Stop for a point that is too near and comes nearer; to go away from it is free."""
         least = self.config.minimum_distance
-        if seen.nearest is None:
+        if seen.nearest is None or seen.nearest >= least:
             return []
         left = seen.distances - least
         closing = (seen.rates(velocity) > STILL) | (seen.rates(moving) > STILL)
@@ -155,8 +158,8 @@ class ObstacleMonitor:
 
     def _zones(self, seen: Seen, velocity: Twist2D) -> list[_Demand]:
         demands = []
-        for setting in self.config.zones:
-            outcome = _outcome(setting, seen, velocity)
+        for watch in self._watches:
+            outcome = watch.outcome(seen, velocity)
             if outcome is not None and outcome.ratio < 1.0:
                 demands.append(_zone_demand(outcome, velocity))
         return demands
@@ -170,6 +173,9 @@ class _Demand:
     finding: Finding
     cause: str = ""
     time: float | None = None
+
+
+_NO_DEMAND = _Demand(Action.NONE, "", 1.0, Finding("", 0.0, 0.0))
 
 
 def _zone_demand(outcome: Outcome, velocity: Twist2D) -> _Demand:
@@ -189,22 +195,40 @@ def _zone_demand(outcome: Outcome, velocity: Twist2D) -> _Demand:
     )
 
 
-def _outcome(setting: ZoneSetting, seen: Seen, velocity: Twist2D) -> Outcome | None:
-    zone, margin = setting.zone, setting.margin
-    wanted = seen.field.of_sources(setting.sources)
-    if zone.action is Action.APPROACH:
-        points = seen.points if wanted is None else seen.points[wanted]
-        if margin is not None and not velocity.is_zero:
-            # What is farther away than the base can come need not be looked at.
-            horizon = zone.time_before_collision + zone.simulation_time_step
-            way = (velocity.linear + abs(velocity.wz) * seen.reach) * horizon
-            near = seen.field.distances <= way + 2.0 * margin
-            points = seen.points[near if wanted is None else near & wanted]
-        return approach(zone, points, velocity)
-    inside = seen.distances <= margin if margin is not None else zone.shape.contains(seen.points)
-    if wanted is not None:
-        inside &= wanted
-    return outcome_of(zone, int(np.count_nonzero(inside)), velocity)
+@dataclass(frozen=True)
+class _Watch:
+    """A zone as it is looked at. farthest: distance of its points from the footprint, m."""
+
+    setting: ZoneSetting
+    farthest: float
+
+    @staticmethod
+    def of(setting: ZoneSetting, footprint: Shape) -> _Watch:
+        # No point is farther from the footprint than the origin by more than from the origin.
+        middle = float(footprint.signed_distance(np.zeros((1, 2)))[0])
+        return _Watch(setting, middle + setting.zone.shape.reach + 1e-6)
+
+    def outcome(self, seen: Seen, velocity: Twist2D) -> Outcome | None:
+        """What the zone asks for, if it does."""
+        zone, margin, sources = self.setting.zone, self.setting.margin, self.setting.sources
+        if zone.action is Action.APPROACH:
+            if velocity.is_zero:
+                return None
+            points = seen.field.near(self._horizon(velocity), sources)
+            return approach(zone, points, velocity) if len(points) else None
+        if margin is not None:
+            return outcome_of(zone, seen.within(margin, sources), velocity)
+        points = seen.field.near(self.farthest, sources)
+        if not len(points):
+            return None
+        return outcome_of(zone, int(np.count_nonzero(zone.shape.contains(points))), velocity)
+
+    def _horizon(self, velocity: Twist2D) -> float:
+        """What is farther away than the base can come need not be looked at, m."""
+        zone = self.setting.zone
+        way = velocity.linear * (zone.time_before_collision + zone.simulation_time_step)
+        # The half-planes around a margin hold a little more than its round corners.
+        return self.farthest + way + 0.5 * (self.setting.margin or 0.0)
 
 
 def _blind(invalid: Sequence[InvalidSource]) -> ObstacleVerdict:

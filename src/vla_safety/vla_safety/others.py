@@ -6,10 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from vla_contract import topics
-from vla_contract.stamps import to_nanoseconds
+from vla_contract.stamps import NANOSECONDS, to_nanoseconds
 from vla_safety.publishers import ChunkSenders, CommandSenders, Endpoint, Mixture, Twin
-
-NANOSECONDS = 1_000_000_000
 
 
 class Others:

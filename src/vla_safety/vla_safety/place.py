@@ -14,13 +14,13 @@ from dataclasses import dataclass
 
 from vla_contract.action_space import ActionSpace, Kind
 from vla_contract.parameters import Config, ParameterError, parameter
+from vla_contract.stamps import NANOSECONDS
 from vla_safety.config import SafetyConfig
 from vla_safety.limits import Boundary, SpeedCap
 from vla_safety.speed_zones import SpeedZone, slowing, speed_cap
 from vla_safety.states import Cause, FaultKind, Reason, Severity
 from vla_safety.workspace import IDENTITY, Rotation, Workspace, linear_axes, quaternion_rotation
 
-NANOSECONDS = 1_000_000_000
 # Over this time a pose's change gives its velocity.
 _RATE_WINDOW = 100_000_000
 _PLANAR = ("linear.x", "linear.y", "angular.z")
@@ -96,6 +96,8 @@ class Place:
         self._pose: Pose | None = None
         self._seen = 0
         self._track: deque[tuple[int, tuple[float, float, float]]] = deque()
+        # Time and speed of commands since the pose, each slower than the ones before it.
+        self._speeds: deque[tuple[int, float]] = deque()
 
     @property
     def needed(self) -> bool:
@@ -171,7 +173,7 @@ class Place:
             self._pose.position,
             self._space,
             IDENTITY if self._in_frame else self._rotation(),
-            speed=self._speed(values),
+            speed=self._fastest(values, steady),
             latency=self._age(steady),
             turn=0.0 if self._in_frame else turn,
         )
@@ -184,7 +186,7 @@ class Place:
             self._zones,
             self._pose.position,
             self._slowing,
-            speed=self._speed(values),
+            speed=self._fastest(values, steady),
             latency=self._age(steady),
             reaction=self._space.period,
         )
@@ -193,8 +195,16 @@ class Place:
         assert self._pose is not None
         return quaternion_rotation(*self._pose.quaternion)
 
-    def _speed(self, values: Sequence[float]) -> float:
-        return math.sqrt(sum(values[i] ** 2 for i in self._space.linear_indices))
+    def _fastest(self, values: Sequence[float], steady: int) -> float:
+        """Greatest speed since the pose was measured, m/s: one that brakes was faster before."""
+        speed = math.sqrt(sum(values[i] ** 2 for i in self._space.linear_indices))
+        speeds = self._speeds
+        while speeds and speeds[-1][1] <= speed:
+            speeds.pop()
+        speeds.append((steady, speed))
+        while speeds and speeds[0][0] <= self._seen:
+            speeds.popleft()
+        return speeds[0][1] if speeds else speed
 
     def _age(self, steady: int) -> float:
         return max(0, steady - self._seen) / NANOSECONDS

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from vla_contract.action_space import ActionSpace
+from vla_contract.stamps import NANOSECONDS
 from vla_safety.commands import CommandGate
 from vla_safety.config import SafetyConfig
 from vla_safety.limits import Limit, LimitViolation
-from vla_safety.sequencing import NANOSECONDS, Chunk, Refusal, Sequencer
+from vla_safety.sequencing import Chunk, Refusal, Sequencer
 from vla_safety.states import Cause, FaultKind, Reason, Severity
 
 STALE = (Reason.CHUNK_AGE, Reason.CHUNK_EXHAUSTED)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from vla_contract.action_space import Dimension
 from vla_safety.axes import Axis, LimitViolation, make_rates
 from vla_safety.braking import Rates
+from vla_safety.root_finding import illinois
 
 _PLANNED_SHARE = 1.0 - 1e-6
 
@@ -212,20 +213,4 @@ def _solve(
     at_end = function(end)
     if at_start * at_end >= 0.0:
         return end
-    inner, outer, f_inner, f_outer = start, end, at_start, at_end
-    side = 0
-    for _ in range(60):
-        middle = outer - f_outer * (outer - inner) / (f_outer - f_inner)
-        f_middle = function(middle)
-        if abs(f_middle) <= tolerance:
-            return middle
-        if f_middle * at_start > 0.0:
-            inner, f_inner = middle, f_middle
-            # Illinois: an end that stays twice is halved, or the method would creep.
-            f_outer = f_outer * 0.5 if side == 1 else f_outer
-            side = 1
-        else:
-            outer, f_outer = middle, f_middle
-            f_inner = f_inner * 0.5 if side == -1 else f_inner
-            side = -1
-    return inner
+    return illinois(function, start, end, at_start, at_end, tolerance)

@@ -12,7 +12,8 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-NANOSECONDS = 1_000_000_000
+from vla_contract.stamps import NANOSECONDS
+
 # A stream that sent nothing for this long has ended.
 SILENCE = NANOSECONDS // 2
 # After a silence, a new publisher that the graph shows within this time is the one that ended it.

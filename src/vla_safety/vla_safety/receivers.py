@@ -11,7 +11,7 @@ from std_msgs.msg import Bool, String
 
 from vla_contract import topics
 from vla_contract.action_space import Kind
-from vla_contract.stamps import to_nanoseconds
+from vla_contract.stamps import NANOSECONDS, to_nanoseconds
 from vla_interfaces.msg import ActionChunk, Command, Fault, SimulationTick
 from vla_safety import conversions, teleoperation
 from vla_safety.lock_step import Tick
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 ODOM = "odom"
 TF = "tf"
 _SCANS = {"scan": LaserScan, "range": Range, "pointcloud": PointCloud2}
-_NANOSECONDS = 1_000_000_000
 
 
 class Receivers:
@@ -155,14 +154,14 @@ class Receivers:
             problem = problem or self._place.problem(pose)
         if not problem and not node.config.lock_step:
             problem = core.robot.check(name, to_nanoseconds(stamp), node.now(), node.config)
-        if problem:
-            node.refuse(problem)
-            return
         # In lock-step the stamp is the tick that it belongs to, in whatever order it came.
         received = to_nanoseconds(stamp) if node.config.lock_step else node.steady()
-        core.robot.take(name, measured, received)
-        if here and pose is not None:
-            self._place.take(pose, received)
+        if problem:
+            node.refuse(problem)
+        else:
+            core.robot.take(name, measured, received)
+            if here and pose is not None:
+                self._place.take(pose, received)
         node.received(name, received)
 
     def look_up_tip(self) -> None:
@@ -177,7 +176,7 @@ class Receivers:
         stamp = to_nanoseconds(found.header.stamp)
         age = node.now() - stamp if stamp else 0
         # What stands still is known by its stamp: it is taken once, and then grows old.
-        if (stamp and stamp == self._tip_stamp) or age > round(config.input_timeout * _NANOSECONDS):
+        if (stamp and stamp == self._tip_stamp) or age > round(config.input_timeout * NANOSECONDS):
             return
         self._tip_stamp = stamp
         self._place.take(conversions.pose_from_transform(found), node.steady())
@@ -205,7 +204,7 @@ class Receivers:
             reading = self._readers[name].read(message, mount)
         if reading.problem:
             node.refuse(f"{name}: {reading.problem}")
-        age = (node.now() - to_nanoseconds(message.header.stamp)) / _NANOSECONDS
+        age = (node.now() - to_nanoseconds(message.header.stamp)) / NANOSECONDS
         monitor.take(name, reading, node.steady(), age)
 
     # A person.

@@ -20,8 +20,8 @@ from pathlib import Path
 
 from vla_contract import topics
 from vla_contract.recording import BagWriter, RecordingError, prepare
+from vla_contract.stamps import NANOSECONDS
 
-_NANOSECONDS = 1_000_000_000
 _NAME = re.compile(r"\d{8}T\d{6}\.\d{3}Z_\w+")
 _MAX_WORDS = 60  # letters of the cause in a name
 _BATCH = 8  # messages written before the thread lets the control loop in
@@ -133,9 +133,9 @@ class StopRecorder:
             prepare(name)
         self.folder = ""
         self.counters: Counter[str] = Counter()
-        self._tail = round(settings.tail * _NANOSECONDS)
+        self._tail = round(settings.tail * NANOSECONDS)
         self._ring = Ring(
-            round((settings.duration + settings.tail) * _NANOSECONDS), settings.buffer_bytes
+            round((settings.duration + settings.tail) * NANOSECONDS), settings.buffer_bytes
         )
         self._stop: _Stop | None = None
         self._jobs: queue.Queue[tuple[_Stop, list[Entry]] | None] = queue.Queue(maxsize=2)
@@ -253,7 +253,7 @@ def qos_of(topic: str) -> topics.Qos:
 
 def recording_name(state: str, cause: str, wall: int) -> str:
     """Time (UTC) and cause, e.g. 20260102T030405.678Z_STOPPED_the_emergency_stop_is_pressed."""
-    seconds, rest = divmod(max(0, wall), _NANOSECONDS)
+    seconds, rest = divmod(max(0, wall), NANOSECONDS)
     when = datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y%m%dT%H%M%S")
     words = re.sub(r"[^A-Za-z0-9]+", "_", f"{state} {cause}").strip("_")[:_MAX_WORDS]
     return f"{when}.{rest // 1_000_000:03d}Z_{words.rstrip('_') or 'stop'}"

@@ -15,9 +15,9 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from vla_contract.stamps import NANOSECONDS
 from vla_safety.states import Cause, FaultKind, Reason, Severity
 
-NANOSECONDS = 1_000_000_000
 # Well for this long without a fault, the graph has started up.
 SETTLED_AFTER = NANOSECONDS
 

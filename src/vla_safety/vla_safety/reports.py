@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -84,8 +84,7 @@ def _level(cause: Cause, core: SafetyCore) -> Level:
     return Level.WARN if cause.severity is Severity.DEGRADE else Level.ERROR
 
 
-@dataclass(frozen=True)
-class StatusKey:
+class StatusKey(NamedTuple):
     """What makes a status worth publishing at once."""
 
     state: State
@@ -98,6 +97,10 @@ class StatusKey:
     emergency: bool
     input: str
     recovering: bool
+
+    def differs_in_words(self, other: StatusKey) -> bool:
+        """Only the cause's words differ, such as an age or a distance in them."""
+        return self._replace(cause=other.cause) == other
 
 
 def status_key(core: SafetyCore, decision: Decision) -> StatusKey:
@@ -196,6 +199,7 @@ def diagnosis(
         "outputs_connected": core.connected,
         "speed_scale": core.config.speed_scale,
         "jitter_p99_ms": round(timing.jitter_p99 * 1e3, 3),
+        "duration_p50_ms": round(timing.duration_p50 * 1e3, 3),
         "duration_p99_ms": round(timing.duration_p99 * 1e3, 3),
         "overruns": timing.overruns,
         "chunks_accepted": core.sequencer.accepted,

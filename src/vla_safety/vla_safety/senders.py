@@ -11,9 +11,9 @@ from rclpy.serialization import serialize_message
 
 from vla_contract import topics
 from vla_contract.recording import type_name
-from vla_contract.stamps import to_nanoseconds, to_time
+from vla_contract.stamps import NANOSECONDS, to_nanoseconds, to_time
 from vla_interfaces.msg import Fault, SafeAction, SafetyStatus
-from vla_safety import conversions
+from vla_safety.action_records import ActionRecords
 from vla_safety.decision import Decision
 from vla_safety.others import endpoints
 from vla_safety.outputs import make_outputs
@@ -24,6 +24,8 @@ from vla_safety.states import State
 if TYPE_CHECKING:
     from vla_safety.node import SafetyNode
 
+# Words with a figure that changes in every period are told no more often, ns.
+WORDS_PERIOD = NANOSECONDS // 10
 _ACTING = (State.NOMINAL, State.DEGRADED)
 
 
@@ -36,6 +38,7 @@ class Senders:
         self._core = node.core
         self.recorder = StopRecorder(settings) if settings is not None else None
         self._levels = FaultLevels(node.get_name())
+        self._records = ActionRecords(node.core.space)
         self._safe_actions = _Sender(self, node.publisher(SafeAction, topics.SAFE_ACTION))
         self.statuses = _Sender(self, node.publisher(SafetyStatus, topics.SAFETY_STATUS))
         self._faults = node.publisher(Fault, topics.FAULT)
@@ -45,6 +48,7 @@ class Senders:
             for o in make_outputs(node.core.space)
         ]
         self._key: StatusKey | None = None
+        self._told = 0
         self._state = State.INACTIVE
 
     def _robot_publisher(self, message_type: Any, topic: str) -> Any:
@@ -67,25 +71,31 @@ class Senders:
         if decision.connected:
             values = decision.safe.tolist()
             for sender, output in self.robot:
-                sender.send(output.message(values, stamp))
-        message = conversions.safe_action_to_message(decision, self._core.space, tick, stamp)
-        self._safe_actions.send(message)
+                sender.send_bytes(output.serialised(values, stamp))
+        self._safe_actions.send_bytes(self._records.serialised(decision, tick, stamp))
         self.send_status(decision)
 
     def send_status(self, decision: Decision, force: bool = False) -> None:
         """The status, where it has changed or must be told; a change of state is logged once."""
         node, core = self._node, self._core
         key = status_key(core, decision)
-        if key == self._key and not force:
+        if not force and not self._is_news(key):
             return
         if self._key is None or key.state is not self._key.state:
             node.get_logger().info(f"{key.state.name}" + (f": {key.cause}" if key.cause else ""))
-        self._key = key
+        self._key, self._told = key, node.steady()
         folder = self.recorder.folder if self.recorder else ""
         now = node.now()
         figures = Figures(node.timing, folder, self._levels.messages(core, now))
         self.statuses.send(status_message(core, decision, figures, to_time(now)))
         self._note_stop(key)
+
+    def _is_news(self, key: StatusKey) -> bool:
+        if key == self._key:
+            return False
+        if self._key is None or not key.differs_in_words(self._key):
+            return True
+        return not 0 <= self._node.steady() - self._told < WORDS_PERIOD
 
     def _note_stop(self, key: StatusKey) -> None:
         before, self._state = self._state, key.state
@@ -106,9 +116,13 @@ class Senders:
     def record(self, topic: str, type_: str, message: Any) -> bytes:
         """Serialise a message and note it; returns its bytes."""
         data: bytes = serialize_message(message)
+        self.record_bytes(topic, type_, data)
+        return data
+
+    def record_bytes(self, topic: str, type_: str, data: bytes) -> None:
+        """Note a serialised message."""
         if self.recorder is not None:
             self.recorder.take(topic, type_, data, self._node.now(), self._node.wall_steady())
-        return data
 
     def poll_recorder(self) -> None:
         """Once a period: start what is due, and tell what has ended."""
@@ -137,5 +151,8 @@ class _Sender:
         self._type = type_name(publisher.msg_type)
 
     def send(self, message: Any) -> None:
-        data = self._senders.record(self.topic, self._type, message)
+        self.send_bytes(serialize_message(message))
+
+    def send_bytes(self, data: bytes) -> None:
+        self._senders.record_bytes(self.topic, self._type, data)
         self.publisher.publish(data)

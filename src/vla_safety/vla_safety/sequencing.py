@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vla_contract.action_space import ActionSpace
+from vla_contract.stamps import NANOSECONDS
 
-NANOSECONDS = 1_000_000_000
 # More rows than any chunk needs; keeps a hostile message from costing time.
 MAX_ROWS = 10_000
 _MAX_LAYERS = 16

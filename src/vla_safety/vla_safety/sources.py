@@ -9,6 +9,7 @@ the way is free. `SourceReader.read` never raises; a message that cannot be used
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -66,10 +67,11 @@ class SourceReader:
         return Reading(thin_out(points, self._config.max_points))
 
     def _scan(self, message: Any, mount: Transform) -> Array:
-        distances = scan_distances(message)
-        hit = np.isfinite(distances)
-        ways = self._beams.ways(message, mount)
-        return mount.translation[:2] + distances[hit, None] * ways[hit]
+        beams, distances = scan_hits(message)
+        points = self._beams.ways(message, mount).take(beams, axis=1)
+        points *= distances
+        points += mount.translation[:2, None]
+        return points.T
 
     def _range(self, message: Any, mount: Transform) -> Array:
         distance = range_distance(message)
@@ -81,36 +83,46 @@ class SourceReader:
         return mount.apply(distance * arc)[:, :2]
 
     def _cloud(self, message: Any, mount: Transform) -> Array:
-        points = mount.apply(cloud_points(message))
+        xyz = mount.rotation @ cloud_points(message).T
+        xyz += mount.translation[:, None]
         low, high = self._config.min_height, self._config.max_height
-        return points[(points[:, 2] >= low) & (points[:, 2] <= high), :2]
+        slice_ = ((xyz[2] >= low) & (xyz[2] <= high)).nonzero()[0]
+        return xyz[:2].take(slice_, axis=1).T
 
 
-def scan_distances(message: Any) -> Array:
-    """Distance of the obstacle in each beam, m; infinite where there is none or no measurement.
+def scan_hits(message: Any) -> tuple[npt.NDArray[np.intp], Array]:
+    """Which beams meet an obstacle, and how far away, m: both of shape (n,).
 
     Raises:
         MessageError: no beam is a measurement, or the message contradicts itself.
     """
     ranges = np.asarray(message.ranges, dtype=np.float64)
     low, high = float(message.range_min), float(message.range_max)
+    _check_scan(ranges, low, high, message)
+    high = min(high, sys.float_info.max)  # an infinite range is none
+    below, within = ranges < low, ranges <= high  # of what is no number, neither
+    hit = within ^ below  # what is below the minimum is below the maximum too
+    if below.nonzero()[0].size:
+        near = ranges == -np.inf
+        hit |= near
+        ranges = np.where(near, low, ranges)
+    beams = hit.nonzero()[0]
+    if not beams.size and not (ranges > high).any():
+        raise MessageError(f"none of a scan's {len(ranges)} beams is a measurement")
+    return beams, ranges.take(beams)
+
+
+def _check_scan(ranges: Array, low: float, high: float, message: Any) -> None:
     if ranges.ndim != 1 or not 0 < len(ranges) <= MAX_BEAMS:
         raise MessageError(f"a scan has {ranges.size} beams; accepted: 1 to {MAX_BEAMS}")
     if not (math.isfinite(low) and 0.0 <= low < high):  # max may be infinite
         raise MessageError(f"a scan's range is {low:g} to {high:g} m; accepted: 0 <= min < max")
-    angles = (float(message.angle_min), float(message.angle_increment))
-    if not all(map(math.isfinite, angles)) or (angles[1] == 0.0 and len(ranges) > 1):
+    start, step = float(message.angle_min), float(message.angle_increment)
+    if not (math.isfinite(start) and math.isfinite(step)) or (step == 0.0 and len(ranges) > 1):
         raise MessageError(
-            f"a scan's angle_min and angle_increment are {angles[0]:g} and {angles[1]:g}; "
+            f"a scan's angle_min and angle_increment are {start:g} and {step:g}; "
             "accepted: finite, and an increment that is not 0"
         )
-    near = ranges == -np.inf
-    with np.errstate(invalid="ignore"):
-        measured = (ranges >= low) | near
-        hit = measured & (ranges <= high)
-    if not measured.any():
-        raise MessageError(f"none of a scan's {len(ranges)} beams is a measurement")
-    return np.where(near, low, np.where(hit, ranges, np.inf))
 
 
 def range_distance(message: Any) -> float | None:
@@ -140,11 +152,17 @@ def thin_out(points: Array, most: int) -> Array:
     """At most so many points: the nearest to the base's origin in each of as many directions."""
     if len(points) <= most:
         return points
-    angles = np.arctan2(points[:, 1], points[:, 0])
-    sectors = ((angles + np.pi) * (most / (2.0 * np.pi))).astype(np.int64) % most
-    order = np.lexsort((np.einsum("ij,ij->i", points, points), sectors))
-    first = np.r_[True, np.diff(sectors[order]) != 0]
-    return np.asarray(points[order[first]])
+    x, y = points.T
+    sectors = ((np.arctan2(y, x) + np.pi) * (most / (2.0 * np.pi))).astype(np.intp)
+    sectors[sectors == most] = 0
+    squares = x * x + y * y
+    least = np.full(most, np.inf)
+    np.minimum.at(least, sectors, squares)
+    nearest = (squares == least[sectors]).nonzero()[0]
+    # Of several that are as near, the first: the last assignment is the one that stays.
+    chosen = np.full(most, -1)
+    chosen[sectors[nearest][::-1]] = nearest[::-1]
+    return points[chosen[chosen >= 0]]
 
 
 class _Beams:
@@ -152,17 +170,15 @@ class _Beams:
 
     def __init__(self) -> None:
         self._key: Sequence[Any] = ()
-        self._ways: Array = np.empty((0, 2))
+        self._ways: Array = np.empty((2, 0))
 
     def ways(self, message: Any, mount: Transform) -> Array:
-        """X and y per m of each beam, shape (n, 2)."""
+        """X and y per m of each beam, shape (2, n)."""
         count = len(message.ranges)
         start, step = float(message.angle_min), float(message.angle_increment)
         key = (count, start, step, mount.rotation.tobytes())
         if key != self._key:
             angles = start + step * np.arange(count)
-            self._ways = (
-                np.column_stack((np.cos(angles), np.sin(angles))) @ mount.rotation[:2, :2].T
-            )
+            self._ways = mount.rotation[:2, :2] @ np.stack((np.cos(angles), np.sin(angles)))
             self._key = key
         return self._ways

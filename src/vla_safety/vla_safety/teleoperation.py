@@ -23,6 +23,7 @@ from dataclasses import dataclass
 
 from vla_contract.action_space import ActionSpace, Dimension
 from vla_contract.parameters import Config, ParameterError, parameter
+from vla_contract.stamps import NANOSECONDS
 from vla_safety.watchdog import Health, Watchdog
 
 POLICY = "policy"
@@ -31,7 +32,6 @@ TWIST_STAMPED = "geometry_msgs/msg/TwistStamped"
 FIELDS = tuple(f"{part}.{axis}" for part in ("linear", "angular") for axis in "xyz")
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-_NANOSECONDS = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -328,4 +328,4 @@ def _component(dimension: Dimension, twist: Sequence[float]) -> float | None:
 
 
 def _ns(seconds: float) -> int:
-    return round(seconds * _NANOSECONDS)
+    return round(seconds * NANOSECONDS)

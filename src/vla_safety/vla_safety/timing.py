@@ -37,6 +37,11 @@ class LoopTiming:
         return percentile(self._jitter, 0.99)
 
     @property
+    def duration_p50(self) -> float:
+        """Median of the time spent in one period; 0 before the first."""
+        return percentile(self._durations, 0.5)
+
+    @property
     def duration_p99(self) -> float:
         """99th percentile of the time spent in one period; 0 before the first."""
         return percentile(self._durations, 0.99)

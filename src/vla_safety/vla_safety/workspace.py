@@ -16,7 +16,8 @@ from vla_contract.action_space import ActionSpace
 from vla_safety.axes import Limit
 from vla_safety.boundaries import Boundary
 
-Vector = tuple[float, float, float]
+# Of three; not said so, that the compiled module too tells a wrong number in its own words.
+Vector = tuple[float, ...]
 Rotation = tuple[Vector, Vector, Vector]
 
 IDENTITY: Rotation = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))

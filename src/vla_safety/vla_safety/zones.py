@@ -13,15 +13,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
 from vla_safety.footprint import Shape
-from vla_safety.kinematics import Twist2D, along_path
-
-Array = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
-
-_EVERY = 4
+from vla_safety.kinematics import Array, Twist2D
+from vla_safety.lookahead import Lookahead
 
 
 class Action(enum.Enum):
@@ -56,6 +51,11 @@ class Zone:
         """The moments at which an approach looks ahead, s: 0 and every step."""
         steps = math.ceil(self.time_before_collision / self.simulation_time_step - 1e-9)
         return np.asarray(np.arange(steps + 1) * self.simulation_time_step)
+
+    @cached_property
+    def lookahead(self) -> Lookahead:
+        """Where it is at each of these moments."""
+        return Lookahead(self.shape, self.times, self.simulation_time_step)
 
 
 @dataclass(frozen=True)
@@ -112,46 +112,5 @@ def time_to_collision(zone: Zone, points: Array, twist: Twist2D) -> float | None
     """
     if len(points) < zone.min_points:
         return None
-    times = zone.times
-    path = along_path(twist, times)
-    points = _near_path(
-        points, path[:2], zone.shape.reach, twist.linear * zone.simulation_time_step
-    )
-    if len(points) < zone.min_points:
-        return None
-    inside = _inside_along(zone.shape, points, path)
-    hits = np.count_nonzero(inside, axis=1) >= zone.min_points
-    first = int(hits.argmax())
-    if not hits[first]:
-        return None
-    return float(times[max(0, first - 1)])
-
-
-def _near_path(points: Array, path: Array, reach: float, step: float) -> Array:
-    """Points that something within `reach` of a pose of the path may touch.
-
-    path: shape (2, poses). step: way from one pose to the next, m.
-    """
-    # Every few poses are looked at, with the way between them added.
-    spread = reach + 0.5 * _EVERY * step
-    x, y = path[:, _EVERY // 2 :: _EVERY, None]
-    square = (points[:, 0] - x) ** 2 + (points[:, 1] - y) ** 2
-    last = (points[:, 0] - path[0, -1]) ** 2 + (points[:, 1] - path[1, -1]) ** 2
-    near = np.minimum(square.min(axis=0, initial=np.inf), last) <= spread * spread * (1.0 + 1e-9)
-    return np.asarray(points[near])
-
-
-def _inside_along(shape: Shape, points: Array, path: Array) -> BoolArray:
-    """Which points are inside the shape at each pose of a path, shape (poses, points)."""
-    x, y, cos, sin = path[:, :, None]
-    if shape.planes is None:
-        dx, dy = points[:, 0] - x, points[:, 1] - y
-        return shape.contains_xy(dx * cos + dy * sin, dy * cos - dx * sin)
-    # The planes are moved instead of the points: there are fewer of them.
-    normals, offsets = shape.planes
-    nx = normals[:, 0] * cos - normals[:, 1] * sin
-    ny = normals[:, 0] * sin + normals[:, 1] * cos
-    bounds = offsets + nx * x + ny * y
-    sides = np.stack((nx.reshape(-1), ny.reshape(-1)), axis=1) @ points.T
-    below = sides <= bounds.reshape(-1)[:, None]
-    return np.asarray(below.reshape(*nx.shape, len(points)).all(axis=1))
+    first = zone.lookahead.first_hit(points.T, twist, zone.min_points)
+    return None if first is None else float(zone.times[max(0, first - 1)])

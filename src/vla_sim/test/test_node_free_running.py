@@ -19,6 +19,7 @@ from sensor_msgs.msg import CompressedImage
 from simulated_safety import NAMESPACE, SimulatedSafety
 
 from vla_contract import topics
+from vla_contract.stamps import to_nanoseconds
 from vla_contract.testing import node_process
 from vla_sim.environment import JOINT_NAMES
 
@@ -52,10 +53,6 @@ def safety(process):
     safety.client.close()
 
 
-def nanoseconds(stamp) -> int:
-    return stamp.sec * 10**9 + stamp.nanosec
-
-
 def position(safety):
     position = safety.heard.poses[-1].pose.position
     return np.array((position.x, position.y, position.z))
@@ -87,18 +84,18 @@ def test_what_is_published(safety):
 def test_rates(safety):
     """80 steps and 20 pictures per second of simulated time, which passes as the wall's."""
     safety.client.wait(lambda: safety.clock)
-    start, stamp = time.monotonic(), nanoseconds(safety.clock[-1].clock)
+    start, stamp = time.monotonic(), to_nanoseconds(safety.clock[-1].clock)
     safety.heard.clear()
-    safety.client.wait(lambda: nanoseconds(safety.clock[-1].clock) >= stamp + 10**9)
+    safety.client.wait(lambda: to_nanoseconds(safety.clock[-1].clock) >= stamp + 10**9)
     assert time.monotonic() - start > 0.5
     # Each step has its states; a busy machine may take longer for them, or lose some to this test.
-    steps = np.diff([nanoseconds(joint.header.stamp) for joint in safety.heard.joints])
+    steps = np.diff([to_nanoseconds(joint.header.stamp) for joint in safety.heard.joints])
     assert len(steps) > 40 and all(step % 12_500_000 == 0 for step in steps)
-    stamps = [nanoseconds(image.header.stamp) for image in safety.heard.images]
+    stamps = [to_nanoseconds(image.header.stamp) for image in safety.heard.images]
     # Pictures may be dropped on a busy machine, but come from ticks 50 ms apart.
     assert len(stamps) > 5
     assert all(difference % 50_000_000 == 0 for difference in np.diff(stamps))
-    known = {nanoseconds(joint.header.stamp) for joint in safety.heard.joints}
+    known = {to_nanoseconds(joint.header.stamp) for joint in safety.heard.joints}
     assert len(known.intersection(stamps)) >= len(stamps) - 2
 
 
@@ -136,15 +133,15 @@ def test_bad_commands_are_refused_and_shown(safety):
 
 
 def test_reset_episode(safety):
-    before = nanoseconds(safety.clock[-1].clock)
+    before = to_nanoseconds(safety.clock[-1].clock)
     answer = safety.reset("button-press", 7)
     assert answer.success and answer.seed == 7 and answer.instruction == "Press a button"
     following = safety.reset("", -1)
     assert following.success and following.seed == 8 and following.episode == answer.episode + 1
     safety.client.wait(lambda: safety.heard.tasks[-1].episode == following.episode)
     assert safety.heard.tasks[-1].task == "button-press"
-    safety.client.wait(lambda: nanoseconds(safety.clock[-1].clock) > before + 10**8)
-    assert all(np.diff([nanoseconds(clock.clock) for clock in safety.clock]) >= 0)
+    safety.client.wait(lambda: to_nanoseconds(safety.clock[-1].clock) > before + 10**8)
+    assert all(np.diff([to_nanoseconds(clock.clock) for clock in safety.clock]) >= 0)
 
 
 def test_services_refuse_in_one_line(safety):
@@ -166,7 +163,7 @@ def test_the_real_time_factor_changes_at_run_time(safety):
         return answer.results[0]
 
     def stamp():
-        return nanoseconds(safety.clock[-1].clock)
+        return to_nanoseconds(safety.clock[-1].clock)
 
     assert not set_factor(0.0).successful
     assert set_factor(0.25).successful

@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from simulated_safety import NAMESPACE, SimulatedSafety
 
+from vla_contract.stamps import to_nanoseconds
 from vla_contract.testing import node_process
 from vla_sim.environment import MetaworldEnvironment
 from vla_sim.tasks import instruction
@@ -40,10 +41,6 @@ def connection(process):
 def safety(connection):
     yield connection
     connection.run(0)
-
-
-def nanoseconds(header) -> int:
-    return header.stamp.sec * 10**9 + header.stamp.nanosec
 
 
 def begin(safety, task="drawer-open", seed=1):
@@ -84,12 +81,12 @@ def test_a_tick_carries_one_stamp_everywhere_and_nothing_runs_ahead(safety):
     heard = safety.heard
     ticks = [tick.tick for tick in heard.ticks]
     assert ticks == list(range(ticks[0], ticks[0] + 9))
-    stamps = [nanoseconds(tick.header) for tick in heard.ticks]
+    stamps = [to_nanoseconds(tick.header.stamp) for tick in heard.ticks]
     assert stamps == [tick * PERIOD for tick in ticks]
-    assert [nanoseconds(joint.header) for joint in heard.joints] == stamps
-    assert [nanoseconds(pose.header) for pose in heard.poses] == stamps
+    assert [to_nanoseconds(joint.header.stamp) for joint in heard.joints] == stamps
+    assert [to_nanoseconds(pose.header.stamp) for pose in heard.poses] == stamps
     assert [tick.has_images for tick in heard.ticks] == [i % 4 == 0 for i in range(9)]
-    assert [nanoseconds(image.header) for image in heard.images] == stamps[::4]
+    assert [to_nanoseconds(image.header.stamp) for image in heard.images] == stamps[::4]
     assert [task.step for task in heard.tasks] == list(range(1, 10))
     assert {tick.period for tick in heard.ticks} == {0.0125}
     safety.client.spin(0.2)

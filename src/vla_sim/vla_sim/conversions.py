@@ -21,7 +21,6 @@ from vla_sim.exchange import Twist
 from vla_sim.simulation import Simulation
 
 GRIPPER_DIMENSION = "gripper"
-_NANOSECONDS = 10**9
 
 
 def to_clock(nanoseconds: int) -> Clock:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from vla_contract.stamps import NANOSECONDS
 from vla_sim.driver import Driver
 from vla_sim.environment import STEP_PERIOD, MetaworldEnvironment, StepResult
 
-STEP_NANOSECONDS = round(STEP_PERIOD * 1e9)
+STEP_NANOSECONDS = round(STEP_PERIOD * NANOSECONDS)
 
 
 class Simulation:

@@ -22,6 +22,7 @@ from sensor_msgs.msg import Image
 
 from vla_cli.faults.streams import IMAGE_TOPIC, SIDE, Scene
 from vla_contract import topics
+from vla_contract.stamps import NANOSECONDS
 
 RATE = 1000.0  # Hz
 PICTURES = 16
@@ -49,7 +50,7 @@ class Flood(Node):
         due = time.monotonic()
         while True:
             message = self._messages[self.images % PICTURES]
-            struct.pack_into("<iI", message, STAMP, *divmod(time.time_ns(), 1_000_000_000))
+            struct.pack_into("<iI", message, STAMP, *divmod(time.time_ns(), NANOSECONDS))
             self._publisher.publish(bytes(message))
             self.images += 1
             due = max(due + 1.0 / RATE, time.monotonic() - 0.1)  # catches up 0.1 s at most

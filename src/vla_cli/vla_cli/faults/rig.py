@@ -382,6 +382,7 @@ class Rig:
                 if child is not None:
                     child.stop()
             self.graph.close()
+            domains.release(self.domain)
             if os.path.ismount(self.recordings):  # of a scenario that was interrupted
                 subprocess.run(["umount", "--lazy", str(self.recordings)], check=False)
             self._folder.cleanup()

@@ -12,26 +12,23 @@ import json
 import math
 import queue
 import sys
-import threading
 import time
 from collections import deque
 from typing import Any
 
-import rclpy
 from geometry_msgs.msg import Twist
 from nav_msgs.msg import Odometry
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
-from rclpy.signals import SignalHandlerOptions
 from rosgraph_msgs.msg import Clock as ClockMessage
 from sensor_msgs.msg import Image, JointState, LaserScan
 from std_msgs.msg import Bool
 
 from vla_cli.faults.base import Base
+from vla_cli.faults.lines import serve
 from vla_cli.faults.streams import IMAGE_TOPIC, SIDE, CameraMode, Scene, data_of
 from vla_contract import topics
-from vla_contract.stamps import to_time
+from vla_contract.stamps import NANOSECONDS, to_nanoseconds, to_time
 
 IMAGE_RATE = 20.0  # Hz
 STATE_RATE = 50.0  # Hz
@@ -119,10 +116,9 @@ class PretendedRobot(Node):
             self._image.publish(message)
 
     def _publish_late(self) -> None:
-        due = self._now() - round(DELAY * 1e9)
+        due = self._now() - round(DELAY * NANOSECONDS)
         while self._late:
-            stamp = self._late[0].header.stamp
-            if stamp.sec * 1_000_000_000 + stamp.nanosec > due:
+            if to_nanoseconds(self._late[0].header.stamp) > due:
                 return
             self._image.publish(self._late.popleft())
 
@@ -206,27 +202,16 @@ class PretendedRobot(Node):
         if self._clock_stands is not None:
             self._offset = self._clock_stands - time.monotonic_ns()
             self._clock_stands = None
-        self._offset += round(jump * 1e9)
+        self._offset += round(jump * NANOSECONDS)
         self._publish_clock()
-
-
-def read_orders(robot: PretendedRobot) -> None:
-    """Until the end of the input, which ends the process in order."""
-    for line in sys.stdin:
-        robot.orders.put(json.loads(line))
-    rclpy.try_shutdown()
 
 
 def main(arguments: list[str]) -> int:
     """Run until the input ends."""
-    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
-    robot = PretendedRobot("--sim-time" in arguments)
-    threading.Thread(target=read_orders, args=(robot,), daemon=True).start()
-    try:
-        rclpy.spin(robot)
-    except ExternalShutdownException:
-        robot.destroy_node()
-    return 0
+    return serve(
+        lambda: PretendedRobot("--sim-time" in arguments),
+        lambda robot, line: robot.orders.put(json.loads(line)),
+    )
 
 
 if __name__ == "__main__":

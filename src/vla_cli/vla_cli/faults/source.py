@@ -11,18 +11,14 @@ import enum
 import json
 import math
 import sys
-import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import rclpy
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
-from rclpy.signals import SignalHandlerOptions
 
+from vla_cli.faults.lines import serve
 from vla_contract import topics
 from vla_contract.stamps import to_time
 from vla_interfaces.msg import ActionChunk, Fault, Observation
@@ -120,29 +116,17 @@ class Source(Node):
             self._faults.publish(fault)
 
 
-def read_modes(source: Callable[[ChunkMode], None]) -> None:
-    """Until the end of the input, which ends the process in order."""
-    for line in sys.stdin:
-        source(ChunkMode(line.strip()))
-    rclpy.try_shutdown()
-
-
 def main(arguments: list[str]) -> int:
     """Run until the input ends."""
-    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     linear = float(arguments[1]) if len(arguments) > 1 else CRUISE[0]
-    source = Source(arguments[0], (linear, CRUISE[1]))
+    return serve(lambda: Source(arguments[0], (linear, CRUISE[1])), change)
 
-    def change(mode: ChunkMode) -> None:
-        source.say()
-        source.mode = mode
 
-    threading.Thread(target=read_modes, args=(change,), daemon=True).start()
-    try:
-        rclpy.spin(source)
-    except ExternalShutdownException:
-        source.destroy_node()
-    return 0
+def change(source: Source, line: str) -> None:
+    """Another mode, from the time that is told on."""
+    mode = ChunkMode(line.strip())
+    source.say()
+    source.mode = mode
 
 
 if __name__ == "__main__":

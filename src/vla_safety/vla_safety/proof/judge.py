@@ -87,10 +87,10 @@ class Judge:
             self._low = [math.inf] * self.space.width
             self._high = [-math.inf] * self.space.width
         assert self._oracle is not None, "the judge was not told where the motion starts"
-        was_at_rest = self._oracle.at_rest
+        settled = self._oracle.settled
         self._oracle.take(Sample(values, decision.emergency, scale, caps))
         if not acting:
-            demand("what stands stays", not was_at_rest or self._oracle.at_rest)
+            demand("what stands stays", not settled or self._oracle.at_rest)
         self._judge_brake(decision)
 
     def _judge_state(self, state: State) -> None:

@@ -139,3 +139,8 @@ class Oracle:
     def at_rest(self) -> bool:
         """The last command was at rest in every dimension."""
         return all(dimension.rate == 0.0 for dimension in self.dimensions)
+
+    @property
+    def settled(self) -> bool:
+        """At rest, as one command earlier: no acceleration is left that had to be taken back."""
+        return all(d.rate == 0.0 and d.acceleration == 0.0 for d in self.dimensions)

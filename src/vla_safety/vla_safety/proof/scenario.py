@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vla_contract.action_space import ActionSpace
+from vla_contract.stamps import NANOSECONDS
 from vla_safety.bench_cases import obstacle_monitor
 from vla_safety.config import SafetyConfig
 from vla_safety.core import SafetyCore
@@ -28,8 +29,7 @@ from vla_safety.surroundings import Surroundings
 from vla_safety.teleoperation import Resume, TeleopConfig, Teleoperation
 
 START = 10**12  # ns
-SECOND = 1_000_000_000
-JUST_NOW = SECOND // 10  # what was measured longer ago says nothing after a gap of the loop
+JUST_NOW = NANOSECONDS // 10  # what was measured longer ago says nothing after a gap of the loop
 
 
 class Event(NamedTuple):
@@ -64,7 +64,7 @@ class Player:
         self.place = World(space, config.box)
         self.judge = Judge(space, bounds)
         self.now = self.steady = START
-        self._period = round(space.period * SECOND)
+        self._period = round(space.period * NANOSECONDS)
         self._sent: list[float] | None = None
         self._connected = False
         self._source: tuple[Any, ...] | None = None

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
+from vla_contract.stamps import NANOSECONDS
 from vla_safety.base_motion import BaseMotion
 from vla_safety.boundaries import Boundary
 from vla_safety.limits import Limit, MotionLimiter
@@ -19,7 +20,7 @@ from vla_safety.proof.peers.collision_monitor import ActionType, CollisionMonito
 from vla_safety.proof.peers.nav2_sources import Source
 from vla_safety.proof.peers.streams import FOOTPRINT, NORMAL, ROW_PERIOD, SPACE, SPEED
 from vla_safety.proof.peers.velocity_smoother import SmootherParameters, VelocitySmoother
-from vla_safety.sequencing import NANOSECONDS, Chunk, Sequencer
+from vla_safety.sequencing import Chunk, Sequencer
 
 MINIMUM_DISTANCE = 0.15  # m
 SLOW_MARGIN, SLOW_RATIO = 0.5, 0.5

@@ -1,0 +1,56 @@
+"""`vla replay` of bags that lack what robots mostly tell, or tell it wrongly."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from vla_policy.testing import write_checkpoint
+from vla_replay import testing
+
+pytestmark = pytest.mark.system
+STATES = ("/joint_states", "/end_effector_pose")
+RECIPE = testing.Recipe(seconds=0.6, state_rate=80.0)
+
+
+def replay(*arguments):
+    done = subprocess.run(
+        [sys.executable, "-m", "vla_cli", "replay", *map(str, arguments), "--no-report"],
+        capture_output=True, text=True, timeout=180, env=os.environ, check=False,
+    )  # fmt: skip
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_a_bag_without_robot_state_serves_a_policy_that_needs_none(tmp_path):
+    space = Path(os.environ["VLA_ROOT"]) / "models/metaworld/action_space.yaml"
+    checkpoint = write_checkpoint(tmp_path / "checkpoint", space, state_names=())
+    content = (item for item in testing.items(RECIPE) if item.topic not in STATES)
+    bag = testing.write_bag(tmp_path / "bag", content)
+    status, output = replay(
+        bag, "--lock-step", "--checkpoint", checkpoint, "--out", tmp_path / "out"
+    )
+    assert status == 0, output
+    document = json.loads((tmp_path / "out/result.json").read_text())
+    assert document["observations"] == 18 and document["verdicts"]["LIMITED"]
+    assert any("does not tell where the robot is" in note for note in document["notes"])
+    # The shipped policy needs them: one line says so.
+    status, output = replay(bag, "--lock-step", "--out", tmp_path / "other")
+    assert status == 2 and "vla: the policy needs joint_states" in output
+
+
+def test_poses_that_are_not_finite_are_counted_and_hold_the_robot(tmp_path):
+    def broken(item):
+        late = item.time > testing.START + 200_000_000
+        return testing.pose(item.time, math.nan) if late and item.topic == STATES[1] else item
+
+    bag = testing.write_bag(tmp_path / "bag", map(broken, testing.items(RECIPE)))
+    status, output = replay(bag, "--lock-step", "--out", tmp_path / "out")
+    assert status == 0, output
+    document = json.loads((tmp_path / "out/result.json").read_text())
+    assert document["observations"] == 18 and document["ticks"] == 48
+    assert document["verdicts"]["HELD"] > 10
+    assert document["drops"]["safety: refused: end_effector_pose is not finite"] > 25

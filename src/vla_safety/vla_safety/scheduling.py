@@ -1,0 +1,49 @@
+"""The control loop ahead of every ordinary process, where the operating system permits it.
+
+A thread of real-time priority is not put aside for another that wakes up, such as the one that
+receives what it has just published. Free of ROS.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+HIGHEST = 98  # the kernel's own threads have 99
+ORDINARY = "ordinary"
+
+
+class Priority:
+    """Of the thread that calls; threads that it starts are ordinary ones.
+
+    Attributes:
+        how: how the thread runs, in words.
+    """
+
+    def __init__(self) -> None:
+        self.how = ORDINARY
+        self._before: tuple[int, os.sched_param] | None = None
+
+    def take(self, priority: int) -> None:
+        """Take a real-time priority, 1 to 98; 0: stay as it is."""
+        if priority == 0 or self._before is not None:
+            return
+        if not hasattr(os, "sched_setscheduler"):
+            self.how = f"{ORDINARY}: no real-time priorities in this operating system"
+            return
+        before = os.sched_getscheduler(0), os.sched_getparam(0)
+        try:
+            mode = os.SCHED_FIFO | os.SCHED_RESET_ON_FORK
+            os.sched_setscheduler(0, mode, os.sched_param(priority))
+        except OSError as error:  # an ordinary user, or a container without the right to it
+            self.how = f"{ORDINARY}: real-time priority {priority} refused: {error.strerror}"
+            return
+        self._before = before
+        self.how = f"real-time priority {priority}"
+
+    def give_back(self) -> None:
+        """Run as before `take`."""
+        if self._before is not None:
+            with contextlib.suppress(OSError):
+                os.sched_setscheduler(0, *self._before)
+        self._before, self.how = None, ORDINARY
