@@ -38,6 +38,7 @@ def chosen(command=None, wordings="training", shuffle_commands=None):
         command=command,
         wordings=wordings,
         shuffle_commands=shuffle_commands,
+        backend="onnxruntime",
         tasks="ground-touch",
         seeds="1-2",
     )

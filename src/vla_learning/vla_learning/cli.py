@@ -90,10 +90,27 @@ def _parser() -> argparse.ArgumentParser:
 
     evaluate = add("evaluate", commands.evaluate, "success rates in one process, without ROS")
     evaluate.add_argument("--checkpoint", type=Path, default=Path("models/metaworld"))
-    evaluate.add_argument("--tasks", help="comma-separated (those of the checkpoint)")
+    evaluate.add_argument("--tasks", help="names, or mt10, ground, all (those of the checkpoint)")
     evaluate.add_argument("--seeds", default="1000-1019", help="e.g. 100-109 or 3,5,7-9")
-    evaluate.add_argument("--command", help="the words to say (the checkpoint's first wording)")
-    evaluate.add_argument("--wording", type=int, default=0, help="which of the wordings (0)")
+    evaluate.add_argument("--command", help="the words to say (each task's own)")
+    evaluate.add_argument(
+        "--wording", type=int, help="say the checkpoint's wording of this number instead"
+    )
+    evaluate.add_argument(
+        "--wordings",
+        choices=("training", "held-out"),
+        default="training",
+        help="held-out: sentences of the grounding scene that no training has (training)",
+    )
+    evaluate.add_argument(
+        "--shuffle-commands",
+        type=int,
+        nargs="?",
+        const=0,
+        metavar="NUMBER",
+        help="let the episodes swap their commands, by the random permutation of this number",
+    )
+    evaluate.add_argument("--jobs", type=int, default=1, help="processes (1)")
     evaluate.add_argument("--backend", default="onnxruntime")
     evaluate.add_argument("--threads", type=int, default=2)
     evaluate.add_argument(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -138,41 +138,55 @@ def export(arguments: argparse.Namespace) -> None:
 
 def evaluate(arguments: argparse.Namespace) -> None:
     """Run episodes and print the table of success rates."""
-    from vla_learning.evaluating import EvaluationSettings, Evaluator
+    from vla_learning.evaluating import EvaluationSettings
+    from vla_learning.evaluating import evaluate as run
     from vla_policy.backends import BackendError
-    from vla_policy.checkpoint import CheckpointError
+    from vla_policy.checkpoint import Checkpoint, CheckpointError
 
-    mask = tuple(name for name in arguments.mask.split(",") if name)
+    settings = EvaluationSettings(
+        backend=arguments.backend,
+        threads=arguments.threads,
+        done_count=arguments.done_count,
+        mask=tuple(name for name in arguments.mask.split(",") if name),
+    )
+    begin = time.monotonic()
+    episodes = []
     try:
-        evaluator = Evaluator(
-            arguments.checkpoint,
-            EvaluationSettings(
-                backend=arguments.backend,
-                threads=arguments.threads,
-                done_count=arguments.done_count,
-                mask=mask,
-            ),
-        )
+        todo = _episodes(arguments, Checkpoint.load(arguments.checkpoint).commands)
+        with _progress("evaluating", len(todo)) as progress:
+            for episode in run(arguments.checkpoint, settings, todo, arguments.jobs):
+                episodes.append(episode)
+                progress.done(len(episodes), f"{episode.task} seed {episode.seed}")
     except (CheckpointError, BackendError) as error:
         raise CommandError(str(error)) from error
-    known = evaluator.checkpoint.commands
-    tasks = arguments.tasks.split(",") if arguments.tasks else list(known)
-    _check_tasks(tasks, list(known))
-    seeds = parse_seeds(arguments.seeds)
-    episodes = []
-    begin = time.monotonic()
-    with _progress("evaluating", len(tasks) * len(seeds)) as progress:
-        for task in tasks:
-            words = arguments.command or known[task][arguments.wording % len(known[task])]
-            for seed in seeds:
-                episodes.append(evaluator.episode(task, seed, words))
-                progress.done(len(episodes), f"{task} seed {seed}")
-    evaluator.close()
     print(report.markdown_table(episodes))
-    print(f"\n{len(episodes)} episodes in {time.monotonic() - begin:.0f} s, in one process")
+    seconds = time.monotonic() - begin
+    print(f"\n{len(episodes)} episodes in {seconds:.0f} s, in process, without ROS")
     if arguments.json:
         about = {"checkpoint": str(arguments.checkpoint), "backend": arguments.backend}
-        report.save_json(arguments.json, episodes, **about, mask=mask)
+        report.save_json(arguments.json, episodes, **about, mask=settings.mask)
+
+
+def _episodes(
+    arguments: argparse.Namespace, known: Mapping[str, Sequence[str]]
+) -> list[tuple[str, int, str]]:
+    """(task, seed, command) of every episode, the same as `./vla evaluate` runs by default."""
+    from vla_sim.commands import CommandsError, Wordings, choose
+    from vla_sim.tasks import GROUPS, TaskError
+
+    chosen = [name.strip() for name in (arguments.tasks or ",".join(known)).split(",")]
+    tasks = list(dict.fromkeys(n for name in chosen for n in GROUPS.get(name, (name,))))
+    pairs = [(task, seed) for task in tasks for seed in parse_seeds(arguments.seeds)]
+    try:
+        said = choose(pairs, Wordings(arguments.wordings), arguments.shuffle_commands)
+    except (CommandsError, TaskError) as error:
+        raise CommandError(str(error)) from error
+    if arguments.command:
+        return [(task, seed, arguments.command) for task, seed in pairs]
+    if arguments.wording is None:
+        return [(each.task, each.seed, each.command) for each in said]
+    _check_tasks(tasks, list(known))
+    return [(t, seed, known[t][arguments.wording % len(known[t])]) for t, seed in pairs]
 
 
 def quantize(arguments: argparse.Namespace) -> None:

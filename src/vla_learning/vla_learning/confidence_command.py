@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-
-from safetensors.torch import save_file
+from typing import TYPE_CHECKING
 
 from vla_contract.action_space import ActionSpace
-from vla_learning.confidence import ConfidenceError, Report, learn
-from vla_learning.outcomes import outcomes
-from vla_learning.runs import CONFIDENCE_FILE, load_averaged
 from vla_learning.settings import Settings
 from vla_learning.vocabulary import build_tokenizer
 from vla_policy.checkpoint import Checkpoint
+
+if TYPE_CHECKING:
+    from vla_learning.confidence import Report
 
 
 def teach(
@@ -32,6 +31,13 @@ def teach(
     Raises:
         TrainingError: no such run. ConfidenceError: nothing can be learned.
     """
+    # Here, for they need torch.
+    from safetensors.torch import save_file
+
+    from vla_learning.confidence import ConfidenceError, learn
+    from vla_learning.outcomes import outcomes
+    from vla_learning.runs import CONFIDENCE_FILE, load_averaged
+
     model, about = load_averaged(settings, space, run)
     if model.confidence is None:
         raise ConfidenceError("architecture.confidence_hidden is 0; accepted: at least 1, e.g. 64")

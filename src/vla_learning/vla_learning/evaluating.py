@@ -6,7 +6,9 @@ Faster than the graph and needs no middleware; the graph's own evaluation is the
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -111,7 +113,7 @@ class Evaluator:
         self._environment.close()
 
     def episode(self, task: str, seed: int, command: str) -> Episode:
-        """Run one episode to success or the step limit; the same every time."""
+        """Run one episode until it is decided or at the step limit; the same every time."""
         driver = Driver(self.checkpoint, self.backend, self.settings, command)
         self._limiter.reset()
         self._environment.reset(task, seed)
@@ -128,16 +130,41 @@ class Evaluator:
                 self._limiter.hold_target() if requested is None else requested
             ).safe
             result = self._environment.step(safe[:3], safe[3])
-            if result.success:
+            if result.success or result.failure:
                 break
         return Episode(task, seed, command, result.success, result.step, done_tick)
 
 
 def evaluate(
-    evaluator: Evaluator, tasks: Sequence[str], seeds: Sequence[int], command: str | None = None
+    folder: Path,
+    settings: EvaluationSettings,
+    episodes: Sequence[tuple[str, int, str]],
+    jobs: int = 1,
 ) -> Iterator[Episode]:
-    """Run all seeds of all tasks; command None: each task's first wording of the checkpoint."""
-    for task in tasks:
-        words = command or evaluator.checkpoint.commands[task][0]
-        for seed in seeds:
-            yield evaluator.episode(task, seed, words)
+    """Run (task, seed, command) in their order, in `jobs` processes.
+
+    Raises:
+        CheckpointError, BackendError: as for an `Evaluator`.
+    """
+    if jobs == 1:
+        evaluator = Evaluator(folder, settings)
+        try:
+            for task, seed, command in episodes:
+                yield evaluator.episode(task, seed, command)
+        finally:
+            evaluator.close()
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, context, _prepare, (folder, settings)) as pool:
+        yield from pool.map(_run, episodes)
+
+
+_worker: list[Evaluator] = []  # the one of a worker process
+
+
+def _prepare(folder: Path, settings: EvaluationSettings) -> None:
+    _worker.append(Evaluator(folder, settings))
+
+
+def _run(episode: tuple[str, int, str]) -> Episode:
+    return _worker[0].episode(*episode)

@@ -14,10 +14,13 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from vla_learning.report import Episode, Z, wilson
+from scipy.stats import norm
+
+from vla_learning.report import Episode, wilson
 
 LEAST_EPISODES = 200
 GREATEST_LOSS = 0.05  # of the success rate
+Z = float(norm.ppf(0.975))
 
 
 @dataclass(frozen=True)
