@@ -23,6 +23,9 @@ from vla_learning import report
 from vla_learning.settings import Settings, SettingsError
 
 
+LINE_PERIOD = 30.0  # s between two lines of progress where there is no terminal
+
+
 class CommandError(RuntimeError):
     """A command that cannot be done; one line with what is wrong and what is accepted."""
 
@@ -283,19 +286,27 @@ def _check_tasks(tasks: list[str], known: list[str]) -> None:
 
 
 class _Bar:
-    """A progress bar that is told how much is done."""
+    """A progress bar that is told how much is done; in a file, a line now and then."""
 
     def __init__(self, progress: Progress, name: str, total: int) -> None:
         self._progress = progress
+        self._name = name
         self._task = progress.add_task(name, total=total, text="")
+        self._total = total
+        self._next = 0.0
 
     def done(self, count: int, text: str = "") -> None:
         """Show that `count` of the total are done."""
         self._progress.update(self._task, completed=count, text=text)
+        if not self._progress.console.is_terminal and time.monotonic() >= self._next:
+            self._next = time.monotonic() + LINE_PERIOD
+            print(f"{self._name} {count}/{self._total} {text}".rstrip(), flush=True)
 
     def of(self, count: int, total: int) -> None:
         """Show that `count` of `total` are done."""
-        self._progress.update(self._task, completed=count, total=total)
+        self._total = total
+        self._progress.update(self._task, total=total)
+        self.done(count)
 
 
 @contextmanager
