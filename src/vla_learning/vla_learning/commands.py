@@ -22,7 +22,6 @@ from vla_contract.action_space import ActionSpace, ActionSpaceError
 from vla_learning import report
 from vla_learning.settings import Settings, SettingsError
 
-
 LINE_PERIOD = 30.0  # s between two lines of progress where there is no terminal
 
 
