@@ -68,6 +68,12 @@ def _parser() -> argparse.ArgumentParser:
     _config(train)
     train.add_argument("--data", type=Path, help="folder of the episodes (data/NAME)")
     train.add_argument("--run", dest="folder", type=Path, help="of the run (out/learn/NAME)")
+    train.add_argument(
+        "--from",
+        dest="checkpoint",
+        type=Path,
+        help="checkpoint whose weights a new run begins with, as far as they fit",
+    )
 
     confidence = add(
         "confidence", commands.confidence, "teach a run how likely it is to succeed, and measure it"

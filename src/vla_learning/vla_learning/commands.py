@@ -78,6 +78,7 @@ def train(arguments: argparse.Namespace) -> None:
     from vla_learning.demonstrations import DemonstrationError
     from vla_learning.launching import train_in_processes
     from vla_learning.runs import TrainingError
+    from vla_policy.checkpoint import CheckpointError
 
     settings, space = _load(arguments.config)
     data = arguments.data or Path("data") / settings.name
@@ -94,8 +95,8 @@ def train(arguments: argparse.Namespace) -> None:
             progress.done(step, text)
 
         try:
-            train_in_processes(settings, space, data, folder, show)
-        except (DemonstrationError, TrainingError) as error:
+            train_in_processes(settings, space, data, folder, show, arguments.checkpoint)
+        except (DemonstrationError, TrainingError, CheckpointError) as error:
             raise CommandError(str(error)) from error
     print(f"trained: {folder}; next: ./vla learn export --run {folder}")
 

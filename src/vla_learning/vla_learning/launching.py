@@ -12,20 +12,27 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from vla_contract.action_space import ActionSpace
+from vla_learning.beginning import begin_from
 from vla_learning.dataset import load_frames
 from vla_learning.plotting import plot_history
-from vla_learning.runs import read_run
+from vla_learning.runs import build_model, read_run
 from vla_learning.settings import Settings
 from vla_learning.tracks import Tracks
 from vla_learning.training import Report, Trainer
+from vla_learning.vocabulary import build_tokenizer
 
-Job = tuple[Settings, ActionSpace, Path, Path]
+Job = tuple[Settings, ActionSpace, Path, Path, Path | None]
 
 
 def train_in_processes(
-    settings: Settings, space: ActionSpace, data: Path, folder: Path, report: Report
+    settings: Settings,
+    space: ActionSpace,
+    data: Path,
+    folder: Path,
+    report: Report,
+    checkpoint: Path | None = None,
 ) -> None:
-    """Train; blocks until it is done.
+    """Train; blocks until it is done. checkpoint: whose weights a new run begins with.
 
     Under torchrun this process is one of its workers, with a GPU of its own where there are any.
     Otherwise a GPU is used by one process, and on a CPU the config's `processes` are started here:
@@ -33,11 +40,13 @@ def train_in_processes(
     one process, which meet after every operator.
 
     Raises:
-        DemonstrationError, TrainingError: before any process is started.
+        DemonstrationError, TrainingError, CheckpointError: before any process is started.
     """
-    job = (settings, space, data, folder)
+    job = (settings, space, data, folder, checkpoint)
     list(Tracks(data, settings, space))
-    read_run(folder, settings)
+    if read_run(folder, settings) is None and checkpoint is not None:
+        tokenizer = build_tokenizer(settings.commands, settings.max_words)
+        begin_from(build_model(settings, space, tokenizer), tokenizer, checkpoint)
     if "TORCHELASTIC_RUN_ID" in os.environ:
         dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
         _train(job, report)
@@ -70,9 +79,10 @@ def _worker(rank: int, ranks: int, port: int, job: Job, queue: mp.SimpleQueue) -
 
 
 def _train(job: Job, report: Callable[[int, dict[str, float]], None]) -> None:
-    settings, space, data, folder = job
+    settings, space, data, folder, checkpoint = job
     trainer = Trainer(settings, space, load_frames(data, settings, space), folder)
-    trainer.resume()
+    if not trainer.resume() and checkpoint is not None:
+        trainer.begin(checkpoint)
     trainer.run(report)
     if trainer.rank == 0:
         plot_history(trainer.history, folder / "losses.png")

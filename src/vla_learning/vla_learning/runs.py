@@ -59,6 +59,8 @@ def load_averaged(
     model = build_model(settings, space, build_tokenizer(settings.commands, settings.max_words))
     model.load_state_dict(with_prefix(load_file(path), "average."))
     about: dict[str, Any] = {n: int(metadata[n]) for n in ("step", "frames", "seconds")}
+    if metadata.get("began_from"):
+        about["began_from"] = metadata["began_from"]
     about |= _load_confidence(model, folder / CONFIDENCE_FILE, about["step"])
     return model.eval(), about
 

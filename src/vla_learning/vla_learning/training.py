@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from vla_contract.action_space import ActionSpace, Kind
+from vla_learning.beginning import begin_from
 from vla_learning.dataset import Frames
 from vla_learning.landmarks import from_hand, landmark_head
 from vla_learning.objective import Losses, compute_losses, landmark_loss, learning_rate
@@ -83,6 +84,7 @@ class Trainer:
         self.rank = dist.get_rank() if dist.is_initialized() else 0
         self.ranks = dist.get_world_size() if dist.is_initialized() else 1
         self.step = 0
+        self.began_from = ""  # what `begin` says
         self._begin, self._seconds_before = time.monotonic(), 0.0
         self.history: list[dict[str, float]] = []
 
@@ -187,9 +189,19 @@ class Trainer:
         partial = self.folder / "training.partial"
         metadata = {"step": str(self.step), "frames": str(self.sampler.count)}
         metadata |= {"seconds": f"{self._seconds():.0f}", "run": identity(self.settings)}
+        metadata["began_from"] = self.began_from
         save_file(tensors, partial, metadata=metadata)
         partial.replace(self.folder / RUN_FILE)
         (self.folder / "history.json").write_text(json.dumps(self.history), encoding="utf-8")
+
+    def begin(self, checkpoint: Path) -> None:
+        """Start with a checkpoint's weights.
+
+        Raises:
+            CheckpointError, TrainingError: there is none, or of another architecture.
+        """
+        self.began_from = begin_from(self.model, self.tokenizer, checkpoint)
+        self.average = {k: v.clone() for k, v in self.model.state_dict().items()}
 
     def resume(self) -> bool:
         """Continue from `folder` if it holds a run of the same config; True if it did."""
@@ -204,6 +216,7 @@ class Trainer:
             self.landmarks.load_state_dict(with_prefix(tensors, "landmarks."))
         self._load_optimiser(with_prefix(tensors, "optimiser."))
         self.step = int(metadata["step"])
+        self.began_from = metadata.get("began_from", "")
         self._seconds_before = float(metadata["seconds"])
         self.history = json.loads((self.folder / "history.json").read_text(encoding="utf-8"))
         return True
