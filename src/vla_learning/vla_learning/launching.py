@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +23,7 @@ from vla_learning.tracks import Tracks
 from vla_learning.training import Report, Trainer
 from vla_learning.vocabulary import build_tokenizer
 
+PR_SET_PDEATHSIG = 1
 Job = tuple[Settings, ActionSpace, Path, Path, Path | None]
 
 
@@ -71,6 +74,8 @@ def _drain(queue: mp.SimpleQueue, report: Report) -> None:
 
 
 def _worker(rank: int, ranks: int, port: int, job: Job, queue: mp.SimpleQueue) -> None:
+    # Whoever kills the command means its workers, too: they would save over the next run.
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     dist.init_process_group(
         "gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=ranks
     )
