@@ -38,15 +38,16 @@ def test_a_checkpoint_in_8_bits_gets_the_graph_of_its_weights_back(checkpoint, t
 
 @pytest.mark.slow  # exports with three numbers of cameras
 def test_the_whole_benchmark(checkpoint, folder, tmp_path, capsys):
+    out = tmp_path / "out"
     status = backend_bench_command.main(
-        ["--checkpoint", str(folder), "--rounds", "3", "--episodes", "0", "--out", str(tmp_path)]
+        ["--checkpoint", str(folder), "--rounds", "3", "--episodes", "0", "--out", str(out)]
     )
     assert status in (0, 1)  # how fast it is, another test's load decides
     text = capsys.readouterr().out
     for name in ("torch eager", "onnxruntime fp32", "int8 static", "int8 dynamic"):
         assert name in text
     assert "left out: tensorrt" in text
-    assert {path.name for path in tmp_path.iterdir()} == {
+    assert {path.name for path in out.iterdir()} == {
         "bench_backends.json",
         "bench_backends.png",
     }
