@@ -118,35 +118,34 @@ def field(**clouds):
 def test_without_a_source_there_is_nothing():
     empty = Field({"scan": Memory(SourceConfig())})
     assert empty.points.shape == (0, 2) and empty.closing.shape == (3, 0)
-    seen = empty.aged(Odometer(), 1.0, NOW, 0.5)
+    seen = empty.aged(Odometer(), 1.0, NOW)
     assert seen.nearest is None and seen.boundaries(0.1, AHEAD) == ()
     assert empty.nearest == math.inf and len(empty.near(9.0, ())) == 0
 
 
 def test_each_source_is_nearer_by_its_own_age():
     made = field(a=(NOW, (2.0, 0.0)), b=(NOW - SECOND, (2.0, 0.0), (3.0, 0.0)))
-    seen = made.aged(Odometer(), 0.5, NOW, 0.6)
+    seen = made.aged(Odometer(), 0.5, NOW)
     fresh = made.distances
     assert seen.distances == pytest.approx([fresh[0], fresh[1] - 0.5, fresh[2] - 0.5])
-    assert seen.reach == 0.6
     assert made.of_sources(("b",)).tolist() == [False, True, True]
     assert made.of_sources(("a", "b")) is None and made.of_sources(()) is None
-    assert made.aged(Odometer(), 0.0, NOW, 0.6).reach == 0.6
+    assert (made.aged(Odometer(), 0.0, NOW).distances == fresh).all()
     three = field(
         a=(NOW - SECOND, (2.0, 0.0)), b=(NOW, (3.0, 0.0), (2.0, 0.0)), c=(NOW - SECOND, (4.0, 0.0))
     )
-    aged = three.aged(Odometer(), 0.5, NOW, 0.6)
+    aged = three.aged(Odometer(), 0.5, NOW)
     assert three.distances - aged.distances == pytest.approx([0.5, 0.0, 0.0, 0.5])
     assert aged.nearest == aged.distances.min()
     assert three.near(2.0, ("b",)).tolist() == [[2.0, 0.0]]
     alone = field(a=(NOW - SECOND, (2.0, 0.0)))
-    assert alone.aged(Odometer(), 0.5, NOW, 0.6).nearest == pytest.approx(alone.nearest - 0.5)
-    assert alone.aged(Odometer(), 0.5, NOW, 0.6).distances == pytest.approx(alone.distances - 0.5)
+    assert alone.aged(Odometer(), 0.5, NOW).nearest == pytest.approx(alone.nearest - 0.5)
+    assert alone.aged(Odometer(), 0.5, NOW).distances == pytest.approx(alone.distances - 0.5)
 
 
 def test_boundaries_are_of_the_nearest_and_of_the_first_met():
     made = field(a=(NOW, (0.8, 0.1), (0.0, -0.5), (-3.0, 0.0)))
-    seen = made.aged(Odometer(), 0.0, NOW, 0.6)
+    seen = made.aged(Odometer(), 0.0, NOW)
     nearest = int(np.argmin(seen.distances))
     only = seen.boundaries(0.1)
     assert [b.remaining for b in only] == pytest.approx([seen.distances[nearest] - 0.1])
