@@ -16,6 +16,16 @@ ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / "config"
 # Of the robot's own, which drivers and robot_state_publisher have.
 OUTSIDE = {"/diagnostics", "/robot_description", "/tf", "/camera/image_raw"}
+# Display of RViz's rviz_default_plugins (Jazzy) → type of its topic; None: it has none to choose.
+DISPLAYS = {
+    "Grid": None,
+    "TF": None,
+    "RobotModel": "std_msgs/String",
+    "Image": "sensor_msgs/Image",
+    "LaserScan": "sensor_msgs/LaserScan",
+    "Odometry": "nav_msgs/Odometry",
+    "Pose": "geometry_msgs/PoseStamped",
+}
 
 
 def graph_topics() -> set[str]:
@@ -42,7 +52,8 @@ def test_foxglove():
         plain.append(panel.get("imageMode", {}).get("imageTopic"))
         assert {name for name in plain if name} <= graph_topics()
         for path in panel.get("paths", []):
-            topic, field = re.fullmatch(r"(/[\w/]+)\.(\w+)(?:\[:\])?", path["value"]).groups()
+            # Of "[:]" a plot makes one zigzag through all dimensions.
+            topic, field = re.fullmatch(r"(/[\w/]+)\.(\w+)(?:\[\d\])?", path["value"]).groups()
             assert topic in graph_topics() and field in message_fields(topic), path["value"]
         if "serviceName" in panel:
             assert panel["serviceName"].removeprefix("/vla/") in reference.SERVICES
@@ -55,8 +66,15 @@ def test_rviz():
         d[key]["Value"] for d in displays for key in ("Topic", "Description Topic") if key in d
     ]
     assert named and set(named) <= graph_topics()
+    launch = ElementTree.parse(ROOT / "launch" / "vla.launch.xml").getroot()
+    types = {e.get("default"): e.get("description", "").split()[0] for e in launch.findall("arg")}
+    types["/robot_description"] = "std_msgs/String"
     for display in displays:
-        if display["Class"].rsplit("/", 1)[-1] in ("Image", "LaserScan"):
+        package, kind = display["Class"].split("/")
+        assert package == "rviz_default_plugins"
+        topic = display.get("Topic", display.get("Description Topic", {})).get("Value")
+        assert types.get(topic) == DISPLAYS[kind], display["Name"]
+        if kind in ("Image", "LaserScan"):
             assert display["Topic"]["Reliability Policy"] == "Best Effort", "as sensors publish"
 
 

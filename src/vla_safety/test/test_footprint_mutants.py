@@ -54,6 +54,15 @@ def test_what_is_inside_is_told_in_every_way(name):
     assert (shape.signed_distance(GRID) < 0.0).tolist() == expected
 
 
+def test_what_is_inside_is_told_at_the_height_of_a_corner_too():
+    shape = Shape.polygon(HOOK)
+    points = np.array([(x, y) for y in HOOK[1::2] for x in np.linspace(-0.97, 1.03, 41)])
+    clear = np.array([nearest(HOOK, x, y)[0] > 1e-6 for x, y in points])
+    expected = np.array([inside(HOOK, x, y) for x, y in points])
+    assert 20 < expected[clear].sum() < clear.sum() - 20
+    assert (shape.contains(points) == expected)[clear].all()
+
+
 @pytest.mark.parametrize("margin", [0.0, 0.13, 1.0])
 @pytest.mark.parametrize("name", OUTLINES)
 def test_distance_and_way_are_those_to_the_nearest_point(name, margin):
@@ -129,6 +138,8 @@ SEGMENTS = [
     ((5.0, 3.0), (6.0, 1.0), (1.0, 1.0), (3.0, 2.0), False),
     ((1.0, 2.0), (1.0, 4.0), (1.0, 5.0), (3.0, 5.0), False),  # upright, beyond
     ((1.0, 2.0), (1.0, 4.0), (1.0, 1.0), (3.0, 1.0), False),  # upright, before
+    ((1.0, 2.0), (1.0, 4.0), (1.0, 3.0), (3.0, 5.0), True),  # upright, from its middle
+    ((1.0, 1.0), (5.0, 3.0), (4.0, 2.5), (4.0, 5.0), True),  # from near its end
     ((1.0, 2.0), (1.0, 4.0), (1.0, 4.0), (3.0, 5.0), True),  # end to end
     ((2.0, 1.0), (4.0, 1.0), (4.0, 1.0), (5.0, 3.0), True),
     ((2.0, 1.0), (4.0, 1.0), (5.0, 1.0), (6.0, 3.0), False),  # level, beyond
@@ -153,6 +164,7 @@ def test_segments_meet_or_not_in_either_order(a, b, c, d, meet):
         ([0.0, 0.0, 4.0, 0.0, 4.0, 3.0, 2.0, 0.0, 0.0, 3.0], True),  # a corner on an edge
         ([0.0, 0.0, 4.0, 0.0, 4.0, 3.0, 0.0, 0.0], True),  # a corner twice
         ([1.0, 1.0, 5.0, 1.0, 5.0, 4.0, 3.0, 0.5, 1.0, 4.0], True),
+        ([0.0, 0.0, 3.0, 0.0, 3.0, 4.0, 0.0, 2.0, 3.0, 1.0], True),  # on an upright edge
     ],
 )
 def test_crossing_outlines_are_found(flat, crosses):

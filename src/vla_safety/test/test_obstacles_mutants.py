@@ -118,35 +118,34 @@ def field(**clouds):
 def test_without_a_source_there_is_nothing():
     empty = Field({"scan": Memory(SourceConfig())})
     assert empty.points.shape == (0, 2) and empty.closing.shape == (3, 0)
-    seen = empty.aged(Odometer(), 1.0, NOW, 0.5)
+    seen = empty.aged(Odometer(), 1.0, NOW)
     assert seen.nearest is None and seen.boundaries(0.1, AHEAD) == ()
     assert empty.nearest == math.inf and len(empty.near(9.0, ())) == 0
 
 
 def test_each_source_is_nearer_by_its_own_age():
     made = field(a=(NOW, (2.0, 0.0)), b=(NOW - SECOND, (2.0, 0.0), (3.0, 0.0)))
-    seen = made.aged(Odometer(), 0.5, NOW, 0.6)
+    seen = made.aged(Odometer(), 0.5, NOW)
     fresh = made.distances
     assert seen.distances == pytest.approx([fresh[0], fresh[1] - 0.5, fresh[2] - 0.5])
-    assert seen.reach == 0.6
     assert made.of_sources(("b",)).tolist() == [False, True, True]
     assert made.of_sources(("a", "b")) is None and made.of_sources(()) is None
-    assert made.aged(Odometer(), 0.0, NOW, 0.6).reach == 0.6
+    assert (made.aged(Odometer(), 0.0, NOW).distances == fresh).all()
     three = field(
         a=(NOW - SECOND, (2.0, 0.0)), b=(NOW, (3.0, 0.0), (2.0, 0.0)), c=(NOW - SECOND, (4.0, 0.0))
     )
-    aged = three.aged(Odometer(), 0.5, NOW, 0.6)
+    aged = three.aged(Odometer(), 0.5, NOW)
     assert three.distances - aged.distances == pytest.approx([0.5, 0.0, 0.0, 0.5])
     assert aged.nearest == aged.distances.min()
     assert three.near(2.0, ("b",)).tolist() == [[2.0, 0.0]]
     alone = field(a=(NOW - SECOND, (2.0, 0.0)))
-    assert alone.aged(Odometer(), 0.5, NOW, 0.6).nearest == pytest.approx(alone.nearest - 0.5)
-    assert alone.aged(Odometer(), 0.5, NOW, 0.6).distances == pytest.approx(alone.distances - 0.5)
+    assert alone.aged(Odometer(), 0.5, NOW).nearest == pytest.approx(alone.nearest - 0.5)
+    assert alone.aged(Odometer(), 0.5, NOW).distances == pytest.approx(alone.distances - 0.5)
 
 
 def test_boundaries_are_of_the_nearest_and_of_the_first_met():
     made = field(a=(NOW, (0.8, 0.1), (0.0, -0.5), (-3.0, 0.0)))
-    seen = made.aged(Odometer(), 0.0, NOW, 0.6)
+    seen = made.aged(Odometer(), 0.0, NOW)
     nearest = int(np.argmin(seen.distances))
     only = seen.boundaries(0.1)
     assert [b.remaining for b in only] == pytest.approx([seen.distances[nearest] - 0.1])
@@ -238,6 +237,19 @@ def test_a_zone_looks_only_at_its_sources():
     made.take("a", reading((9.0, 0.0)), NOW)
     made.take("b", reading((0.9, 0.0)), NOW)
     assert made.evaluate(AHEAD, NOW).action is Action.NONE
+    circle = ZoneConfig(action="stop", shape="circle", radius=1.0, sources=("a",))
+    made = monitor({"zone": circle}, sources=("a", "b"))
+    made.take("a", reading((9.0, 0.0)), NOW)
+    made.take("b", reading((0.9, 0.0)), NOW)
+    assert made.evaluate(AHEAD, NOW).action is Action.NONE
+
+
+def test_a_limit_within_a_margin_keeps_its_caps():
+    zone = ZoneConfig(action="limit", margin=0.6, linear_limit=0.2, angular_limit=0.3)
+    made = monitor({"zone": zone})
+    made.take("scan", reading((0.8, 0.0)), NOW)
+    assert made.evaluate(AHEAD, NOW).ratio == pytest.approx(0.4)
+    assert made.evaluate(Twist2D(0.0, 0.0, 0.5), NOW).ratio == pytest.approx(0.6)
 
 
 def test_a_margin_is_a_distance_from_the_footprint():
@@ -282,6 +294,27 @@ def test_no_point_of_a_zone_is_overlooked(name, footprint):
         assert [one.name for one in found.violations] == (["z"] if expected else [])
 
 
+def test_the_farthest_point_of_a_zone_counts():
+    # Round both, so that nothing of the zone is nearer to its edge than the origin tells.
+    zone = ZoneConfig(action="slowdown", shape="circle", radius=0.9)
+    made = monitor({"z": zone}, footprint_radius=0.5, obstacle_distance=0.0)
+    for x, action in ((0.9 - 1e-7, Action.SLOWDOWN), (0.9 + 1e-7, Action.NONE)):
+        made.take("scan", reading((x, 0.0)), NOW)
+        assert made.evaluate(Twist2D(), NOW).action is action
+
+
+def test_an_approach_sees_what_is_met_in_its_last_step():
+    zone = ZoneConfig(
+        action="approach", shape="circle", radius=0.9, time_before_collision=2.0,
+        simulation_time_step=0.1,
+    )  # fmt: skip
+    made = monitor({"z": zone}, footprint_radius=0.5, obstacle_distance=0.0)
+    for way, time in ((0.5 * 2.0 - 1e-3, 1.9), (0.5 * 2.0 + 1e-3, None)):
+        made.take("scan", reading((0.9 + way, 0.0)), NOW)
+        found = made.evaluate(AHEAD, NOW).time_to_collision
+        assert found == (None if time is None else pytest.approx(time))
+
+
 @pytest.mark.parametrize("name", SHAPES)
 def test_no_point_ahead_of_a_zone_is_overlooked(name):
     made = monitor({"z": ZoneConfig(action="approach", **SHAPES[name])}, obstacle_distance=0.0)
@@ -313,6 +346,14 @@ def test_what_goes_away_or_along_at_the_least_distance_is_free():
     assert made.evaluate(Twist2D(-0.5), NOW, AHEAD).stop
     assert not made.evaluate(Twist2D(), NOW, Twist2D()).stop
     assert math.isclose(made.evaluate(Twist2D(), NOW).distance, 0.4)
+
+
+@pytest.mark.parametrize("x", [1.0, 1.3])  # at the least distance from the front, and beyond
+def test_what_is_far_enough_ahead_does_not_hold_a_base_that_leaves_what_is_too_near(x):
+    made = monitor(footprint_radius=0.5, obstacle_distance=0.5)
+    made.take("scan", reading((-0.9, 0.0), (x, 0.0)), NOW)
+    assert not made.evaluate(AHEAD, NOW).stop
+    assert made.evaluate(Twist2D(-0.5), NOW).stop
 
 
 def test_what_was_seen_long_ago_counts_as_nearer_in_a_margin_too():

@@ -24,10 +24,11 @@ def test_three_corners_are_enough_in_either_sense(polygon):
 
 
 def test_a_box_has_its_corners_and_its_distances():
-    assert BOX.polygon == ((1.0, 2.0), (3.0, 2.0), (3.0, 5.0), (1.0, 5.0))
+    box = SpeedZone.box("box", (1.0, 2.0), (3.0, 5.0), 0.2)
+    assert box.polygon == ((1.0, 2.0), (3.0, 2.0), (3.0, 5.0), (1.0, 5.0))
     for x, y, distance in ((2.0, 3.0, 0.0), (0.5, 3.0, 0.5), (2.0, 6.0, 1.0), (4.0, 6.0, 2**0.5)):
-        assert BOX.distance(x, y) == pytest.approx(distance)
-    assert BOX.distance(math.nan, 3.0) == 0.0
+        assert box.distance(x, y) == pytest.approx(distance)
+    assert box.distance(math.nan, 3.0) == 0.0
 
 
 @pytest.mark.parametrize(
@@ -56,6 +57,21 @@ def test_convex_polygons_are_taken_wherever_they_are(count, shift):
     polygon = tuple((shift + 0.3 * math.cos(a), shift + 0.3 * math.sin(a)) for a in angles)
     for order in (polygon, polygon[::-1], polygon[1:] + polygon[:1]):
         assert SpeedZone("z", order, 0.2).distance(shift, shift) == 0.0
+
+
+@pytest.mark.parametrize(
+    "polygon",
+    [
+        ((0.0, 0.0), (1.0, 0.5), (0.0, 1.0)),
+        ((0.0, 0.5), (1.0, 0.0), (1.0, 1.0)),
+        ((0.0, 0.0), (2.0, 0.5), (2.0, 1.0), (0.0, 2.0)),
+    ],
+)
+def test_convex_polygons_with_upright_sides_are_taken(polygon):
+    for order in (polygon, polygon[::-1]):
+        for first in range(len(order)):
+            turned = order[first:] + order[:first]
+            assert SpeedZone("z", turned, 0.2).distance(0.7, 0.5) == 0.0
 
 
 def test_a_place_not_to_enter_and_one_that_is_no_place():

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from vla_safety.bench_cases import arm_space
-from vla_safety.workspace import Workspace, quaternion_rotation, yaw_rotation
+from vla_safety.workspace import Workspace, _turned, quaternion_rotation, yaw_rotation
 
 
 def times(a, b):
@@ -60,6 +60,23 @@ def test_a_side_must_have_a_length(k):
     high[k] = 0.0
     with pytest.raises(ValueError, match=f"workspace in {'xyz'[k]} "):
         Workspace(tuple(low), tuple(high), "f")
+
+
+@pytest.mark.parametrize("turn", [0.1, 0.9, 2.0, 4.0])
+@pytest.mark.parametrize(
+    ("along", "across"),
+    [(1.0, 0.0), (0.3, 0.8), (-0.6, 0.2), (0.5, -0.7), (-0.1, -0.9), (0.0, 1.0)],
+)
+def test_the_ends_of_a_turned_component_are_those_of_all_turns(along, across, turn):
+    angles = [turn * k / 2000 for k in range(-2000, 2001)]
+    components = [along * math.cos(a) + across * math.sin(a) for a in angles]
+    least, greatest = _turned(along, across, turn)
+    assert least == pytest.approx(min(components), abs=1e-5)
+    assert greatest == pytest.approx(max(components), abs=1e-5)
+
+
+def test_a_component_that_does_not_turn_is_what_it_is():
+    assert _turned(0.3, 0.8, 0.0) == (0.3,)
 
 
 def test_a_still_robot_has_all_of_its_way_left():

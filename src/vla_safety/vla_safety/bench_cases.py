@@ -85,19 +85,21 @@ def validator() -> Step:
     made, rows = MotionLimiter(space), _requests(space.width)
     box = Workspace((-0.5, -0.5, 0.0), (0.5, 0.5, 1.0), "base_link")
     turned = yaw_rotation(0.3)
+    (c, minus_s, _), (s, _, _), _ = turned
     cap = SpeedCap(0.6, Limit.SPEED_ZONE, "slow")
 
-    place = [0.0, 0.0, 0.5]
+    place, period = [0.0, 0.0, 0.5], space.period
 
     def step(k: int) -> None:
         faces = box.boundaries(place, space, turned, speed=0.5, latency=0.02)
         result = made.step(rows[k % _REQUESTS], boundaries=faces, speed_cap=cap)
         values = result.safe.tolist()
         warnings(space, values)
-        for axis in range(3):  # where the commands lead, as the box sees it
-            place[axis] += space.period * sum(
-                share * value for share, value in zip(turned[axis], values, strict=False)
-            )
+        # Where the commands lead, as the box sees it; written out, for it is not the validator's.
+        x, y, z = values[0], values[1], values[2]
+        place[0] += period * (c * x + minus_s * y)
+        place[1] += period * (s * x + c * y)
+        place[2] += period * z
 
     return step
 

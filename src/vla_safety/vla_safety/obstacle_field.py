@@ -168,13 +168,13 @@ class Field:
         """Shape (n, 2)."""
         return self.xy.T
 
-    def aged(self, odometer: Odometer, speed: float, steady: int, reach: float) -> Seen:
+    def aged(self, odometer: Odometer, speed: float, steady: int) -> Seen:
         """The same, nearer by the way that the base can have gone since it was seen."""
         ways = [odometer.since(seen, speed, steady) for seen in self._seen]
         if not any(ways):
-            return Seen(self, self.distances, reach, self.nearest)
+            return Seen(self, self.distances, self.nearest)
         if len(ways) == 1:
-            return Seen(self, self.distances - ways[0], reach, self.nearest - ways[0])
+            return Seen(self, self.distances - ways[0], self.nearest - ways[0])
         distances, begin = np.empty_like(self.distances), 0
         for way, count in zip(ways, self._counts.values(), strict=True):
             part = slice(begin, begin + count)
@@ -182,7 +182,7 @@ class Field:
             begin += count
         # Rounding keeps the order: the nearest of a source stays it.
         nearest = min(one - way for one, way in zip(self._nearest, ways, strict=True))
-        return Seen(self, distances, reach, nearest)
+        return Seen(self, distances, nearest)
 
     def of_sources(self, names: tuple[str, ...]) -> BoolArray | None:
         """Which points are of these sources; None: all are, or no names are given."""
@@ -207,11 +207,10 @@ class Field:
 class Seen:
     """The points as they count in one period."""
 
-    def __init__(self, field: Field, distances: Array, reach: float, nearest: float) -> None:
+    def __init__(self, field: Field, distances: Array, nearest: float) -> None:
         """distances: shape (n,), age taken into account; nearest: the least of them."""
         self.field = field
         self.distances = distances
-        self.reach = reach
         self.nearest = nearest if len(distances) else None
         self._known: dict[Twist2D, Array] = {}
 

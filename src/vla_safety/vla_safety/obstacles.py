@@ -90,15 +90,14 @@ class ObstacleMonitor:
         # The limiter refuses a request that is not finite; here nothing can be said of it.
         velocity = velocity if velocity.is_finite else Twist2D()
         moving = velocity if moving is None or not moving.is_finite else moving
-        reach = self.config.footprint.reach
-        speed = moving.linear + abs(moving.wz) * reach
+        speed = moving.linear + abs(moving.wz) * self.config.footprint.reach
         self._odometer.advance(speed, steady)
         invalid = self._invalid(steady)
         if invalid:
             return _blind(invalid)
         if self._field is None:
             self._field = Field(self._memories)
-        seen = self._field.aged(self._odometer, speed, steady, reach)
+        seen = self._field.aged(self._odometer, speed, steady)
         demands = [
             *self._too_near(seen, velocity, moving),
             *self._zones(seen, velocity),
