@@ -30,7 +30,7 @@ FAULT_PERIOD = 0.2  # s between two heartbeats
 SETTLE = 0.3  # s at rest before a measurement
 LIMIT = 10.0  # s for anything to happen
 RECOVERY = 20.0  # s; longer than the longest recovery time of the defaults
-ATTEMPTS = 3  # a camera that hiccups holds the robot in the middle of a motion
+ATTEMPTS = 5  # a camera that hiccups holds the robot in the middle of a motion
 LET = 0.3  # of the displacement asked for: less, and the motion was cut short
 
 
