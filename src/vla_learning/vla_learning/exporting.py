@@ -174,10 +174,21 @@ def write_checkpoint(
     training: dict[str, Any],
     folder: Path,
 ) -> ExportReport:
-    """Write a whole checkpoint folder but its README; `training` is stored in config.yaml."""
+    """Write a whole checkpoint folder but its README; `training` is stored in config.yaml.
+
+    The model's weights are rounded to half precision first, in place: those of WEIGHTS and those
+    of the graphs, which compute in single precision, are the same numbers.
+
+    Raises:
+        ExportError: ONNX and PyTorch differ, or a weight that half precision cannot hold.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    halves = _round_to_half(model)
     report = export_graphs(model, folder)
-    weights = {k: v.detach().contiguous() for k, v in model.state_dict().items()}
+    weights = {
+        name: (value.half() if name in halves else value).detach().contiguous()
+        for name, value in model.state_dict().items()
+    }
     save_file(weights, folder / WEIGHTS)
     (folder / WEIGHTS).chmod(0o644)  # safetensors makes files that only their owner can read
     _write_json(folder / "tokenizer.json", {"words": list(tokenizer.words)})
@@ -211,6 +222,17 @@ def write_checkpoint(
     text = yaml.safe_dump(config, sort_keys=False, width=100)
     (folder / CONFIG).write_text(text, encoding="utf-8")
     return report
+
+
+@torch.no_grad()
+def _round_to_half(model: nn.Module) -> frozenset[str]:
+    """Round every parameter; returns their names. Statistics and normalisation stay as they are."""
+    for name, parameter in model.named_parameters():
+        rounded = parameter.half().float()
+        if not bool(rounded.isfinite().all()):
+            raise ExportError(f"{name} has {float(parameter.abs().max())}; accepted: up to 65504")
+        parameter.copy_(rounded)
+    return frozenset(name for name, _ in model.named_parameters())
 
 
 def _write_json(path: Path, content: Any) -> None:

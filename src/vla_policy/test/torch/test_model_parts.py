@@ -146,6 +146,36 @@ def test_attention_weights_are_shares_of_what_is_valid():
     assert (weights * (1.0 - mask)[:, None]).abs().max() == 0.0
 
 
+@pytest.mark.parametrize(("count", "keys"), [(CELLS, W), (W, CELLS), (5, 5), (1, 7)])
+@torch.no_grad()
+def test_cross_modal_attention_is_multi_head_attention(count, keys):
+    attention = CrossModalAttention(H, 4, 0.1).eval()
+    for bias in (attention.query.bias, attention.key_value.bias, attention.output.bias):
+        bias.normal_()
+    theirs = torch.nn.MultiheadAttention(H, 4, batch_first=True).eval()
+    both = (attention.query, attention.key_value)
+    theirs.in_proj_weight.copy_(torch.cat([layer.weight for layer in both]))
+    theirs.in_proj_bias.copy_(torch.cat([layer.bias for layer in both]))
+    theirs.out_proj.weight.copy_(attention.output.weight)
+    theirs.out_proj.bias.copy_(attention.output.bias)
+    x, y = torch.randn(B, count, H), torch.randn(B, keys, H)
+    valid = torch.arange(keys)[None] < torch.arange(1, B + 1)[:, None]
+    result, weights = attention(x, y, valid.float())
+    attended, expected = theirs(x, y, y, key_padding_mask=~valid)
+    assert torch.allclose(weights, expected, atol=1e-5)
+    assert torch.allclose(result, attention.norm(x + attended), atol=1e-5)
+
+
+@torch.no_grad()
+def test_without_a_valid_key_nothing_is_attended():
+    for count, keys in ((CELLS, W), (W, CELLS)):
+        attention = CrossModalAttention(H, 4, 0.0).eval()
+        x, y = torch.randn(B, count, H), torch.randn(B, keys, H)
+        result, weights = attention(x, y, torch.zeros(B, keys))
+        assert not weights.any()
+        assert torch.allclose(result, attention.norm(x + attention.output.bias), atol=1e-6)
+
+
 @torch.no_grad()
 def test_the_decoder_keeps_each_dimension_in_its_own_range():
     decoder = ActionDecoder(20, D, LOW, HIGH).eval()
