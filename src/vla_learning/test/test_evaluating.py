@@ -49,7 +49,7 @@ def make(monkeypatch, tmp_path, root):
         monkeypatch.setattr(evaluating, "MetaworldEnvironment", Robot)
         space = root / "config/action_spaces/metaworld.yaml"
         folder = write_checkpoint(tmp_path / "tiny", space, steps_left=steps_left)
-        return Evaluator(folder, EvaluationSettings(threads=1, **settings))
+        return Evaluator.load(folder, EvaluationSettings(threads=1, **settings))
 
     return make_
 

@@ -37,7 +37,7 @@ def pictures(folder: Path, task: str, seed: int, commands: Sequence[str], moment
     """
     from vla_learning.evaluating import EvaluationSettings, Evaluator
 
-    evaluator = Evaluator(folder, EvaluationSettings())
+    evaluator = Evaluator.load(folder, EvaluationSettings())
     recorder = Recorder(evaluator.backend)
     backend, evaluator.backend = evaluator.backend, recorder
     wording = evaluator.checkpoint.commands[task][0]

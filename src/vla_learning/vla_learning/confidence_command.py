@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 
 from vla_contract.action_space import ActionSpace
 from vla_learning.settings import Settings
-from vla_learning.vocabulary import build_tokenizer
-from vla_policy.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
     from vla_learning.confidence import Report
@@ -36,22 +34,12 @@ def teach(
 
     from vla_learning.confidence import ConfidenceError, learn
     from vla_learning.outcomes import outcomes
-    from vla_learning.runs import CONFIDENCE_FILE, load_averaged
+    from vla_learning.runs import CONFIDENCE_FILE, load_averaged, unsaved_checkpoint
 
     model, about = load_averaged(settings, space, run)
     if model.confidence is None:
         raise ConfidenceError("architecture.confidence_hidden is 0; accepted: at least 1, e.g. 64")
-    tokenizer = build_tokenizer(settings.commands, settings.max_words)
-    checkpoint = Checkpoint(
-        settings.name,
-        settings.cameras,
-        settings.height,
-        settings.width,
-        settings.state_names,
-        tokenizer,
-        space,
-        commands=settings.commands,
-    )
+    checkpoint = unsaved_checkpoint(settings, space)
     folder = run / "outcomes" / f"{about['step']:07d}"
     found = []
     for outcome in outcomes(model, checkpoint, tasks, seeds, folder):

@@ -96,17 +96,29 @@ class Driver:
 
 
 class Evaluator:
-    """Runs episodes of one checkpoint."""
+    """Runs episodes of one checkpoint on a backend that has loaded it."""
 
-    def __init__(self, folder: Path, settings: EvaluationSettings) -> None:
+    def __init__(
+        self, checkpoint: Checkpoint, backend: Backend, settings: EvaluationSettings
+    ) -> None:
         self.settings = settings
-        self.checkpoint = Checkpoint.load(folder)
-        self.backend = backends.create(
-            settings.backend, backends.BackendOptions(threads=settings.threads)
-        )
-        self.backend.load(self.checkpoint)
+        self.checkpoint = checkpoint
+        self.backend = backend
         self._environment = MetaworldEnvironment(cameras=self.checkpoint.cameras)
         self._limiter = MotionLimiter(self.checkpoint.action_space)
+
+    @staticmethod
+    def load(folder: Path, settings: EvaluationSettings) -> Evaluator:
+        """Of a checkpoint's folder, on the backend of the settings.
+
+        Raises:
+            CheckpointError, BackendError: one line.
+        """
+        checkpoint = Checkpoint.load(folder)
+        options = backends.BackendOptions(threads=settings.threads)
+        backend = backends.create(settings.backend, options)
+        backend.load(checkpoint)
+        return Evaluator(checkpoint, backend, settings)
 
     def close(self) -> None:
         """Free the renderer."""
@@ -144,10 +156,10 @@ def evaluate(
     """Run (task, seed, command) in their order, in `jobs` processes.
 
     Raises:
-        CheckpointError, BackendError: as for an `Evaluator`.
+        CheckpointError, BackendError: as for `Evaluator.load`.
     """
     if jobs == 1:
-        evaluator = Evaluator(folder, settings)
+        evaluator = Evaluator.load(folder, settings)
         try:
             for task, seed, command in episodes:
                 yield evaluator.episode(task, seed, command)
@@ -163,7 +175,7 @@ _worker: list[Evaluator] = []  # the one of a worker process
 
 
 def _prepare(folder: Path, settings: EvaluationSettings) -> None:
-    _worker.append(Evaluator(folder, settings))
+    _worker.append(Evaluator.load(folder, settings))
 
 
 def _run(episode: tuple[str, int, str]) -> Episode:

@@ -183,7 +183,7 @@ def write_checkpoint(
         ExportError: ONNX and PyTorch differ, or a weight that half precision cannot hold.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    halves = _round_to_half(model)
+    halves = round_to_half(model)
     report = export_graphs(model, folder)
     weights = {
         name: (value.half() if name in halves else value).detach().contiguous()
@@ -225,7 +225,7 @@ def write_checkpoint(
 
 
 @torch.no_grad()
-def _round_to_half(model: nn.Module) -> frozenset[str]:
+def round_to_half(model: nn.Module) -> frozenset[str]:
     """Round every parameter; returns their names. Statistics and normalisation stay as they are."""
     for name, parameter in model.named_parameters():
         rounded = parameter.half().float()

@@ -21,6 +21,7 @@ from vla_learning.runs import build_model, read_run
 from vla_learning.settings import Settings
 from vla_learning.tracks import Tracks
 from vla_learning.training import Report, Trainer
+from vla_learning.trying import check_tasks, success_rate
 from vla_learning.vocabulary import build_tokenizer
 
 PR_SET_PDEATHSIG = 1
@@ -47,6 +48,7 @@ def train_in_processes(
     """
     job = (settings, space, data, folder, checkpoint)
     list(Tracks(data, settings, space))
+    check_tasks(settings)
     if read_run(folder, settings) is None and checkpoint is not None:
         tokenizer = build_tokenizer(settings.commands, settings.max_words)
         begin_from(build_model(settings, space, tokenizer), tokenizer, checkpoint)
@@ -88,7 +90,7 @@ def _train(job: Job, report: Callable[[int, dict[str, float]], None]) -> None:
     trainer = Trainer(settings, space, load_frames(data, settings, space), folder)
     if not trainer.resume() and checkpoint is not None:
         trainer.begin(checkpoint)
-    trainer.run(report)
+    trainer.run(report, lambda model: success_rate(model, settings, space))
     if trainer.rank == 0:
         plot_history(trainer.history, folder / "losses.png")
 

@@ -63,7 +63,7 @@ class Outcome:
 
 
 class WatchedModel:
-    """A backend in PyTorch that remembers what it decided from."""
+    """A backend in PyTorch, of a model in memory, that remembers what it decided from."""
 
     name = "watched"
 

@@ -90,7 +90,7 @@ def _run(job: Job) -> Episode:
     from vla_learning.evaluating import EvaluationSettings, Evaluator
 
     if job.folder not in _evaluators:
-        _evaluators[job.folder] = Evaluator(job.folder, EvaluationSettings(threads=1))
+        _evaluators[job.folder] = Evaluator.load(job.folder, EvaluationSettings(threads=1))
     episode: Episode = _evaluators[job.folder].episode(job.task, job.seed, job.command)
     return episode
 

@@ -13,11 +13,17 @@ from torch import Tensor
 from vla_contract.action_space import ActionSpace
 from vla_learning.settings import Settings
 from vla_learning.vocabulary import build_tokenizer
+from vla_policy.checkpoint import Checkpoint
 from vla_policy.model import ModelConfig, VLAModel
 from vla_policy.tokenizer import Tokenizer
 
 RUN_FILE = "training.safetensors"
 CONFIDENCE_FILE = "confidence.safetensors"
+# Entries of the config's `train` that may differ between what saves a run and what goes on with it.
+NOT_IDENTITY = (
+    *("steps", "decay_steps"),
+    *("evaluate_steps", "evaluate_episodes", "evaluate_first_seed"),
+)
 
 
 class TrainingError(RuntimeError):
@@ -42,6 +48,20 @@ def build_model(settings: Settings, space: ActionSpace, tokenizer: Tokenizer) ->
         }
     )
     return VLAModel(config)
+
+
+def unsaved_checkpoint(settings: Settings, space: ActionSpace) -> Checkpoint:
+    """What a run's model takes and gives, for episodes with a model that is only in memory."""
+    return Checkpoint(
+        settings.name,
+        settings.cameras,
+        settings.height,
+        settings.width,
+        settings.state_names,
+        build_tokenizer(settings.commands, settings.max_words),
+        space,
+        commands=settings.commands,
+    )
 
 
 def load_averaged(
@@ -83,8 +103,8 @@ def _load_confidence(model: VLAModel, path: Path, step: int) -> dict[str, Any]:
 
 
 def identity(settings: Settings) -> str:
-    """What tells one run from another: its config, but for how long it is to train."""
-    train = {k: v for k, v in settings.source["train"].items() if k not in ("steps", "decay_steps")}
+    """What tells one run from another: its config, but for NOT_IDENTITY."""
+    train = {k: v for k, v in settings.source["train"].items() if k not in NOT_IDENTITY}
     return json.dumps({**settings.source, "train": train}, sort_keys=True)
 
 

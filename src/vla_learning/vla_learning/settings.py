@@ -54,6 +54,9 @@ class TrainSettings:
     landmark_weight: of telling where the simulator's objects and goal are, from what the policy
     decides from; needs a dataset with landmarks. pretrained: begin with torchvision's weights of
     the backbone where they can be had.
+    evaluate_steps: between two evaluations of the averaged weights in the simulator, the last one at
+    the end of the run; 0: none. evaluate_episodes: of each task, with seeds from
+    evaluate_first_seed on.
     """
 
     seed: int
@@ -83,12 +86,18 @@ class TrainSettings:
     decay_steps: int = 0
     landmark_weight: float = 0.0
     pretrained: bool = False
+    evaluate_steps: int = 0
+    evaluate_episodes: int = 1
+    evaluate_first_seed: int = 40000
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "state_noise", tuple(self.state_noise))
         _positive(
             self,
-            ("steps", "batch_size", "learning_rate", "processes", "threads", "checkpoint_steps"),
+            (
+                *("steps", "batch_size", "learning_rate", "processes", "threads"),
+                *("checkpoint_steps", "evaluate_episodes"),
+            ),
         )
         if self.batch_size % self.processes:
             raise SettingsError(

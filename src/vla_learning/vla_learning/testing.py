@@ -24,7 +24,8 @@ def tiny_config(root: Path) -> dict[str, Any]:
     data["commands"] = {"one": ["open the door", "pull"], "two": ["shut it"]}
     data["collect"]["episodes"] = 2
     data["train"] |= {"steps": 6, "batch_size": 4, "checkpoint_steps": 3, "processes": 1}
-    data["train"] |= {"warmup_steps": 2}
+    data["train"] |= {"warmup_steps": 2, "decay_steps": 0}
+    data["train"] |= {"evaluate_steps": 0, "landmark_weight": 0.0}
     data["architecture"] |= {
         "stage_widths": [4, 4, 8, 8],
         "embedding": 8,

@@ -27,6 +27,7 @@ from vla_learning.vocabulary import build_tokenizer, encode_commands
 from vla_policy.model import VLAModel, load_pretrained
 
 Report = Callable[[int, dict[str, float]], None]
+Evaluate = Callable[[VLAModel], float]  # success rate
 TERMS = ("loss", "action", "steps", "landmarks")  # of `Losses`, in their order
 
 
@@ -103,8 +104,11 @@ class Trainer:
         head = [] if self.landmarks is None else list(self.landmarks.parameters())
         return [*self.model.parameters(), *head]
 
-    def run(self, report: Report | None = None) -> None:
-        """Train up to the configured number of steps, saving as configured and at the end."""
+    def run(self, report: Report | None = None, evaluate: Evaluate | None = None) -> None:
+        """Train up to the configured number of steps, saving as configured and at the end.
+
+        evaluate: success of the averaged weights, called as configured.
+        """
         s = self.settings.train
         sums = dict.fromkeys(TERMS, 0.0)
         count = 0
@@ -120,8 +124,19 @@ class Trainer:
                 sums, count = dict.fromkeys(sums, 0.0), 0
                 if report and self.rank == 0:
                     report(self.step, means)
-            if self.rank == 0 and (self.step % s.checkpoint_steps == 0 or self.step == s.steps):
+            if evaluate and self._is_due(s.evaluate_steps):
+                success = {"success": evaluate(self.averaged_model())}
+                self.history.append({"step": self.step, **success})
+                if report:
+                    report(self.step, success)
+            if self._is_due(s.checkpoint_steps):
                 self.save()
+
+    def _is_due(self, period: int) -> bool:
+        """In the first process: now, at every `period` steps and at the end; 0: never."""
+        if self.rank or not period:
+            return False
+        return self.step % period == 0 or self.step == self.settings.train.steps
 
     def _train_step(self) -> Losses:
         s = self.settings.train

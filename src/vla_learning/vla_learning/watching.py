@@ -56,7 +56,7 @@ def seen_frames(folder: Path, tasks: Sequence[str], seed: int, count: int) -> li
     """What a checkpoint sees while it does one episode of each task; `count` of it."""
     from vla_learning.evaluating import EvaluationSettings, Evaluator
 
-    evaluator = Evaluator(folder, EvaluationSettings())
+    evaluator = Evaluator.load(folder, EvaluationSettings())
     recorder = Recorder(evaluator.backend)
     evaluator.backend = recorder
     for task in tasks:

@@ -34,7 +34,9 @@ def new(settings, space):
 
 def exported(settings, space):
     torch.manual_seed(0)  # as `export_run` initialises
-    return build_model(settings, space, build_tokenizer(settings.commands, settings.max_words))
+    model = build_model(settings, space, build_tokenizer(settings.commands, settings.max_words))
+    exporting.round_to_half(model)
+    return model
 
 
 def test_everything_is_taken_where_everything_fits(settings, space, checkpoint):
