@@ -26,7 +26,7 @@ def folder(tmp_path, root):
 
 def figures(name, ms, **changes):
     values = {"cold_start": 300.0, "size": 5_000_000, "greatest_difference": 0.0}
-    return Figures(name, (ms, ms, 3 * ms), **{**values, "mean_difference": 0.0, **changes})
+    return Figures(name, (ms, ms, 3 * ms), (2 * ms,), **{**values, "mean_difference": 0.0, **changes})
 
 
 def report(fp32=5.0, int8=2.0, overhead=1.0, four=12.0):
@@ -74,10 +74,11 @@ def test_json_and_picture(tmp_path):
 def test_runs_take_turns():
     order = []
     runs = [lambda i=i: order.append(i) for i in range(3)]
-    times = backend_bench.take_turns(runs, 4, lambda *_: None)
-    assert [len(each) for each in times] == [4, 4, 4]
-    counted = order[3 * backend_bench.WARM_UP :]
-    assert counted[:6] == [0, 1, 2, 1, 2, 0]
+    times = backend_bench.take_turns(runs, 20, lambda *_: None)
+    assert [len(each.in_a_row) for each in times] == [24, 24, 24]
+    assert [len(each.rested) for each in times] == [3, 3, 3]
+    turns = order[3 * backend_bench.WARM_UP :: backend_bench.TURN]
+    assert turns == [1, 2, 0, 2, 0, 1, 0, 1, 2]
 
 
 def test_what_is_measured_of_a_variant(folder):
@@ -87,7 +88,7 @@ def test_what_is_measured_of_a_variant(folder):
         [variant, variant], frames, "open the drawer", 5, lambda *_: None
     )
     assert other.greatest_difference == other.mean_difference == 0.0
-    assert len(one.times) == 5 and 0.0 < one.percentile(50) <= one.percentile(99)
+    assert len(one.times) == 8 and 0.0 < one.percentile(50) <= one.percentile(99)
     assert one.cold_start > 50.0
     assert one.size == sum((folder / name).stat().st_size for name in GRAPHS)
     language = backend_bench.measure_language(variant, frames[0], "open the drawer", 5)

@@ -90,6 +90,17 @@ def test_frames_are_balanced_over_tasks_and_the_same_for_a_seed(feeds, checkpoin
     assert all(not feed["images"][feed["camera_mask"] == 0.0].any() for feed in masked)
 
 
+def test_weights_have_seven_bits_so_that_no_processor_overflows(checkpoint, feeds, tmp_path):
+    quantize(checkpoint.read("policy.onnx"), tmp_path / "q.onnx", Method.STATIC, feeds(20))
+    graph = onnx.load(tmp_path / "q.onnx").graph
+    kernels = [
+        numpy_helper.to_array(tensor)
+        for tensor in graph.initializer
+        if tensor.data_type == TensorProto.INT8 and len(tensor.dims) == 4
+    ]
+    assert len(kernels) == 1 and np.abs(kernels[0].astype(int)).max() in (63, 64)
+
+
 def test_both_methods_make_checkpoints_that_run_and_are_close(checkpoint, feeds, tmp_path):
     some = feeds(30)
     made = make(checkpoint, tmp_path / "q", some[:20], some[20:], list(Method), ())

@@ -1,6 +1,6 @@
 """Times of inference backends on the same inputs.
 
-Their runs take turns, so that a busy machine hits all of them alike.
+They take turns of some runs, so that a busy machine hits all of them alike.
 """
 
 from __future__ import annotations
@@ -26,7 +26,11 @@ from vla_policy.checkpoint import Checkpoint
 from vla_policy.inference import Observation, Policy
 
 WARM_UP = 10  # forward passes that are not counted
-PAUSE = 0.01  # s between two runs: threads of the one before may still spin, and slow the next down
+PAUSE = 0.01  # s between two turns: threads of the one before may still spin, and slow the next down
+# Runs of a turn. The first ones find a processor that has slept and the caches of somebody else: on
+# a virtual machine that takes two to four times as long, and is told by itself.
+TURN = 10
+UNCOUNTED = 2
 
 Frame = tuple[Inputs, LanguageFeatures]
 
@@ -57,10 +61,14 @@ class Variant:
 
 @dataclass(frozen=True)
 class Figures:
-    """What was measured of one variant; times in ms, difference of normalised actions."""
+    """What was measured of one variant; times in ms, difference of normalised actions.
+
+    rested: times of the first run of each turn, after a pause of `PAUSE`.
+    """
 
     name: str
     times: tuple[float, ...]
+    rested: tuple[float, ...]
     cold_start: float
     size: int
     greatest_difference: float
@@ -99,23 +107,47 @@ class Language:
         return (self.branch + self.rest) / self.rest
 
 
+@dataclass(frozen=True)
+class Times:
+    """Of one function, ms. in_a_row: the counted runs. rested: the first of each turn."""
+
+    in_a_row: tuple[float, ...]
+    rested: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """Of the counted runs, ms."""
+        return float(np.median(self.in_a_row))
+
+
 def take_turns(
-    runs: Sequence[Callable[[], object]], rounds: int, progress: Callable[[int, str], None]
-) -> list[tuple[float, ...]]:
-    """Times of every function, ms: each once per round, another one first every time."""
+    runs: Sequence[Callable[[], object]], count: int, progress: Callable[[int, str], None]
+) -> list[Times]:
+    """Times of at least `count` runs of every function, in turns, another one first every time."""
     for run in runs:
         for _ in range(WARM_UP):
             run()
-    times: list[list[float]] = [[] for _ in runs]
-    for done in range(rounds):
+    turns: list[list[list[float]]] = [[] for _ in runs]
+    rounds = -(-count // (TURN - UNCOUNTED))
+    for done in range(1, rounds + 1):
         for offset in range(len(runs)):
             index = (done + offset) % len(runs)
             time.sleep(PAUSE)
-            begin = time.perf_counter()
-            runs[index]()
-            times[index].append((time.perf_counter() - begin) * 1e3)
-        progress(done + 1, "")
-    return [tuple(values) for values in times]
+            turns[index].append([_time(runs[index]) for _ in range(TURN)])
+        progress(round(count * done / rounds), "")
+    return [
+        Times(
+            tuple(value for turn in mine for value in turn[UNCOUNTED:]),
+            tuple(turn[0] for turn in mine),
+        )
+        for mine in turns
+    ]
+
+
+def _time(run: Callable[[], object]) -> float:
+    begin = time.perf_counter()
+    run()
+    return (time.perf_counter() - begin) * 1e3
 
 
 def measure(
@@ -137,7 +169,8 @@ def measure(
     return [
         Figures(
             variant.name,
-            measured,
+            measured.in_a_row,
+            measured.rested,
             cold_start(variant),
             variant.size(),
             *_apart(answers[0], answer),
@@ -180,7 +213,7 @@ def measure_language(variant: Variant, frame: Inputs, command: str, rounds: int)
         rounds,
         lambda *_: None,
     )
-    return Language(float(np.median(branch)), float(np.median(rest)))
+    return Language(branch.median, rest.median)
 
 
 COLD = """

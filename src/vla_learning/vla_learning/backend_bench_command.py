@@ -11,7 +11,6 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 
 from vla_learning.backend_bench import (
     Variant,
@@ -117,7 +116,7 @@ def _cameras(
         times = take_turns(runs, chosen.rounds, bar.done)
     found: dict[str, dict[int, float]] = {}
     for (name, count, _), values in zip(rows, times, strict=True):
-        found.setdefault(name, {})[count] = float(np.median(values))
+        found.setdefault(name, {})[count] = values.median
     return found
 
 

@@ -122,8 +122,8 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument(
         "--done-count",
         type=int,
-        default=3,
-        help="inferences in a row that must say that the task is done (3; 0: go on regardless)",
+        help="inferences in a row that must say that the task is done (the policy node's default; "
+        "0: go on regardless)",
     )
     evaluate.add_argument("--mask", default="", help="cameras to take away, comma-separated")
     evaluate.add_argument("--json", type=Path, help="file for the results")

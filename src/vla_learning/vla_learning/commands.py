@@ -145,11 +145,12 @@ def evaluate(arguments: argparse.Namespace) -> None:
     from vla_learning.evaluating import evaluate as run
     from vla_policy.backends import BackendError
     from vla_policy.checkpoint import Checkpoint, CheckpointError
+    from vla_policy.inference import DONE_COUNT
 
     settings = EvaluationSettings(
         backend=arguments.backend,
         threads=arguments.threads,
-        done_count=arguments.done_count,
+        done_count=DONE_COUNT if arguments.done_count is None else arguments.done_count,
         mask=tuple(name for name in arguments.mask.split(",") if name),
     )
     begin = time.monotonic()

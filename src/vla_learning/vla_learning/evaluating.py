@@ -19,7 +19,7 @@ from vla_policy import backends
 from vla_policy.backends import Backend
 from vla_policy.checkpoint import Checkpoint
 from vla_policy.inference import Chunk as Answer
-from vla_policy.inference import Observation, Policy
+from vla_policy.inference import DONE_COUNT, Observation, Policy
 from vla_safety.limits import MotionLimiter
 from vla_safety.sequencing import Chunk, Sequencer
 from vla_sim.environment import STEP_LIMIT, MetaworldEnvironment, RobotState
@@ -39,7 +39,7 @@ class EvaluationSettings:
     threads: int = 2
     image_period_ticks: int = 4
     blend_window: float = 0.1
-    done_count: int = 3
+    done_count: int = DONE_COUNT
     mask: tuple[str, ...] = field(default=())
 
 

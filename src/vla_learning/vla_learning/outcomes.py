@@ -23,8 +23,8 @@ from vla_policy.tokenizer import Tokens
 from vla_safety.limits import MotionLimiter
 from vla_sim.environment import STEP_LIMIT, MetaworldEnvironment
 
-DISTURBED = 0.3  # share of the episodes with bursts of noise on what is executed
-BLIND = 0.1  # share of the episodes in which one camera is missing
+DISTURBED = 0.4  # share of the episodes with bursts of noise on what is executed
+BLIND = 0.3  # share of the episodes in which one camera is missing
 NOISE = 0.35  # m/s
 HORIZON = 300  # ticks that are judged; who has not succeeded within twice the usual time is stuck
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vla_contract.parameters import Config, ParameterError, parameter
+from vla_policy.inference import DONE_COUNT
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,9 @@ class PolicyConfig(Config):
         runtime=True,
     )
     done_count: int = parameter(
-        3,
-        "Consecutive inferences that must hold the command fulfilled; 0: never done.",
+        DONE_COUNT,
+        "Consecutive inferences that must hold the command fulfilled, during which the robot still "
+        "acts; 0: never done.",
         minimum=0,
         maximum=1000,
         runtime=True,

@@ -94,6 +94,12 @@ class Answer:
     problem: Problem | None = None
 
 
+# A policy that stops acting when it first takes its command for fulfilled ends pushes a centimetre
+# short: with 3 of these (0.15 s at 20 Hz) 13 of 100 episodes were ended too early, with 8 three, with
+# 15 none, at the price of 0.5 s at the end of a command.
+DONE_COUNT = 16
+
+
 class DoneCounter:
     """The command is done once `count` consecutive inferences have said so; then it stays done."""
 
@@ -125,7 +131,7 @@ class Policy:
         backend: Backend,
         *,
         cache_size: int = 100,
-        done_count: int = 3,
+        done_count: int = DONE_COUNT,
         min_known_share: float = 0.5,
         min_confidence: float = 0.0,
     ) -> None:

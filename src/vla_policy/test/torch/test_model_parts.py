@@ -146,10 +146,12 @@ def test_attention_weights_are_shares_of_what_is_valid():
     assert (weights * (1.0 - mask)[:, None]).abs().max() == 0.0
 
 
+@pytest.mark.parametrize("folded", [False, True])
 @pytest.mark.parametrize(("count", "keys"), [(CELLS, W), (W, CELLS), (5, 5), (1, 7)])
 @torch.no_grad()
-def test_cross_modal_attention_is_multi_head_attention(count, keys):
+def test_cross_modal_attention_is_multi_head_attention(count, keys, folded):
     attention = CrossModalAttention(H, 4, 0.1).eval()
+    attention.folded = folded
     for bias in (attention.query.bias, attention.key_value.bias, attention.output.bias):
         bias.normal_()
     theirs = torch.nn.MultiheadAttention(H, 4, batch_first=True).eval()
@@ -166,10 +168,12 @@ def test_cross_modal_attention_is_multi_head_attention(count, keys):
     assert torch.allclose(result, attention.norm(x + attended), atol=1e-5)
 
 
+@pytest.mark.parametrize("folded", [False, True])
 @torch.no_grad()
-def test_without_a_valid_key_nothing_is_attended():
+def test_without_a_valid_key_nothing_is_attended(folded):
     for count, keys in ((CELLS, W), (W, CELLS)):
         attention = CrossModalAttention(H, 4, 0.0).eval()
+        attention.folded = folded
         x, y = torch.randn(B, count, H), torch.randn(B, keys, H)
         result, weights = attention(x, y, torch.zeros(B, keys))
         assert not weights.any()

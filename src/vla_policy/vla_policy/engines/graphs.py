@@ -10,7 +10,7 @@ from torch.export import ExportedProgram, export
 
 from vla_policy.engines.precision import in_half
 from vla_policy.engines.recurrence import unrolled
-from vla_policy.model import LanguageGraph, PolicyGraph, PolicyOutput, VLAModel
+from vla_policy.model import LanguageGraph, PolicyOutput, VLAModel
 
 LANGUAGE = "language"
 POLICY = "policy"
@@ -43,13 +43,16 @@ class _LanguageEngine(nn.Module):
 
 
 class _PolicyEngine(nn.Module):
-    """As `PolicyGraph`, images as float32: TensorRT takes uint8, but cannot reshape it."""
+    """As `VLAModel.act`, images as float32: TensorRT takes uint8, but cannot reshape it.
+
+    Attention as it is written in papers, which TensorRT knows, and layer by layer in half precision.
+    """
 
     names = PolicyOutput._fields
 
     def __init__(self, model: VLAModel) -> None:
         super().__init__()
-        self.whole = PolicyGraph(model)
+        self.whole = model
 
     def forward(
         self,
@@ -60,7 +63,7 @@ class _PolicyEngine(nn.Module):
         word_mask: Tensor,
         sentence: Tensor,
     ) -> tuple[Tensor, ...]:
-        output = self.whole(images, camera_mask, state, word_states, word_mask, sentence)
+        output = self.whole.act(images, camera_mask, state, word_states, word_mask, sentence)
         return tuple(value for name, value in zip(self.names, output, strict=True) if name in KEPT)
 
 

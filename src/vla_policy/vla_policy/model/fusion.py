@@ -14,15 +14,23 @@ MASKED = -1.0e4
 class CrossModalAttention(nn.Module):
     """Queries of one modality attend to the other: residual, LayerNorm, weights returned.
 
-    Multi-head attention (Vaswani et al. 2017). Of the two modalities one is long (hundreds of cells)
-    and the other short (some words). The projections of the long one are not computed: being linear,
-    they are moved to the short one's side of each product, which is the same result for half of the
-    work. Queries that are long, with x of them and y of the keys, per head:
+    Multi-head attention (Vaswani et al. 2017).
 
-        (x Wq + bq) · (y Wk + bk) = x · (Wqᵀ k) + bq · k,    (w v) Wo = w (v Wo)
+    Attributes:
+        folded: the same with half of the work, for graphs that are exported. Of the two modalities
+            one is long (hundreds of cells) and the other short (some words); the projections of
+            the long one, being linear, are moved to the short one's side of each product. Long
+            queries x and short keys y, per head, with k = y Wk + bk, v = y Wv + bv:
 
-    Keys that are long: q · (y Wk + bk) = (Wkᵀ q) · y + const, (w (y Wv + bv)) = (w y) Wv + (Σ w) bv.
+                (x Wq + bq) · k = x · (Wqᵀ k) + bq · k        (w v) Wo = w (v Wo)
+
+            Short queries and long keys, with q = x Wq + bq, and weights w that sum to 1:
+
+                q · (y Wk + bk) = (Wkᵀ q) · y + what all keys share
+                w (y Wv + bv) = (w y) Wv + bv
     """
+
+    folded = False
 
     def __init__(self, hidden: int, heads: int, dropout: float) -> None:
         super().__init__()
@@ -46,11 +54,23 @@ class CrossModalAttention(nn.Module):
         masked = (1.0 - key_mask) * MASKED
         # Without a valid key the softmax is over all of them, and counts for nothing.
         any_valid = key_mask.amax(1)[:, None, None]
-        if queries.shape[1] > keys.shape[1]:
+        if not self.folded:
+            attended, weights = self._attend(queries, keys, masked, any_valid)
+        elif queries.shape[1] > keys.shape[1]:
             attended, weights = self._long_queries(queries, keys, masked, any_valid)
         else:
             attended, weights = self._long_keys(queries, keys, masked, any_valid)
         return self.norm(queries + self.dropout(attended)), weights * key_mask[:, None]
+
+    def _attend(
+        self, queries: Tensor, keys: Tensor, masked: Tensor, any_valid: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        (query,) = self._split(self.query(queries), 1)  # (B, heads, Q, size)
+        key, value = self._split(self.key_value(keys), 2)
+        logits = query @ key.transpose(2, 3) * query.shape[-1] ** -0.5 + masked[:, None, None]
+        weights = logits.softmax(-1)
+        attended = (weights @ value).transpose(1, 2).flatten(2)
+        return self.output(attended * any_valid), weights.mean(1)
 
     def _long_queries(
         self, queries: Tensor, keys: Tensor, masked: Tensor, any_valid: Tensor

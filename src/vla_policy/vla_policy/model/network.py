@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import NamedTuple
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 
 from vla_policy.model.confidence import Confidence
 from vla_policy.model.configuration import ModelConfig
-from vla_policy.model.fusion import VisionLanguageFusion
+from vla_policy.model.fusion import CrossModalAttention, VisionLanguageFusion
 from vla_policy.model.language import LanguageEncoder
 from vla_policy.model.planner import Planner
 from vla_policy.model.vision import VisionEncoder
@@ -115,11 +116,14 @@ class LanguageGraph(nn.Module):
 
 
 class PolicyGraph(nn.Module):
-    """What becomes policy.onnx; arguments and results as `VLAModel.act`."""
+    """What becomes policy.onnx; arguments and results as `VLAModel.act`, attention folded."""
 
     def __init__(self, model: VLAModel) -> None:
         super().__init__()
-        self.model = model
+        self.model = copy.deepcopy(model)
+        for module in self.model.modules():
+            if isinstance(module, CrossModalAttention):
+                module.folded = True
 
     def forward(
         self,
