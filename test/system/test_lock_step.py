@@ -26,9 +26,7 @@ class LockStep:
         self._runner = EpisodeRunner(graph)
         self._runner.wait_until_ready()
 
-    def run(
-        self, task: str, seed: int, steps: int = 500
-    ) -> tuple[EpisodeResult, list[SafeAction]]:
+    def run(self, task: str, seed: int, steps: int = 500) -> tuple[EpisodeResult, list[SafeAction]]:
         self._actions.clear()
         result = self._runner.run(Episode(task, seed, steps=steps))
         assert self._graph.wait(lambda: len(self._actions) >= result.steps, 10.0)

@@ -39,8 +39,12 @@ def test_one_picture_per_command(loaded, monkeypatch, tmp_path):
     class Evaluator:
         """An episode of eleven looks."""
 
-        def __init__(self, folder, settings):
+        def __init__(self):
             self.checkpoint, self.backend = checkpoint, backend
+
+        @classmethod
+        def load(cls, folder, settings):
+            return cls()
 
         def episode(self, task, seed, command):
             language = self.backend.encode_language(checkpoint.tokenizer.encode(command))

@@ -26,7 +26,9 @@ def folder(tmp_path, root):
 
 def figures(name, ms, **changes):
     values = {"cold_start": 300.0, "size": 5_000_000, "greatest_difference": 0.0}
-    return Figures(name, (ms, ms, 3 * ms), (2 * ms,), **{**values, "mean_difference": 0.0, **changes})
+    return Figures(
+        name, (ms, ms, 3 * ms), (2 * ms,), **{**values, "mean_difference": 0.0, **changes}
+    )
 
 
 def report(fp32=5.0, int8=2.0, overhead=1.0, four=12.0):

@@ -76,7 +76,7 @@ def test_the_policy_sees_the_ticks_with_images_and_the_limits_hold(make):
 def test_a_policy_that_says_done_stands_still_unless_that_is_ignored(make, monkeypatch):
     monkeypatch.setattr(evaluating, "STEP_LIMIT", 60)
     monkeypatch.setattr(Robot, "steps", 1000)
-    evaluator = make(steps_left=0)
+    evaluator = make(steps_left=0, done_count=3)
     episode = evaluator.episode("drawer-open", 0, "open the drawer")
     assert not episode.success and episode.done_tick == 8
     assert (np.array(evaluator._environment.twists)[-20:, :3] == 0).all()

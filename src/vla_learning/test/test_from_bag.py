@@ -1,5 +1,6 @@
 """Bags to episodes, by perception's own synchronisation; whatever is wrong is one line."""
 
+import re
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -203,7 +204,7 @@ def test_a_bag_that_cannot_be_used_is_one_line(
     assert command_line(tmp_path, "--command", "open the door") == 1
     line = capsys.readouterr().err
     assert line.count("\n") == 1 and line.startswith("vla learn: ")
-    assert __import__("re").search(text, line), line
+    assert re.search(text, line), line
 
 
 def command_line(tmp_path, *more):

@@ -11,7 +11,6 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-
 from vla_learning.backend_bench import (
     Variant,
     measure,

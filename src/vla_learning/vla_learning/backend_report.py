@@ -46,8 +46,8 @@ def lines(report: Report) -> list[str]:
         text.append(
             f"| {f.name} | {f.mean:.2f} | {f.deviation:.2f} | {f.percentile(50):.2f} | "
             f"{f.percentile(99):.2f} | {f.rate:.0f} | {report.ratio(f):.2f} | "
-            f"{statistics.median(f.rested):.2f} | {f.cold_start / 1e3:.2f} | {f.size / 1e6:.2f} | {f.greatest_difference:.2g} | "
-            f"{f.mean_difference:.2g} |"
+            f"{statistics.median(f.rested):.2f} | {f.cold_start / 1e3:.2f} | {f.size / 1e6:.2f} | "
+            f"{f.greatest_difference:.2g} | {f.mean_difference:.2g} |"
         )
     text += [f"left out: {reason}" for reason in report.left_out]
     text += ["", *_language(report), *_cameras(report), ""]

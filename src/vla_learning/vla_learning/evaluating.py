@@ -18,8 +18,8 @@ from vla_learning.report import Episode
 from vla_policy import backends
 from vla_policy.backends import Backend
 from vla_policy.checkpoint import Checkpoint
-from vla_policy.inference import Chunk as Answer
 from vla_policy.inference import DONE_COUNT, Observation, Policy
+from vla_policy.inference import Chunk as Answer
 from vla_safety.limits import MotionLimiter
 from vla_safety.sequencing import Chunk, Sequencer
 from vla_sim.environment import STEP_LIMIT, MetaworldEnvironment, RobotState

@@ -13,7 +13,7 @@ def plot_history(history: Sequence[Mapping[str, float]], path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    names = [name for name in dict.fromkeys(key for row in history for key in row) if name != "step"]
+    names = list(dict.fromkeys(name for row in history for name in row if name != "step"))
     figure = Figure(figsize=(2.7 * max(1, len(names)), 3.2), layout="constrained")
     FigureCanvasAgg(figure)
     for index, name in enumerate(names, start=1):

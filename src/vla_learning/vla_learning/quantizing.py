@@ -119,8 +119,8 @@ def _static(source: Path, to: Path, feeds: Sequence[Feed], operators: list[str])
         per_channel=True,
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
-        # Seven bits of a weight: x86 processors without VNNI add pairs of products in 16 bits, which
-        # eight would overflow. So the sums are exact, and the same, everywhere.
+        # Seven bits of a weight: x86 processors without VNNI add pairs of products in 16 bits,
+        # which eight would overflow. So the sums are exact, and the same, everywhere.
         reduce_range=True,
         calibrate_method=CalibrationMethod.MinMax,
     )
@@ -133,9 +133,17 @@ def _dynamic(source: Path, to: Path, operators: list[str]) -> None:
         source,
         to,
         op_types_to_quantize=operators,
+        nodes_to_exclude=_stacked_products(source),
         per_channel=True,
         weight_type=QuantType.QInt8,
     )
+
+
+def _stacked_products(path: Path) -> list[str]:
+    """Names of matrix products with a stack of matrices, which take no scale for each channel."""
+    graph = onnx.load(str(path)).graph
+    stacks = {tensor.name for tensor in graph.initializer if len(tensor.dims) > 2}
+    return [n.name for n in graph.node if n.op_type == "MatMul" and stacks & set(n.input)]
 
 
 def _forget_names_of_files(path: Path) -> None:

@@ -54,8 +54,8 @@ class TrainSettings:
     landmark_weight: of telling where the simulator's objects and goal are, from what the policy
     decides from; needs a dataset with landmarks. pretrained: begin with torchvision's weights of
     the backbone where they can be had.
-    evaluate_steps: between two evaluations of the averaged weights in the simulator, the last one at
-    the end of the run; 0: none. evaluate_episodes: of each task, with seeds from
+    evaluate_steps: between two evaluations of the averaged weights in the simulator, the last one
+    at the end of the run; 0: none. evaluate_episodes: of each task, with seeds from
     evaluate_first_seed on.
     """
 

@@ -5,6 +5,8 @@ Needs torch and the simulator.
 
 from __future__ import annotations
 
+import torch
+
 from vla_contract.action_space import ActionSpace
 from vla_learning.evaluating import EvaluationSettings, Evaluator
 from vla_learning.outcomes import WatchedModel
@@ -24,6 +26,7 @@ def check_tasks(settings: Settings) -> None:
         )
 
 
+@torch.inference_mode()
 def success_rate(model: VLAModel, settings: Settings, space: ActionSpace) -> float:
     """Share of successes over `train.evaluate_episodes` of each task; the same every time."""
     checkpoint = unsaved_checkpoint(settings, space)

@@ -53,10 +53,11 @@ def change_architecture(folder, **changes):
     write_config(folder, entries)
 
 
-def test_computes_what_the_network_computes(folder):
+@pytest.mark.parametrize("mode", ["eager", pytest.param("compiled", marks=pytest.mark.slow)])
+def test_computes_what_the_network_computes(folder, mode):
     folder, model = folder
     checkpoint = Checkpoint.load(folder)
-    backend = backends.create("torch", BackendOptions(threads=1))
+    backend = backends.create("torch", BackendOptions(threads=1, torch_mode=mode))
     backend.load(checkpoint)
     random = np.random.default_rng(0)
     inputs = Inputs(

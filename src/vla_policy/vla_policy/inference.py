@@ -95,8 +95,8 @@ class Answer:
 
 
 # A policy that stops acting when it first takes its command for fulfilled ends pushes a centimetre
-# short: with 3 of these (0.15 s at 20 Hz) 13 of 100 episodes were ended too early, with 8 three, with
-# 15 none, at the price of 0.5 s at the end of a command.
+# short: with 3 of these (0.15 s at 20 Hz) 13 of 100 episodes were ended too early, with 8 three,
+# with 15 none, at the price of 0.5 s at the end of a command.
 DONE_COUNT = 16
 
 

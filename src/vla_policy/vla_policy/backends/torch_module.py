@@ -93,6 +93,8 @@ class TorchBackend:
         self._model = load_model(checkpoint).to(self._device)
         self._act: Any = self._model.act
         if self._compiled:
+            # The planner's LSTM: by default it would end the graph.
+            torch._dynamo.config.allow_rnn = True  # type: ignore[attr-defined, unused-ignore]
             # Not of its own accord: compiled at the first forward pass, which is in the warm-up.
             self._act = torch.compile(self._model.act, fullgraph=True, dynamic=False)
 

@@ -45,7 +45,7 @@ class _LanguageEngine(nn.Module):
 class _PolicyEngine(nn.Module):
     """As `VLAModel.act`, images as float32: TensorRT takes uint8, but cannot reshape it.
 
-    Attention as it is written in papers, which TensorRT knows, and layer by layer in half precision.
+    Attention as it is written in papers, which TensorRT knows; each layer may be in half precision.
     """
 
     names = PolicyOutput._fields
