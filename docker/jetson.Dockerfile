@@ -64,7 +64,8 @@ RUN groupadd --gid 1000 vla && useradd --uid 1000 --gid vla --create-home --grou
  && mkdir -p /models /keystore /var/lib/vla && chown vla:vla /var/lib/vla
 COPY --from=build /opt/vla /opt/vla
 COPY --chmod=0755 docker/entrypoint.sh docker/healthy.sh /usr/local/bin/
-ENV VLA_BACKEND=onnxruntime ROS_HOME=/var/lib/vla
+# TensorRT engines, built once by build_engine, outlive the container with the rest of its state.
+ENV VLA_BACKEND=onnxruntime ROS_HOME=/var/lib/vla VLA_ENGINE_FOLDER=/var/lib/vla/engines
 USER 1000:1000
 WORKDIR /var/lib/vla
 STOPSIGNAL SIGINT

@@ -21,6 +21,8 @@ ROS_MODULES = {
     "vla_contract.executor",
     "vla_contract.graph_node",
     "vla_contract.testing",
+    "vla_learning.bag_synchroniser",
+    "vla_learning.from_bag",
     "vla_perception.execute_command",
     "vla_perception.free_running",
     "vla_perception.inputs",
@@ -77,6 +79,7 @@ ROSDEP_KEYS = {
 }
 # No key, or one that gives another version than is needed: in requirements/ and in the docs.
 PIP_ONLY = {
+    "av": "av==",
     "gymnasium": "metaworld",  # comes with it
     "imageio_ffmpeg": "imageio-ffmpeg",
     "lz4": "lz4",  # comes with rosbags
@@ -86,7 +89,9 @@ PIP_ONLY = {
     "pyarrow": "pyarrow",
     "safetensors": "safetensors",
     "similaritymeasures": "similaritymeasures",
+    "tensorrt": "torch-tensorrt",  # comes with it; on a Jetson with JetPack
     "torch": "torch",
+    "torch_tensorrt": "torch-tensorrt",
     "torchvision": "torchvision",
     "zstandard": "zstandard",  # comes with rosbags
     "websockets": "websockets",  # Ubuntu 22.04's has no synchronous client

@@ -17,5 +17,10 @@ setup(
     maintainer_email="maintainers@example.org",
     description="Vision-language-action policy: checkpoints, inference backends, policy node.",
     license="Apache-2.0",
-    entry_points={"console_scripts": ["policy = vla_policy.node:main"]},
+    entry_points={
+        "console_scripts": [
+            "policy = vla_policy.node:main",
+            "build_engine = vla_policy.engines.command:run",
+        ]
+    },
 )

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
+
 import pytest
 
 from vla_cli import evaluate
+from vla_cli.episodes import Episode
 from vla_cli.errors import CommandError
+from vla_sim.grounding import wordings
 
 
 def test_seeds():
@@ -18,5 +22,53 @@ def test_seeds():
 def test_tasks():
     assert evaluate.parse_tasks("drawer-open, door-open") == ["drawer-open", "door-open"]
     assert len(evaluate.parse_tasks("all")) == 50
+    assert len(evaluate.parse_tasks("ground")) == 9 and len(evaluate.parse_tasks("mt10")) == 10
+    assert evaluate.parse_tasks("ground-touch, door-open,ground-touch-red") == [
+        "ground-touch-red",
+        "ground-touch-green",
+        "ground-touch-blue",
+        "door-open",
+    ]
     with pytest.raises(CommandError):
         evaluate.parse_tasks("drawer-open,nonsense")
+
+
+def chosen(command=None, wordings="training", shuffle_commands=None):
+    return Namespace(
+        command=command,
+        wordings=wordings,
+        shuffle_commands=shuffle_commands,
+        backend="onnxruntime",
+        tasks="ground-touch",
+        seeds="1-2",
+    )
+
+
+TASKS = ["ground-touch-red", "ground-touch-blue"]
+
+
+def test_without_options_the_simulator_chooses_the_words():
+    assert evaluate.plan(TASKS, [1, 2], chosen()) == [
+        Episode(task, seed) for task in TASKS for seed in (1, 2)
+    ]
+    assert {e.command for e in evaluate.plan(TASKS, [1], chosen("go"))} == {"go"}
+
+
+def test_shuffled_and_held_out_commands():
+    asked = chosen(wordings="held-out", shuffle_commands=1)
+    plan = evaluate.plan(TASKS, [1, 2], asked)
+    assert [(e.task, e.seed) for e in plan] == [(task, seed) for task in TASKS for seed in (1, 2)]
+    assert sorted(e.said_task for e in plan) == sorted(TASKS * 2)
+    for episode in plan:
+        assert episode.command in wordings(episode.said_task, held_out=True)
+    assert evaluate.told(asked) == "held-out wordings, shuffled by permutation 1"
+    assert evaluate._command_line(asked).endswith("--wordings held-out --shuffle-commands 1")
+
+
+def test_commands_that_cannot_be_chosen():
+    with pytest.raises(CommandError, match="--command says what is said"):
+        evaluate.plan(TASKS, [1], chosen("go", shuffle_commands=0))
+    with pytest.raises(CommandError, match="drawer-open has no held-out wordings"):
+        evaluate.plan(["drawer-open"], [1], chosen(wordings="held-out"))
+    with pytest.raises(CommandError, match="all episodes are ground-touch-red"):
+        evaluate.plan(TASKS[:1], [1, 2], chosen(shuffle_commands=0))

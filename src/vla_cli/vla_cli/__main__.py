@@ -10,6 +10,7 @@ from vla_cli.errors import CommandError, Interrupted
 # Command → module with a `main(arguments) -> exit status`; imported only when asked for.
 COMMANDS = {
     "bench": "vla_cli.bench",
+    "build-engine": "vla_cli.build_engine",
     "demo": "vla_cli.demo",
     "docs": "vla_cli.docs",
     "doctor": "vla_cli.doctor",

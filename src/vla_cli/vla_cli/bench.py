@@ -9,6 +9,10 @@ from vla_cli.errors import CommandError
 
 # Name → module with a `main(arguments) -> exit status`, and what it measures.
 BENCHMARKS = {
+    "backends": (
+        "vla_learning.backend_bench_command",
+        "inference backends beside each other: time, cold start, size, difference",
+    ),
     "pipeline": ("vla_cli.bench_pipeline", "camera to robot command, hop by hop, and memory"),
     "replay": ("vla_cli.bench_replay", "replay as fast as possible against the bare model"),
     "safety": ("vla_cli.bench_safety", "time of the limits, the obstacles and the safety loop"),

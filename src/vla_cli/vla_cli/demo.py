@@ -7,9 +7,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import yaml
+from typing import TYPE_CHECKING
 
 from vla_cli import domains, options, paths, processes
 from vla_cli.errors import CommandError, Interrupted, ignore_signals, raise_on_signals
@@ -39,7 +37,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     """
     parser = options.parser("demo", "The whole graph drives a simulated robot.")
     parser.epilog = EXIT_STATUS
-    parser.add_argument("--task", default="drawer-open", help="one of Meta-World's 50")
+    parser.add_argument(
+        "--task", default="drawer-open", help="one of Meta-World's 50 or the grounding scene's"
+    )
     parser.add_argument("--command", help="the words to say (default: the task's own)")
     parser.add_argument("--episodes", type=options.at_least(1, "--episodes"), default=1)
     parser.add_argument(
@@ -101,7 +101,7 @@ def _with_graph(
 
     stay_on_this_machine()
     with Graph(domain=domain) as graph:
-        show = Show(graph, launched, chosen, cameras(), out)
+        show = Show(graph, launched, chosen, paths.cameras(), out)
         try:
             results = show.run(episodes(chosen))
         except Interrupted:
@@ -123,13 +123,6 @@ def episodes(chosen: argparse.Namespace) -> list[Episode]:
         Episode(chosen.task, chosen.seed + index, chosen.command)
         for index in range(chosen.episodes)
     ]
-
-
-def cameras() -> dict[str, str]:
-    """Name → topic of the simulated robot's cameras, from the cameras file."""
-    content = yaml.safe_load((paths.share() / "config" / "cameras" / "metaworld.yaml").read_text())
-    values: dict[str, Any] = next(iter(content.values()))["ros__parameters"]
-    return {name: values[name]["topic"] for name in values["cameras"]}
 
 
 def table(results: list[EpisodeResult]) -> str:

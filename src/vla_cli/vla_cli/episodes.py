@@ -41,11 +41,17 @@ READERS = {
 
 @dataclass(frozen=True)
 class Episode:
-    """What to do: a task of the simulator, its seed, and the words (None: the task's own)."""
+    """What to do: a task of the simulator, its seed, and the words (None: the task's own).
+
+    said_task: the task that the words ask for, where they were chosen here; only reported.
+    steps: of the simulator, at most.
+    """
 
     task: str
     seed: int
     command: str | None = None
+    said_task: str = ""
+    steps: int = STEPS
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,7 @@ class EpisodeResult:
 
     steps: simulated until the success, or in all. outcome, reason: of the command, where it ended
     before the episode did. wall: s. attempts: times that the episode had to be started; only the
-    last of them moved the robot.
+    last of them moved the robot. said_task: as in Episode.
     """
 
     task: str
@@ -66,6 +72,7 @@ class EpisodeResult:
     reason: str
     wall: float
     attempts: int = 1
+    said_task: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -93,6 +100,7 @@ class EpisodeRunner:
         self._pace = pace
         self._state: Any = None
         self._goal: Any = None
+        self._steps = STEPS
         self._result: Any = None
         self.episode = 0
         self.command = ""
@@ -138,6 +146,7 @@ class EpisodeRunner:
             CommandError: the graph does not play along.
         """
         begin = time.monotonic()
+        self._steps = episode.steps
         for attempt in range(1, ATTEMPTS + 1):
             instruction = self._reset(episode)
             self.command = episode.command or instruction
@@ -161,6 +170,7 @@ class EpisodeRunner:
             reason=reason,
             wall=time.monotonic() - begin,
             attempts=attempt,
+            said_task=episode.said_task,
         )
 
     def _reset(self, episode: Episode) -> str:
@@ -202,7 +212,7 @@ class EpisodeRunner:
         begin = last_news = time.monotonic()
         seen = granted = 0
         if self._lock_step and not self._pace:
-            self._grant(STEPS)
+            self._grant(self._steps)
         while not self._over():
             check()
             now = time.monotonic()
@@ -216,9 +226,9 @@ class EpisodeRunner:
                     f"the simulator has not stepped for {SILENCE_TIMEOUT:g} s, at step {seen}; "
                     "see ./vla status and its output"
                 )
-            if self._lock_step and self._pace and granted < STEPS and seen >= granted:
+            if self._lock_step and self._pace and granted < self._steps and seen >= granted:
                 if (now - begin) * self._pace >= granted * STEP_PERIOD:
-                    granted = min(granted + PACED_STEPS, STEPS)
+                    granted = min(granted + PACED_STEPS, self._steps)
                     self._grant(PACED_STEPS)
             self._graph.spin(0.005 if self._pace else 0.05)
         return True
@@ -232,7 +242,7 @@ class EpisodeRunner:
 
     def _over(self) -> bool:
         state = self._state
-        if state is not None and (state.success or state.truncated or state.step >= STEPS):
+        if state is not None and (state.success or state.truncated or state.step >= self._steps):
             return True
         return state is not None and self._command_outcome()[0] in NEVER_MOVES
 

@@ -3,53 +3,116 @@
 from __future__ import annotations
 
 import argparse
+import multiprocessing
+import os
 import re
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vla_cli import domains, options, paths, processes
 from vla_cli.errors import CommandError, ignore_signals, raise_on_signals
-from vla_learning import report
-from vla_sim import tasks
+from vla_learning import report, report_picture
+from vla_sim import commands, tasks
 
 if TYPE_CHECKING:
     from vla_cli.episodes import Episode, EpisodeResult
 
 DEFAULT_TASKS = "drawer-open,button-press-topdown,window-open"
+CORES = 2  # of a graph in lock-step: the simulator and the policy take most of the time
+
+
+@dataclass
+class Outcome:
+    """Results of episodes, in their order.
+
+    pictures: first and last by (task, seed), of one episode of each task.
+    """
+
+    results: list[EpisodeResult] = field(default_factory=list)
+    pictures: dict[tuple[str, int], tuple[Any, Any]] = field(default_factory=dict)
 
 
 def main(arguments: list[str]) -> int:
     """0: all episodes were run, whatever their verdicts."""
     parser = options.parser("evaluate", "Success rates through the whole graph, in lock-step.")
-    parser.add_argument("--tasks", default=DEFAULT_TASKS, help=f"default: {DEFAULT_TASKS}")
+    parser.add_argument(
+        "--tasks",
+        default=DEFAULT_TASKS,
+        help=f"names, or {', '.join(tasks.GROUPS)} (default: {DEFAULT_TASKS})",
+    )
     parser.add_argument("--seeds", default="100-109", help="e.g. 100-109 or 3,5,7-9")
     parser.add_argument("--command", help="the words to say (default: each task's own)")
+    parser.add_argument(
+        "--wordings",
+        choices=[kind.value for kind in commands.Wordings],
+        default=commands.Wordings.TRAINING.value,
+        help="held-out: sentences of the grounding scene that no training has (default: training)",
+    )
+    parser.add_argument(
+        "--shuffle-commands",
+        type=int,
+        nargs="?",
+        const=0,
+        metavar="NUMBER",
+        help="let the episodes swap their commands, by the random permutation of this number",
+    )
     parser.add_argument("--checkpoint", help="folder of the policy (default: the shipped one)")
-    parser.add_argument("--out", type=Path, help="JSON file for rates and episodes")
+    parser.add_argument("--backend", default="onnxruntime", help="onnxruntime, torch or tensorrt")
+    parser.add_argument(
+        "--jobs",
+        type=options.at_least(1, "--jobs"),
+        default=max(1, (os.cpu_count() or 1) // CORES),
+        help=f"graphs side by side (one for every {CORES} cores: %(default)s)",
+    )
+    parser.add_argument(
+        "--out", type=Path, help="JSON file for rates and episodes; beside it a picture, .png"
+    )
     chosen = parser.parse_args(arguments)
     raise_on_signals()
     checkpoint = paths.checkpoint(chosen.checkpoint)
     names, numbers = parse_tasks(chosen.tasks), parse_seeds(chosen.seeds)
-    from vla_cli.episodes import Episode
-
-    todo = [Episode(task, seed, chosen.command) for task in names for seed in numbers]
+    todo = plan(names, numbers, chosen)
     begin = time.monotonic()
-    results = evaluate(todo, checkpoint, lambda line: print(line, flush=True))
-    _report(results, checkpoint, chosen, time.monotonic() - begin)
+    outcome = evaluate(todo, checkpoint, chosen.backend, min(chosen.jobs, len(todo)))
+    _report(outcome, checkpoint, chosen, time.monotonic() - begin)
     return 0
 
 
+def plan(names: list[str], seeds: list[int], chosen: argparse.Namespace) -> list[Episode]:
+    """Every seed of every task, with what it is told.
+
+    Raises:
+        CommandError: options that exclude each other, or commands that cannot be chosen so.
+    """
+    from vla_cli.episodes import Episode
+
+    pairs = [(task, seed) for task in names for seed in seeds]
+    wordings = commands.Wordings(chosen.wordings)
+    own = wordings is commands.Wordings.TRAINING and chosen.shuffle_commands is None
+    if chosen.command and not own:
+        raise CommandError("--command says what is said; accepted without --wordings and shuffling")
+    if own:
+        return [Episode(task, seed, chosen.command) for task, seed in pairs]
+    try:
+        told = commands.choose(pairs, wordings, chosen.shuffle_commands)
+    except (commands.CommandsError, tasks.TaskError) as error:
+        raise CommandError(str(error)) from error
+    return [Episode(said.task, said.seed, said.command, said.said_task) for said in told]
+
+
 def parse_tasks(text: str) -> list[str]:
-    """Task names from a comma-separated list, or "all".
+    """Task names from a comma-separated list of names and groups, each task once.
 
     Raises:
         CommandError: one of them does not exist.
     """
-    names = list(tasks.INSTRUCTIONS) if text == "all" else [n.strip() for n in text.split(",")]
+    parts = [part.strip() for part in text.split(",")]
+    names = list(dict.fromkeys(n for part in parts for n in tasks.GROUPS.get(part, (part,))))
     for name in names:
         try:
             tasks.check_task(name)
@@ -74,28 +137,55 @@ def parse_seeds(text: str) -> list[int]:
     return found
 
 
-def evaluate(
-    todo: list[Episode], checkpoint: Path, progress: Callable[[str], None] = lambda line: None
-) -> list[EpisodeResult]:
-    """Run episodes in a graph of their own, without video, as fast as the machine goes.
+def evaluate(todo: list[Episode], checkpoint: Path, backend: str, jobs: int) -> Outcome:
+    """Run episodes in `jobs` graphs of their own, without video, as fast as the machine goes.
+
+    Prints a line for each. The results are those of one graph, in the same order.
 
     Raises:
-        CommandError: the graph cannot run them.
+        CommandError: a graph cannot run them.
     """
+    if jobs == 1:
+        return run_in_one_graph(todo, checkpoint, backend)
+    outcomes: list[Outcome] = [Outcome()] * jobs
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, context, raise_on_signals) as pool:
+        shares = {
+            pool.submit(run_in_one_graph, todo[share::jobs], checkpoint, backend): share
+            for share in range(jobs)
+        }
+        for future in as_completed(shares):
+            outcomes[shares[future]] = future.result()
+    whole = Outcome()
+    for index in range(len(todo)):
+        whole.results.append(outcomes[index % jobs].results[index // jobs])
+    for outcome in outcomes:
+        whole.pictures |= outcome.pictures
+    return whole
+
+
+def run_in_one_graph(todo: list[Episode], checkpoint: Path, backend: str) -> Outcome:
+    """Start a graph, run episodes in it one after the other, end it; as `evaluate`."""
     domain = domains.free()
     folder = Path(tempfile.mkdtemp(prefix="vla_evaluate_"))
     launched = processes.LaunchedGraph(
         "sim",
-        {"task": todo[0].task, "seed": todo[0].seed, "model": checkpoint, "lock_step": True},
+        {
+            "task": todo[0].task,
+            "seed": todo[0].seed,
+            "model": checkpoint,
+            "backend": backend,
+            "lock_step": True,
+        },
         domain,
         folder / "graph.log",
         {"ROS_HOME": str(folder)},
     )
     done = False
     try:
-        results = _run(todo, launched, domain, progress)
+        outcome = _run(todo, launched, domain)
         done = True
-        return results
+        return outcome
     finally:
         ignore_signals()
         launched.stop()
@@ -103,44 +193,79 @@ def evaluate(
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _run(
-    todo: list[Episode],
-    launched: processes.LaunchedGraph,
-    domain: int,
-    progress: Callable[[str], None],
-) -> list[EpisodeResult]:
+def _run(todo: list[Episode], launched: processes.LaunchedGraph, domain: int) -> Outcome:
+    from vla_cli.end_frames import EndFrames
     from vla_cli.episodes import EpisodeRunner
     from vla_cli.graph import Graph, stay_on_this_machine
 
     stay_on_this_machine()
-    results = []
+    outcome = Outcome()
     with Graph(domain=domain) as graph:
         runner = EpisodeRunner(graph)
+        frames = EndFrames(graph, runner, next(iter(paths.cameras().values())))
         runner.wait_until_ready(launched.check)
         for index, episode in enumerate(todo, start=1):
             result = runner.run(episode, launched.check)
-            results.append(result)
+            outcome.results.append(result)
+            if all(task != result.task for task, _ in outcome.pictures):
+                if pictures := frames.pictures():
+                    outcome.pictures[result.task, result.seed] = pictures
             verdict = "success" if result.success else "failed "
-            progress(
+            print(
                 f"[{index}/{len(todo)}] {result.task:<26} seed {result.seed:<6} {verdict} "
-                f"{result.steps:>4} steps in {result.wall:.1f} s  {result.outcome}"
+                f"{result.steps:>4} steps in {result.wall:.1f} s  {result.outcome}",
+                flush=True,
             )
-    return results
+    return outcome
 
 
-def _report(
-    results: list[EpisodeResult], checkpoint: Path, chosen: argparse.Namespace, wall: float
-) -> None:
+def told(chosen: argparse.Namespace) -> str:
+    """What the episodes were told, in words."""
+    if chosen.command:
+        return f'"{chosen.command}" in every episode'
+    shuffled = chosen.shuffle_commands
+    swapped = "" if shuffled is None else f", shuffled by permutation {shuffled}"
+    return f"{chosen.wordings} wordings{swapped}"
+
+
+def _report(outcome: Outcome, checkpoint: Path, chosen: argparse.Namespace, wall: float) -> None:
+    results = outcome.results
     episodes = [report.Episode(r.task, r.seed, r.command, r.success, r.steps) for r in results]
     print()
     print(report.markdown_table(episodes))
     print(f"\n{len(results)} episodes in {wall:.0f} s, lock-step through the whole graph")
+    print(f"commands: {told(chosen)}{_dealt(results, chosen)}")
     if chosen.out:
         report.save_json(
             chosen.out,
             episodes,
             checkpoint=str(checkpoint),
-            command=f"./vla evaluate --tasks {chosen.tasks} --seeds {chosen.seeds}",
-            outcomes=[{"outcome": r.outcome, "reason": r.reason, "wall": r.wall} for r in results],
+            backend=chosen.backend,
+            command=_command_line(chosen),
+            commands=told(chosen),
+            outcomes=[
+                {"outcome": r.outcome, "reason": r.reason, "wall": r.wall, "said_task": r.said_task}
+                for r in results
+            ],
         )
-        print(f"written: {chosen.out}")
+        picture = chosen.out.with_suffix(".png")
+        report_picture.draw(episodes, outcome.pictures, picture)
+        print(f"written: {chosen.out}, {picture}")
+
+
+def _dealt(results: list[EpisodeResult], chosen: argparse.Namespace) -> str:
+    if chosen.shuffle_commands is None:
+        return ""
+    own = sum(result.said_task == result.task for result in results)
+    return f"; {own} of {len(results)} episodes were dealt a command for their own task"
+
+
+def _command_line(chosen: argparse.Namespace) -> str:
+    line = f"./vla evaluate --tasks {chosen.tasks} --seeds {chosen.seeds}"
+    if chosen.wordings != commands.Wordings.TRAINING.value:
+        line += f" --wordings {chosen.wordings}"
+    if chosen.shuffle_commands is not None:
+        line += f" --shuffle-commands {chosen.shuffle_commands}"
+    if chosen.backend != "onnxruntime":
+        line += f" --backend {chosen.backend}"
+    return line

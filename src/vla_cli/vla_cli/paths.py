@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from vla_cli.errors import CommandError
 
@@ -22,6 +25,13 @@ def share() -> Path:
         raise CommandError(
             "package vla_bringup is not found; build with ./vla build, or source install/setup.bash"
         ) from error
+
+
+def cameras() -> dict[str, str]:
+    """Name → topic of the simulated robot's cameras, from the cameras file."""
+    content = yaml.safe_load((share() / "config" / "cameras" / "metaworld.yaml").read_text())
+    values: dict[str, Any] = next(iter(content.values()))["ros__parameters"]
+    return {name: values[name]["topic"] for name in values["cameras"]}
 
 
 def launch_file(name: str) -> Path:

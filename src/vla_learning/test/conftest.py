@@ -6,9 +6,8 @@ import pytest
 import yaml
 
 from vla_contract.action_space import ActionSpace
-from vla_learning.demonstrations import demonstration_path
 from vla_learning.settings import Settings
-from vla_learning.testing import demonstration, tiny_config
+from vla_learning.testing import demonstration, tiny_config, write_dataset
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -32,10 +31,11 @@ def space(settings):
 
 
 @pytest.fixture
-def data(tmp_path):
+def data(tmp_path, settings):
+    pytest.importorskip("av")
+    pytest.importorskip("pyarrow")
     folder = tmp_path / "data"
-    for index, task in enumerate(("one", "two")):
-        for seed in range(2):
-            episode = demonstration(task, 10 * index + seed)
-            episode.save(demonstration_path(folder, task, seed))
+    tasks = enumerate(("one", "two"))
+    episodes = [demonstration(t, 10 * i + seed) for i, t in tasks for seed in range(2)]
+    write_dataset(folder, settings, episodes)
     return folder

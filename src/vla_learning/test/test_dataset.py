@@ -1,37 +1,53 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from vla_learning.dataset import Sampler, colour, label, load_frames, shift
-from vla_learning.demonstrations import DemonstrationError, demonstration_path
-from vla_learning.testing import demonstration
+from vla_learning.dataset import label, load_frames
+from vla_learning.demonstrations import DemonstrationError
+from vla_learning.sampling import Sampler, colour, shift
+from vla_learning.testing import demonstration, write_dataset
+from vla_learning.tracks import Track
 from vla_learning.vocabulary import build_tokenizer, encode_commands
 
 
+def track(requested, success=38, frames=(), ratio=1.0):
+    at = np.arange(len(requested)) * ratio
+    frames, empty = np.array(frames), np.zeros((len(frames), 0))
+    return Track(None, 0, frames, empty, empty, at, requested, success)
+
+
 def test_label_is_what_the_expert_asked_for_next(space):
-    episode = demonstration(length=50, success=38)
-    actions, mask, left = label(episode, 8, space, done_delay=12)
+    requested = np.random.default_rng(0).uniform(-0.8, 0.8, (50, 4))
+    actions, mask, left = label(track(requested, frames=[4, 8]), 1, space, done_delay=12)
     assert actions.shape == (32, 4) and actions.dtype == np.float32
-    assert np.allclose(space.to_si(actions), episode.requested[8:40], atol=1e-6)
+    assert np.allclose(space.to_si(actions), requested[8:40], atol=1e-6)
     assert mask.all()
     assert left == 32  # 42 to go, capped at the length of a chunk
 
 
 def test_label_at_the_end_masks_what_was_not_recorded(space):
-    episode = demonstration(length=50, success=38)
-    _, mask, left = label(episode, 40, space, done_delay=2)
+    episode = track(np.zeros((50, 4)), frames=[40, 36])
+    _, mask, left = label(episode, 0, space, done_delay=2)
     assert mask.tolist() == [1.0] * 10 + [0.0] * 22
     assert left == 0
-    assert label(episode, 36, space, done_delay=2)[2] == 4
+    assert label(episode, 1, space, done_delay=2)[2] == 4
 
 
 def test_label_clips_requests_beyond_the_range(space):
-    episode = demonstration(requested=np.full((50, 4), 3.0, np.float32))
+    episode = track(np.full((50, 4), 3.0), frames=[0])
     assert label(episode, 0, space, 0)[0].max() == 1.0
 
 
-def sampler(data, settings, space, **changes):
-    from dataclasses import replace
+def test_label_interpolates_where_the_dataset_has_fewer_actions(space):
+    requested = np.linspace(0.0, 0.8, 20)[:, None].repeat(4, 1)
+    actions, mask, _ = label(track(requested, frames=[8.0], ratio=2.5), 0, space, 0)
+    known = mask.astype(bool)
+    assert known.tolist() == [True] * 32
+    assert np.allclose(np.diff(space.to_si(actions)[:, 0]), 0.8 / 19 / 2.5, atol=1e-6)
 
+
+def sampler(data, settings, space, **changes):
     frames = load_frames(data, settings, space)
     tokens = encode_commands(
         build_tokenizer(settings.commands, settings.max_words), settings.commands
@@ -45,20 +61,23 @@ def test_frames_of_all_tasks(data, settings, space):
     assert np.bincount(frames.task).tolist() == [26, 26]
     assert frames.images.dtype == np.uint8
     assert frames.actions.shape == (52, 32, 4)
+    first = demonstration("one", 0)
+    assert np.array_equal(frames.state[:13], first.state)
+    rows = space.to_normalised(first.requested[4:36])
+    assert np.allclose(frames.actions[1], rows, atol=1e-6)
+    assert np.abs(frames.images[:13].astype(float) - first.images).mean() < 4.0
 
 
-def test_a_task_without_demonstrations_is_named(data, settings, space):
-    demonstration_path(data, "two", 0).unlink()
-    demonstration_path(data, "two", 1).unlink()
+def test_a_task_without_demonstrations_is_named(settings, space, tmp_path):
+    write_dataset(tmp_path / "half", settings, [demonstration("one")])
     with pytest.raises(DemonstrationError, match="no demonstrations of two .*vla learn collect"):
-        load_frames(data, settings, space)
+        load_frames(tmp_path / "half", settings, space)
 
 
-def test_demonstrations_of_another_size_are_refused(data, settings, space):
-    other = demonstration("one", images=np.zeros((13, 2, 16, 16, 3), np.uint8))
-    other.save(demonstration_path(data, "one", 0))
-    with pytest.raises(DemonstrationError, match="asks for"):
-        load_frames(data, settings, space)
+def test_pictures_are_made_smaller_but_not_larger(data, settings, space):
+    assert load_frames(data, replace(settings, height=16), space).images.shape[2:] == (16, 32, 3)
+    with pytest.raises(DemonstrationError, match="is 32x32; the config asks for 64x32"):
+        load_frames(data, replace(settings, width=64), space)
 
 
 def test_a_batch_depends_on_the_step_alone(data, settings, space):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vla_learning import evaluating
-from vla_learning.evaluating import EvaluationSettings, Evaluator, evaluate
+from vla_learning.evaluating import Driver, EvaluationSettings, Evaluator
 from vla_policy.testing import write_checkpoint
 
 
@@ -14,19 +14,21 @@ class Robot:
     """Succeeds after `steps` steps; keeps what it was told and how often it was looked at."""
 
     steps = 40
+    wrong_step = 1000
 
     def __init__(self, cameras):
         self.cameras = cameras
 
     def reset(self, task, seed):
-        self.result = SimpleNamespace(step=0, success=False)
+        self.result = SimpleNamespace(step=0, success=False, failure="")
         self.twists, self.looks = [], []
         self.rng = np.random.default_rng(seed)
 
     def step(self, twist, gripper):
         self.twists.append(np.append(twist, gripper))
         count = len(self.twists)
-        self.result = SimpleNamespace(step=count, success=count >= self.steps)
+        wrong = "touched the blue block" if count >= self.wrong_step else ""
+        self.result = SimpleNamespace(step=count, success=count >= self.steps, failure=wrong)
         return self.result
 
     def state(self):
@@ -47,7 +49,7 @@ def make(monkeypatch, tmp_path, root):
         monkeypatch.setattr(evaluating, "MetaworldEnvironment", Robot)
         space = root / "config/action_spaces/metaworld.yaml"
         folder = write_checkpoint(tmp_path / "tiny", space, steps_left=steps_left)
-        return Evaluator(folder, EvaluationSettings(threads=1, **settings))
+        return Evaluator.load(folder, EvaluationSettings(threads=1, **settings))
 
     return make_
 
@@ -74,7 +76,7 @@ def test_the_policy_sees_the_ticks_with_images_and_the_limits_hold(make):
 def test_a_policy_that_says_done_stands_still_unless_that_is_ignored(make, monkeypatch):
     monkeypatch.setattr(evaluating, "STEP_LIMIT", 60)
     monkeypatch.setattr(Robot, "steps", 1000)
-    evaluator = make(steps_left=0)
+    evaluator = make(steps_left=0, done_count=3)
     episode = evaluator.episode("drawer-open", 0, "open the drawer")
     assert not episode.success and episode.done_tick == 8
     assert (np.array(evaluator._environment.twists)[-20:, :3] == 0).all()
@@ -83,9 +85,16 @@ def test_a_policy_that_says_done_stands_still_unless_that_is_ignored(make, monke
     assert (np.array(evaluator._environment.twists)[-8:, :3] != 0).any()
 
 
-def test_masked_cameras_and_the_default_wording(make):
+def test_an_episode_that_can_no_longer_succeed_ends(make, monkeypatch):
+    monkeypatch.setattr(Robot, "wrong_step", 20)
+    episode = make().episode("ground-touch-red", 0, "touch the red block")
+    assert (episode.success, episode.ticks) == (False, 20)
+
+
+def test_masked_cameras(make):
     evaluator = make(mask=("gripper_pov",))
-    (episode,) = evaluate(evaluator, ["window-open"], [1])
-    assert episode.command == "open the window"
-    observed = evaluator._observe(0, 1, "open the window")
+    driver = Driver(evaluator.checkpoint, evaluator.backend, evaluator.settings, "open the window")
+    robot = evaluator._environment
+    robot.reset("window-open", 1)
+    observed = driver._observation(0, robot.render(), robot.state())
     assert [image is None for image in observed.images] == [False, True]

@@ -22,6 +22,19 @@ def test_the_published_instructions_are_among_the_wordings(root):
         assert instruction(task).lower() in wordings
 
 
+def test_the_grounding_scenes_wordings_are_the_simulators_and_none_is_held_out(root):
+    from vla_sim import grounding
+
+    held_out = {w for task in grounding.tasks() for w in grounding.wordings(task, held_out=True)}
+    configs = [Settings.load(path) for path in (root / "config/learning").glob("*.yaml")]
+    assert any(set(grounding.tasks()) <= set(settings.tasks) for settings in configs)
+    for settings in configs:
+        for task, wordings in settings.commands.items():
+            assert not held_out & set(wordings)
+            if task in grounding.TASKS:
+                assert wordings == grounding.wordings(task)
+
+
 def test_vocabulary_is_ordered_and_starts_with_padding_and_unknown():
     tokenizer = build_tokenizer({"a": ["Open the door!"], "b": ["open it"]}, 4)
     assert tokenizer.words == ("<padding>", "<unknown>", "door", "it", "open", "the")

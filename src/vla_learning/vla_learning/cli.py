@@ -1,4 +1,4 @@
-"""`./vla learn`: collect, train, export, evaluate, limits."""
+"""`./vla learn`: from demonstrations to a checkpoint and its success rate."""
 
 from __future__ import annotations
 
@@ -45,11 +45,43 @@ def _parser() -> argparse.ArgumentParser:
     _config(collect)
     collect.add_argument("--data", type=Path, help="folder of the episodes (data/NAME)")
     collect.add_argument("--jobs", type=int, default=2, help="processes (2)")
+    collect.add_argument(
+        "--checkpoint",
+        type=Path,
+        help="of a policy that begins the episodes; the expert labels them all and finishes",
+    )
+
+    bag = add("from-bag", commands.from_bag, "turn recorded bags into episodes of a dataset")
+    _config(bag)
+    bag.add_argument("bags", type=Path, nargs="+", metavar="BAG", help="rosbag2, or ROS 1")
+    bag.add_argument("--out", type=Path, help="folder of the episodes (data/NAME)")
+    bag.add_argument("--command", help="what the robot did in each of them, as a whole")
+    bag.add_argument(
+        "--remap",
+        action="append",
+        default=[],
+        metavar="TOPIC:=INPUT",
+        help="which input a topic is: camera/<name>, joint_states, command, action/<topic>, …",
+    )
 
     train = add("train", commands.train, "train a policy on demonstrations, or go on with it")
     _config(train)
     train.add_argument("--data", type=Path, help="folder of the episodes (data/NAME)")
     train.add_argument("--run", dest="folder", type=Path, help="of the run (out/learn/NAME)")
+    train.add_argument(
+        "--from",
+        dest="checkpoint",
+        type=Path,
+        help="checkpoint whose weights a new run begins with, as far as they fit",
+    )
+
+    confidence = add(
+        "confidence", commands.confidence, "teach a run how likely it is to succeed, and measure it"
+    )
+    _config(confidence)
+    confidence.add_argument("--run", dest="folder", type=Path, help="of the run (out/learn/NAME)")
+    confidence.add_argument("--tasks", help="comma-separated (those of the config)")
+    confidence.add_argument("--seeds", default="30000-30079", help="e.g. 100-109 or 3,5,7-9")
 
     export = add("export", commands.export, "turn a run into a checkpoint that the graph loads")
     _config(export)
@@ -64,20 +96,65 @@ def _parser() -> argparse.ArgumentParser:
 
     evaluate = add("evaluate", commands.evaluate, "success rates in one process, without ROS")
     evaluate.add_argument("--checkpoint", type=Path, default=Path("models/metaworld"))
-    evaluate.add_argument("--tasks", help="comma-separated (those of the checkpoint)")
+    evaluate.add_argument("--tasks", help="names, or mt10, ground, all (those of the checkpoint)")
     evaluate.add_argument("--seeds", default="1000-1019", help="e.g. 100-109 or 3,5,7-9")
-    evaluate.add_argument("--command", help="the words to say (the checkpoint's first wording)")
-    evaluate.add_argument("--wording", type=int, default=0, help="which of the wordings (0)")
+    evaluate.add_argument("--command", help="the words to say (each task's own)")
+    evaluate.add_argument(
+        "--wording", type=int, help="say the checkpoint's wording of this number instead"
+    )
+    evaluate.add_argument(
+        "--wordings",
+        choices=("training", "held-out"),
+        default="training",
+        help="held-out: sentences of the grounding scene that no training has (training)",
+    )
+    evaluate.add_argument(
+        "--shuffle-commands",
+        type=int,
+        nargs="?",
+        const=0,
+        metavar="NUMBER",
+        help="let the episodes swap their commands, by the random permutation of this number",
+    )
+    evaluate.add_argument("--jobs", type=int, default=1, help="processes (1)")
     evaluate.add_argument("--backend", default="onnxruntime")
     evaluate.add_argument("--threads", type=int, default=2)
     evaluate.add_argument(
         "--done-count",
         type=int,
-        default=3,
-        help="inferences in a row that must say that the task is done (3; 0: go on regardless)",
+        help="inferences in a row that must say that the task is done (the policy node's default; "
+        "0: go on regardless)",
     )
     evaluate.add_argument("--mask", default="", help="cameras to take away, comma-separated")
     evaluate.add_argument("--json", type=Path, help="file for the results")
+
+    quantize = add("quantize", commands.quantize, "a checkpoint in 8 bits, and what it loses by it")
+    _config(quantize)
+    quantize.add_argument("--checkpoint", type=Path, default=Path("models/metaworld"))
+    quantize.add_argument("--data", type=Path, help="training frames (data/NAME)")
+    quantize.add_argument("--to", type=Path, help="folder of the results (out/quantize/CHECKPOINT)")
+    quantize.add_argument("--methods", default="static,dynamic", help="(%(default)s)")
+    quantize.add_argument("--frames", type=int, default=256, help="that calibrate (%(default)s)")
+    quantize.add_argument(
+        "--operators", nargs="*", default=(), help="ONNX operators to quantize (the method's own)"
+    )
+    quantize.add_argument("--tasks", help="comma-separated (those of the checkpoint)")
+    quantize.add_argument(
+        "--seeds",
+        default="2000-2019",
+        help="of the paired episodes of each task; '': none (%(default)s)",
+    )
+    quantize.add_argument("--jobs", type=int, default=2, help="processes (2)")
+
+    attention = add("attention", commands.attention, "where each word of a command looks")
+    attention.add_argument("--checkpoint", type=Path, default=Path("models/metaworld"))
+    attention.add_argument("--task", required=True, help="whose episode is looked at")
+    attention.add_argument("--seed", type=int, default=1000)
+    attention.add_argument("--command", action="append", help="the words (the first wording)")
+    attention.add_argument("--moment", type=float, default=0.3, help="of the episode, 0 to 1 (0.3)")
+    attention.add_argument(
+        "--out", type=Path, default=Path("out/attention.png"), help="(%(default)s)"
+    )
 
     limits = add("limits", commands.limits, "expert success within given motion limits")
     _config(limits)

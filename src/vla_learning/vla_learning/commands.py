@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,6 +22,8 @@ from vla_contract.action_space import ActionSpace, ActionSpaceError
 from vla_learning import report
 from vla_learning.settings import Settings, SettingsError
 
+LINE_PERIOD = 30.0  # s between two lines of progress where there is no terminal
+
 
 class CommandError(RuntimeError):
     """A command that cannot be done; one line with what is wrong and what is accepted."""
@@ -29,28 +31,63 @@ class CommandError(RuntimeError):
 
 def collect(arguments: argparse.Namespace) -> None:
     """Record demonstrations; those that are there already are kept."""
-    from vla_learning.collecting import CollectError, collect_all
+    from vla_learning.collecting import CollectError, Job, collect_all
+    from vla_learning.demonstrations import DemonstrationError
+    from vla_policy.backends import BackendError
+    from vla_policy.checkpoint import CheckpointError
 
     settings, space = _load(arguments.config)
     folder = arguments.data or Path("data") / settings.name
-    total = settings.collect.episodes * len(settings.tasks)
+    job = Job(folder, settings, space, arguments.checkpoint)
+    total = job.episodes * len(settings.tasks)
     with _progress("collecting", total) as progress:
         try:
-            collect_all(folder, settings, space, arguments.jobs, progress.done)
-        except CollectError as error:
+            total = collect_all(job, arguments.jobs, progress.done)
+        except (CollectError, DemonstrationError, CheckpointError, BackendError) as error:
             raise CommandError(str(error)) from error
-    print(f"{total} demonstrations in {folder}")
+    print(f"{total} demonstrations in {folder}, a LeRobot dataset")
+
+
+def from_bag(arguments: argparse.Namespace) -> None:
+    """Turn recorded bags into episodes of a dataset; those that it has already are kept."""
+    from vla_learning.demonstrations import DemonstrationError
+    from vla_learning.from_bag import convert
+    from vla_replay.selection import parse_remaps
+    from vla_replay.storage import BagError
+
+    settings, space = _load(arguments.config)
+    folder = arguments.out or Path("data") / settings.name
+    with _progress("reading", 1) as progress:
+        try:
+            remaps = parse_remaps(arguments.remap)
+            report = convert(
+                arguments.bags, folder, settings, space, arguments.command, remaps, progress.of
+            )
+        except (DemonstrationError, BagError) as error:
+            raise CommandError(str(error)) from error
+    for words, why in report.skipped.items():
+        print(f"left out {words}: {why}")
+    for note in report.notes:
+        print(f"note: {note}")
+    print(f"{report.episodes} new episodes in {folder}, {report.present} were there")
 
 
 def train(arguments: argparse.Namespace) -> None:
     """Train up to the configured number of steps, from the last saved step on."""
+    from vla_learning.dataset import load_frames
     from vla_learning.demonstrations import DemonstrationError
     from vla_learning.launching import train_in_processes
     from vla_learning.runs import TrainingError
+    from vla_policy.checkpoint import CheckpointError
 
     settings, space = _load(arguments.config)
     data = arguments.data or Path("data") / settings.name
     folder = arguments.folder or Path("out/learn") / settings.name
+    try:
+        with _progress("decoding", 1) as progress:
+            load_frames(data, settings, space, progress.of)
+    except DemonstrationError as error:
+        raise CommandError(str(error)) from error
     with _progress("training", settings.train.steps) as progress:
 
         def show(step: int, losses: dict[str, float]) -> None:
@@ -58,10 +95,30 @@ def train(arguments: argparse.Namespace) -> None:
             progress.done(step, text)
 
         try:
-            train_in_processes(settings, space, data, folder, show)
-        except (DemonstrationError, TrainingError) as error:
+            train_in_processes(settings, space, data, folder, show, arguments.checkpoint)
+        except (DemonstrationError, TrainingError, CheckpointError) as error:
             raise CommandError(str(error)) from error
     print(f"trained: {folder}; next: ./vla learn export --run {folder}")
+
+
+def confidence(arguments: argparse.Namespace) -> None:
+    """Teach a trained run how likely it is to succeed; print what that is worth."""
+    from vla_learning.confidence import ConfidenceError
+    from vla_learning.confidence_command import table, teach
+    from vla_learning.runs import TrainingError
+
+    settings, space = _load(arguments.config)
+    run = arguments.folder or Path("out/learn") / settings.name
+    tasks = arguments.tasks.split(",") if arguments.tasks else list(settings.tasks)
+    _check_tasks(tasks, list(settings.tasks))
+    seeds = parse_seeds(arguments.seeds)
+    with _progress("episodes", len(tasks) * len(seeds)) as progress:
+        try:
+            report = teach(settings, space, run, tasks, seeds, progress.done)
+        except (ConfidenceError, TrainingError) as error:
+            raise CommandError(str(error)) from error
+    print(table(report))
+    print(f"kept in {run}; next: ./vla learn export --run {run}")
 
 
 def export(arguments: argparse.Namespace) -> None:
@@ -84,41 +141,101 @@ def export(arguments: argparse.Namespace) -> None:
 
 def evaluate(arguments: argparse.Namespace) -> None:
     """Run episodes and print the table of success rates."""
-    from vla_learning.evaluating import EvaluationSettings, Evaluator
+    from vla_learning.evaluating import EvaluationSettings
+    from vla_learning.evaluating import evaluate as run
     from vla_policy.backends import BackendError
-    from vla_policy.checkpoint import CheckpointError
+    from vla_policy.checkpoint import Checkpoint, CheckpointError
+    from vla_policy.inference import DONE_COUNT
 
-    mask = tuple(name for name in arguments.mask.split(",") if name)
+    settings = EvaluationSettings(
+        backend=arguments.backend,
+        threads=arguments.threads,
+        done_count=DONE_COUNT if arguments.done_count is None else arguments.done_count,
+        mask=tuple(name for name in arguments.mask.split(",") if name),
+    )
+    begin = time.monotonic()
+    episodes = []
     try:
-        evaluator = Evaluator(
-            arguments.checkpoint,
-            EvaluationSettings(
-                backend=arguments.backend,
-                threads=arguments.threads,
-                done_count=arguments.done_count,
-                mask=mask,
-            ),
-        )
+        todo = _episodes(arguments, Checkpoint.load(arguments.checkpoint).commands)
+        with _progress("evaluating", len(todo)) as progress:
+            for episode in run(arguments.checkpoint, settings, todo, arguments.jobs):
+                episodes.append(episode)
+                progress.done(len(episodes), f"{episode.task} seed {episode.seed}")
     except (CheckpointError, BackendError) as error:
         raise CommandError(str(error)) from error
-    known = evaluator.checkpoint.commands
-    tasks = arguments.tasks.split(",") if arguments.tasks else list(known)
-    _check_tasks(tasks, list(known))
-    seeds = parse_seeds(arguments.seeds)
-    episodes = []
-    begin = time.monotonic()
-    with _progress("evaluating", len(tasks) * len(seeds)) as progress:
-        for task in tasks:
-            words = arguments.command or known[task][arguments.wording % len(known[task])]
-            for seed in seeds:
-                episodes.append(evaluator.episode(task, seed, words))
-                progress.done(len(episodes), f"{task} seed {seed}")
-    evaluator.close()
     print(report.markdown_table(episodes))
-    print(f"\n{len(episodes)} episodes in {time.monotonic() - begin:.0f} s, in one process")
+    seconds = time.monotonic() - begin
+    print(f"\n{len(episodes)} episodes in {seconds:.0f} s, in process, without ROS")
     if arguments.json:
         about = {"checkpoint": str(arguments.checkpoint), "backend": arguments.backend}
-        report.save_json(arguments.json, episodes, **about, mask=mask)
+        report.save_json(arguments.json, episodes, **about, mask=settings.mask)
+
+
+def _episodes(
+    arguments: argparse.Namespace, known: Mapping[str, Sequence[str]]
+) -> list[tuple[str, int, str]]:
+    """(task, seed, command) of every episode, the same as `./vla evaluate` runs by default."""
+    from vla_sim.commands import CommandsError, Wordings, choose
+    from vla_sim.tasks import GROUPS, TaskError
+
+    chosen = [name.strip() for name in (arguments.tasks or ",".join(known)).split(",")]
+    tasks = list(dict.fromkeys(n for name in chosen for n in GROUPS.get(name, (name,))))
+    pairs = [(task, seed) for task in tasks for seed in parse_seeds(arguments.seeds)]
+    try:
+        said = choose(pairs, Wordings(arguments.wordings), arguments.shuffle_commands)
+    except (CommandsError, TaskError) as error:
+        raise CommandError(str(error)) from error
+    if arguments.command:
+        return [(task, seed, arguments.command) for task, seed in pairs]
+    if arguments.wording is None:
+        return [(each.task, each.seed, each.command) for each in said]
+    _check_tasks(tasks, list(known))
+    return [(t, seed, known[t][arguments.wording % len(known[t])]) for t, seed in pairs]
+
+
+def quantize(arguments: argparse.Namespace) -> None:
+    """Write the checkpoint in 8 bits and print what that costs."""
+    from vla_learning import quantize_command
+    from vla_learning.demonstrations import DemonstrationError
+    from vla_learning.quantizing import Method, QuantizeError
+    from vla_policy.backends import BackendError
+    from vla_policy.checkpoint import Checkpoint, CheckpointError
+
+    settings, space = _load(arguments.config)
+    known = [method.value for method in Method]
+    for name in arguments.methods.split(","):
+        if name not in known:
+            raise CommandError(f"method {name!r} is unknown; accepted: {', '.join(known)}")
+    try:
+        if arguments.tasks:
+            tasks = list(Checkpoint.load(arguments.checkpoint).commands)
+            _check_tasks(arguments.tasks.split(","), tasks)
+        print(quantize_command.run(arguments, settings, space, _progress))
+    except (DemonstrationError, QuantizeError, BackendError, CheckpointError) as error:
+        raise CommandError(str(error)) from error
+
+
+def attention(arguments: argparse.Namespace) -> None:
+    """Write the picture of where each word looks."""
+    from vla_learning import attention_command
+    from vla_policy.backends import BackendError
+    from vla_policy.checkpoint import Checkpoint, CheckpointError
+
+    if not 0.0 <= arguments.moment <= 1.0:
+        raise CommandError(f"moment is {arguments.moment}; accepted: from 0 to 1")
+    try:
+        _check_tasks([arguments.task], list(Checkpoint.load(arguments.checkpoint).commands))
+        picture = attention_command.pictures(
+            arguments.checkpoint,
+            arguments.task,
+            arguments.seed,
+            arguments.command or (),
+            arguments.moment,
+        )
+    except (BackendError, CheckpointError) as error:
+        raise CommandError(str(error)) from error
+    attention_command.write(picture, arguments.out)
+    print(f"written: {arguments.out}")
 
 
 def limits(arguments: argparse.Namespace) -> None:
@@ -170,15 +287,27 @@ def _check_tasks(tasks: list[str], known: list[str]) -> None:
 
 
 class _Bar:
-    """A progress bar that is told how much is done."""
+    """A progress bar that is told how much is done; in a file, a line now and then."""
 
     def __init__(self, progress: Progress, name: str, total: int) -> None:
         self._progress = progress
+        self._name = name
         self._task = progress.add_task(name, total=total, text="")
+        self._total = total
+        self._next = 0.0
 
     def done(self, count: int, text: str = "") -> None:
         """Show that `count` of the total are done."""
         self._progress.update(self._task, completed=count, text=text)
+        if not self._progress.console.is_terminal and time.monotonic() >= self._next:
+            self._next = time.monotonic() + LINE_PERIOD
+            print(f"{self._name} {count}/{self._total} {text}".rstrip(), flush=True)
+
+    def of(self, count: int, total: int) -> None:
+        """Show that `count` of `total` are done."""
+        self._total = total
+        self._progress.update(self._task, total=total)
+        self.done(count)
 
 
 @contextmanager

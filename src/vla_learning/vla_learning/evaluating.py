@@ -6,19 +6,25 @@ Faster than the graph and needs no middleware; the graph's own evaluation is the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import multiprocessing
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vla_contract.action_space import ActionSpace
+from vla_contract.images import Image
 from vla_contract.stamps import NANOSECONDS
 from vla_learning.report import Episode
 from vla_policy import backends
+from vla_policy.backends import Backend
 from vla_policy.checkpoint import Checkpoint
-from vla_policy.inference import Observation, Policy
+from vla_policy.inference import DONE_COUNT, Observation, Policy
+from vla_policy.inference import Chunk as Answer
 from vla_safety.limits import MotionLimiter
 from vla_safety.sequencing import Chunk, Sequencer
-from vla_sim.environment import STEP_LIMIT, MetaworldEnvironment
+from vla_sim.environment import STEP_LIMIT, MetaworldEnvironment, RobotState
+
+HAND = ("end_effector.x", "end_effector.y", "end_effector.z")
 
 
 @dataclass(frozen=True)
@@ -33,90 +39,144 @@ class EvaluationSettings:
     threads: int = 2
     image_period_ticks: int = 4
     blend_window: float = 0.1
-    done_count: int = 3
+    done_count: int = DONE_COUNT
     mask: tuple[str, ...] = field(default=())
 
 
-class Evaluator:
-    """Runs episodes of one checkpoint."""
+class Driver:
+    """Policy and sequencer of one episode: from what is seen to what is asked for at each tick."""
 
-    def __init__(self, folder: Path, settings: EvaluationSettings) -> None:
-        self.settings = settings
-        self.checkpoint = Checkpoint.load(folder)
-        self._backend = backends.create(
-            settings.backend, backends.BackendOptions(threads=settings.threads)
+    def __init__(
+        self, checkpoint: Checkpoint, backend: Backend, settings: EvaluationSettings, command: str
+    ) -> None:
+        self._checkpoint, self._settings, self._command = checkpoint, settings, command
+        self._policy = Policy(checkpoint, backend, done_count=settings.done_count)
+        self._sequencer = Sequencer(checkpoint.action_space, settings.blend_window)
+
+    def looks(self, tick: int) -> bool:
+        """True in a tick at which the policy sees pictures."""
+        return tick % self._settings.image_period_ticks == 0
+
+    def see(self, tick: int, pictures: Mapping[str, Image], state: RobotState) -> Answer:
+        """Let the policy plan from what is seen at a tick; returns its chunk."""
+        space = self._checkpoint.action_space
+        answer = self._policy.answer(self._observation(tick, pictures, state)).chunk
+        chunk = Chunk(
+            observation_stamp=self._stamp(tick),
+            period=round(space.chunk_period * NANOSECONDS),
+            actions=answer.actions.ravel().tolist(),
+            action_space=space.name,
+            dimension_names=space.dimension_names,
         )
-        self._backend.load(self.checkpoint)
+        self._sequencer.accept(chunk, self._stamp(tick))
+        return answer
+
+    def request(self, tick: int) -> Sequence[float] | None:
+        """What is asked for at a tick, SI; None: nothing, so hold."""
+        return self._sequencer.at(self._stamp(tick))
+
+    def _stamp(self, tick: int) -> int:
+        # Stamps of 0 are refused as not set.
+        return round((tick + 1) * self._checkpoint.action_space.period * NANOSECONDS)
+
+    def _observation(
+        self, tick: int, pictures: Mapping[str, Image], state: RobotState
+    ) -> Observation:
+        names = self._checkpoint.cameras
+        hand = zip(HAND, state.end_effector.tolist(), strict=True)
+        return Observation(
+            stamp=self._stamp(tick),
+            sequence=tick,
+            camera_names=names,
+            images=tuple(None if n in self._settings.mask else pictures[n] for n in names),
+            state={**dict(hand), "gripper_opening": state.gripper_opening},
+            command_id=1,
+            command=self._command,
+        )
+
+
+class Evaluator:
+    """Runs episodes of one checkpoint on a backend that has loaded it."""
+
+    def __init__(
+        self, checkpoint: Checkpoint, backend: Backend, settings: EvaluationSettings
+    ) -> None:
+        self.settings = settings
+        self.checkpoint = checkpoint
+        self.backend = backend
         self._environment = MetaworldEnvironment(cameras=self.checkpoint.cameras)
         self._limiter = MotionLimiter(self.checkpoint.action_space)
+
+    @staticmethod
+    def load(folder: Path, settings: EvaluationSettings) -> Evaluator:
+        """Of a checkpoint's folder, on the backend of the settings.
+
+        Raises:
+            CheckpointError, BackendError: one line.
+        """
+        checkpoint = Checkpoint.load(folder)
+        options = backends.BackendOptions(threads=settings.threads)
+        backend = backends.create(settings.backend, options)
+        backend.load(checkpoint)
+        return Evaluator(checkpoint, backend, settings)
 
     def close(self) -> None:
         """Free the renderer."""
         self._environment.close()
 
     def episode(self, task: str, seed: int, command: str) -> Episode:
-        """Run one episode to success or the step limit; the same every time."""
-        space = self.checkpoint.action_space
-        policy = Policy(self.checkpoint, self._backend, done_count=self.settings.done_count)
-        sequencer = Sequencer(space, self.settings.blend_window)
+        """Run one episode until it is decided or at the step limit; the same every time."""
+        driver = Driver(self.checkpoint, self.backend, self.settings, command)
         self._limiter.reset()
         self._environment.reset(task, seed)
         result = self._environment.result
         done_tick = None
         for tick in range(STEP_LIMIT):
-            # Stamps of 0 are refused as not set.
-            now = round((tick + 1) * space.period * NANOSECONDS)
-            if tick % self.settings.image_period_ticks == 0:
-                answer = policy.answer(self._observe(tick, now, command)).chunk
+            if driver.looks(tick):
+                pictures = self._environment.render()
+                answer = driver.see(tick, pictures, self._environment.state())
                 if answer.done and done_tick is None:
                     done_tick = tick
-                sequencer.accept(_chunk(space, now, answer.actions.ravel().tolist()), now)
-            requested = sequencer.at(now)
+            requested = driver.request(tick)
             safe = self._limiter.step(
                 self._limiter.hold_target() if requested is None else requested
             ).safe
             result = self._environment.step(safe[:3], safe[3])
-            if result.success:
+            if result.success or result.failure:
                 break
         return Episode(task, seed, command, result.success, result.step, done_tick)
 
-    def _observe(self, tick: int, now: int, command: str) -> Observation:
-        state = self._environment.state()
-        images = self._environment.render()
-        names = self.checkpoint.cameras
-        values = dict(
-            zip(
-                ("end_effector.x", "end_effector.y", "end_effector.z"),
-                state.end_effector.tolist(),
-                strict=True,
-            )
-        )
-        return Observation(
-            stamp=now,
-            sequence=tick,
-            camera_names=names,
-            images=tuple(None if n in self.settings.mask else images[n] for n in names),
-            state={**values, "gripper_opening": state.gripper_opening},
-            command_id=1,
-            command=command,
-        )
-
-
-def _chunk(space: ActionSpace, now: int, actions: list[float]) -> Chunk:
-    return Chunk(
-        observation_stamp=now,
-        period=round(space.chunk_period * NANOSECONDS),
-        actions=actions,
-        action_space=space.name,
-        dimension_names=space.dimension_names,
-    )
-
 
 def evaluate(
-    evaluator: Evaluator, tasks: Sequence[str], seeds: Sequence[int], command: str | None = None
+    folder: Path,
+    settings: EvaluationSettings,
+    episodes: Sequence[tuple[str, int, str]],
+    jobs: int = 1,
 ) -> Iterator[Episode]:
-    """Run all seeds of all tasks; command None: each task's first wording of the checkpoint."""
-    for task in tasks:
-        words = command or evaluator.checkpoint.commands[task][0]
-        for seed in seeds:
-            yield evaluator.episode(task, seed, words)
+    """Run (task, seed, command) in their order, in `jobs` processes.
+
+    Raises:
+        CheckpointError, BackendError: as for `Evaluator.load`.
+    """
+    if jobs == 1:
+        evaluator = Evaluator.load(folder, settings)
+        try:
+            for task, seed, command in episodes:
+                yield evaluator.episode(task, seed, command)
+        finally:
+            evaluator.close()
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, context, _prepare, (folder, settings)) as pool:
+        yield from pool.map(_run, episodes)
+
+
+_worker: list[Evaluator] = []  # the one of a worker process
+
+
+def _prepare(folder: Path, settings: EvaluationSettings) -> None:
+    _worker.append(Evaluator.load(folder, settings))
+
+
+def _run(episode: tuple[str, int, str]) -> Episode:
+    return _worker[0].episode(*episode)

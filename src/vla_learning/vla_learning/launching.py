@@ -2,45 +2,62 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import socket
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from vla_contract.action_space import ActionSpace
+from vla_learning.beginning import begin_from
 from vla_learning.dataset import load_frames
-from vla_learning.demonstrations import check_available
 from vla_learning.plotting import plot_history
-from vla_learning.runs import read_run
+from vla_learning.runs import build_model, read_run
 from vla_learning.settings import Settings
+from vla_learning.tracks import Tracks
 from vla_learning.training import Report, Trainer
+from vla_learning.trying import check_tasks, success_rate
+from vla_learning.vocabulary import build_tokenizer
 
-Job = tuple[Settings, ActionSpace, Path, Path]
+PR_SET_PDEATHSIG = 1
+Job = tuple[Settings, ActionSpace, Path, Path, Path | None]
 
 
 def train_in_processes(
-    settings: Settings, space: ActionSpace, data: Path, folder: Path, report: Report
+    settings: Settings,
+    space: ActionSpace,
+    data: Path,
+    folder: Path,
+    report: Report,
+    checkpoint: Path | None = None,
 ) -> None:
-    """Train; blocks until it is done.
+    """Train; blocks until it is done. checkpoint: whose weights a new run begins with.
 
-    Under torchrun this process is one of its workers. Otherwise the config's `processes` are
-    started here: on a CPU that others use too, processes of one thread wait less for each other
-    than the threads of one process, which meet after every operator.
+    Under torchrun this process is one of its workers, with a GPU of its own where there are any.
+    Otherwise a GPU is used by one process, and on a CPU the config's `processes` are started here:
+    where others use it too, processes of one thread wait less for each other than the threads of
+    one process, which meet after every operator.
 
     Raises:
-        DemonstrationError, TrainingError: before any process is started.
+        DemonstrationError, TrainingError, CheckpointError: before any process is started.
     """
-    job = (settings, space, data, folder)
-    check_available(data, settings)
-    read_run(folder, settings)
+    job = (settings, space, data, folder, checkpoint)
+    list(Tracks(data, settings, space))
+    check_tasks(settings)
+    if read_run(folder, settings) is None and checkpoint is not None:
+        tokenizer = build_tokenizer(settings.commands, settings.max_words)
+        begin_from(build_model(settings, space, tokenizer), tokenizer, checkpoint)
     if "TORCHELASTIC_RUN_ID" in os.environ:
-        dist.init_process_group("gloo")
+        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
         _train(job, report)
         return
-    processes = settings.train.processes
+    # Several GPUs are torchrun's; one is one process's.
+    processes = 1 if torch.cuda.is_available() else settings.train.processes
     if processes == 1:
         _train(job, report)
         return
@@ -59,6 +76,8 @@ def _drain(queue: mp.SimpleQueue, report: Report) -> None:
 
 
 def _worker(rank: int, ranks: int, port: int, job: Job, queue: mp.SimpleQueue) -> None:
+    # Whoever kills the command means its workers, too: they would save over the next run.
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     dist.init_process_group(
         "gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=ranks
     )
@@ -67,10 +86,11 @@ def _worker(rank: int, ranks: int, port: int, job: Job, queue: mp.SimpleQueue) -
 
 
 def _train(job: Job, report: Callable[[int, dict[str, float]], None]) -> None:
-    settings, space, data, folder = job
+    settings, space, data, folder, checkpoint = job
     trainer = Trainer(settings, space, load_frames(data, settings, space), folder)
-    trainer.resume()
-    trainer.run(report)
+    if not trainer.resume() and checkpoint is not None:
+        trainer.begin(checkpoint)
+    trainer.run(report, lambda model: success_rate(model, settings, space))
     if trainer.rank == 0:
         plot_history(trainer.history, folder / "losses.png")
 

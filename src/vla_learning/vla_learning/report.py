@@ -67,7 +67,7 @@ def markdown_table(episodes: Sequence[Episode]) -> str:
         "| task | success | 95 % interval | ticks to success (mean) | failed seeds |",
         "|---|---|---|---|---|",
     ]
-    for task, rate in [*rates(episodes).items(), ("all", _all(episodes))]:
+    for task, rate in [*rates(episodes).items(), ("all", total(episodes))]:
         mine = [e for e in episodes if task in (e.task, "all")]
         good = [e.ticks for e in mine if e.success]
         ticks = f"{sum(good) / len(good):.0f}" if good else "–"
@@ -79,7 +79,8 @@ def markdown_table(episodes: Sequence[Episode]) -> str:
     return "\n".join(lines)
 
 
-def _all(episodes: Sequence[Episode]) -> Rate:
+def total(episodes: Sequence[Episode]) -> Rate:
+    """Rate over all episodes."""
     return wilson(sum(e.success for e in episodes), len(episodes))
 
 
@@ -89,7 +90,7 @@ def to_dict(episodes: Sequence[Episode], **about: Any) -> dict[str, Any]:
         **about,
         "rates": {
             task: {**asdict(rate), "value": rate.value}
-            for task, rate in [*rates(episodes).items(), ("all", _all(episodes))]
+            for task, rate in [*rates(episodes).items(), ("all", total(episodes))]
         },
         "episodes": [asdict(e) for e in episodes],
     }

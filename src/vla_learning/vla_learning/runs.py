@@ -13,10 +13,17 @@ from torch import Tensor
 from vla_contract.action_space import ActionSpace
 from vla_learning.settings import Settings
 from vla_learning.vocabulary import build_tokenizer
+from vla_policy.checkpoint import Checkpoint
 from vla_policy.model import ModelConfig, VLAModel
 from vla_policy.tokenizer import Tokenizer
 
 RUN_FILE = "training.safetensors"
+CONFIDENCE_FILE = "confidence.safetensors"
+# Entries of the config's `train` that may differ between what saves a run and what goes on with it.
+NOT_IDENTITY = (
+    *("steps", "decay_steps"),
+    *("evaluate_steps", "evaluate_episodes", "evaluate_first_seed"),
+)
 
 
 class TrainingError(RuntimeError):
@@ -35,10 +42,26 @@ def build_model(settings: Settings, space: ActionSpace, tokenizer: Tokenizer) ->
             "height": settings.height,
             "width": settings.width,
             "max_words": settings.max_words,
+            "action_low": [d.model_low for d in space.dimensions],
+            "action_high": [d.model_high for d in space.dimensions],
             **settings.architecture,
         }
     )
     return VLAModel(config)
+
+
+def unsaved_checkpoint(settings: Settings, space: ActionSpace) -> Checkpoint:
+    """What a run's model takes and gives, for episodes with a model that is only in memory."""
+    return Checkpoint(
+        settings.name,
+        settings.cameras,
+        settings.height,
+        settings.width,
+        settings.state_names,
+        build_tokenizer(settings.commands, settings.max_words),
+        space,
+        commands=settings.commands,
+    )
 
 
 def load_averaged(
@@ -55,13 +78,34 @@ def load_averaged(
         raise TrainingError(f"{path}: no such file; accepted: a folder that ./vla learn train made")
     model = build_model(settings, space, build_tokenizer(settings.commands, settings.max_words))
     model.load_state_dict(with_prefix(load_file(path), "average."))
-    about = {name: int(metadata[name]) for name in ("step", "frames", "seconds")}
+    about: dict[str, Any] = {n: int(metadata[n]) for n in ("step", "frames", "seconds")}
+    if metadata.get("began_from"):
+        about["began_from"] = metadata["began_from"]
+    about |= _load_confidence(model, folder / CONFIDENCE_FILE, about["step"])
     return model.eval(), about
 
 
+def _load_confidence(model: VLAModel, path: Path, step: int) -> dict[str, Any]:
+    """Fill the head with what `./vla learn confidence` taught it; returns what that was worth.
+
+    A head that was not taught, or with weights that have changed since, says NaN: not given.
+    """
+    if model.confidence is None:
+        return {}
+    if path.exists():
+        with safe_open(path, framework="pt") as file:
+            metadata: dict[str, str] = file.metadata() or {}
+        if metadata.get("step") == str(step):
+            model.confidence.load_state_dict(load_file(path))
+            return {"confidence": json.loads(metadata["report"])}
+    model.confidence.offset.fill_(float("nan"))
+    return {}
+
+
 def identity(settings: Settings) -> str:
-    """What tells one config from another."""
-    return json.dumps(settings.source, sort_keys=True)
+    """What tells one run from another: its config, but for NOT_IDENTITY."""
+    train = {k: v for k, v in settings.source["train"].items() if k not in NOT_IDENTITY}
+    return json.dumps({**settings.source, "train": train}, sort_keys=True)
 
 
 def read_run(folder: Path, settings: Settings) -> dict[str, str] | None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
+
+from vla_learning.dataset_mapping import DatasetMapping, MappingError
 
 T = TypeVar("T")
 
@@ -24,6 +26,8 @@ class CollectSettings:
     image_period: ticks between two images. ticks_after_success: recorded beyond the success.
     noisy_fraction: of the episodes, with bursts of velocity noise of standard deviation `noise`,
     m/s, on what is executed; the label stays the expert's own request.
+    relabelled_episodes: per task, with seeds from `relabelled_first_seed` on, that a trained policy
+    begins and the expert finishes; the expert labels all of it.
     """
 
     episodes: int
@@ -32,6 +36,8 @@ class CollectSettings:
     ticks_after_success: int
     noisy_fraction: float
     noise: float
+    relabelled_episodes: int = 0
+    relabelled_first_seed: int = 20000
 
     def __post_init__(self) -> None:
         _positive(self, ("episodes", "image_period", "ticks_after_success"))
@@ -44,6 +50,13 @@ class TrainSettings:
 
     processes: that share each batch; threads: of each. done_delay: ticks from the success to the
     end of the task. Rows from late_row on count late_row_weight in the loss.
+    decay_steps: the learning rate stays and falls over these last steps; 0: a cosine over all.
+    landmark_weight: of telling where the simulator's objects and goal are, from what the policy
+    decides from; needs a dataset with landmarks. pretrained: begin with torchvision's weights of
+    the backbone where they can be had.
+    evaluate_steps: between two evaluations of the averaged weights in the simulator, the last one
+    at the end of the run; 0: none. evaluate_episodes: of each task, with seeds from
+    evaluate_first_seed on.
     """
 
     seed: int
@@ -70,12 +83,21 @@ class TrainSettings:
     late_row: int
     gripper_weight: float
     steps_weight: float
+    decay_steps: int = 0
+    landmark_weight: float = 0.0
+    pretrained: bool = False
+    evaluate_steps: int = 0
+    evaluate_episodes: int = 1
+    evaluate_first_seed: int = 40000
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "state_noise", tuple(self.state_noise))
         _positive(
             self,
-            ("steps", "batch_size", "learning_rate", "processes", "threads", "checkpoint_steps"),
+            (
+                *("steps", "batch_size", "learning_rate", "processes", "threads"),
+                *("checkpoint_steps", "evaluate_episodes"),
+            ),
         )
         if self.batch_size % self.processes:
             raise SettingsError(
@@ -87,7 +109,10 @@ class TrainSettings:
 
 @dataclass(frozen=True)
 class Settings:
-    """A whole learning run; `source` is the file's content, stored with the checkpoint."""
+    """A whole learning run; `source` is the file's content, stored with the checkpoint.
+
+    dataset: what of somebody's LeRobot dataset is what; the optional entry of the file.
+    """
 
     name: str
     action_space: Path
@@ -101,6 +126,7 @@ class Settings:
     train: TrainSettings
     architecture: Mapping[str, Any]
     source: Mapping[str, Any]
+    dataset: DatasetMapping = DatasetMapping()
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -130,7 +156,7 @@ class Settings:
             *("name", "action_space", "cameras", "image", "state_names", "max_words"),
             *("commands", "collect", "train", "architecture"),
         )
-        _check_keys(data, "the file", names)
+        _check_keys(data, "the file", names, ("dataset",))
         _check_keys(data["image"], "image", ("height", "width"))
         for part in ("commands", "architecture"):
             if not isinstance(data[part], dict) or not data[part]:
@@ -148,21 +174,34 @@ class Settings:
             train=_build(TrainSettings, data["train"], "train"),
             architecture=dict(data["architecture"]),
             source=data,
+            dataset=_mapping(data),
         )
 
 
+def _mapping(data: dict[str, Any]) -> DatasetMapping:
+    try:
+        return DatasetMapping.from_dict(data.get("dataset"))
+    except MappingError as error:
+        raise SettingsError(f"dataset {error}") from error
+
+
 def _build(kind: type[T], data: Any, where: str) -> T:
-    _check_keys(data, where, tuple(f.name for f in fields(kind)))  # type: ignore[arg-type]
+    required = tuple(f.name for f in fields(kind) if f.default is MISSING)  # type: ignore[arg-type]
+    optional = tuple(f.name for f in fields(kind) if f.default is not MISSING)  # type: ignore[arg-type]
+    _check_keys(data, where, required, optional)
     try:
         return kind(**data)
     except SettingsError as error:
         raise SettingsError(f"{where}: {error}") from error
 
 
-def _check_keys(data: Any, where: str, accepted: tuple[str, ...]) -> None:
+def _check_keys(
+    data: Any, where: str, accepted: tuple[str, ...], optional: tuple[str, ...] = ()
+) -> None:
     if not isinstance(data, dict):
         raise SettingsError(f"{where} is not a mapping; accepted: {', '.join(accepted)}")
     missing = [key for key in accepted if key not in data]
+    accepted += optional
     unknown = [str(key) for key in data if key not in accepted]
     if missing or unknown:
         parts = [f"lacks {', '.join(missing)}"] if missing else []

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import yaml
@@ -26,8 +28,8 @@ def loaded(checkpoint_folder):
 
 
 def test_unknown_backend_names_the_accepted_ones():
-    with pytest.raises(BackendError, match="'tensorrt' is unknown; accepted here: onnxruntime"):
-        backends.create("tensorrt", BackendOptions())
+    with pytest.raises(BackendError, match="'abacus' is unknown; accepted here: onnxruntime"):
+        backends.create("abacus", BackendOptions())
 
 
 def test_a_backend_that_is_not_installed_says_what_it_needs(monkeypatch):
@@ -88,6 +90,43 @@ def test_a_provider_that_is_not_installed(checkpoint_folder):
     backend = backends.create("onnxruntime", BackendOptions(providers=("Magic",)))
     with pytest.raises(BackendError, match="'Magic' is not in this .* CPUExecutionProvider"):
         backend.load(Checkpoint.load(checkpoint_folder))
+
+
+def test_a_provider_that_is_installed_but_cannot_be_loaded(checkpoint_folder, monkeypatch):
+    from vla_policy.backends import onnx_runtime
+
+    # What ONNX Runtime does without a GPU: it warns, and goes on with the CPU.
+    names = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnx_runtime.onnxruntime, "get_available_providers", lambda: names)
+    session = onnx_runtime.onnxruntime.InferenceSession
+    monkeypatch.setattr(
+        onnx_runtime.onnxruntime,
+        "InferenceSession",
+        lambda content, options, providers: session(content, options, providers=names[1:]),
+    )
+    backend = backends.create("onnxruntime", BackendOptions(providers=tuple(names)))
+    with pytest.raises(BackendError, match="CUDAExecutionProvider is in this .*cannot be loaded"):
+        backend.load(Checkpoint.load(checkpoint_folder))
+
+
+def test_the_tensorrt_provider_builds_nothing_of_its_own_accord(tmp_path):
+    from vla_policy.backends.onnx_runtime import tensorrt_options
+
+    options = BackendOptions(engine_folder=str(tmp_path))
+    with pytest.raises(BackendError, match="has no engine.*./vla build-engine --onnxruntime"):
+        tensorrt_options(options, "a" * 64)
+    building = BackendOptions(engine_folder=str(tmp_path), build_engines=True)
+    folder = Path(tensorrt_options(building, "a" * 64)["trt_engine_cache_path"])
+    assert folder.parent == tmp_path
+    folder.mkdir()
+    (folder / "some_sm87.engine").touch()
+    assert tensorrt_options(options, "a" * 64)["trt_fp16_enable"] is True
+
+
+def test_a_confidence_is_taken_where_the_model_gives_one():
+    outputs = {"actions": np.zeros((1, 2, 4)), "steps_logits": np.zeros((1, 3))}
+    assert np.isnan(backends.base.prediction(outputs).confidence)
+    assert backends.base.prediction({**outputs, "confidence": np.array([0.5])}).confidence == 0.5
 
 
 def test_constant(space):

@@ -177,6 +177,31 @@ def test_done_holds_for_several_inferences_and_then_stays(policy, backend, obser
     assert not policy.answer(observation(command_id=2, command="open the window")).chunk.done
 
 
+def test_identical_consecutive_images_are_recognised(policy, observation):
+    def picture(value):
+        return (np.full((96, 96, 3), value, dtype=np.uint8),) * 2
+
+    for value in (1, 1, 2, 1, 1, 1):
+        policy.answer(observation(images=picture(value)))
+    assert policy.identical_images == 3
+    assert policy.values() == {"identical_images": 3}
+    policy.answer(observation(images=(picture(1)[0], None)))  # one camera less
+    policy.reset()
+    policy.answer(observation(images=(picture(1)[0], None)))
+    assert policy.identical_images == 3
+
+
+def test_the_feature_cache_is_bounded_counted_and_cleared(checkpoint_folder, backend, observation):
+    policy = Policy(Checkpoint.load(checkpoint_folder), backend, cache_size=2)
+    for text in ("open the drawer", "open the window", "the drawer", "open the drawer"):
+        policy.answer(observation(command=text))
+    assert (policy.cache.misses, policy.cache.hits, len(policy.cache)) == (4, 0, 2)
+    policy.answer(observation(command="the drawer"))
+    assert policy.cache.hits == 1
+    policy.reset()  # as the node does when it deactivates
+    assert len(policy.cache) == 0
+
+
 def test_progress_is_the_share_of_the_horizon(policy, backend, observation):
     for steps, progress in ((None, 0.0), (32, 0.0), (16, 0.5), (8, 0.75)):
         backend.prediction = answer(steps=steps)

@@ -16,6 +16,7 @@ from sensor_msgs.msg import Image, JointState
 from vla_contract import topics
 from vla_contract.testing import Client, node_process
 from vla_interfaces.msg import ActionChunk, Fault, Observation
+from vla_policy.attention import LABEL, TILE
 from vla_policy.remote.serving import Server
 from vla_policy.testing import CAMERAS, STATE_THAT_GIVES_NAN, STATE_THAT_RAISES
 
@@ -225,6 +226,32 @@ def test_a_checkpoint_that_cannot_be_used_leaves_it_unconfigured(graph, checkpoi
             assert len(lines) == 1
             assert "Traceback" not in node.output
             assert node.stop() == 0
+
+
+def test_another_robot_s_cameras_leave_it_unconfigured(graph, checkpoint_folder):
+    parameters = {"checkpoint": str(checkpoint_folder), "cameras": ["corner2", "wrist"]}
+    with node_process(MODULE, DOMAIN, parameters) as node:
+        node.wait_for_output("cannot configure")
+        assert "the robot has the cameras corner2, wrist; accepted by checkpoint" in node.output
+        assert graph.state() == State.PRIMARY_STATE_UNCONFIGURED
+        assert "Traceback" not in node.output
+
+
+def test_where_the_words_look_is_published_while_somebody_looks(graph, checkpoint_folder):
+    parameters = {"checkpoint": str(checkpoint_folder), "attention_overlay": True, **PATIENT}
+    with node_process(MODULE, DOMAIN, parameters):
+        graph.connect()
+        graph.answer()
+        pictures = graph.collect(Image, topics.ATTENTION, topics.qos_profile(topics.ATTENTION))
+        for _ in range(300):  # until the node has found the subscription
+            message, _ = graph.answer()
+            if pictures:
+                break
+        picture = pictures[-1]
+        assert (picture.encoding, picture.step) == ("rgb8", 3 * picture.width)
+        assert (picture.height, picture.width) == (LABEL + 2 * TILE, 4 * TILE)
+        assert len(picture.data) == picture.height * picture.step
+        assert picture.header.stamp.sec <= message.observation_stamp.sec
 
 
 def test_lock_step_answers_every_observation_once_in_order(lock_step, checkpoint_folder):

@@ -53,10 +53,11 @@ def change_architecture(folder, **changes):
     write_config(folder, entries)
 
 
-def test_computes_what_the_network_computes(folder):
+@pytest.mark.parametrize("mode", ["eager", pytest.param("compiled", marks=pytest.mark.slow)])
+def test_computes_what_the_network_computes(folder, mode):
     folder, model = folder
     checkpoint = Checkpoint.load(folder)
-    backend = backends.create("torch", BackendOptions(threads=1))
+    backend = backends.create("torch", BackendOptions(threads=1, torch_mode=mode))
     backend.load(checkpoint)
     random = np.random.default_rng(0)
     inputs = Inputs(
@@ -90,6 +91,27 @@ def test_an_architecture_that_cannot_be_built(folder):
     backend = backends.create("torch", BackendOptions())
     with pytest.raises(BackendError, match="config.yaml: backbone is 'mamba'; accepted: narrow18"):
         backend.load(Checkpoint.load(folder[0]))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"cameras": 3}, "cameras is 3; accepted: 2"),
+        ({"state": 7}, "state is 7; accepted: 4"),
+        ({"vocabulary": 99}, "vocabulary is 99; accepted: "),
+        ({"steps": 8}, "steps is 8; accepted: 32"),
+    ],
+)
+def test_an_architecture_of_something_else(folder, change, words):
+    change_architecture(folder[0], **change)
+    backend = backends.create("torch", BackendOptions())
+    with pytest.raises(BackendError, match=f"config.yaml: architecture's {words}"):
+        backend.load(Checkpoint.load(folder[0]))
+
+
+def test_a_mode_that_is_unknown():
+    with pytest.raises(BackendError, match="torch_mode is 'fast'; accepted: eager, compiled"):
+        backends.create("torch", BackendOptions(torch_mode="fast"))
 
 
 def test_weights_that_are_not_safetensors(folder):

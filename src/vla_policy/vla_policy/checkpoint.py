@@ -11,7 +11,7 @@ Only ONNX and safetensors hold weights: formats that hold code (pickle) are refu
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -136,6 +136,23 @@ class Checkpoint:
             f"action space {path} is not that of checkpoint {self.folder or self.name}: "
             f"{'; '.join(parts)}; accepted: the same content as its action_space.yaml"
         )
+
+    def require_cameras(self, names: Sequence[str]) -> None:
+        """Raise CheckpointError where the robot's cameras are not those it was trained with."""
+        if self.cameras and set(names) != set(self.cameras):
+            raise CheckpointError(
+                f"the robot has the cameras {', '.join(names)}; accepted by checkpoint "
+                f"{self.folder or self.name}: {', '.join(self.cameras)}"
+            )
+
+    def require_state(self, names: Sequence[str]) -> None:
+        """Raise CheckpointError where the robot lacks something of the state that it needs."""
+        missing = [name for name in self.state_names if name not in names]
+        if missing:
+            raise CheckpointError(
+                f"the robot's state_names lack {', '.join(missing)}; accepted by checkpoint "
+                f"{self.folder or self.name}: {', '.join(self.state_names)} at least"
+            )
 
 
 def _load(folder: Path) -> Checkpoint:

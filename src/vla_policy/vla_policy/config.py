@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vla_contract.parameters import Config, ParameterError, parameter
+from vla_policy.inference import DONE_COUNT
 
 
 @dataclass(frozen=True)
@@ -16,18 +17,40 @@ class PolicyConfig(Config):
     )
     backend: str = parameter(
         "onnxruntime",
-        "What runs the model: onnxruntime, torch, remote (a server of openpi's protocol), or "
-        "constant (no model; for tests).",
+        "What runs the model: onnxruntime, torch, tensorrt (engines built beforehand), remote (a "
+        "server of openpi's protocol), or constant (no model; for tests).",
     )
     action_space: str = parameter(
         "",
         "The robot's action space file; must equal the checkpoint's. Empty: not compared.",
     )
+    cameras: tuple[str, ...] = parameter(
+        ("",),
+        "The robot's cameras; must be the checkpoint's. An empty name: compared at each "
+        "observation.",
+    )
+    state_names: tuple[str, ...] = parameter(
+        ("",),
+        "What the robot's state holds; must hold the checkpoint's state_names. An empty name: "
+        "compared at each observation.",
+    )
     threads: int = parameter(
         2, "Threads of one forward pass (onnxruntime, torch).", minimum=1, maximum=64
     )
     providers: tuple[str, ...] = parameter(
-        ("CPUExecutionProvider",), "ONNX Runtime's execution providers, first choice first."
+        ("CPUExecutionProvider",),
+        "ONNX Runtime's execution providers, first choice first; one that is missing or cannot be "
+        "loaded is an error. TensorrtExecutionProvider keeps its engines in engine_folder.",
+    )
+    torch_mode: str = parameter(
+        "eager",
+        "How the backend torch runs: eager, or compiled (when the node is configured, in a minute "
+        "or so; needs a C++ compiler).",
+        choices=("eager", "compiled"),
+    )
+    engine_folder: str = parameter(
+        "",
+        "Folder of TensorRT engines; empty: VLA_ENGINE_FOLDER, else ~/.cache/vla/engines.",
     )
     warm_up: int = parameter(
         5, "Forward passes run before the node is configured.", minimum=1, maximum=1000
@@ -64,8 +87,9 @@ class PolicyConfig(Config):
         runtime=True,
     )
     done_count: int = parameter(
-        3,
-        "Consecutive inferences that must hold the command fulfilled; 0: never done.",
+        DONE_COUNT,
+        "Consecutive inferences that must hold the command fulfilled, during which the robot still "
+        "acts; 0: never done.",
         minimum=0,
         maximum=1000,
         runtime=True,
@@ -133,6 +157,11 @@ class PolicyConfig(Config):
         "s",
         minimum=0.0,
         maximum=600.0,
+    )
+    attention_overlay: bool = parameter(
+        False,
+        "Publish where the words look, on the topic attention, while somebody subscribes "
+        "(onnxruntime, torch); each picture takes another forward pass.",
     )
     lock_step: bool = parameter(
         False, "Answer every observation once, in order; no clock decides anything."

@@ -72,6 +72,16 @@ def chunk_to_message(
     return message
 
 
+def image_to_message(picture: Image, observation: ObservationMessage) -> ImageMessage:
+    """A picture of the observation, rgb8, with its stamp."""
+    message = ImageMessage()
+    message.header.stamp = observation.observation_stamp
+    message.height, message.width = picture.shape[:2]
+    message.encoding, message.step = "rgb8", 3 * picture.shape[1]
+    message.data = array.array("B", np.ascontiguousarray(picture).tobytes())
+    return message
+
+
 def image_hold(message: ObservationMessage) -> float:
     """How much older the images are than the state, s, where they are repeated; else 0."""
     images = [

@@ -30,7 +30,12 @@ def load_policy(config: PolicyConfig) -> tuple[Answering, list[float]]:
 
 def _local(config: PolicyConfig) -> tuple[Policy, list[float]]:
     options = backends.BackendOptions(
-        config.threads, config.providers, config.constant_action, config.constant_forward_time
+        threads=config.threads,
+        providers=config.providers,
+        torch_mode=config.torch_mode,
+        engine_folder=config.engine_folder,
+        constant_action=config.constant_action,
+        constant_forward_time=config.constant_forward_time,
     )
     backend = backends.create(config.backend, options)
     checkpoint = _checkpoint(config)
@@ -98,6 +103,10 @@ def _checkpoint(config: PolicyConfig) -> Checkpoint:
     if checkpoint is not None:
         if space is not None:
             checkpoint.require_action_space(space, config.action_space)
+        if any(config.cameras):
+            checkpoint.require_cameras(config.cameras)
+        if any(config.state_names):
+            checkpoint.require_state(config.state_names)
         return checkpoint
     if space is None:
         raise CheckpointError(

@@ -18,6 +18,7 @@ from vla_interfaces.msg import ActionChunk
 from vla_interfaces.msg import Fault as FaultMessage
 from vla_interfaces.msg import Observation as ObservationMessage
 from vla_policy.answering import Answering
+from vla_policy.attention_publisher import AttentionPublisher
 from vla_policy.config import PolicyConfig
 from vla_policy.conversions import (
     ConversionError,
@@ -71,6 +72,7 @@ class PolicyNode(GraphNode[PolicyConfig]):
             self._on_observation,
             self._qos(topics.OBSERVATION),
         )
+        self._overlays = AttentionPublisher(self, policy) if config.attention_overlay else None
         self._heartbeat = self.create_timer(
             config.fault_period, self._publish_faults, clock=self.steady_clock
         )
@@ -117,6 +119,8 @@ class PolicyNode(GraphNode[PolicyConfig]):
             self.destroy_subscription(self._observations)
             self.destroy_lifecycle_publisher(self._chunks)
             self.destroy_lifecycle_publisher(self._fault_publisher)
+            if self._overlays is not None:
+                self._overlays.close()
             self._policy.close()
         self._policy = None
         self._worker = None
@@ -179,6 +183,8 @@ class PolicyNode(GraphNode[PolicyConfig]):
         self._answered += 1
         if answer.chunk.inference_time:
             self._note_times(answer.chunk.inference_time, time.perf_counter() - arrival)
+        if self._overlays is not None:
+            self._overlays.show(message)
 
     def _too_old(self, message: ObservationMessage) -> str:
         """Why an observation is not used; empty where it is."""

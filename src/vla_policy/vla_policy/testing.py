@@ -24,6 +24,7 @@ CAMERAS = ("corner2", "gripper_pov")
 STATE_NAMES = ("end_effector.x", "end_effector.y", "end_effector.z", "gripper_opening")
 COMMANDS = {"drawer-open": ["open the drawer"], "window-open": ["open the window"]}
 HIDDEN = 8
+CELLS = 16  # of a camera, four by four
 
 # With `faulty`, this first state value makes the model fail in the middle of its run, or NaN.
 STATE_THAT_RAISES = 9.0
@@ -166,7 +167,7 @@ def _policy(
         node("Tanh", ["mapped"], ["bounded"]),
         node("Reshape", ["bounded", w.value("chunk", [1, rows, width])], ["whole"]),
         node("Identity", [w.value("logits", _logits(rows, steps_left))], ["steps_logits"]),
-        node("Identity", [w.value("none", np.zeros((1, words, 1), np.float32))], ["attention"]),
+        node("Identity", [w.value("looks", _looks(words, cameras))], ["attention"]),
     ]
     nodes += _faults(w) if faulty else [node("Identity", ["whole"], ["actions"])]
     inputs = [
@@ -180,9 +181,15 @@ def _policy(
     outputs = [
         _tensor("actions", TensorProto.FLOAT, 1, rows, width),
         _tensor("steps_logits", TensorProto.FLOAT, 1, rows + 1),
-        _tensor("attention", TensorProto.FLOAT, 1, words, 1),
+        _tensor("attention", TensorProto.FLOAT, 1, words, CELLS * cameras),
     ]
     return _model("policy", nodes, inputs, outputs, w)
+
+
+def _looks(words: int, cameras: int) -> Any:
+    """Each word at a cell of its own, of the first camera."""
+    cells = np.eye(words, CELLS * cameras, dtype=np.float32)
+    return cells[np.newaxis]
 
 
 def _logits(rows: int, steps_left: int) -> Any:

@@ -38,7 +38,7 @@ def play(environment, task, seed, steps=40):
     return digests
 
 
-@pytest.mark.parametrize("task", ["drawer-open", "hammer", "shelf-place"])
+@pytest.mark.parametrize("task", ["drawer-open", "hammer", "shelf-place", "ground-push-red-left"])
 def test_an_episode_depends_on_task_and_seed_alone(environment, task):
     first = play(environment, task, 11)
     other = play(environment, "window-open" if task != "window-open" else "reach", 3)

@@ -15,6 +15,7 @@ from simulated_safety import NAMESPACE, SimulatedSafety
 from vla_contract.stamps import to_nanoseconds
 from vla_contract.testing import node_process
 from vla_sim.environment import MetaworldEnvironment
+from vla_sim.tasks import instruction
 
 DOMAIN = int(os.environ.get("ROS_DOMAIN_ID", "42"))
 PERIOD = 12_500_000  # ns
@@ -90,6 +91,23 @@ def test_a_tick_carries_one_stamp_everywhere_and_nothing_runs_ahead(safety):
     assert {tick.period for tick in heard.ticks} == {0.0125}
     safety.client.spin(0.2)
     assert len(heard.ticks) == 9, "paused after the run"
+
+
+def test_an_episode_of_the_grounding_scene_tells_its_own_command(safety):
+    said = set()
+    for seed in (1, 2):
+        answer = begin(safety, "ground-push-blue-left", seed)
+        assert answer.instruction == instruction("ground-push-blue-left", seed)
+        assert safety.run(1).success
+        safety.answer(next_tick(safety, 1), (0.0, 0.0, 0.0), 0.0)
+        safety.client.wait(lambda: safety.heard.tasks and safety.heard.tasks[-1].step == 1)
+        state = safety.heard.tasks[-1]
+        assert (state.task, state.seed) == ("ground-push-blue-left", seed)
+        assert state.instruction == answer.instruction
+        said.add(state.instruction)
+    assert len(said) == 2
+    refused = safety.reset("ground-push-blue", 1)
+    assert not refused.success and "did you mean" in refused.message
 
 
 def test_delays_and_orders_change_nothing(safety):

@@ -12,9 +12,7 @@ from vla_sim import environment, tasks
 class SimulatorConfig(Config):
     """Task, pace, cameras and driver of the simulated robot."""
 
-    task: str = parameter(
-        "drawer-open", "Meta-World task of the first episode; reset_episode changes it."
-    )
+    task: str = parameter("drawer-open", "Task of the first episode; reset_episode changes it.")
     seed: int = parameter(0, "Seed of the first episode's scene.", minimum=0)
     step_limit: int = parameter(
         environment.STEP_LIMIT,

@@ -85,12 +85,12 @@ def to_tick(simulation: Simulation) -> SimulationTick:
 def to_task_state(simulation: Simulation) -> TaskState:
     """The simulator's verdict on the present state."""
     result = simulation.environment.result
-    task = simulation.environment.task
+    task, seed = simulation.environment.task, simulation.environment.seed
     return TaskState(
         header=Header(stamp=to_time(simulation.stamp)),
         task=task,
-        seed=simulation.environment.seed,
-        instruction=tasks.instruction(task),
+        seed=seed,
+        instruction=tasks.instruction(task, seed),
         episode=simulation.episode,
         step=result.step,
         success=result.success,

@@ -19,13 +19,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vla_sim import graphics, rendering, tasks
+from vla_sim import graphics, metaworld_tasks, rendering, tasks
+from vla_sim.metaworld_tasks import MAX_DISPLACEMENT, STEP_PERIOD
 
 Array = npt.NDArray[np.float64]
 Image = npt.NDArray[np.uint8]
 
-STEP_PERIOD = 0.0125  # s of simulated time; 5 physics steps of 2.5 ms
-MAX_DISPLACEMENT = 0.01  # m per step and axis
 MAX_SPEED = MAX_DISPLACEMENT / STEP_PERIOD  # m/s: what an action of 1 means
 STEP_LIMIT = 500  # steps of an episode, Meta-World's own
 DEFAULT_CAMERAS = ("corner2", "gripper_pov")
@@ -55,9 +54,10 @@ class RobotState:
 class StepResult:
     """Outcome of a step.
 
-    step: steps simulated in this episode. success: latched at the first rise of Meta-World's own
+    step: steps simulated in this episode. success: latched at the first rise of the task's own
     flag within the step limit. truncated: the step limit is reached and the arm holds.
     unstable: MuJoCo found its state diverging and reset it; the episode is worth nothing.
+    failure: grounding scene: why success is no longer possible, e.g. "touched the blue block".
     """
 
     step: int
@@ -65,6 +65,7 @@ class StepResult:
     success: bool
     truncated: bool
     unstable: bool
+    failure: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class Scene:
 
 
 class MetaworldEnvironment:
-    """One Meta-World robot, in any of the fifty tasks, one episode at a time.
+    """One Meta-World robot, in any task of `tasks`, one episode at a time.
 
     The same task and seed give the same episode byte for byte, whatever ran before in this
     process: each episode has a Meta-World environment of its own, because its own reset leaves
@@ -111,13 +112,13 @@ class MetaworldEnvironment:
 
     @staticmethod
     def tasks() -> tuple[str, ...]:
-        """Names of the fifty tasks, without "-v3"."""
+        """Names of Meta-World's fifty tasks, without "-v3"; `grounding.tasks` has the others."""
         return tasks.tasks()
 
     @staticmethod
-    def instruction(task: str) -> str:
-        """A command that describes the task; raises TaskError."""
-        return tasks.instruction(task)
+    def instruction(task: str, seed: int = 0) -> str:
+        """A command that describes the episode; raises TaskError."""
+        return tasks.instruction(task, seed)
 
     def reset(self, task: str, seed: int) -> None:
         """Begin the episode of this task and seed.
@@ -128,11 +129,11 @@ class MetaworldEnvironment:
         tasks.check_task(task)
         tasks.check_seed(seed)
         if self._class is None or task != self.task:
-            self._class = _task_class(task, self.width, self.height)
+            self._class = metaworld_tasks.task_class(task, self.width, self.height)
         self._env = self._class()
         self.task, self.seed = task, seed
-        self._observation = _start(self._env, seed)
-        self._policy = _expert(task)
+        self._observation = metaworld_tasks.start(self._env, seed)
+        self._policy = metaworld_tasks.expert(self._env, task)
         self._gripper_effort = 0.0
         self._previous_opening = float(self._observation[3])
         self._result = StepResult(0, 0.0, False, False, False)
@@ -168,15 +169,10 @@ class MetaworldEnvironment:
             reward=float(reward),
             success=before.success or (bool(info["success"]) and not before.truncated),
             truncated=step >= self.step_limit,
-            unstable=before.unstable or self._diverged(),
+            unstable=before.unstable or metaworld_tasks.diverged(self._env),
+            failure=str(info.get("failure", "")),
         )
         return self._result
-
-    def _diverged(self) -> bool:
-        warning = self._env.data.warning
-        kinds = _mujoco().mjtWarning
-        bad = (kinds.mjWARN_BADQPOS, kinds.mjWARN_BADQVEL, kinds.mjWARN_BADQACC)
-        return any(warning[int(kind)].number for kind in bad)
 
     @property
     def result(self) -> StepResult:
@@ -210,6 +206,14 @@ class MetaworldEnvironment:
         action[:3] *= MAX_SPEED
         return action
 
+    def landmarks(self) -> Array:
+        """(9,) m in base_link: the task's object, a second one (or zeros) and the goal.
+
+        What the scripted expert steers by; no policy is given it.
+        """
+        self._require_episode()
+        return self._observation[[4, 5, 6, 11, 12, 13, 36, 37, 38]].copy()
+
     def scene(self) -> Scene:
         """Copy the state for rendering it later, or in another thread."""
         self._require_episode()
@@ -240,59 +244,3 @@ class MetaworldEnvironment:
     def _require_episode(self) -> None:
         if self._env is None:
             raise RuntimeError("no episode yet; call reset(task, seed) first")
-
-
-def _mujoco() -> Any:
-    # MuJoCo picks its OpenGL library on import: not before `graphics` has chosen it.
-    import mujoco
-
-    return mujoco
-
-
-def _task_class(task: str, width: int, height: int) -> Any:
-    """Meta-World's class of the task, changed so that its model is compiled only once."""
-    from metaworld.env_dict import ALL_V3_ENVIRONMENTS
-
-    mujoco = _mujoco()
-    base: Any = ALL_V3_ENVIRONMENTS[f"{task}-v3"]
-
-    class Task(base):
-        compiled: Any = None
-
-        def _initialize_simulation(self) -> tuple[Any, Any]:
-            if Task.compiled is None:
-                Task.compiled, _ = super()._initialize_simulation()
-                rendering.prepare_model(Task.compiled, width, height)
-            model = copy.copy(Task.compiled)
-            return model, mujoco.MjData(model)
-
-    return Task
-
-
-def _start(env: Any, seed: int) -> Array:
-    """Set a new Meta-World environment up; returns its complete first observation, (39,)."""
-    if env.action_scale != MAX_DISPLACEMENT or abs(env.dt - STEP_PERIOD) > 1e-9:
-        raise RuntimeError(
-            f"this Meta-World moves {env.action_scale} m in {env.dt} s; accepted: "
-            f"{MAX_DISPLACEMENT} m in {STEP_PERIOD} s (metaworld 3)"
-        )
-    env._set_task_called = True
-    env._freeze_rand_vec = False
-    env.seeded_rand_vec = True
-    # The experts need the goal's position; the bounds that observations are clipped to are cached.
-    env._partially_observable = False
-    vars(env).pop("sawyer_observation_space", None)
-    env.max_path_length = np.iinfo(np.int64).max  # the step limit is counted here
-    env.seed(seed)
-    env.reset()
-    # Meta-World moves the furniture and then reports the scene from before.
-    _mujoco().mj_forward(env.model, env.data)
-    env._prev_obs = env._get_curr_obs_combined_no_goal()
-    return np.asarray(env._get_obs(), dtype=np.float64)
-
-
-def _expert(task: str) -> Any:
-    from metaworld.policies import ENV_POLICY_MAP
-
-    policy: Any = ENV_POLICY_MAP[f"{task}-v3"]
-    return policy()

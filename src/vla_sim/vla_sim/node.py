@@ -149,7 +149,7 @@ class SimulatorNode(GraphNode[SimulatorConfig]):
         response.success = True
         response.episode = self._simulation.episode
         response.seed = seed
-        response.instruction = tasks.instruction(task)
+        response.instruction = tasks.instruction(task, seed)
         response.message = f"{task}, seed {seed}, episode {response.episode}"
         self.get_logger().info(response.message)
         return response

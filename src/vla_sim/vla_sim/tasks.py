@@ -1,13 +1,17 @@
-"""The fifty Meta-World tasks and a command that describes each.
+"""The tasks: Meta-World's fifty and those of the grounding scene, with a command for each.
 
-The commands are worded as in LeRobot's Meta-World dataset (which follows the task descriptions of
-the Meta-World paper), so that policies trained on either understand them. One differs: there,
-"push" and "push-back" share a sentence; here every task has its own.
+Meta-World's commands are worded as in LeRobot's Meta-World dataset (which follows the task
+descriptions of the Meta-World paper), so that policies trained on either understand them. One
+differs: there, "push" and "push-back" share a sentence; here every task has its own. The grounding
+scene's commands are in `grounding`.
 """
 
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
+
+from vla_sim import grounding
 
 INSTRUCTIONS: dict[str, str] = {
     "assembly": "Pick up a nut and place it onto a peg",
@@ -62,29 +66,56 @@ INSTRUCTIONS: dict[str, str] = {
     "window-open": "Push and open a window",
 }
 
+# Meta-World's ten, as MT10 has them.
+MT10 = (
+    "reach",
+    "push",
+    "pick-place",
+    "door-open",
+    "drawer-open",
+    "drawer-close",
+    "button-press-topdown",
+    "peg-insert-side",
+    "window-open",
+    "window-close",
+)
+
+# Names that stand for several tasks, in lists of tasks.
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "all": tuple(INSTRUCTIONS),
+    "mt10": MT10,
+    "ground": grounding.tasks(),
+    "ground-touch": grounding.tasks(grounding.Verb.TOUCH),
+    "ground-push": grounding.tasks(grounding.Verb.PUSH),
+}
+
 
 class TaskError(ValueError):
     """A task or seed that does not exist; the message is one line and names what is accepted."""
 
 
 def tasks() -> tuple[str, ...]:
-    """Names of the tasks, sorted, without Meta-World's version suffix."""
+    """Names of Meta-World's tasks, sorted, without its version suffix."""
     return tuple(INSTRUCTIONS)
 
 
-def instruction(task: str) -> str:
-    """A command in English that describes the task; raises TaskError for an unknown one."""
+def instruction(task: str, seed: int = 0) -> str:
+    """A command in English that describes the episode; raises TaskError for an unknown task.
+
+    Meta-World's tasks have one each; those of the grounding scene several, chosen by the seed.
+    """
     check_task(task)
-    return INSTRUCTIONS[task]
+    return grounding.command(task, seed) if task in grounding.TASKS else INSTRUCTIONS[task]
 
 
 def check_task(task: object) -> None:
     """Raise TaskError, naming the closest tasks, unless `task` is one of them."""
-    if isinstance(task, str) and task in INSTRUCTIONS:
+    known = (*INSTRUCTIONS, *grounding.TASKS)
+    if isinstance(task, str) and task in known:
         return
-    close = difflib.get_close_matches(str(task).removesuffix("-v3"), INSTRUCTIONS, n=3, cutoff=0.5)
-    accepted = f"did you mean {', '.join(close)}?" if close else ", ".join(INSTRUCTIONS)
-    raise TaskError(f"task is {task!r}, which Meta-World does not have; accepted: {accepted}")
+    close = difflib.get_close_matches(str(task).removesuffix("-v3"), known, n=3, cutoff=0.5)
+    accepted = f"did you mean {', '.join(close)}?" if close else ", ".join(known)
+    raise TaskError(f"task is {task!r}, which the simulator does not have; accepted: {accepted}")
 
 
 def check_seed(seed: object) -> None:

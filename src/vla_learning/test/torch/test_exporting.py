@@ -5,12 +5,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
-from vla_learning.exporting import TOLERANCE, ExportError, example_inputs, export_run
+from vla_learning.exporting import (
+    TOLERANCE,
+    ExportError,
+    example_inputs,
+    export_run,
+    write_checkpoint,
+)
 from vla_learning.runs import TrainingError, build_model
 from vla_learning.vocabulary import build_tokenizer
 from vla_policy import backends
 from vla_policy.backends import BackendOptions, Inputs
+from vla_policy.backends.torch_module import load_model
 from vla_policy.checkpoint import Checkpoint
 
 
@@ -55,6 +63,29 @@ def test_onnx_equals_torch(exported):
     for mine, theirs in zip(answers[:3], answers[3:], strict=True):
         assert np.abs(mine.actions - theirs.actions).max() < TOLERANCE
         assert np.abs(mine.steps_logits - theirs.steps_logits).max() < TOLERANCE
+
+
+def test_weights_are_stored_in_half_precision_and_lose_nothing_by_it(
+    settings, space, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("vla_learning.exporting.export_graphs", _no_graphs)
+    model = build_model(settings, space, build_tokenizer(settings.commands, 16))
+    write_checkpoint(model, build_tokenizer(settings.commands, 16), settings, {}, tmp_path)
+    stored = load_file(tmp_path / "weights.safetensors")
+    parameters = dict(model.named_parameters())
+    assert {name for name, v in stored.items() if v.dtype == torch.float16} == set(parameters)
+    read = load_model(Checkpoint.load(tmp_path)).state_dict()
+    for name, value in model.state_dict().items():
+        assert read[name].dtype == value.dtype
+        assert torch.equal(read[name], value)
+
+
+def test_a_weight_beyond_half_precision_is_refused(settings, space, tmp_path):
+    model = build_model(settings, space, build_tokenizer(settings.commands, 16))
+    with torch.no_grad():
+        model.language.embedding.weight[0, 0] = 1e5
+    with pytest.raises(ExportError, match="language.embedding.weight has 100000.*65504"):
+        write_checkpoint(model, build_tokenizer(settings.commands, 16), settings, {}, tmp_path)
 
 
 def test_weights_of_zeros_give_zero_actions(settings, space, tmp_path, monkeypatch):

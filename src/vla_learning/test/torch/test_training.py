@@ -6,10 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from vla_learning.dataset import load_frames
-from vla_learning.objective import compute_losses, learning_rate
-from vla_learning.runs import TrainingError
+from vla_learning.landmarks import from_hand
+from vla_learning.objective import compute_losses, landmark_loss, learning_rate
+from vla_learning.runs import CONFIDENCE_FILE, TrainingError, load_averaged
 from vla_learning.training import Trainer, to_tensors
 from vla_policy.model.network import PolicyOutput
 
@@ -95,11 +97,66 @@ def test_losses_ignore_rows_that_were_not_recorded(settings):
     }
     actions = torch.zeros(2, 4, 3)
     actions[0, 2:] = 1.0
-    output = PolicyOutput(actions, torch.zeros(2, 5), torch.zeros(0))
+    output = PolicyOutput(actions, torch.zeros(2, 5), torch.zeros(0), torch.zeros(2))
     losses = compute_losses(output, batch, torch.ones(3), settings.train)
     assert losses.action == 0.0
     assert losses.steps == pytest.approx(np.log(5), abs=1e-5)
     assert losses.total == pytest.approx(settings.train.steps_weight * np.log(5), abs=1e-5)
+
+
+def test_landmarks_are_a_lesson_that_is_resumed_and_not_exported(settings, space, data, tmp_path):
+    settings = replace(settings, train=replace(settings.train, landmark_weight=0.1))
+    frames = load_frames(data, settings, space)
+    with pytest.raises(TrainingError, match="landmark_weight is 0.1; .* no landmarks"):
+        Trainer(settings, space, frames, tmp_path)
+    places = np.random.default_rng(0).normal(size=(frames.count, 9)).astype(np.float32)
+    frames = replace(frames, landmarks=places)
+    one = Trainer(settings, space, frames, tmp_path)
+    one.run()
+    assert one.history[-1]["landmarks"] > 0.0
+    again = Trainer(settings, space, frames, tmp_path)
+    assert again.resume()
+    assert same(one.landmarks.state_dict(), again.landmarks.state_dict())
+    assert not [name for name in one.averaged_model().state_dict() if "landmark" in name]
+
+
+def test_a_confidence_that_was_not_taught_to_these_weights_is_not_given(
+    settings, space, data, tmp_path
+):
+    one = trainer(settings, space, data, tmp_path)
+    one.run()
+    model, about = load_averaged(settings, space, tmp_path)
+    assert model.confidence.offset.isnan() and "confidence" not in about
+    head = {name: torch.zeros_like(v) for name, v in model.confidence.state_dict().items()}
+    save_file(head, tmp_path / CONFIDENCE_FILE, {"step": "6", "report": '{"auroc": 0.9}'})
+    model, about = load_averaged(settings, space, tmp_path)
+    assert model.confidence.offset == 0.0 and about["confidence"] == {"auroc": 0.9}
+    save_file(head, tmp_path / CONFIDENCE_FILE, {"step": "5", "report": "{}"})
+    assert load_averaged(settings, space, tmp_path)[0].confidence.offset.isnan()
+
+
+def test_landmarks_are_seen_from_the_hand(settings, space, data):
+    frames = load_frames(data, settings, space)
+    hand = frames.state[:, :3]
+    seen = from_hand(replace(frames, landmarks=np.tile(hand, 3) + 0.1), settings.state_names)
+    assert np.allclose(seen.landmarks, 0.1, atol=1e-6)
+    assert landmark_loss(torch.ones(1, 9), torch.full((1, 9), 0.1)) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_run_may_train_longer_than_it_was_meant_to(settings, space, data, tmp_path):
+    trainer(settings, space, data, tmp_path).run()
+    source = {**settings.source, "train": {**settings.source["train"], "steps": 9}}
+    longer = trainer(replace(settings, source=source), space, data, tmp_path, steps=9)
+    assert longer.resume() and longer.step == 6
+    longer.run()
+    assert longer.step == 9
+
+
+def test_a_learning_rate_that_stays_falls_at_the_end(settings):
+    s = replace(settings.train, steps=100, warmup_steps=10, learning_rate=1.0, decay_steps=20)
+    assert [learning_rate(step, s) for step in (4, 50, 80)] == pytest.approx([0.5, 1.0, 1.0])
+    assert learning_rate(90, s) == pytest.approx(0.5)
+    assert learning_rate(100, s) == pytest.approx(0.01)
 
 
 def test_learning_rate_rises_then_falls(settings):

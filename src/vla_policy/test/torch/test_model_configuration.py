@@ -20,6 +20,12 @@ def test_plain_values_and_back():
         ({"hidden": 1.5}, "hidden is 1.5; accepted: a whole number"),
         ({"hidden": 100, "heads": 3}, "multiple of heads"),
         ({"stage_strides": (1, 2)}, "four whole numbers"),
+        ({"confidence_hidden": -1}, "confidence_hidden is -1; accepted: at least 0"),
+        ({"action_low": (0.0,)}, "action_low has 1 and action_high 0 numbers; accepted: 4 each"),
+        (
+            {"actions": 1, "action_low": (1.0,), "action_high": (0.0,)},
+            "range of action 0 is 1.0 to 0.0; accepted: finite, rising",
+        ),
         ({"dropout": 1.0}, "dropout is 1.0"),
         ({"colour": 1}, "has unknown colour; accepted: cameras, vocabulary"),
     ],

@@ -27,6 +27,7 @@ def config(**changes):
         "keypoints": 6,
         "fusion_hidden": 24,
         "planner_hidden": 20,
+        "confidence_hidden": 8,
     }
     return ModelConfig(**{**values, **changes})
 
@@ -58,8 +59,10 @@ def test_shapes_types_and_ranges(model):
     assert output.actions.shape == (B, T, D)
     assert output.steps_logits.shape == (B, T + 1)
     assert output.attention.shape == (B, W, N * cells)
+    assert output.confidence.shape == (B,)
     assert all(x.dtype == torch.float32 for x in output)
     assert output.actions.abs().max() <= 1.0
+    assert output.confidence.min() >= 0.0 and output.confidence.max() <= 1.0
 
 
 @torch.no_grad()
@@ -75,7 +78,8 @@ def test_every_parameter_gets_a_finite_gradient(norm):
     torch.manual_seed(0)
     model = VLAModel(config(norm=norm)).train()
     output = model(**inputs())
-    (output.actions.square().sum() + output.steps_logits.logsumexp(-1).sum()).backward()
+    parts = (output.actions.square(), output.steps_logits.logsumexp(-1), output.confidence)
+    torch.cat([x.flatten() for x in parts]).sum().backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.isfinite().all(), name
@@ -153,6 +157,12 @@ def test_masking_a_camera_changes_the_action_and_masking_all_stays_finite(model)
     blind = model(**{**given, "camera_mask": torch.zeros(B, N)})
     assert (seen - half).abs().max() > 1e-4
     assert all(x.isfinite().all() for x in blind)
+
+
+@torch.no_grad()
+def test_without_a_head_there_is_no_confidence():
+    output = VLAModel(config(confidence_hidden=0)).eval()(**inputs())
+    assert output.confidence.shape == (B,) and output.confidence.isnan().all()
 
 
 @torch.no_grad()

@@ -33,15 +33,23 @@ REMOTE = "remote"
 _BACKENDS = {
     "onnxruntime": ("vla_policy.backends.onnx_runtime", "OnnxRuntimeBackend", ("onnxruntime",)),
     "torch": ("vla_policy.backends.torch_module", "TorchBackend", ("torch", "safetensors")),
+    # What it needs besides (a GPU, TensorRT) it names itself: `vla_policy.engines.machine`.
+    "tensorrt": ("vla_policy.backends.tensorrt", "TensorrtBackend", ("torch", "safetensors")),
     # Not a model behind a protocol but a policy of its own: vla_policy.loading makes it.
     REMOTE: ("vla_policy.remote.policy", "RemotePolicy", ("msgpack", "websockets")),
     "constant": ("vla_policy.backends.constant", "ConstantBackend", ()),
 }
+# Packages without which a backend is not offered, though it can be asked for.
+_OFFERED_WITH = {"tensorrt": ("tensorrt",)}
 
 
 def available() -> tuple[str, ...]:
     """Names of the backends whose packages are installed."""
-    return tuple(name for name, (_, _, packages) in _BACKENDS.items() if not _missing(packages))
+    return tuple(
+        name
+        for name, (_, _, packages) in _BACKENDS.items()
+        if not _missing((*packages, *_OFFERED_WITH.get(name, ())))
+    )
 
 
 def create(name: str, options: BackendOptions) -> Backend:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -23,12 +24,17 @@ class BackendError(ValueError):
 class BackendOptions:
     """What can be chosen of a backend; each uses what concerns it.
 
-    threads: of one forward pass. providers: ONNX Runtime's. constant_action: normalised, one
-    number or one per dimension. constant_forward_time: s.
+    threads: of one forward pass. providers: ONNX Runtime's. torch_mode: "eager" or "compiled".
+    engine_folder: of TensorRT engines; empty: the user's. build_engines: whether ONNX Runtime's
+    TensorRT provider may build them. constant_action: normalised, one number or one per dimension.
+    constant_forward_time: s.
     """
 
     threads: int = 2
     providers: tuple[str, ...] = ("CPUExecutionProvider",)
+    torch_mode: str = "eager"
+    engine_folder: str = ""
+    build_engines: bool = False
     constant_action: tuple[float, ...] = (0.0,)
     constant_forward_time: float = 0.0
 
@@ -88,6 +94,24 @@ class Backend(Protocol):
 
     def forward(self, inputs: Inputs, language: LanguageFeatures) -> Prediction:
         """Run the rest of the model."""
+
+
+@runtime_checkable
+class ShowsAttention(Protocol):
+    """A backend that can tell where the words look."""
+
+    def attention(self, inputs: Inputs, language: LanguageFeatures) -> Float32:
+        """float32 (W, N * cells), of each word over the cells of all cameras; a run of its own."""
+
+
+def prediction(outputs: Mapping[str, Any]) -> Prediction:
+    """A model's answer from its outputs by name, batch 1; `confidence` may be missing."""
+    confidence = outputs.get("confidence")
+    return Prediction(
+        outputs["actions"][0],
+        outputs["steps_logits"][0],
+        math.nan if confidence is None else float(np.asarray(confidence).reshape(-1)[0]),
+    )
 
 
 def word_mask(tokens: Tokens) -> Float32:

@@ -1,6 +1,8 @@
-"""PyTorch, eager: the weights of the checkpoint in `vla_policy.model`."""
+"""PyTorch: the weights of the checkpoint in `vla_policy.model`, eager or compiled."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -9,14 +11,67 @@ from safetensors.torch import load
 from vla_policy.backends.base import (
     BackendError,
     BackendOptions,
+    Float32,
     Inputs,
     LanguageFeatures,
     Prediction,
+    prediction,
     word_mask,
 )
 from vla_policy.checkpoint import WEIGHTS, Checkpoint
-from vla_policy.model import ModelConfig, ModelConfigError, VLAModel
+from vla_policy.model import ModelConfig, ModelConfigError, PolicyOutput, VLAModel
 from vla_policy.tokenizer import Tokens
+
+MODES = ("eager", "compiled")
+
+
+def load_model(checkpoint: Checkpoint) -> VLAModel:
+    """The network with the checkpoint's weights, in eval mode on the CPU.
+
+    Raises:
+        BackendError, CheckpointError: weights or architecture that cannot be used.
+    """
+    where = f"checkpoint {checkpoint.folder or checkpoint.name}"
+    try:
+        weights = load(checkpoint.read(WEIGHTS))
+    except SafetensorError as error:
+        raise BackendError(f"{where}: {WEIGHTS}: {error}; accepted: safetensors") from error
+    try:
+        config = ModelConfig.from_dict(checkpoint.architecture)
+        _require_fit(checkpoint, config)
+        model = VLAModel(config)
+    except ModelConfigError as error:
+        raise BackendError(f"{where}: config.yaml: {error}") from error
+    try:
+        # Weights may be stored in half precision; the network is in single precision.
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:300]
+        raise BackendError(
+            f"{where}: {WEIGHTS} does not fit config.yaml's architecture: {reason}"
+        ) from error
+    return model.eval()
+
+
+def _require_fit(checkpoint: Checkpoint, config: ModelConfig) -> None:
+    """Raise ModelConfigError where the architecture is not of what the checkpoint says."""
+    expected = {
+        "cameras": len(checkpoint.cameras),
+        "height": checkpoint.image_height,
+        "width": checkpoint.image_width,
+        "state": len(checkpoint.state_names),
+        "max_words": checkpoint.tokenizer.max_words,
+        "vocabulary": len(checkpoint.tokenizer.words),
+        "steps": checkpoint.action_space.chunk_length,
+        "actions": checkpoint.action_space.width,
+    }
+    for name, value in expected.items():
+        found = getattr(config, name)
+        if found != value:
+            raise ModelConfigError(
+                f"architecture's {name} is {found}; accepted: {value}, as its other entries, the "
+                "tokenizer and the action space say"
+            )
 
 
 class TorchBackend:
@@ -25,29 +80,23 @@ class TorchBackend:
     name = "torch"
 
     def __init__(self, options: BackendOptions) -> None:
+        if options.torch_mode not in MODES:
+            raise BackendError(
+                f"torch_mode is {options.torch_mode!r}; accepted: {', '.join(MODES)}"
+            )
+        self._compiled = options.torch_mode == "compiled"
         torch.set_num_threads(options.threads)
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
     def load(self, checkpoint: Checkpoint) -> None:
         """Build the network and fill it; raises BackendError, CheckpointError."""
-        where = f"checkpoint {checkpoint.folder or checkpoint.name}"
-        try:
-            weights = load(checkpoint.read(WEIGHTS))
-        except SafetensorError as error:
-            raise BackendError(f"{where}: {WEIGHTS}: {error}; accepted: safetensors") from error
-        try:
-            self._model = VLAModel(ModelConfig.from_dict(checkpoint.architecture))
-        except ModelConfigError as error:
-            raise BackendError(f"{where}: config.yaml: {error}") from error
-        try:
-            # Weights may be stored in half precision; the network is in single precision.
-            self._model.load_state_dict(weights)
-        except RuntimeError as error:
-            reason = " ".join(str(error).split())[:300]
-            raise BackendError(
-                f"{where}: {WEIGHTS} does not fit config.yaml's architecture: {reason}"
-            ) from error
-        self._model.to(self._device).eval()
+        self._model = load_model(checkpoint).to(self._device)
+        self._act: Any = self._model.act
+        if self._compiled:
+            # The planner's LSTM: by default it would end the graph.
+            torch._dynamo.config.allow_rnn = True  # type: ignore[attr-defined, unused-ignore]
+            # Not of its own accord: compiled at the first forward pass, which is in the warm-up.
+            self._act = torch.compile(self._model.act, fullgraph=True, dynamic=False)
 
     @torch.inference_mode()
     def encode_language(self, tokens: Tokens) -> LanguageFeatures:
@@ -62,6 +111,18 @@ class TorchBackend:
     @torch.inference_mode()
     def forward(self, inputs: Inputs, language: LanguageFeatures) -> Prediction:
         """Run everything but the language branch."""
+        output = self._act(*self._arguments(inputs, language))
+        named = zip(PolicyOutput._fields, output, strict=True)
+        return prediction({name: value.float().cpu().numpy() for name, value in named})
+
+    @torch.inference_mode()
+    def attention(self, inputs: Inputs, language: LanguageFeatures) -> Float32:
+        """Run it once more for where the words look."""
+        output = self._model.act(*self._arguments(inputs, language))
+        weights: Float32 = output.attention[0].float().cpu().numpy()
+        return weights
+
+    def _arguments(self, inputs: Inputs, language: LanguageFeatures) -> list[torch.Tensor]:
         arrays = (
             inputs.images,
             inputs.camera_mask,
@@ -70,7 +131,4 @@ class TorchBackend:
             language.word_mask,
             language.sentence,
         )
-        output = self._model.act(*(torch.from_numpy(a).to(self._device) for a in arrays))
-        return Prediction(
-            output.actions[0].float().cpu().numpy(), output.steps_logits[0].float().cpu().numpy()
-        )
+        return [torch.from_numpy(a).to(self._device) for a in arrays]

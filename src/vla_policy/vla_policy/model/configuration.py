@@ -23,7 +23,8 @@ class ModelConfig:
     cameras, height, width: of the images. state: entries of the proprioceptive state.
     vocabulary: words of the tokenizer, padding and unknown included. max_words: of a command.
     hidden: width of cells, words and everything fused. keypoints: learned heat maps per camera.
-    steps: rows of a chunk. actions: dimensions of the action space.
+    steps: rows of a chunk. actions: dimensions of the action space; action_low, action_high:
+    their ranges, SI (none: -1 to 1). confidence_hidden: width of the confidence head; 0: no head.
     """
 
     cameras: int
@@ -46,9 +47,12 @@ class ModelConfig:
     fusion_hidden: int = 512
     planner_hidden: int = 256
     dropout: float = 0.1
+    action_low: tuple[float, ...] = ()
+    action_high: tuple[float, ...] = ()
+    confidence_hidden: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("stage_widths", "stage_strides"):
+        for name in ("stage_widths", "stage_strides", "action_low", "action_high"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         self._check_choice("backbone", BACKBONES)
         self._check_choice("norm", NORMS)
@@ -56,8 +60,9 @@ class ModelConfig:
             value = getattr(self, field.name)
             if field.type == "int" and (isinstance(value, bool) or not isinstance(value, int)):
                 raise ModelConfigError(f"{field.name} is {value!r}; accepted: a whole number")
-            if field.type == "int" and value < 1:
-                raise ModelConfigError(f"{field.name} is {value}; accepted: at least 1")
+            least = 0 if field.name == "confidence_hidden" else 1
+            if field.type == "int" and value < least:
+                raise ModelConfigError(f"{field.name} is {value}; accepted: at least {least}")
         for name in ("stage_widths", "stage_strides"):
             values = getattr(self, name)
             if len(values) != 4 or any(not isinstance(v, int) or v < 1 for v in values):
@@ -72,6 +77,22 @@ class ModelConfig:
             raise ModelConfigError(f"hidden is {self.hidden}; accepted: a multiple of 4")
         if not 0.0 <= self.dropout < 1.0:
             raise ModelConfigError(f"dropout is {self.dropout}; accepted: from 0 to below 1")
+        self._check_ranges()
+
+    def _check_ranges(self) -> None:
+        low, high = self.action_low, self.action_high
+        if not low and not high:
+            return
+        if len(low) != self.actions or len(high) != self.actions:
+            raise ModelConfigError(
+                f"action_low has {len(low)} and action_high {len(high)} numbers; accepted: "
+                f"{self.actions} each, one per action dimension"
+            )
+        for index, (least, most) in enumerate(zip(low, high, strict=True)):
+            if not -float("inf") < least < most < float("inf"):
+                raise ModelConfigError(
+                    f"the range of action {index} is {least} to {most}; accepted: finite, rising"
+                )
 
     def _check_choice(self, name: str, accepted: tuple[str, ...]) -> None:
         value = getattr(self, name)

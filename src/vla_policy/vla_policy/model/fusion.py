@@ -12,7 +12,25 @@ MASKED = -1.0e4
 
 
 class CrossModalAttention(nn.Module):
-    """Queries of one modality attend to the other: residual, LayerNorm, weights returned."""
+    """Queries of one modality attend to the other: residual, LayerNorm, weights returned.
+
+    Multi-head attention (Vaswani et al. 2017).
+
+    Attributes:
+        folded: the same with half of the work, for graphs that are exported. Of the two modalities
+            one is long (hundreds of cells) and the other short (some words); the projections of
+            the long one, being linear, are moved to the short one's side of each product. Long
+            queries x and short keys y, per head, with k = y Wk + bk, v = y Wv + bv:
+
+                (x Wq + bq) · k = x · (Wqᵀ k) + bq · k        (w v) Wo = w (v Wo)
+
+            Short queries and long keys, with q = x Wq + bq, and weights w that sum to 1:
+
+                q · (y Wk + bk) = (Wkᵀ q) · y + what all keys share
+                w (y Wv + bv) = (w y) Wv + bv
+    """
+
+    folded = False
 
     def __init__(self, hidden: int, heads: int, dropout: float) -> None:
         super().__init__()
@@ -33,19 +51,64 @@ class CrossModalAttention(nn.Module):
             (B, Q, H), and the weights (B, Q, K) averaged over heads: rows sum to 1, or to 0
             where no key is valid.
         """
+        masked = (1.0 - key_mask) * MASKED
+        # Without a valid key the softmax is over all of them, and counts for nothing.
+        any_valid = key_mask.amax(1)[:, None, None]
+        if not self.folded:
+            attended, weights = self._attend(queries, keys, masked, any_valid)
+        elif queries.shape[1] > keys.shape[1]:
+            attended, weights = self._long_queries(queries, keys, masked, any_valid)
+        else:
+            attended, weights = self._long_keys(queries, keys, masked, any_valid)
+        return self.norm(queries + self.dropout(attended)), weights * key_mask[:, None]
+
+    def _attend(
+        self, queries: Tensor, keys: Tensor, masked: Tensor, any_valid: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        (query,) = self._split(self.query(queries), 1)  # (B, heads, Q, size)
+        key, value = self._split(self.key_value(keys), 2)
+        logits = query @ key.transpose(2, 3) * query.shape[-1] ** -0.5 + masked[:, None, None]
+        weights = logits.softmax(-1)
+        attended = (weights @ value).transpose(1, 2).flatten(2)
+        return self.output(attended * any_valid), weights.mean(1)
+
+    def _long_queries(
+        self, queries: Tensor, keys: Tensor, masked: Tensor, any_valid: Tensor
+    ) -> tuple[Tensor, Tensor]:
         batch, count, hidden = queries.shape
-        size = hidden // self.heads
+        key, value = self._split(self.key_value(keys), 2)  # (B, heads, K, size)
+        key = key * key.shape[-1] ** -0.5
+        towards = (key @ self._by_head(self.query.weight)).flatten(1, 2)  # (B, heads * K, H)
+        bias = key @ self.query.bias.reshape(self.heads, -1, 1) + masked[:, None, :, None]
+        logits = queries @ towards.transpose(1, 2) + bias.reshape(batch, 1, -1)
+        weights = logits.reshape(batch, count, self.heads, -1).softmax(-1)
+        output = self.output.weight.reshape(hidden, self.heads, -1).permute(1, 2, 0)
+        given = (value @ output).flatten(1, 2) * any_valid  # (B, heads * K, H)
+        return weights.flatten(2) @ given + self.output.bias, weights.mean(2)
 
-        def split(x: Tensor) -> Tensor:
-            return x.reshape(batch, -1, self.heads, size).transpose(1, 2)
+    def _long_keys(
+        self, queries: Tensor, keys: Tensor, masked: Tensor, any_valid: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        batch, count, hidden = queries.shape
+        (query,) = self._split(self.query(queries), 1)  # (B, heads, Q, size)
+        query = query * query.shape[-1] ** -0.5
+        key_weight, value_weight = self.key_value.weight.chunk(2)
+        looking = (query @ self._by_head(key_weight)).flatten(1, 2)  # (B, heads * Q, H)
+        weights = (looking @ keys.transpose(1, 2) + masked[:, None]).softmax(-1)
+        seen = (weights @ keys).reshape(batch, self.heads, count, hidden)
+        value = seen @ self._by_head(value_weight).transpose(1, 2)
+        value = value + self.key_value.bias[hidden:].reshape(self.heads, 1, -1)
+        attended = self.output(value.transpose(1, 2).flatten(2) * any_valid)
+        return attended, weights.reshape(batch, self.heads, count, -1).mean(1)
 
-        key, value = self.key_value(keys).chunk(2, dim=-1)
-        logits = split(self.query(queries)) @ split(key).transpose(2, 3) * size**-0.5
-        logits = logits + ((1.0 - key_mask) * MASKED)[:, None, None]
-        weights = logits.softmax(-1) * key_mask[:, None, None]
-        attended = (weights @ split(value)).transpose(1, 2).reshape(batch, count, hidden)
-        result = self.norm(queries + self.dropout(self.output(attended)))
-        return result, weights.mean(1)
+    def _split(self, x: Tensor, parts: int) -> tuple[Tensor, ...]:
+        """(B, N, parts * H) to `parts` times (B, heads, N, H / heads)."""
+        batch, count, _ = x.shape
+        return x.reshape(batch, count, parts, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
+
+    def _by_head(self, weight: Tensor) -> Tensor:
+        """Of a Linear's weight (H, H): what each head's outputs are made with, (heads, size, H)."""
+        return weight.reshape(self.heads, -1, weight.shape[1])
 
 
 class KeypointPooling(nn.Module):

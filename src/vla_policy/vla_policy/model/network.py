@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import copy
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from vla_policy.model.confidence import Confidence
 from vla_policy.model.configuration import ModelConfig
-from vla_policy.model.fusion import VisionLanguageFusion
+from vla_policy.model.fusion import CrossModalAttention, VisionLanguageFusion
 from vla_policy.model.language import LanguageEncoder
 from vla_policy.model.planner import Planner
 from vla_policy.model.vision import VisionEncoder
 
 
 class PolicyOutput(NamedTuple):
-    """actions (B, T, D) in [-1, 1]; steps_logits (B, T + 1); attention (B, W, N * cells)."""
+    """What the network makes of a batch, and `policy.onnx` gives under these names.
+
+    actions (B, T, D) in [-1, 1]. steps_logits (B, T + 1). attention (B, W, N * cells), of each
+    word over the cells. confidence (B,) in 0..1, NaN where the network has no such head.
+    """
 
     actions: Tensor
     steps_logits: Tensor
     attention: Tensor
+    confidence: Tensor
 
 
 class VLAModel(nn.Module):
@@ -39,8 +46,36 @@ class VLAModel(nn.Module):
         self.language = LanguageEncoder(config)
         self.fusion = VisionLanguageFusion(config, self.vision.grid)
         self.planner = Planner(config)
+        self.confidence = Confidence(config) if config.confidence_hidden else None
         self.register_buffer("state_mean", torch.zeros(config.state))
         self.register_buffer("state_std", torch.ones(config.state))
+
+    def fuse(
+        self,
+        images: Tensor,
+        camera_mask: Tensor,
+        state: Tensor,
+        word_states: Tensor,
+        word_mask: Tensor,
+        sentence: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """The vector that everything is decided from, (B, fusion_hidden), and the attention.
+
+        images (B, N, h, w, 3) 0..255; camera_mask (B, N); state (B, S) in SI units; the last three
+        are what the language branch gives.
+        """
+        cells, pooled = self.vision(images, camera_mask)
+        normalised = (state - self.state_mean) / self.state_std
+        return self.fusion(cells, pooled, camera_mask, word_states, word_mask, sentence, normalised)
+
+    def decide(self, fused: Tensor, attention: Tensor) -> PolicyOutput:
+        """Everything after `fuse`."""
+        plan = self.planner(fused)
+        if self.confidence is None:
+            confidence = fused[:, 0] * float("nan")
+        else:
+            confidence = self.confidence(fused, plan.steps_logits)
+        return PolicyOutput(plan.actions, plan.steps_logits, attention, confidence)
 
     def act(
         self,
@@ -51,26 +86,21 @@ class VLAModel(nn.Module):
         word_mask: Tensor,
         sentence: Tensor,
     ) -> PolicyOutput:
-        """Everything but the language branch, whose outputs are the last three arguments.
+        """Everything but the language branch; arguments as for `fuse`."""
+        fused, attention = self.fuse(images, camera_mask, state, word_states, word_mask, sentence)
+        return self.decide(fused, attention)
 
-        images (B, N, h, w, 3) 0..255; camera_mask (B, N); state (B, S) in SI units.
-        """
-        cells, pooled = self.vision(images, camera_mask)
-        normalised = (state - self.state_mean) / self.state_std
-        fused, attention = self.fusion(
-            cells, pooled, camera_mask, word_states, word_mask, sentence, normalised
-        )
-        actions, steps_logits = self.planner(fused)
-        return PolicyOutput(actions, steps_logits, attention)
+    def words(self, tokens: Tensor, word_count: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The language branch: word_states (B, W, H), word_mask (B, W), sentence (B, H)."""
+        word_states, sentence = self.language(tokens, word_count)
+        positions = torch.arange(tokens.shape[1], device=tokens.device)[None]
+        return word_states, (positions < word_count[:, None]).to(word_states.dtype), sentence
 
     def forward(
         self, images: Tensor, camera_mask: Tensor, state: Tensor, tokens: Tensor, word_count: Tensor
     ) -> PolicyOutput:
         """Run both branches; tokens (B, W) int64, word_count (B,) int64."""
-        word_states, sentence = self.language(tokens, word_count)
-        positions = torch.arange(tokens.shape[1], device=tokens.device)[None]
-        word_mask = (positions < word_count[:, None]).to(word_states.dtype)
-        return self.act(images, camera_mask, state, word_states, word_mask, sentence)
+        return self.act(images, camera_mask, state, *self.words(tokens, word_count))
 
 
 class LanguageGraph(nn.Module):
@@ -86,11 +116,14 @@ class LanguageGraph(nn.Module):
 
 
 class PolicyGraph(nn.Module):
-    """What becomes policy.onnx; arguments and results as `VLAModel.act`."""
+    """What becomes policy.onnx; arguments and results as `VLAModel.act`, attention folded."""
 
     def __init__(self, model: VLAModel) -> None:
         super().__init__()
-        self.model = model
+        self.model = copy.deepcopy(model)
+        for module in self.model.modules():
+            if isinstance(module, CrossModalAttention):
+                module.folded = True
 
     def forward(
         self,
@@ -100,7 +133,6 @@ class PolicyGraph(nn.Module):
         word_states: Tensor,
         word_mask: Tensor,
         sentence: Tensor,
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> PolicyOutput:
         """As `VLAModel.act`."""
-        output = self.model.act(images, camera_mask, state, word_states, word_mask, sentence)
-        return output.actions, output.steps_logits, output.attention
+        return self.model.act(images, camera_mask, state, word_states, word_mask, sentence)

@@ -1,0 +1,236 @@
+"""Bags to episodes, by perception's own synchronisation; whatever is wrong is one line."""
+
+import re
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("av")
+pytest.importorskip("pyarrow")
+
+from rosbags.rosbag1 import Writer as Writer1
+from rosbags.typesys import Stores, get_typestore
+
+from vla_learning import lerobot_format as form
+from vla_learning.cli import main
+from vla_learning.dataset import load_frames
+from vla_learning.from_bag import convert
+from vla_learning.lerobot_reader import LeRobotDataset
+from vla_learning.settings import Settings
+from vla_replay.codec import Codec
+from vla_replay.testing import STORE, Item, Recipe, header, items, serialised, text, write_bag
+
+ROOT = Path(__file__).resolve().parents[3]
+ARM = ROOT / "src/vla_replay/test/data/drawer_open.mcap"
+TWO = (("/camera/corner2/image_raw", 20.0), ("/camera/gripper_pov/image_raw", 20.0))
+RECIPE = Recipe(TWO, seconds=2.0, state_rate=80.0, command="", distinct=7)
+TICK = 12_500_000  # ns
+TWIST, EFFORT = "geometry_msgs/msg/TwistStamped", "std_msgs/msg/Float64"
+
+
+def commands(recipe, moving=(0.2, 1.5), stamped=True):
+    """What the robot is sent at 80 Hz: moves along x within these seconds."""
+    types = STORE.types
+    for tick in range(round(recipe.seconds * 80)):
+        time = recipe.start + tick * TICK
+        speed = 0.001 * tick if moving[0] <= tick / 80 < moving[1] else 0.0
+        vector = types["geometry_msgs/msg/Vector3"]
+        twist = types["geometry_msgs/msg/Twist"](
+            linear=vector(x=speed, y=0.0, z=0.0), angular=vector(x=0.0, y=0.0, z=0.0)
+        )
+        stamp = header(time if stamped else 0)
+        yield Item(
+            "/arm/end_effector_twist", TWIST, time, serialised(TWIST, header=stamp, twist=twist)
+        )
+        yield Item("/arm/gripper_effort", EFFORT, time, serialised(EFFORT, data=1.0))
+
+
+def recorded(recipe=RECIPE, extra=(), without="", **options):
+    found = [*items(recipe), *commands(recipe, **options), *extra]
+    return sorted((i for i in found if i.topic != without), key=lambda item: item.time)
+
+
+def run(bag, folder, settings, space, command=None, **remaps):
+    names = {f"/{topic}": target for topic, target in remaps.items()}
+    return convert([bag], folder, settings, space, command, names)
+
+
+def test_the_arm_of_the_simulator(tmp_path, space):
+    """Images, states and actions of the replay's bag, at their ticks."""
+    settings = Settings.load(ROOT / "config/learning/metaworld.yaml")
+    report = run(ARM, tmp_path / "data", settings, space, "open the drawer")
+    assert (report.episodes, report.notes) == (1, [])
+    dataset = LeRobotDataset(tmp_path / "data")
+    episode = dataset.episodes[0]
+    assert episode.tasks == ("open the drawer",) and episode.length >= 20
+    requested = dataset.column(episode, form.REQUESTED).reshape(-1, 4, 4)
+    assert np.abs(np.diff(requested.reshape(-1, 4)[:, :3], axis=0)).max() < 0.2  # within its limits
+    state = dataset.column(episode, form.STATE)
+    moved = np.diff(state[:, :3], axis=0)
+    asked = dataset.column(episode, form.EXECUTED).reshape(-1, 4, 4)[:-1, :, :3].sum(1) * 0.0125
+    assert np.corrcoef(moved.ravel(), asked.ravel())[0, 1] > 0.9
+    again = run(ARM, tmp_path / "data", settings, space, "open the drawer")
+    assert (again.episodes, again.present) == (0, 1)
+
+
+@pytest.mark.parametrize("storage", ["mcap", "sqlite3", "ros1"])
+def test_every_kind_of_bag(tmp_path, settings, space, storage):
+    content = recorded()
+    bag = tmp_path / "bag.bag" if storage == "ros1" else tmp_path / "bag"
+    if storage == "ros1":
+        write_ros1(bag, content)
+    else:
+        write_bag(bag, content, storage)
+    report = run(bag, tmp_path / "data", settings, space, "Open the door!")
+    assert report.episodes == 1
+    dataset = LeRobotDataset(tmp_path / "data")
+    episode = dataset.episodes[0]
+    rows = dataset.column(episode, form.REQUESTED).reshape(-1, 4)
+    begin = 12  # one frame before the first motion, at tick 16
+    assert rows[:8, 0].tolist() == pytest.approx([0, 0, 0, 0, 0.016, 0.017, 0.018, 0.019])
+    assert dataset.column(episode, form.SUCCESS_TICK)[0] == 120 - begin
+    assert dataset.column(episode, form.ROW_COUNT).sum() == 120 - begin + 32
+    assert set(dataset.column(episode, form.TASK_NAME)) == {"one"}
+    frames = load_frames(
+        tmp_path / "data", replace(settings, commands={"one": settings.commands["one"]}), space
+    )
+    assert frames.count == episode.length
+
+
+def write_ros1(path, content):
+    store, codec = get_typestore(Stores.ROS1_NOETIC), Codec()
+
+    def old(message):
+        kind = getattr(message, "__msgtype__", None)
+        if kind is None:
+            return message
+        values = {
+            f.name: old(getattr(message, f.name))
+            for f in fields(message)
+            if f.name != "__msgtype__"
+        }
+        return store.types[kind](**({"seq": 0} if kind == "std_msgs/msg/Header" else {}), **values)
+
+    with Writer1(path) as writer:
+        known = {}
+        for item in content:
+            if item.topic not in known:
+                known[item.topic] = writer.add_connection(item.topic, item.kind, typestore=store)
+            data = store.serialize_ros1(old(codec.read(item.kind, item.data)), item.kind)
+            writer.write(known[item.topic], item.time, data)
+
+
+def test_commands_delimit_episodes(tmp_path, settings, space):
+    start = RECIPE.start
+    words = [(0, "open the door"), (0.6, "dance"), (1.0, "shut it"), (1.6, "stop")]
+    spoken = [text(start + round(seconds * 1e9), said) for seconds, said in words]
+    bag = write_bag(tmp_path / "bag", recorded(extra=spoken))
+    report = run(bag, tmp_path / "data", settings, space)
+    assert report.episodes == 2
+    assert report.skipped == {"'dance'": "it is none of the config's commands"}
+    assert not any("training takes" in note for note in report.notes)
+    found = LeRobotDataset(tmp_path / "data")
+    assert [e.tasks[0] for e in found.episodes] == ["open the door", "shut it"]
+    ends = [found.column(e, form.SEED)[0] + e.length * 50 for e in found.episodes]
+    assert ends[0] <= start // 10**6 + 650 and ends[1] <= start // 10**6 + 1650
+    few = replace(settings, collect=replace(settings.collect, episodes=1))
+    report = run(bag, tmp_path / "data", few, space, "shut it")
+    assert "2 episodes of two; training takes the first collect.episodes, 1" in report.notes
+
+
+def safe_actions(recipe, space, name="metaworld"):
+    codec, kind = Codec(), "vla_interfaces/msg/SafeAction"
+    types = codec.types(kind)
+    for tick in range(round(recipe.seconds * 80)):
+        time = recipe.start + tick * TICK
+        asked = [0.5, 0.0, 0.0, 1.0] if tick > 40 else [np.nan] * 4
+        message = types[kind](
+            header=header(time), tick=tick, period=0.0125, observation_stamp=header(0).stamp,
+            observation_age=0.0, action_space=name, dimension_names=list(space.dimension_names),
+            requested=np.array(asked), safe=np.array([0.25, 0.0, 0.0, 0.5]), violations=[],
+            warnings=[], input="joystick", verdict=1, state=1, emergency=False,
+            outputs_connected=True, command_id=1,
+        )  # fmt: skip
+        yield Item("/vla/safe_action", kind, time, codec.write(kind, message))
+
+
+def test_safe_actions_tell_what_was_asked_for_and_what_was_sent(tmp_path, settings, space):
+    bag = tmp_path / "bag"
+    save(bag, [*recorded(), *safe_actions(RECIPE, space)])
+    run(bag, tmp_path / "data", settings, space, "pull")
+    dataset = LeRobotDataset(tmp_path / "data")
+    rows = dataset.column(dataset.episodes[0], form.REQUESTED).reshape(-1, 4)
+    assert rows[0].tolist() == [0.25, 0.0, 0.0, 0.5] and rows[-1].tolist() == [0.5, 0.0, 0.0, 1.0]
+    assert (dataset.column(dataset.episodes[0], form.EXECUTED).reshape(-1, 4)[:, 0] == 0.25).all()
+
+
+def save(bag, content):
+    from vla_contract.recording import BagWriter
+
+    with BagWriter(bag) as writer:
+        for item in sorted(content, key=lambda item: item.time):
+            if not writer.has(item.topic):
+                writer.add_topic(item.topic, item.kind)
+            writer.write(item.topic, item.data, item.time)
+
+
+def other_space(space):
+    return [*recorded(), *safe_actions(RECIPE, space, "crane")]
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (lambda s: recorded(without="/camera/gripper_pov/image_raw"), "no images of gripper_pov"),
+        (lambda s: recorded(without="/end_effector_pose"), "the policy needs end_effector_pose"),
+        (
+            lambda s: recorded(without="/arm/gripper_effort"),
+            "which topic holds the actions of grip",
+        ),
+        (lambda s: recorded(moving=(9, 9)), "the robot did not move, or images did not come"),
+        (lambda s: recorded(replace(RECIPE, cameras=(TWO[0], (TWO[1][0], 4.0)))), "sets a second"),
+        (
+            other_space,
+            "/vla/safe_action is of the action space crane .*; the config's is metaworld",
+        ),
+    ],
+)
+def test_a_bag_that_cannot_be_used_is_one_line(
+    tmp_path, settings, space, capsys, monkeypatch, content, text
+):
+    save(tmp_path / "bag", content(space))
+    assert command_line(tmp_path, "--command", "open the door") == 1
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1 and line.startswith("vla learn: ")
+    assert re.search(text, line), line
+
+
+def command_line(tmp_path, *more):
+    config = tmp_path / "learning" / "tiny.yaml"
+    arguments = ["from-bag", str(tmp_path / "bag"), "--config", str(config)]
+    return main([*arguments, "--out", str(tmp_path / "data"), *more])
+
+
+def test_wrong_use_is_one_line(tmp_path, settings, capsys):
+    assert command_line(tmp_path) == 1
+    assert "there is no such file" in capsys.readouterr().err
+    save(tmp_path / "bag", recorded())
+    assert command_line(tmp_path) == 1
+    assert "no episode came of" in capsys.readouterr().err
+    assert command_line(tmp_path, "--command", "dance") == 1
+    assert "'dance': it is none of the config's commands" in capsys.readouterr().err
+    assert command_line(tmp_path, "--command", "pull", "--remap", "/x:=action/gripper_effort") == 1
+    assert "--remap /x:=action/gripper_effort: there is no such topic" in capsys.readouterr().err
+    assert command_line(tmp_path, "--command", "pull") == 0
+    assert "1 new episodes in" in capsys.readouterr().out
+
+
+def test_clocks_that_differ_are_refused(tmp_path, settings, space):
+    late = [replace(item, time=item.time + 10**12) for item in recorded()]
+    save(tmp_path / "bag", late)
+    from vla_learning.demonstrations import DemonstrationError
+
+    with pytest.raises(DemonstrationError, match="gripper_effort has no stamps.* by 1000.0 s"):
+        run(tmp_path / "bag", tmp_path / "data", settings, space, "pull")

@@ -1,0 +1,71 @@
+"""Statistics of features as LeRobot keeps them: of each episode, and of all together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Statistics = dict[str, npt.NDArray[np.float64]]
+
+QUANTILES = {"q01": 0.01, "q10": 0.10, "q50": 0.50, "q90": 0.90, "q99": 0.99}
+_FRAMES = 100  # of an episode that are looked at, as LeRobot does
+
+
+def of_values(values: npt.NDArray[Any]) -> Statistics:
+    """Of a numeric feature, (F,) or (F, n): arrays of shape (n,), count (1,)."""
+    rows = np.asarray(values, np.float64).reshape(len(values), -1)
+    return {
+        "min": rows.min(0),
+        "max": rows.max(0),
+        "mean": rows.mean(0),
+        "std": rows.std(0),
+        "count": np.array([len(rows)], np.float64),
+        **{name: np.quantile(rows, share, axis=0) for name, share in QUANTILES.items()},
+    }
+
+
+def of_images(frames: npt.NDArray[np.uint8]) -> Statistics:
+    """Of a camera's frames (F, h, w, 3): per channel, 0 to 1, arrays of shape (3, 1, 1)."""
+    step = -(-len(frames) // _FRAMES)
+    seen = frames[::step]
+    found = of_values(seen.reshape(-1, 3))
+    shaped = {name: (value / 255.0).reshape(-1, 1, 1) for name, value in found.items()}
+    return {**shaped, "count": np.array([len(seen)], np.float64)}
+
+
+def together(parts: Sequence[Statistics]) -> Statistics:
+    """Of several episodes; quantiles are their weighted mean, as LeRobot aggregates them."""
+    counts = np.stack([part["count"] for part in parts])
+    total = counts.sum(0)
+
+    def mean(values: list[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
+        stacked = np.stack(values)
+        weights = counts.reshape(len(parts), *([1] * (stacked.ndim - 1)))
+        return np.asarray((stacked * weights).sum(0) / total[0])
+
+    middle = mean([part["mean"] for part in parts])
+    spread = mean([part["std"] ** 2 + (part["mean"] - middle) ** 2 for part in parts])
+    return {
+        "min": np.min([part["min"] for part in parts], axis=0),
+        "max": np.max([part["max"] for part in parts], axis=0),
+        "mean": middle,
+        "std": np.sqrt(spread),
+        "count": total,
+        **{name: mean([part[name] for part in parts]) for name in QUANTILES},
+    }
+
+
+def as_lists(statistics: Statistics) -> dict[str, Any]:
+    """For JSON and Parquet; the count is whole."""
+    return {
+        name: [int(value[0])] if name == "count" else value.tolist()
+        for name, value in statistics.items()
+    }
+
+
+def as_arrays(lists: dict[str, Any]) -> Statistics:
+    """Inverse of `as_lists`."""
+    return {name: np.asarray(value, np.float64) for name, value in lists.items()}

@@ -1,0 +1,240 @@
+"""`./vla learn from-bag`: recorded topics as episodes of a dataset. Needs message_filters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vla_contract.action_space import ActionSpace
+from vla_contract.recording import RecordingError
+from vla_contract.stop_words import StopWords
+from vla_learning.bag_actions import PREFIX, BagActions
+from vla_learning.bag_episodes import Sight, episodes
+from vla_learning.bag_synchroniser import BagSynchroniser, state_values
+from vla_learning.dataset_writer import open_writer
+from vla_learning.demonstrations import Demonstration, DemonstrationError
+from vla_learning.settings import Settings
+from vla_learning.tracks import plain
+from vla_perception.config import PerceptionConfig
+from vla_policy.checkpoint import END_EFFECTOR_STATES
+from vla_replay import cdr
+from vla_replay.bag import Bag, open_bag
+from vla_replay.blocks import Stored
+from vla_replay.codec import Codec
+from vla_replay.selection import CAMERA, COMMAND, Needs, Selection, select
+from vla_replay.storage import BagError
+from vla_replay.timeline import Timeline
+
+Progress = Callable[[int, int], None]
+
+_CLOCKS = 1_000_000_000  # ns between a stamp and its recording above which clocks differ
+
+
+@dataclass
+class Report:
+    """What became of the bags. skipped: command → why no episode was made of it."""
+
+    episodes: int = 0
+    present: int = 0
+    skipped: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def convert(
+    bags: list[Path],
+    folder: Path,
+    settings: Settings,
+    space: ActionSpace,
+    command: str | None,
+    remaps: Mapping[str, str],
+    progress: Progress | None = None,
+) -> Report:
+    """Put the episodes of bags into a dataset, new or not; those it has already stay.
+
+    command: of each whole bag; None: the commands that were recorded delimit the episodes.
+    progress: is told messages read, and of how many.
+
+    Raises:
+        DemonstrationError: a bag, its topics or the dataset cannot be used, or nothing came of it.
+    """
+    writer = open_writer(folder, settings, space)
+    report = Report()
+    for path in bags:
+        try:
+            with open_bag(path) as bag:
+                reader = BagReader(bag, settings, space, command, remaps, report)
+                for demonstration in reader.demonstrations(progress or (lambda done, of: None)):
+                    if demonstration.seed in writer.seeds(demonstration.task):
+                        report.present += 1
+                        continue
+                    writer.stage(demonstration)
+                    report.episodes += 1
+        except (BagError, RecordingError) as error:
+            raise DemonstrationError(str(error)) from error
+        except DemonstrationError as error:
+            raise DemonstrationError(f"{path}: {error}") from error
+    if report.episodes + report.present == 0:
+        why = "; ".join(f"{words}: {reason}" for words, reason in report.skipped.items())
+        raise DemonstrationError(
+            f"no episode came of {', '.join(map(str, bags))}"
+            f" ({'; '.join(filter(None, (why, *report.notes))) or 'no command, and no --command'})"
+        )
+    writer.finish(settings.tasks)
+    for task in settings.tasks:
+        count = len(writer.seeds(task))
+        if count > settings.collect.episodes:
+            report.notes.append(
+                f"{count} episodes of {task}; training takes the first collect.episodes, "
+                f"{settings.collect.episodes}"
+            )
+    return report
+
+
+class BagReader:
+    """One bag, read once from its first message to the last."""
+
+    def __init__(
+        self,
+        bag: Bag,
+        settings: Settings,
+        space: ActionSpace,
+        command: str | None,
+        remaps: Mapping[str, str],
+        report: Report,
+    ) -> None:
+        own = {topic: target for topic, target in remaps.items() if target.startswith(PREFIX)}
+        others = {topic: target for topic, target in remaps.items() if topic not in own}
+        pose = bool(set(settings.state_names) & set(END_EFFECTOR_STATES))
+        joints = bool(set(settings.state_names) - set(END_EFFECTOR_STATES))
+        self._bag = bag
+        self._settings, self._space = settings, space
+        self._command = command
+        self._report = report
+        self._selection = select(bag.topics, Needs(settings.cameras, joints, pose), others, command)
+        self._check_cameras(self._selection)
+        self._actions = BagActions(space, bag.topics, own)
+        self._roles = self._selection.roles()
+        self._size = (settings.height, settings.width)
+        self._synchroniser = BagSynchroniser(settings.cameras, settings.state_names, self._size)
+        self._codec = Codec()
+        for name in (*self._actions.topics, *self._roles):
+            self._codec.learn(bag.topics[name].type, bag.topics[name].definition)
+        self._stop = StopWords(PerceptionConfig().stop_words)
+        self._limit = int(PerceptionConfig().command_timeout * cdr.NANOSECONDS)
+        self._tasks = {
+            plain(words): task
+            for task, wordings in settings.commands.items()
+            for words in (*wordings, task)
+        }
+        self._words = command or ""
+        self._sights: list[Sight] = []
+        self._now = 0
+
+    def demonstrations(self, progress: Progress) -> Iterator[Demonstration]:
+        """All episodes; progress is told messages read, and of how many."""
+        segment = None
+        for number, message in enumerate(self._bag.messages()):
+            if number % 200 == 0:
+                progress(number, self._bag.count)
+            if segment is not None and message.key.segment != segment:
+                yield from self._finish()
+                self._synchroniser.restart()
+                self._actions.restart()
+                self._words = self._command or ""
+            segment = message.key.segment
+            yield from self._take(message)
+        yield from self._finish()
+        progress(self._bag.count, self._bag.count)
+        self._tell()
+
+    def _take(self, message: Stored) -> Iterator[Demonstration]:
+        role = self._roles.get(message.topic)
+        if message.topic in self._actions.topics:
+            content, stamp = self._content(message)
+            if content is not None:
+                self._actions.take(message.topic, message.type, content, stamp)
+        elif role == COMMAND:
+            yield from self._finish()
+            words = Timeline.text(message.data, message.type)
+            self._words = "" if self._stop.match(words) else words
+        elif role is not None and role.startswith(CAMERA):
+            content, stamp = self._content(message)
+            if content is not None:
+                self._see(self._synchroniser.image(role[len(CAMERA) :], content, stamp))
+        elif role in ("joint_states", "end_effector_pose"):
+            content, stamp = self._content(message)
+            if content is not None:
+                values = state_values(message.type, content)
+                self._synchroniser.state(message.topic, values, stamp)
+
+    def _content(self, message: Stored) -> tuple[Any, int]:
+        """The message and its stamp, ns; None where it is broken."""
+        try:
+            content = self._codec.read(message.type, message.data)
+        except Exception:  # whatever a damaged message makes of the decoder
+            self._bag.losses.broken(message.topic, "broken message")
+            return None, 0
+        stamp = 0
+        if hasattr(content, "header"):
+            time = content.header.stamp
+            stamp = time.sec * cdr.NANOSECONDS + time.nanosec
+        if not stamp and abs(message.key.time - self._now) > _CLOCKS and self._now:
+            raise DemonstrationError(
+                f"{message.topic} has no stamps, and the recorder's clock differs from that of the "
+                f"images by {(message.key.time - self._now) / cdr.NANOSECONDS:.1f} s; accepted: "
+                "actions with stamps (SafeAction, TwistStamped), or one clock"
+            )
+        return content, stamp or message.key.time
+
+    def _see(self, sights: list[Sight]) -> None:
+        for sight in sights:
+            self._now = sight.stamp
+            late = self._sights and sight.stamp - self._sights[0].stamp > self._limit
+            if self._words and not (late and self._command is None):
+                self._sights.append(sight)
+
+    def _finish(self) -> Iterator[Demonstration]:
+        """The command ends here."""
+        sights, self._sights = self._sights, []
+        words = self._words
+        if not sights:
+            return
+        task = self._tasks.get(plain(words))
+        if task is None:
+            self._report.skipped[repr(words[:60])] = "it is none of the config's commands"
+            return
+        made = 0
+        end = sights[-1].stamp + round(self._space.chunk_period * cdr.NANOSECONDS)
+        for demonstration in episodes(
+            sights, self._actions, end, task, words, self._settings, self._space
+        ):
+            made += 1
+            yield demonstration
+        if not made:
+            period = self._settings.collect.image_period * self._space.chunk_period
+            seconds = max(1e-9, (sights[-1].stamp - sights[0].stamp) / cdr.NANOSECONDS)
+            self._report.skipped[repr(words[:60])] = (
+                f"the robot did not move, or images did not come every {period:.3g} s "
+                f"({len(sights) / seconds:.1f} sets a second came)"
+            )
+
+    def _tell(self) -> None:
+        """What was lost on the way."""
+        notes = list(self._bag.losses.lines)
+        drops = self._synchroniser.drops.values()
+        notes += [f"{name}: {count}" for name, count in drops.items()]
+        for name, count in self._synchroniser.incomplete.items():
+            notes.append(f"{count} sets of images without a state {name} near them")
+        for (topic, reason), count in self._bag.losses.messages.items():
+            notes.append(f"{topic}: {count} lost ({reason})")
+        self._report.notes += notes
+
+    def _check_cameras(self, selection: Selection) -> None:
+        missing = [name for name in self._settings.cameras if name not in selection.cameras]
+        if missing:
+            raise DemonstrationError(
+                f"no images of {', '.join(missing)}; a demonstration needs all cameras of the "
+                f"config: {', '.join(self._settings.cameras)}"
+            )

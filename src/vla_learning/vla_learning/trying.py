@@ -1,0 +1,43 @@
+"""A policy in training tries its tasks: success of weights that are only in memory.
+
+Needs torch and the simulator.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from vla_contract.action_space import ActionSpace
+from vla_learning.evaluating import EvaluationSettings, Evaluator
+from vla_learning.outcomes import WatchedModel
+from vla_learning.runs import TrainingError, unsaved_checkpoint
+from vla_learning.settings import Settings
+from vla_policy.model import VLAModel
+from vla_sim import tasks
+
+
+def check_tasks(settings: Settings) -> None:
+    """Raise TrainingError where the simulator lacks a task that training is to try."""
+    unknown = [task for task in settings.tasks if task not in tasks.tasks()]
+    if settings.train.evaluate_steps and unknown:
+        raise TrainingError(
+            f"train.evaluate_steps is {settings.train.evaluate_steps}; accepted: 0, because the "
+            f"simulator has no task {', '.join(unknown)}"
+        )
+
+
+@torch.inference_mode()
+def success_rate(model: VLAModel, settings: Settings, space: ActionSpace) -> float:
+    """Share of successes over `train.evaluate_episodes` of each task; the same every time."""
+    checkpoint = unsaved_checkpoint(settings, space)
+    first, count = settings.train.evaluate_first_seed, settings.train.evaluate_episodes
+    episodes = [
+        (task, seed, words[0])
+        for seed in range(first, first + count)
+        for task, words in settings.commands.items()
+    ]
+    evaluator = Evaluator(checkpoint, WatchedModel(model), EvaluationSettings())
+    try:
+        return sum(evaluator.episode(*each).success for each in episodes) / len(episodes)
+    finally:
+        evaluator.close()

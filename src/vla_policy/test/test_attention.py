@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+
+from vla_policy import backends
+from vla_policy.attention import LABEL, Attention, overlay
+from vla_policy.backends import BackendError, BackendOptions
+from vla_policy.checkpoint import Checkpoint
+from vla_policy.inference import Policy
+from vla_policy.testing import CAMERAS
+
+
+def attention(cells=16, words=("open", "it"), cameras=2, size=(48, 48)):
+    weights = np.zeros((len(words), cells * cameras), np.float32)
+    weights[0, 3] = 1.0  # first camera, first row, last of four columns
+    weights[1:, -4] = 0.6  # last camera, last row, first column
+    images = np.full((cameras, *size, 3), 100, np.uint8)
+    return Attention(images, CAMERAS[:cameras], words, weights)
+
+
+@pytest.mark.parametrize(
+    ("cells", "size", "grid"),
+    [
+        (16, (48, 48), (4, 4)),
+        (12, (96, 128), (3, 4)),
+        (108, (240, 320), (9, 12)),
+        (7, (8, 8), None),
+    ],
+)
+def test_the_grid_has_the_picture_s_sides(cells, size, grid):
+    found = attention(cells=cells, size=size).grid
+    assert found[0] * found[1] == cells
+    assert grid is None or found == grid
+
+
+def test_the_picture_glows_where_the_word_looks():
+    found = attention()
+    picture = overlay(found, tile=64)
+    assert picture.shape == (LABEL + 2 * 64, 3 * 64, 3) and picture.dtype == np.uint8
+    assert (picture[LABEL + 2 : LABEL + 40, 2:62] == 100).all()  # the camera as it is
+    tiles = picture[LABEL:].reshape(2, 64, 3, 64, 3).transpose(0, 2, 1, 3, 4).astype(int)
+    first, second = tiles[0, 1], tiles[1, 2]
+    for tile, (row, column) in ((first, (8, 56)), (second, (56, 8))):
+        redness = tile[..., 0] - tile[..., 2]
+        assert redness[row, column] > 60
+        assert np.unravel_index(redness.argmax(), redness.shape) == pytest.approx(
+            (row, column), abs=10
+        )
+    nothing = tiles[1, 1]  # the first word does not look at the second camera
+    assert np.ptp(nothing[20:40, 20:40]) <= 2
+
+
+def test_weights_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match=r"attention is \[2, 5\]; accepted: 2 words over as many"):
+        Attention(np.zeros((2, 8, 8, 3), np.uint8), CAMERAS, ("a", "b"), np.zeros((2, 5)))
+
+
+def test_of_an_observation(checkpoint_folder, observation):
+    checkpoint = Checkpoint.load(checkpoint_folder)
+    backend = backends.create("onnxruntime", BackendOptions(threads=1))
+    backend.load(checkpoint)
+    policy = Policy(checkpoint, backend)
+    found = policy.attention(observation(command="open the door"))
+    assert found.words == ("open", "the", "<unknown>")
+    assert found.camera_names == CAMERAS
+    assert found.weights.shape == (3, 32) and found.weights[2, 2] == 1.0
+    assert policy.attention(observation(command=None)) is None
+    assert policy.attention(observation(command="fetch coffee")) is None
+
+
+def test_a_backend_that_does_not_tell(space, observation):
+    checkpoint = Checkpoint.without_weights(space)
+    backend = backends.create("constant", BackendOptions())
+    backend.load(checkpoint)
+    with pytest.raises(BackendError, match="constant does not tell where the words look"):
+        Policy(checkpoint, backend).attention(observation())

@@ -1,0 +1,67 @@
+"""TensorRT engines on an NVIDIA GPU, built beforehand by `./vla build-engine`."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from vla_policy.backends.base import (
+    BackendError,
+    BackendOptions,
+    Inputs,
+    LanguageFeatures,
+    Prediction,
+    prediction,
+    word_mask,
+)
+from vla_policy.checkpoint import Checkpoint
+from vla_policy.engines import cache, machine
+from vla_policy.engines.runner import EngineRunner
+from vla_policy.tokenizer import Tokens
+
+
+class TensorrtBackend:
+    """Runs the two engines that fit the checkpoint, the GPU and the installed TensorRT."""
+
+    name = "tensorrt"
+
+    def __init__(self, options: BackendOptions) -> None:
+        self._folder = options.engine_folder
+
+    def load(self, checkpoint: Checkpoint) -> None:
+        """Read the engines; raises BackendError, at once, where one is missing: none is built."""
+        machine.require_gpu(checkpoint)
+        tensorrt = machine.require_tensorrt()
+        key = machine.key_of(checkpoint, tensorrt)
+        stored = cache.load(cache.root_folder(self._folder), key, machine.build_command(checkpoint))
+        device = torch.device("cuda")
+        try:
+            self._language, self._policy = (
+                EngineRunner(tensorrt, stored[name], device) for name in cache.NAMES
+            )
+        except BackendError as error:
+            raise BackendError(f"engine {key}: {error}") from error
+
+    def encode_language(self, tokens: Tokens) -> LanguageFeatures:
+        """Run the language engine."""
+        found = self._language(
+            {
+                "tokens": tokens.ids[np.newaxis].astype(np.int32),
+                "word_count": np.array([tokens.count], dtype=np.int32),
+            }
+        )
+        return LanguageFeatures(found["word_states"], word_mask(tokens), found["sentence"])
+
+    def forward(self, inputs: Inputs, language: LanguageFeatures) -> Prediction:
+        """Run the policy engine."""
+        found = self._policy(
+            {
+                "images": inputs.images.astype(np.float32),
+                "camera_mask": inputs.camera_mask,
+                "state": inputs.state,
+                "word_states": language.word_states,
+                "word_mask": language.word_mask,
+                "sentence": language.sentence,
+            }
+        )
+        return prediction(found)

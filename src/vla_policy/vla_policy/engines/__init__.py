@@ -1,0 +1,1 @@
+"""TensorRT engines: how they are built, kept, and checked without a GPU. Nothing here runs one."""
