@@ -102,7 +102,7 @@ def test_a_provider_that_is_installed_but_cannot_be_loaded(checkpoint_folder, mo
     monkeypatch.setattr(
         onnx_runtime.onnxruntime,
         "InferenceSession",
-        lambda content, options, providers: session(content, options, providers=names[1:]),
+        lambda *given, providers, **more: session(*given, providers=names[1:], **more),
     )
     backend = backends.create("onnxruntime", BackendOptions(providers=tuple(names)))
     with pytest.raises(BackendError, match="CUDAExecutionProvider is in this .*cannot be loaded"):
