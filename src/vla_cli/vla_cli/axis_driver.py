@@ -255,6 +255,10 @@ class AxisDriver:
             "sensor_msgs/msg/JointState": JointState,
         }
         watched: dict[Any, list[Any]] = {}
+        # Its topics may be known before its name is.
+        self._graph.require(
+            lambda: SAFETY in self._graph.nodes(), DISCOVERY_TIMEOUT, "the safety node is not found"
+        )
         topics_and_types = node.get_subscriber_names_and_types_by_node(
             SAFETY, self._graph.namespace
         )
