@@ -1,24 +1,25 @@
 """A policy in training tries its tasks: success of weights that are only in memory.
 
-Needs torch and the simulator.
+What needs torch or the simulator is imported where it is used: most trainings try nothing.
 """
 
 from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING
 
 from vla_contract.action_space import ActionSpace
-from vla_learning.evaluating import EvaluationSettings, Evaluator
-from vla_learning.outcomes import WatchedModel
-from vla_learning.runs import TrainingError, unsaved_checkpoint
 from vla_learning.settings import Settings
-from vla_policy.model import VLAModel
 from vla_sim import tasks
+
+if TYPE_CHECKING:
+    from vla_policy.model import VLAModel
 
 
 def check_tasks(settings: Settings) -> None:
     """Raise TrainingError where the simulator lacks a task that training is to try."""
-    unknown = [task for task in settings.tasks if task not in tasks.tasks()]
+    from vla_learning.runs import TrainingError
+
+    unknown = [task for task in settings.tasks if task not in tasks.known()]
     if settings.train.evaluate_steps and unknown:
         raise TrainingError(
             f"train.evaluate_steps is {settings.train.evaluate_steps}; accepted: 0, because the "
@@ -26,9 +27,12 @@ def check_tasks(settings: Settings) -> None:
         )
 
 
-@torch.inference_mode()
 def success_rate(model: VLAModel, settings: Settings, space: ActionSpace) -> float:
     """Share of successes over `train.evaluate_episodes` of each task; the same every time."""
+    from vla_learning.evaluating import EvaluationSettings, Evaluator
+    from vla_learning.outcomes import WatchedModel
+    from vla_learning.runs import unsaved_checkpoint
+
     checkpoint = unsaved_checkpoint(settings, space)
     first, count = settings.train.evaluate_first_seed, settings.train.evaluate_episodes
     episodes = [

@@ -99,6 +99,17 @@ def tasks() -> tuple[str, ...]:
     return tuple(INSTRUCTIONS)
 
 
+def known() -> tuple[str, ...]:
+    """Names of all tasks: Meta-World's, and those of the grounding scene."""
+    return (*INSTRUCTIONS, *grounding.TASKS)
+
+
+def expand(text: str) -> list[str]:
+    """Names of a comma-separated list of tasks and GROUPS, each once; not checked."""
+    parts = [part.strip() for part in text.split(",")]
+    return list(dict.fromkeys(name for part in parts for name in GROUPS.get(part, (part,))))
+
+
 def instruction(task: str, seed: int = 0) -> str:
     """A command in English that describes the episode; raises TaskError for an unknown task.
 
@@ -110,11 +121,11 @@ def instruction(task: str, seed: int = 0) -> str:
 
 def check_task(task: object) -> None:
     """Raise TaskError, naming the closest tasks, unless `task` is one of them."""
-    known = (*INSTRUCTIONS, *grounding.TASKS)
-    if isinstance(task, str) and task in known:
+    names = known()
+    if isinstance(task, str) and task in names:
         return
-    close = difflib.get_close_matches(str(task).removesuffix("-v3"), known, n=3, cutoff=0.5)
-    accepted = f"did you mean {', '.join(close)}?" if close else ", ".join(known)
+    close = difflib.get_close_matches(str(task).removesuffix("-v3"), names, n=3, cutoff=0.5)
+    accepted = f"did you mean {', '.join(close)}?" if close else ", ".join(names)
     raise TaskError(f"task is {task!r}, which the simulator does not have; accepted: {accepted}")
 
 

@@ -13,8 +13,9 @@ from vla_learning.dataset import load_frames
 from vla_learning.launching import train_in_processes
 from vla_learning.plotting import plot_history
 from vla_learning.runs import TrainingError, build_model
+from vla_learning.settings import Settings
 from vla_learning.training import Trainer
-from vla_learning.trying import success_rate
+from vla_learning.trying import check_tasks, success_rate
 from vla_learning.vocabulary import build_tokenizer
 
 
@@ -84,6 +85,13 @@ def test_the_weights_do_not_depend_on_the_tries(settings, space, data, tmp_path)
 def test_tasks_that_the_simulator_lacks_are_named(settings, space, data, tmp_path):
     with pytest.raises(TrainingError, match=r"evaluate_steps is 4; accepted: 0.* one, two"):
         train_in_processes(trying(settings, evaluate_steps=4), space, data, tmp_path, print)
+
+
+@pytest.mark.parametrize("name", ["metaworld", "mt50"])
+def test_the_simulator_has_every_task_of_the_shipped_configs(root, name):
+    shipped = Settings.load(root / f"config/learning/{name}.yaml")
+    assert shipped.train.evaluate_steps
+    check_tasks(shipped)
 
 
 def test_the_picture_has_a_graph_for_the_success(tmp_path):
