@@ -111,8 +111,7 @@ def parse_tasks(text: str) -> list[str]:
     Raises:
         CommandError: one of them does not exist.
     """
-    parts = [part.strip() for part in text.split(",")]
-    names = list(dict.fromkeys(n for part in parts for n in tasks.GROUPS.get(part, (part,))))
+    names = tasks.expand(text)
     for name in names:
         try:
             tasks.check_task(name)

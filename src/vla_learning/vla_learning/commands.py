@@ -176,10 +176,9 @@ def _episodes(
 ) -> list[tuple[str, int, str]]:
     """(task, seed, command) of every episode, the same as `./vla evaluate` runs by default."""
     from vla_sim.commands import CommandsError, Wordings, choose
-    from vla_sim.tasks import GROUPS, TaskError
+    from vla_sim.tasks import TaskError, expand
 
-    chosen = [name.strip() for name in (arguments.tasks or ",".join(known)).split(",")]
-    tasks = list(dict.fromkeys(n for name in chosen for n in GROUPS.get(name, (name,))))
+    tasks = expand(arguments.tasks or ",".join(known))
     pairs = [(task, seed) for task in tasks for seed in parse_seeds(arguments.seeds)]
     try:
         said = choose(pairs, Wordings(arguments.wordings), arguments.shuffle_commands)
