@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
-import re
 import shutil
 import tempfile
 import time
@@ -126,14 +125,10 @@ def parse_seeds(text: str) -> list[int]:
     Raises:
         CommandError: not a list of numbers and ranges.
     """
-    found: list[int] = []
-    for part in text.split(","):
-        match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
-        last = int(match[2] or match[1]) if match else -1
-        if match is None or last < int(match[1]):
-            raise CommandError(f"seeds are {text!r}; accepted: e.g. 100-109 or 3,5,7-9")
-        found += range(int(match[1]), last + 1)
-    return found
+    try:
+        return tasks.parse_seeds(text)
+    except tasks.TaskError as error:
+        raise CommandError(str(error)) from error
 
 
 def evaluate(todo: list[Episode], checkpoint: Path, backend: str, jobs: int) -> Outcome:

@@ -57,7 +57,17 @@ def test_statistics_are_those_of_all_frames(data, settings):
     assert np.shape(whole[form.IMAGES + "corner2"]["q50"]) == (3, 1, 1)
     parts = [of_values(np.arange(4.0)), of_values(np.arange(6.0))]
     assert together(parts)["mean"] == pytest.approx(np.r_[0:4, 0:6].mean())
-    assert of_images(np.full((3, 2, 2, 3), 255, np.uint8))["max"].ravel().tolist() == [1.0] * 3
+
+
+@pytest.mark.parametrize("count", [1, 3, 130])
+def test_statistics_of_images_are_those_of_their_pixels(count):
+    frames = np.random.default_rng(count).integers(0, 256, (count, 5, 7, 3)).astype(np.uint8)
+    frames[..., 0] = 255
+    seen = frames[:: 2 if count > 100 else 1]
+    pixels = of_values(seen.reshape(-1, 3))
+    for name, value in of_images(frames).items():
+        wanted = [len(seen)] if name == "count" else pixels[name] / 255.0
+        np.testing.assert_allclose(value.ravel(), wanted, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,8 @@ import math
 
 import pytest
 
-from vla_learning.report import Episode, markdown_table, rates, save_json, wilson
+from vla_learning.report import Episode, markdown_table, rates, save_json, tier_means, wilson
+from vla_sim.tasks import TIERS, tasks
 
 
 @pytest.mark.parametrize(
@@ -56,3 +57,19 @@ def test_json(tmp_path):
     assert data["checkpoint"] == "x"
     assert data["rates"]["all"]["successes"] == 2
     assert data["episodes"][0]["done_tick"] == 120
+    assert data["tiers"] == {}
+
+
+def test_tiers_are_means_over_tasks_and_their_average_over_tiers():
+    episodes = [
+        Episode(task, seed, "", task in TIERS["easy"] or (task == "push" and seed == 0), 100)
+        for task in tasks()
+        for seed in (0, 1)
+    ]
+    means = tier_means(episodes)
+    hard = 0.5 / 6
+    assert means == pytest.approx(
+        {"easy": 1.0, "medium": 0.0, "hard": hard, "very-hard": 0.0, "average": (1 + hard) / 4}
+    )
+    assert markdown_table(episodes).splitlines()[-1] == "| 100.0% | 0.0% | 8.3% | 0.0% | 27.1% |"
+    assert tier_means([e for e in episodes if e.task != "soccer"]) == {}

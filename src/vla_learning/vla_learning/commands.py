@@ -259,14 +259,12 @@ def limits(arguments: argparse.Namespace) -> None:
 
 def parse_seeds(text: str) -> list[int]:
     """Seeds from e.g. "100-109,7"; raises CommandError."""
-    seeds: list[int] = []
-    for part in text.split(","):
-        match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
-        last = int(match[2] or match[1]) if match else -1
-        if match is None or last < int(match[1]):
-            raise CommandError(f"seeds are {text!r}; accepted: e.g. 100-109 or 3,5,7-9")
-        seeds += range(int(match[1]), last + 1)
-    return seeds
+    from vla_sim import tasks
+
+    try:
+        return tasks.parse_seeds(text)
+    except tasks.TaskError as error:
+        raise CommandError(str(error)) from error
 
 
 def _load(path: Path) -> tuple[Settings, ActionSpace]:

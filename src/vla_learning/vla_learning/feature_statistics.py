@@ -31,9 +31,35 @@ def of_images(frames: npt.NDArray[np.uint8]) -> Statistics:
     """Of a camera's frames (F, h, w, 3): per channel, 0 to 1, arrays of shape (3, 1, 1)."""
     step = -(-len(frames) // _FRAMES)
     seen = frames[::step]
-    found = of_values(seen.reshape(-1, 3))
-    shaped = {name: (value / 255.0).reshape(-1, 1, 1) for name, value in found.items()}
+    # What `of_values` gives for the pixels, from how often each of the 256 values occurs.
+    counts = [np.bincount(seen[..., channel].ravel(), minlength=256) for channel in range(3)]
+    channels = [_of_counts(channel) for channel in counts]
+    shaped = {
+        name: np.array([found[name] for found in channels]).reshape(-1, 1, 1) / 255.0
+        for name in channels[0]
+    }
     return {**shaped, "count": np.array([len(seen)], np.float64)}
+
+
+def _of_counts(counts: npt.NDArray[np.int64]) -> dict[str, float]:
+    """Of values 0 to 255 that occur so often; quantiles between two values as np.quantile's."""
+    values = np.arange(256.0)
+    upto = np.cumsum(counts)
+
+    def quantile(share: float) -> float:
+        place = share * (upto[-1] - 1)
+        below, above = np.searchsorted(upto, [np.floor(place), np.ceil(place)], side="right")
+        return float(below + (above - below) * (place % 1.0))
+
+    mean = float(counts @ values / upto[-1])
+    (there,) = counts.nonzero()
+    return {
+        "min": float(there[0]),
+        "max": float(there[-1]),
+        "mean": mean,
+        "std": float(np.sqrt(counts @ (values - mean) ** 2 / upto[-1])),
+        **{name: quantile(share) for name, share in QUANTILES.items()},
+    }
 
 
 def together(parts: Sequence[Statistics]) -> Statistics:

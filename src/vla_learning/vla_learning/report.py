@@ -11,6 +11,8 @@ from typing import Any
 
 from scipy.stats import binomtest
 
+from vla_sim.tasks import TIERS
+
 
 @dataclass(frozen=True)
 class Episode:
@@ -61,8 +63,21 @@ def rates(episodes: Sequence[Episode]) -> dict[str, Rate]:
     }
 
 
+def tier_means(episodes: Sequence[Episode]) -> dict[str, float]:
+    """Mean over the tasks' rates of each of Meta-World's tiers, and over the tiers ("average").
+
+    As SmolVLA's paper (arXiv 2506.01844, table 2) gives them. Empty unless each of the fifty tasks
+    has an episode.
+    """
+    found = {task: rate.value for task, rate in rates(episodes).items()}
+    if not all(task in found for tier in TIERS.values() for task in tier):
+        return {}
+    means = {name: sum(found[task] for task in tier) / len(tier) for name, tier in TIERS.items()}
+    return {**means, "average": sum(means.values()) / len(means)}
+
+
 def markdown_table(episodes: Sequence[Episode]) -> str:
-    """One row per task and one for all, as Markdown."""
+    """One row per task and one for all, as Markdown; Meta-World's tiers if all of it is there."""
     lines = [
         "| task | success | 95 % interval | ticks to success (mean) | failed seeds |",
         "|---|---|---|---|---|",
@@ -76,6 +91,10 @@ def markdown_table(episodes: Sequence[Episode]) -> str:
             f"| {task} | {rate.successes}/{rate.trials} | {rate.low:.0%}–{rate.high:.0%} | "
             f"{ticks} | {failed or '–'} |"
         )
+    means = tier_means(episodes)
+    if means:
+        lines += ["", f"| {' | '.join(means)} |", f"|{'---|' * len(means)}"]
+        lines.append(f"| {' | '.join(f'{value:.1%}' for value in means.values())} |")
     return "\n".join(lines)
 
 
@@ -85,13 +104,14 @@ def total(episodes: Sequence[Episode]) -> Rate:
 
 
 def to_dict(episodes: Sequence[Episode], **about: Any) -> dict[str, Any]:
-    """Everything as plain values: `about`, rates per task and over all, every episode."""
+    """Everything as plain values: `about`, rates per task and over all, tiers, every episode."""
     return {
         **about,
         "rates": {
             task: {**asdict(rate), "value": rate.value}
             for task, rate in [*rates(episodes).items(), ("all", total(episodes))]
         },
+        "tiers": tier_means(episodes),
         "episodes": [asdict(e) for e in episodes],
     }
 

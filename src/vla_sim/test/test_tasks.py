@@ -2,7 +2,15 @@
 
 import pytest
 
-from vla_sim.tasks import TaskError, check_seed, check_task, instruction, tasks
+from vla_sim.tasks import (
+    TIERS,
+    TaskError,
+    check_seed,
+    check_task,
+    instruction,
+    parse_seeds,
+    tasks,
+)
 
 
 def test_there_are_fifty_tasks_and_each_has_a_command_of_its_own():
@@ -39,3 +47,20 @@ def test_seeds(seed):
 def test_wrong_seeds(seed):
     with pytest.raises(TaskError, match="accepted: a whole number from 0"):
         check_seed(seed)
+
+
+def test_lists_of_seeds():
+    assert parse_seeds("100-102, 7") == [100, 101, 102, 7]
+    for bad in ("", "a", "5-3", "1,,2", "-1", "1-2-3"):
+        with pytest.raises(TaskError, match="accepted: e.g. 100-109"):
+            parse_seeds(bad)
+
+
+def test_every_task_is_in_one_tier():
+    assert {name: len(tier) for name, tier in TIERS.items()} == {
+        "easy": 28,
+        "medium": 11,
+        "hard": 6,
+        "very-hard": 5,
+    }
+    assert sorted(task for tier in TIERS.values() for task in tier) == list(tasks())

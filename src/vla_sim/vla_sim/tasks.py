@@ -9,6 +9,7 @@ scene's commands are in `grounding`.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 
 from vla_sim import grounding
@@ -80,10 +81,61 @@ MT10 = (
     "window-close",
 )
 
+# Meta-World's fifty by difficulty, as Seo et al., "Masked World Models for Visual Control" (2022),
+# sort them; published success rates are means over these tiers.
+TIERS: Mapping[str, tuple[str, ...]] = {
+    "easy": (
+        "button-press",
+        "button-press-topdown",
+        "button-press-topdown-wall",
+        "button-press-wall",
+        "coffee-button",
+        "dial-turn",
+        "door-close",
+        "door-lock",
+        "door-open",
+        "door-unlock",
+        "drawer-close",
+        "drawer-open",
+        "faucet-close",
+        "faucet-open",
+        "handle-press",
+        "handle-press-side",
+        "handle-pull",
+        "handle-pull-side",
+        "lever-pull",
+        "peg-unplug-side",
+        "plate-slide",
+        "plate-slide-back",
+        "plate-slide-back-side",
+        "plate-slide-side",
+        "reach",
+        "reach-wall",
+        "window-close",
+        "window-open",
+    ),
+    "medium": (
+        "basketball",
+        "bin-picking",
+        "box-close",
+        "coffee-pull",
+        "coffee-push",
+        "hammer",
+        "peg-insert-side",
+        "push-wall",
+        "soccer",
+        "sweep",
+        "sweep-into",
+    ),
+    "hard": ("assembly", "hand-insert", "pick-out-of-hole", "pick-place", "push", "push-back"),
+    "very-hard": ("disassemble", "pick-place-wall", "shelf-place", "stick-pull", "stick-push"),
+}
+
 # Names that stand for several tasks, in lists of tasks.
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "all": tuple(INSTRUCTIONS),
     "mt10": MT10,
+    **TIERS,
     "ground": grounding.tasks(),
     "ground-touch": grounding.tasks(grounding.Verb.TOUCH),
     "ground-push": grounding.tasks(grounding.Verb.PUSH),
@@ -108,6 +160,18 @@ def expand(text: str) -> list[str]:
     """Names of a comma-separated list of tasks and GROUPS, each once; not checked."""
     parts = [part.strip() for part in text.split(",")]
     return list(dict.fromkeys(name for part in parts for name in GROUPS.get(part, (part,))))
+
+
+def parse_seeds(text: str) -> list[int]:
+    """Seeds of a comma-separated list of numbers and ranges, e.g. "100-109,7"; or TaskError."""
+    found: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
+        last = int(match[2] or match[1]) if match else -1
+        if match is None or last < int(match[1]):
+            raise TaskError(f"seeds are {text!r}; accepted: e.g. 100-109 or 3,5,7-9")
+        found += range(int(match[1]), last + 1)
+    return found
 
 
 def instruction(task: str, seed: int = 0) -> str:
