@@ -18,10 +18,9 @@ from vla_sim.environment import MetaworldEnvironment
 Progress = Callable[[int], None]
 Recorder = Callable[[MetaworldEnvironment, str, int, Settings, ActionSpace], Demonstration]
 
-# Failures of an expert, over the episodes that are wanted, from which it is not worth imitating:
-# one that fails more often than it succeeds. With bursts of noise some of Meta-World's fifty lose
-# two episodes of five.
-GIVE_UP = 1.0
+# Failures of an expert, over the episodes that are wanted, from which it is not worth imitating.
+# Some of the experts of Meta-World's fifty lose two of three.
+GIVE_UP = 4.0
 
 
 class CollectError(RuntimeError):

@@ -12,6 +12,9 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from vla_contract.images import Image
 from vla_contract.stamps import NANOSECONDS
 from vla_learning.report import Episode
@@ -23,6 +26,8 @@ from vla_policy.inference import Chunk as Answer
 from vla_safety.limits import MotionLimiter
 from vla_safety.sequencing import Chunk, Sequencer
 from vla_sim.environment import STEP_LIMIT, MetaworldEnvironment, RobotState
+
+Offsets = npt.NDArray[np.float64]
 
 HAND = ("end_effector.x", "end_effector.y", "end_effector.z")
 
@@ -124,23 +129,30 @@ class Evaluator:
         """Free the renderer."""
         self._environment.close()
 
-    def episode(self, task: str, seed: int, command: str) -> Episode:
-        """Run one episode until it is decided or at the step limit; the same every time."""
+    def episode(
+        self, task: str, seed: int, command: str, offsets: Offsets | None = None
+    ) -> Episode:
+        """Run one episode until it is decided or at its end; the same every time.
+
+        offsets: (ticks, D) of at most STEP_LIMIT ticks, added to what is asked for at each, SI;
+        the episode ends with them. None: undisturbed, to the step limit.
+        """
+        if offsets is None:
+            offsets = np.zeros((STEP_LIMIT, self.checkpoint.action_space.width))
         driver = Driver(self.checkpoint, self.backend, self.settings, command)
         self._limiter.reset()
         self._environment.reset(task, seed)
         result = self._environment.result
         done_tick = None
-        for tick in range(STEP_LIMIT):
+        for tick, offset in enumerate(offsets):
             if driver.looks(tick):
                 pictures = self._environment.render()
                 answer = driver.see(tick, pictures, self._environment.state())
                 if answer.done and done_tick is None:
                     done_tick = tick
-            requested = driver.request(tick)
-            safe = self._limiter.step(
-                self._limiter.hold_target() if requested is None else requested
-            ).safe
+            asked = driver.request(tick)
+            target = np.asarray(self._limiter.hold_target() if asked is None else asked)
+            safe = self._limiter.step(target + offset).safe
             result = self._environment.step(safe[:3], safe[3])
             if result.success or result.failure:
                 break

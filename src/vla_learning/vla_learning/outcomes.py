@@ -6,7 +6,7 @@ Needs torch and the simulator.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from vla_learning.evaluating import Driver, EvaluationSettings
+from vla_learning.evaluating import EvaluationSettings, Evaluator
 from vla_learning.recording import noise_bursts
 from vla_policy.backends.base import Inputs, LanguageFeatures, Prediction, word_mask
 from vla_policy.checkpoint import Checkpoint
 from vla_policy.model import VLAModel
 from vla_policy.tokenizer import Tokens
-from vla_safety.limits import MotionLimiter
-from vla_sim.environment import STEP_LIMIT, MetaworldEnvironment
+from vla_sim.environment import STEP_LIMIT
 
 DISTURBED = 0.4  # share of the episodes with bursts of noise on what is executed
 BLIND = 0.3  # share of the episodes in which one camera is missing
@@ -102,45 +101,30 @@ def outcomes(
     folder: Path,
 ) -> Iterator[Outcome]:
     """Run every task and seed, or read what `folder` has of them; seeds outermost."""
-    environment = MetaworldEnvironment(cameras=checkpoint.cameras)
+    backend = WatchedModel(model)
+    evaluator = Evaluator(checkpoint, backend, EvaluationSettings(done_count=0))
     try:
         for seed in seeds:
             for task in tasks:
                 path = folder / task / f"{seed:06d}.npz"
                 if not path.exists():
-                    _run(model, checkpoint, environment, task, seed).save(path)
+                    _run(evaluator, backend, task, seed).save(path)
                 yield Outcome.load(path)
     finally:
-        environment.close()
+        evaluator.close()
 
 
-def _run(
-    model: VLAModel,
-    checkpoint: Checkpoint,
-    environment: MetaworldEnvironment,
-    task: str,
-    seed: int,
-) -> Outcome:
+def _run(evaluator: Evaluator, backend: WatchedModel, task: str, seed: int) -> Outcome:
     """One episode, the same for the same model, task and seed."""
     rng = np.random.default_rng([seed, 9])
-    space, cameras = checkpoint.action_space, checkpoint.cameras
+    checkpoint, cameras = evaluator.checkpoint, evaluator.checkpoint.cameras
     noise = NOISE if rng.random() < DISTURBED else 0.0
-    offsets = noise_bursts(rng, STEP_LIMIT, space.width, noise)
+    offsets = noise_bursts(rng, STEP_LIMIT, checkpoint.action_space.width, noise)[:HORIZON]
     mask = (cameras[int(rng.integers(len(cameras)))],) if rng.random() < BLIND else ()
+    evaluator.settings = replace(evaluator.settings, mask=mask if len(cameras) > 1 else ())
     wordings = checkpoint.commands[task]
-    backend = WatchedModel(model)
-    driving = EvaluationSettings(done_count=0, mask=mask if len(cameras) > 1 else ())
-    driver = Driver(checkpoint, backend, driving, wordings[seed % len(wordings)])
-    limiter = MotionLimiter(space)
-    limiter.reset()
-    environment.reset(task, seed)
-    for tick in range(HORIZON):
-        if driver.looks(tick):
-            driver.see(tick, environment.render(), environment.state())
-        asked = driver.request(tick)
-        target = np.asarray(limiter.hold_target() if asked is None else asked)
-        safe = limiter.step(target + offsets[tick]).safe
-        if environment.step(safe[:3], safe[3]).success:
-            break
-    success = environment.result.success
-    return Outcome(task, seed, success, np.stack(backend.fused), np.stack(backend.steps_logits))
+    backend.fused.clear()
+    backend.steps_logits.clear()
+    episode = evaluator.episode(task, seed, wordings[seed % len(wordings)], offsets)
+    fused, logits = np.stack(backend.fused), np.stack(backend.steps_logits)
+    return Outcome(task, seed, episode.success, fused, logits)
