@@ -26,10 +26,15 @@ RUN apt-get update && apt-get install -y --no-install-recommends \
 # torch, torchvision and torch-tensorrt of one release, built for Orin (sm_87). 2.8 is the newest that
 # torch-tensorrt supports there; NVIDIA's TensorRT 10.3 comes with JetPack. numpy stays below 2 because
 # Humble's cv_bridge from apt is compiled against NumPy 1, and fails to import with 2.
+# NVIDIA's index alone for these three: with PyPI beside it pip takes PyPI's builds of the same versions, which
+# have no CUDA on this computer. So their dependencies are in the list, too.
 COPY docker/jetson-requirements.txt /tmp/
-RUN python3 -m pip install --no-cache-dir \
-      --index-url https://pypi.jetson-ai-lab.io/jp6/cu126 --extra-index-url https://pypi.org/simple \
-      -r /tmp/jetson-requirements.txt \
+RUN grep '^torch' /tmp/jetson-requirements.txt > /tmp/torch.txt \
+ && grep -v '^torch' /tmp/jetson-requirements.txt > /tmp/others.txt \
+ && python3 -m pip install --no-cache-dir --no-deps \
+      --index-url https://pypi.jetson-ai-lab.io/jp6/cu126 -r /tmp/torch.txt \
+ && python3 -m pip install --no-cache-dir -r /tmp/others.txt \
+ && python3 -c "exec(open('/usr/local/lib/python3.10/dist-packages/torch/version.py').read()); assert cuda" \
  && python3 -c "import cv_bridge, numpy; assert numpy.__version__ < '2'"
 
 # --- Build ----------------------------------------------------------------------------------------
@@ -59,7 +64,7 @@ COPY docker/apt-run.txt /tmp/
 # hadolint ignore=DL3008,SC2046
 RUN apt-get update && apt-get install -y --no-install-recommends $(grep -v '^#' /tmp/apt-run.txt) \
  && rm -rf /var/lib/apt/lists/*
-# 1000 owns the devices on Jetson's default installation; video and render open the graphics card.
+# 1000 owns the devices on Jetson's default installation; video opens the graphics card, dialout serial ports.
 RUN groupadd --gid 1000 vla && useradd --uid 1000 --gid vla --create-home --groups video,dialout vla \
  && mkdir -p /models /keystore /var/lib/vla && chown vla:vla /var/lib/vla
 COPY --from=build /opt/vla /opt/vla

@@ -133,6 +133,9 @@ def test_pins_are_exact_and_agree_with_the_requirements():
         assert pins(path)["numpy"].startswith("1."), "Humble's cv_bridge is built against NumPy 1"
     jetson = pins(DOCKER / "jetson-requirements.txt")
     assert jetson["torch"] == jetson["torch-tensorrt"], "torch-tensorrt is of torch's release"
+    # An index beside NVIDIA's would give PyPI's torch, which has no CUDA on a Jetson.
+    text = (DOCKER / "jetson.Dockerfile").read_text()
+    assert "extra-index-url" not in text and "--no-deps" in text and "assert cuda" in text
     minor = {k: v.split(".")[1] for k, v in jetson.items()}
     assert int(minor["torchvision"]) == int(minor["torch"]) + 15, (
         "torchvision is of torch's release"

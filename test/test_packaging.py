@@ -69,12 +69,19 @@ def test_what_rosdep_leaves_to_pip_is_documented():
 def test_colcon_test_runs_the_tests(package):
     assert list(package.glob("test/**/test_*.py")), f"{package.name} has no tests"
     test_depends = {element.text for element in manifest(package).iter("test_depend")}
-    assert "python3-pytest" in test_depends
+    assert {"python3-pytest", "python3-hypothesis"} <= test_depends, "conftest.py needs both"
     if (package / "setup.py").exists():
         assert 'extras_require={"test": ["pytest"]}' in (package / "setup.py").read_text()
     else:
         assert "ament_add_pytest_test(" in (package / "CMakeLists.txt").read_text()
         assert "ament_cmake_pytest" in test_depends
+
+
+def test_conftest_files_work_with_the_pytest_of_ubuntu_2204():
+    """6.2 calls a hook's path `path`, and refuses to start with an argument that it has not."""
+    for path in ROOT.glob("**/conftest.py"):
+        if not {".venv", "out", "install", "build"} & set(path.parts):
+            assert "collection_path" not in path.read_text(), path
 
 
 @by_name

@@ -7,10 +7,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-import pytest
+import launch_runner as interpreter
 import yaml
 
-interpreter = pytest.importorskip("launch_runner", reason="pip_ros is not on the path")
 
 ROOT = Path(__file__).resolve().parents[3]
 SHARE = "$(find-pkg-share vla_bringup)"

@@ -93,10 +93,14 @@ def packages() -> list[Finding]:
     text = f"not importable: {', '.join(missing)}" if missing else "all importable"
     remedy = "./vla build" if missing else ""
     found.append(Finding("packages", graded(not missing), text, remedy))
-    needed = ("cv2", "message_filters", "cv_bridge", "onnxruntime", "metaworld", "yaml")
+    needed = ("cv2", "message_filters", "cv_bridge", "onnxruntime", "yaml")
     missing = [name for name in needed if importlib.util.find_spec(name) is None]
     text = f"not importable: {', '.join(missing)}" if missing else "all importable"
     found.append(Finding("libraries", graded(not missing), text, "./vla build" if missing else ""))
+    if importlib.util.find_spec("metaworld") is None:
+        text = "metaworld is not importable; only the simulated robot needs it"
+        remedy = "python3 -m pip install metaworld==3.1.1"
+        found.append(Finding("simulator", Level.WARNING, text, remedy))
     return found
 
 
@@ -111,7 +115,7 @@ def cv_bridge() -> list[Finding]:
         same = bridge.imgmsg_to_cv2(message, desired_encoding="rgb8").shape == picture.shape
     except Exception as error:
         text = f"cv_bridge fails with NumPy {numpy.__version__}: {error}"
-        return [Finding("cv_bridge", Level.ERROR, text, 'python3 -m pip install "numpy<2"')]
+        return [Finding("cv_bridge", Level.ERROR, text, 'python3 -m pip install "numpy>=1.21.6,<1.24"')]
     return [Finding("cv_bridge", graded(same), f"works with NumPy {numpy.__version__}")]
 
 
@@ -122,7 +126,9 @@ def graphics() -> list[Finding]:
     try:
         backend = sim_graphics.select_backend()
     except sim_graphics.GraphicsError as error:
-        return [Finding("OpenGL", Level.ERROR, str(error), "")]
+        text = f"{error}; only the simulated robot needs it"
+        remedy = "sudo apt-get install libegl1 libgl1 libgl1-mesa-dri"
+        return [Finding("OpenGL", Level.WARNING, text, remedy)]
     return [Finding("OpenGL", Level.OK, f"headless rendering with {backend}")]
 
 
