@@ -7,9 +7,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-import launch_runner as interpreter
 import yaml
 
+import launch_runner as interpreter
 
 ROOT = Path(__file__).resolve().parents[3]
 SHARE = "$(find-pkg-share vla_bringup)"

@@ -115,7 +115,8 @@ def cv_bridge() -> list[Finding]:
         same = bridge.imgmsg_to_cv2(message, desired_encoding="rgb8").shape == picture.shape
     except Exception as error:
         text = f"cv_bridge fails with NumPy {numpy.__version__}: {error}"
-        return [Finding("cv_bridge", Level.ERROR, text, 'python3 -m pip install "numpy>=1.21.6,<1.24"')]
+        remedy = 'python3 -m pip install "numpy>=1.21.6,<1.24"'
+        return [Finding("cv_bridge", Level.ERROR, text, remedy)]
     return [Finding("cv_bridge", graded(same), f"works with NumPy {numpy.__version__}")]
 
 
