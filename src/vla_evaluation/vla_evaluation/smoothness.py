@@ -83,7 +83,8 @@ def spectral_arc_length(
     """Spectral arc length (SPARC; Balasubramanian et al. 2015, eq. 9 and its reference code).
 
     Args:
-        speed: shape [N], N >= 3. period: s. cutoff: greatest frequency, Hz.
+        speed: shape [N], N >= 3. period: s. cutoff: greatest frequency, Hz;
+            half the sampling rate where that is less, as the spectrum is mirrored beyond it.
         threshold: of the normalised amplitude, below which the spectrum ends.
         padding: how many powers of two the transform is longer than the movement.
 
@@ -98,7 +99,7 @@ def spectral_arc_length(
     frequencies = np.arange(length) * (rate / length)
     amplitudes = np.abs(np.fft.fft(movement, length))
     amplitudes /= amplitudes.max()
-    kept = frequencies <= cutoff
+    kept = frequencies <= min(cutoff, rate / 2.0)
     frequencies, amplitudes = frequencies[kept], amplitudes[kept]
     loud = np.flatnonzero(amplitudes >= threshold)
     band = slice(loud[0], loud[-1] + 1)
