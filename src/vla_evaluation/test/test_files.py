@@ -85,6 +85,16 @@ def test_a_missing_column_an_unknown_option_and_no_records_are_named(kind):
         kinds.evaluate(kind, [dict.fromkeys(kinds.KINDS[kind].columns, object())], options)
 
 
+def test_a_mean_tells_of_how_many_records_it_is():
+    same, longer = [[0, 0], [1, 0]], [[0, 1], [1, 1], [2, 1]]
+    records = [{"reference": same, "actual": each} for each in ([[0, 1], [1, 1]], longer)]
+    values = kinds.evaluate("trajectory", records, {}).values
+    assert (values["ade"], values["records"]) == (1.0, 2)
+    assert values["counted"] == {"ade": 1, "fde": 1, "dtw": 2, "dtw_mean": 2}
+    values = kinds.evaluate("trajectory", records[1:], {}).values
+    assert math.isnan(values["ade"]) and values["counted"]["ade"] == 0
+
+
 def test_an_evaluation_runs_file_is_known(tmp_path):
     path = tmp_path / "run.json"
     episodes = [{"task": "t", "seed": 1, "success": True}, {"task": "t", "success": False}]

@@ -162,14 +162,16 @@ def _grouped(records: Records, key: str, value: str) -> dict[str, list[float]]:
 
 
 def _mean_of(results: Sequence[Mapping[str, float]]) -> dict[str, Any]:
-    """Means over records; what is not a number in a record is left out and counted."""
+    """Means over records; counted: of how many each is, without those in which it is no number."""
     if not results:
         raise EvaluationError("no records; accepted: at least one")
     values: dict[str, Any] = {}
+    counted: dict[str, int] = {}
     for name in results[0]:
         usable = [result[name] for result in results if math.isfinite(result[name])]
         values[name] = sum(usable) / len(usable) if usable else math.nan
-    return {**values, "records": len(results)}
+        counted[name] = len(usable)
+    return {**values, "records": len(results), "counted": counted}
 
 
 _MATRIX = "rows of numbers"
