@@ -1,4 +1,5 @@
 import json
+import sys
 
 import pytest
 
@@ -32,6 +33,13 @@ def test_options_of_the_command_line_go_first(tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)[0]["values"]["a"]["misses"] == 1
     assert main([*arguments, "deadline"]) == 2
     assert main([*arguments, "nonsense=1"]) == 2
+
+
+def test_a_missing_library_is_one_line(run, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "vla_evaluation.report", None)
+    monkeypatch.delattr("vla_evaluation.report", raising=False)
+    assert main(["eval", str(run)]) == 2
+    assert "requirements/evaluate.txt" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments", [[], ["missing.json"], ["a.csv"]])

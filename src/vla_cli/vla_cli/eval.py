@@ -37,8 +37,11 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--kinds", action="store_true", help="list kinds, columns and options")
     chosen = parser.parse_args(arguments)
-    from vla_evaluation import report
-    from vla_evaluation.errors import EvaluationError
+    try:
+        from vla_evaluation import report
+        from vla_evaluation.errors import EvaluationError
+    except ImportError as error:
+        raise CommandError(f"./vla eval needs requirements/evaluate.txt ({error})") from error
 
     if chosen.kinds:
         _print_kinds()
@@ -73,7 +76,7 @@ def parse_options(pairs: Sequence[str]) -> dict[str, Any]:
         name, equals, value = pair.partition("=")
         try:
             found[name] = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             equals = ""
         if not equals:
             raise CommandError(f"option {pair!r}; accepted: NAME=JSON, e.g. deadline=0.05")

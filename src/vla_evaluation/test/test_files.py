@@ -1,7 +1,10 @@
 import json
 import math
+import sys
 from pathlib import Path
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from vla_evaluation import files, kinds, report
@@ -85,6 +88,40 @@ def test_a_missing_column_an_unknown_option_and_no_records_are_named(kind):
         kinds.evaluate(kind, [dict.fromkeys(kinds.KINDS[kind].columns, object())], options)
 
 
+def test_parquet_whose_options_are_no_object_is_named(tmp_path):
+    path = tmp_path / "a.parquet"
+    content = pyarrow.Table.from_pylist([{"hop": "a", "latency": 0.1}])
+    content = content.replace_schema_metadata({"kind": "latency", "options": "[1]"})
+    pyarrow.parquet.write_table(content, path)
+    with pytest.raises(EvaluationError, match=r"a\.parquet: options are \[1\]"):
+        files.read(path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "records", "options"),
+    [
+        ("latency", [{"hop": "a", "latency": 10**400}], {}),
+        ("detection", EXAMPLES["detection"][0], {"threshold": 10**400}),
+        ("detection", [{**EXAMPLES["detection"][0][0], "truth_boxes": [[0, 0, 2, 10**400]]}], {}),
+    ],
+)
+def test_an_integer_beyond_every_float_is_an_error(kind, records, options):
+    with pytest.raises(EvaluationError, match=kind):
+        kinds.evaluate(kind, records, options)
+
+
+@pytest.mark.parametrize("library", ["similaritymeasures", "pyarrow"])
+def test_a_library_that_is_missing_is_named_and_only_where_it_is_needed(
+    library, tmp_path, monkeypatch
+):
+    path = tmp_path / "a.parquet"
+    files.write_parquet(path, Table("trajectory", *EXAMPLES["trajectory"], ""))
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(EvaluationError, match=f"needs {library}"):
+        kinds.evaluate("trajectory", files.read(path).records, {})
+    kinds.evaluate("latency", *EXAMPLES["latency"])
+
+
 def test_a_mean_tells_of_how_many_records_it_is():
     same, longer = [[0, 0], [1, 0]], [[0, 1], [1, 1], [2, 1]]
     records = [{"reference": same, "actual": each} for each in ([[0, 1], [1, 1]], longer)]
@@ -111,6 +148,7 @@ def test_an_evaluation_runs_file_is_known(tmp_path):
         ("a.json", b'{"records": [1]}'),
         ("a.json", b'{"records": [], "options": 3}'),
         ("a.json", b"\xff\xfe"),
+        ("a.json", b"[" * 100_000 + b"]" * 100_000),
         ("a.parquet", b"nothing of the kind"),
         ("a.csv", b"a,b"),
     ],

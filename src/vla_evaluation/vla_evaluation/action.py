@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from scipy.stats import binomtest
-from similaritymeasures import dtw
 from sklearn.metrics import mean_absolute_error, root_mean_squared_error
 
 from vla_evaluation.errors import EvaluationError, finite, pair, same_length
@@ -88,14 +87,22 @@ class TrajectoryError:
 def trajectory_error(reference: Any, actual: Any) -> TrajectoryError:
     """Displacement errors and dynamic time warping of two trajectories.
 
-    After Alahi et al. 2016, "Social LSTM", and Sakoe & Chiba 1978 (by similaritymeasures).
+    After Alahi et al. 2016, "Social LSTM", and Sakoe & Chiba 1978 (by similaritymeasures, which
+    rosdep does not know: imported here, the other metrics do without it).
 
     Args:
         reference, actual: positions over time, shapes [N, D] and [M, D].
 
     Raises:
-        EvaluationError: empty, widths differ, or not finite.
+        EvaluationError: empty, widths differ, not finite, or similaritymeasures is missing.
     """
+    try:
+        from similaritymeasures import dtw
+    except ImportError as error:
+        raise EvaluationError(
+            f"dynamic time warping needs similaritymeasures ({error}); accepted: "
+            "requirements/evaluate.txt installed"
+        ) from error
     a, b = finite("reference", reference, 2), finite("actual", actual, 2)
     if a.shape[1] != b.shape[1]:
         raise EvaluationError(

@@ -41,8 +41,9 @@ def finite(name: str, values: Any, dimensions: int | None = None) -> Array:
         EvaluationError: not numbers, another number of axes, empty, NaN or infinite.
     """
     try:
+        # OverflowError: an integer that is too large for a float, which JSON may hold.
         array = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise EvaluationError(
             f"{name} is no array of numbers ({error}); accepted: rows of equal length"
         ) from error

@@ -316,5 +316,5 @@ def evaluate(kind: str, records: Records, options: Options, source: str = "") ->
         return Evaluation(kind, source, len(records), chosen.measure(records, options))
     except EvaluationError as error:
         raise EvaluationError(f"{where}{kind}: {error}") from error
-    except (TypeError, ValueError, AttributeError) as error:
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:
         raise EvaluationError(f"{where}{kind}: a value of the wrong type ({error})") from error
