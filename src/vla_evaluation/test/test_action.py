@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from vla_evaluation import action
 from vla_evaluation.action import action_error, success, tasks, trajectory_error
 from vla_evaluation.errors import EvaluationError
 
@@ -57,6 +58,10 @@ def test_errors_give_scikit_learns_own_example():
     result = action_error([[0.5, 1], [-1, 1], [7, -6]], [[0, 2], [-1, 2], [8, -5]], ["x", "y"])
     assert result.mae == {"x": pytest.approx(0.5), "y": pytest.approx(1.0)}
     assert result.rmse == {"x": pytest.approx(math.sqrt(0.41666667)), "y": pytest.approx(1.0)}
+
+
+def test_errors_need_no_scikit_learn_of_1_4():
+    assert "root_mean_squared_error" not in vars(action)
 
 
 @given(tracks, st.floats(-5, 5))

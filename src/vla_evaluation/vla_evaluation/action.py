@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from scipy.stats import binomtest
-from sklearn.metrics import mean_absolute_error, root_mean_squared_error
+from sklearn.metrics import mean_absolute_error, mean_squared_error
 
 from vla_evaluation.errors import EvaluationError, finite, pair, same_length
 
@@ -61,7 +61,8 @@ def action_error(target: Any, predicted: Any, names: Sequence[str] | None = None
     a, b = pair(("target", target), ("predicted", predicted), 2)
     names = _names(names, a.shape[1])
     mae = mean_absolute_error(a, b, multioutput="raw_values")
-    rmse = root_mean_squared_error(a, b, multioutput="raw_values")
+    # scikit-learn's own root_mean_squared_error is of 1.4; Ubuntu 22.04 has 0.23.
+    rmse = np.sqrt(mean_squared_error(a, b, multioutput="raw_values"))
     return ActionError(
         mae={name: float(value) for name, value in zip(names, mae, strict=True)},
         rmse={name: float(value) for name, value in zip(names, rmse, strict=True)},
