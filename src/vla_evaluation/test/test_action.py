@@ -79,6 +79,7 @@ def test_a_constant_offset_is_both_errors(target, offset):
         lambda: action_error([[1, 2]], [[1]]),
         lambda: action_error([[1], [2, 3]], [[1], [2]]),
         lambda: action_error([[math.nan]], [[1]]),
+        lambda: action_error([[1e308]], [[-1e308]]),
         lambda: action_error([[1, 2]], [[1, 2]], ["x"]),
         lambda: action_error([[1, 2]], [[1, 2]], ["x", "x"]),
         lambda: trajectory_error([], []),

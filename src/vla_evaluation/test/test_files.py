@@ -122,6 +122,21 @@ def test_a_library_that_is_missing_is_named_and_only_where_it_is_needed(
     kinds.evaluate("latency", *EXAMPLES["latency"])
 
 
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [("latency", {"deadlines": {"camra": 0.1}}), ("jitter", {"nominal": {"camra": 0.1}})],
+)
+def test_a_group_that_there_is_not_is_named(kind, options):
+    with pytest.raises(EvaluationError, match="names camra; accepted: "):
+        kinds.evaluate(kind, EXAMPLES[kind][0], options)
+
+
+def test_a_file_tells_that_nothing_was_found():
+    record = {"named": "a", "position": [0, 0], "found": None, "found_position": None}
+    values = kinds.evaluate("grounding", [record], {}).values
+    assert (values["accuracy"], values["nothing_found"]) == (0.0, 1)
+
+
 def test_a_mean_tells_of_how_many_records_it_is():
     same, longer = [[0, 0], [1, 0]], [[0, 1], [1, 1], [2, 1]]
     records = [{"reference": same, "actual": each} for each in ([[0, 1], [1, 1]], longer)]

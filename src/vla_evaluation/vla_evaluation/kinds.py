@@ -35,14 +35,14 @@ class Kind:
     options: dict[str, str] = field(default_factory=dict)
 
 
-def column(records: Records, name: str) -> list[Any]:
-    """Values of one column.
+def column(records: Records, name: str, *, empty: bool = False) -> list[Any]:
+    """Values of one column; empty: of which some may be None.
 
     Raises:
         EvaluationError: a record lacks it.
     """
     for index, record in enumerate(records):
-        if record.get(name) is None:
+        if name not in record or (record[name] is None and not empty):
             found = ", ".join(sorted(record)) or "none"
             raise EvaluationError(f"record {index} lacks {name}; it has: {found}")
     return [record[name] for record in records]
@@ -92,8 +92,8 @@ def _grounding(records: Records, options: Options) -> dict[str, Any]:
         language.grounding(
             column(records, "named"),
             column(records, "position"),
-            column(records, "found"),
-            column(records, "found_position"),
+            column(records, "found", empty=True),
+            column(records, "found_position", empty=True),
             float(options.get("tolerance", 0.05)),
         )
     )
@@ -133,18 +133,20 @@ def _seams(records: Records, options: Options) -> dict[str, Any]:
 
 
 def _latency(records: Records, options: Options) -> dict[str, Any]:
-    deadlines = options.get("deadlines", {})
+    hops = _grouped(records, "hop", "latency")
+    deadlines = _of_groups(options, "deadlines", hops)
     return {
         hop: asdict(timing.latency(values, deadlines.get(hop, options.get("deadline"))))
-        for hop, values in _grouped(records, "hop", "latency").items()
+        for hop, values in hops.items()
     }
 
 
 def _jitter(records: Records, options: Options) -> dict[str, Any]:
-    nominal = options.get("nominal", {})
+    streams = _grouped(records, "stream", "stamp")
+    nominal = _of_groups(options, "nominal", streams)
     return {
         stream: asdict(timing.jitter(stamps, nominal.get(stream)))
-        for stream, stamps in _grouped(records, "stream", "stamp").items()
+        for stream, stamps in streams.items()
     }
 
 
@@ -159,6 +161,15 @@ def _grouped(records: Records, key: str, value: str) -> dict[str, list[float]]:
     if not groups:
         raise EvaluationError("no records; accepted: at least one")
     return groups
+
+
+def _of_groups(options: Options, name: str, groups: Mapping[str, Any]) -> dict[str, Any]:
+    """An option that has one value a group, of which none may be unknown."""
+    values = dict(options.get(name, {}))
+    unknown = sorted(map(str, set(values) - set(groups)))
+    if unknown:
+        raise EvaluationError(f"option {name} names {unknown[0]}; accepted: {', '.join(groups)}")
+    return values
 
 
 def _mean_of(results: Sequence[Mapping[str, float]]) -> dict[str, Any]:
@@ -214,8 +225,8 @@ KINDS: dict[str, Kind] = {
             {
                 "named": "object that the command names",
                 "position": "where it is, m",
-                "found": "object that was chosen",
-                "found_position": "where it was taken to be, m",
+                "found": "object that was chosen, or null",
+                "found_position": "where it was taken to be, m, or null",
             },
             _grounding,
             {"tolerance": "m; 0.05"},
