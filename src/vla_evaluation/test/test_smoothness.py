@@ -103,13 +103,17 @@ def test_a_take_over_after_the_end_is_a_gap():
     assert (result.seams, result.gaps, result.jump_mean) == (1, 1, {"x": 0.0})
 
 
+def test_chunks_that_never_overlap_have_gaps_and_no_jump():
+    result = seams([chunk(0, [1], 0), chunk(9, [1], 9)], ["x"])
+    assert (result.seams, result.gaps) == (0, 1) and math.isnan(result.jump_max["x"])
+
+
 @pytest.mark.parametrize(
     "chunks",
     [
         [],
         [chunk(0, [1], 0)],
         [chunk(0, [1], 1), chunk(0, [1], 0)],
-        [chunk(0, [1], 0), chunk(9, [1], 9)],
         [chunk(0, [1], 0, period=0.0), chunk(0, [1], 0.05)],
         [TimedChunk(0, 0.1, [[1, 2]], 0), TimedChunk(0, 0.1, [[1]], 0)],
     ],
