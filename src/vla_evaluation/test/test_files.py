@@ -47,6 +47,7 @@ EXAMPLES = {
         [{"hop": "camera", "latency": 0.01}, {"hop": "policy", "latency": 0.03}],
         {"deadline": 0.02, "deadlines": {"policy": 0.05}},
     ),
+    "hops": ([{"hop": "camera", "p50": 0.01, "p99": 0.02}], {}),
     "jitter": ([{"stream": "s", "stamp": 0.0}, {"stream": "s", "stamp": 0.1}], {"nominal": {}}),
     "alignment": ([{"scores": [0.1, 0.2], "correct": 1}], {}),
 }

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from vla_evaluation import action, alignment, language, smoothness, timing, vision
-from vla_evaluation.errors import EvaluationError
+from vla_evaluation.errors import EvaluationError, finite
 
 Records = Sequence[Mapping[str, Any]]
 Options = Mapping[str, Any]
@@ -139,6 +139,12 @@ def _latency(records: Records, options: Options) -> dict[str, Any]:
         hop: asdict(timing.latency(values, deadlines.get(hop, options.get("deadline"))))
         for hop, values in hops.items()
     }
+
+
+def _hops(records: Records, options: Options) -> dict[str, Any]:
+    names, p50, p99 = (column(records, name) for name in ("hop", "p50", "p99"))
+    figures = zip(finite("p50", p50, 1).tolist(), finite("p99", p99, 1).tolist(), strict=True)
+    return {str(n): {"p50": a, "p99": b} for n, (a, b) in zip(names, figures, strict=True)}
 
 
 def _jitter(records: Records, options: Options) -> dict[str, Any]:
@@ -276,6 +282,12 @@ KINDS: dict[str, Kind] = {
             {"hop": "name", "latency": "s"},
             _latency,
             {"deadline": "s, of every hop", "deadlines": "hop → s"},
+        ),
+        Kind(
+            "hops",
+            "timing",
+            {"hop": "name", "p50": "s, as measured", "p99": "s"},
+            _hops,
         ),
         Kind(
             "jitter",
