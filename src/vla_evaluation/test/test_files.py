@@ -132,6 +132,11 @@ def test_a_group_that_there_is_not_is_named(kind, options):
         kinds.evaluate(kind, EXAMPLES[kind][0], options)
 
 
+def test_a_hop_has_figures_once():
+    with pytest.raises(EvaluationError, match="one a hop"):
+        kinds.evaluate("hops", EXAMPLES["hops"][0] * 2, {})
+
+
 def test_a_file_tells_that_nothing_was_found():
     record = {"named": "a", "position": [0, 0], "found": None, "found_position": None}
     values = kinds.evaluate("grounding", [record], {}).values

@@ -143,6 +143,8 @@ def _latency(records: Records, options: Options) -> dict[str, Any]:
 
 def _hops(records: Records, options: Options) -> dict[str, Any]:
     names, p50, p99 = (column(records, name) for name in ("hop", "p50", "p99"))
+    if len(set(names)) < len(names):
+        raise EvaluationError("a hop has two records; accepted: one a hop")
     figures = zip(finite("p50", p50, 1).tolist(), finite("p99", p99, 1).tolist(), strict=True)
     return {str(n): {"p50": a, "p99": b} for n, (a, b) in zip(names, figures, strict=True)}
 
