@@ -116,6 +116,13 @@ def test_a_wrong_tolerances_file_is_one_clear_line(tmp_path, text):
     assert "\n" not in str(error.value) and str(file) in str(error.value)
 
 
+@pytest.mark.parametrize("name", ["nosuch", 1])
+def test_a_tolerance_of_a_dimension_that_there_is_not_is_refused(name):
+    wrong = compare.Tolerances(dimensions={"x": 0.5, name: 0.5})
+    with pytest.raises(BagError, match=f"dimensions: {name}; accepted: x"):
+        compare.compare(result(), result(), wrong)
+
+
 def test_tolerances_come_from_a_file(tmp_path):
     file = tmp_path / "t.yaml"
     file.write_text("action: 0.01\ndimensions: {x: 0.5}\nnew_violations: 3\n")

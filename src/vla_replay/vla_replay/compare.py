@@ -102,9 +102,16 @@ def compare(a: Result, b: Result, tolerances: Tolerances) -> dict[str, Any]:
     """Everything about the difference, for JSON and for the page.
 
     Raises:
-        BagError: they are not of one bag, or of different action spaces.
+        BagError: they are not of one bag, or of different action spaces, or a tolerance is of a
+            dimension that they do not have.
     """
     _check_same_bag(a, b)
+    names = [str(dimension["name"]) for dimension in a.document["dimensions"]]
+    unknown = sorted(map(str, set(tolerances.dimensions) - set(names)))
+    if unknown:
+        raise BagError(
+            f"tolerances: dimensions: {', '.join(unknown)}; accepted: {', '.join(names)}"
+        )
     pairs = paired(a, b)
     dimensions = _dimensions(a, b, pairs, tolerances)
     changes = [
