@@ -29,7 +29,7 @@ _KEYS: dict[str, tuple[type, dict[str, Any]]] = {
     "latency_ms": (dict, {"p50": _NUMBER, "p99": _NUMBER}),
     "commands": (list, {"time": _NUMBER, "text": str}),
 }
-_NAMES = {str: "text", list: "list", dict: "object"}
+_NAMES: dict[type, str] = {str: "text", list: "list", dict: "object"}
 
 
 @dataclass(frozen=True)
@@ -84,11 +84,11 @@ def read_document(folder: Path) -> dict[str, Any]:
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise BagError(f"{folder / DOCUMENT}: format is not {FORMAT}")
     for key, (kind, entry) in _KEYS.items():
-        content = document.get(key)
-        if not isinstance(content, kind):
+        if not isinstance(document.get(key), kind):
             raise BagError(f"{folder / DOCUMENT}: {key} is missing, or no {_NAMES[kind]}")
+        content = document[key]
         # A hop that nothing went through has no figures.
-        entries = filter(None, content.values()) if isinstance(content, dict) else content
+        entries = [each for each in content.values() if each] if kind is dict else content
         if entry and not all(_has(each, entry) for each in entries):
             raise BagError(f"{folder / DOCUMENT}: an entry of {key} lacks {' or '.join(entry)}")
     return document
