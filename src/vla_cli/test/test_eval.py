@@ -1,9 +1,12 @@
 import json
+import sys
+from pathlib import Path
 
 import pytest
 
 from vla_cli.__main__ import main
 
+GOLDEN = Path(__file__).parents[2] / "vla_replay/test/data/golden"
 EPISODES = {"episodes": [{"task": "t", "success": True}, {"task": "t", "success": False}]}
 
 
@@ -32,6 +35,30 @@ def test_options_of_the_command_line_go_first(tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)[0]["values"]["a"]["misses"] == 1
     assert main([*arguments, "deadline"]) == 2
     assert main([*arguments, "nonsense=1"]) == 2
+
+
+def test_an_option_is_for_the_sources_that_know_it_and_one_must(run, tmp_path, capsys):
+    path = tmp_path / "latency.json"
+    records = [{"hop": "a", "latency": 0.03}]
+    path.write_text(json.dumps({"kind": "latency", "records": records}))
+    both = ["eval", str(run), str(path), "--json", "--option"]
+    assert main([*both, "deadline=0.02"]) == 0
+    assert json.loads(capsys.readouterr().out)[1]["values"]["a"]["misses"] == 1
+    assert main([*both, "typo=1"]) == 2
+    assert "option typo of success, latency; accepted: deadline" in capsys.readouterr().err
+
+
+def test_an_option_that_no_table_of_a_replay_knows_is_refused(capsys):
+    golden = str(GOLDEN)
+    assert main(["eval", golden, "--option", "typo=1"]) == 2
+    assert "option typo" in capsys.readouterr().err
+
+
+def test_a_missing_library_is_one_line(run, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "vla_evaluation.report", None)
+    monkeypatch.delattr("vla_evaluation.report", raising=False)
+    assert main(["eval", str(run)]) == 2
+    assert "requirements/evaluate.txt" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments", [[], ["missing.json"], ["a.csv"]])

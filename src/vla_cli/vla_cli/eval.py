@@ -37,8 +37,11 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--kinds", action="store_true", help="list kinds, columns and options")
     chosen = parser.parse_args(arguments)
-    from vla_evaluation import report
-    from vla_evaluation.errors import EvaluationError
+    try:
+        from vla_evaluation import report
+        from vla_evaluation.errors import EvaluationError
+    except ImportError as error:
+        raise CommandError(f"./vla eval needs requirements/evaluate.txt ({error})") from error
 
     if chosen.kinds:
         _print_kinds()
@@ -73,7 +76,7 @@ def parse_options(pairs: Sequence[str]) -> dict[str, Any]:
         name, equals, value = pair.partition("=")
         try:
             found[name] = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             equals = ""
         if not equals:
             raise CommandError(f"option {pair!r}; accepted: NAME=JSON, e.g. deadline=0.05")
@@ -84,23 +87,31 @@ def evaluate(sources: Sequence[Path], kind: str, chosen: dict[str, Any]) -> list
     """Evaluate every source; a replay gives several evaluations.
 
     Raises:
-        EvaluationError: one of them cannot be evaluated.
+        EvaluationError: one of them cannot be evaluated, or none knows an option.
     """
     from vla_evaluation import files, kinds, replay
+    from vla_evaluation.errors import EvaluationError
 
-    evaluations = []
+    tables = []
     for source in sources:
         if source.is_dir() or source.suffix == ".mcap":
-            tables = replay.tables(source)
+            tables += replay.tables(source)
         else:
-            tables = [files.read(source)]
-        for table in tables:
-            name = table.kind or kind
-            accepted = kinds.KINDS[name].options if name in kinds.KINDS else {}
-            # An option of the command line is for the kinds that know it, where there are several.
-            mine = {k: v for k, v in chosen.items() if len(tables) == 1 or k in accepted}
-            own = {**table.options, **mine}
-            evaluations.append(kinds.evaluate(name, table.records, own, table.source))
+            tables.append(files.read(source))
+    names = [table.kind or kind for table in tables]
+    known = [kinds.KINDS[name].options if name in kinds.KINDS else {} for name in names]
+    evaluations = []
+    for table, name, accepted in zip(tables, names, known, strict=True):
+        # An option of the command line is for the kinds that know it.
+        own = {**table.options, **{k: v for k, v in chosen.items() if k in accepted}}
+        evaluations.append(kinds.evaluate(name, table.records, own, table.source))
+    anywhere = {option for options in known for option in options}
+    unknown = sorted(set(chosen) - anywhere)
+    if unknown:
+        raise EvaluationError(
+            f"option {unknown[0]} of {', '.join(dict.fromkeys(names))}; accepted: "
+            f"{', '.join(sorted(anywhere)) or 'no option'}"
+        )
     return evaluations
 
 

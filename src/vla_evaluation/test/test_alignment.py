@@ -54,6 +54,7 @@ def test_the_nearer_action_scores_higher():
         lambda: retrieval([[1, 2]], [2]),
         lambda: retrieval([[1, 2]], [-1]),
         lambda: retrieval([[1, 2]], [0, 1]),
+        lambda: retrieval([[1, 2]], [0.7]),
         lambda: retrieval([[1, float("nan")]], [0]),
         lambda: cosine_scores([[1, 0]], [[1]]),
         lambda: cosine_scores([[0, 0]], [[1, 0]]),

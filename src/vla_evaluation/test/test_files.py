@@ -1,7 +1,10 @@
 import json
 import math
+import sys
 from pathlib import Path
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from vla_evaluation import files, kinds, report
@@ -44,6 +47,7 @@ EXAMPLES = {
         [{"hop": "camera", "latency": 0.01}, {"hop": "policy", "latency": 0.03}],
         {"deadline": 0.02, "deadlines": {"policy": 0.05}},
     ),
+    "hops": ([{"hop": "camera", "p50": 0.01, "p99": 0.02}], {}),
     "jitter": ([{"stream": "s", "stamp": 0.0}, {"stream": "s", "stamp": 0.1}], {"nominal": {}}),
     "alignment": ([{"scores": [0.1, 0.2], "correct": 1}], {}),
 }
@@ -85,6 +89,70 @@ def test_a_missing_column_an_unknown_option_and_no_records_are_named(kind):
         kinds.evaluate(kind, [dict.fromkeys(kinds.KINDS[kind].columns, object())], options)
 
 
+def test_parquet_whose_options_are_no_object_is_named(tmp_path):
+    path = tmp_path / "a.parquet"
+    content = pyarrow.Table.from_pylist([{"hop": "a", "latency": 0.1}])
+    content = content.replace_schema_metadata({"kind": "latency", "options": "[1]"})
+    pyarrow.parquet.write_table(content, path)
+    with pytest.raises(EvaluationError, match=r"a\.parquet: options are \[1\]"):
+        files.read(path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "records", "options"),
+    [
+        ("latency", [{"hop": "a", "latency": 10**400}], {}),
+        ("detection", EXAMPLES["detection"][0], {"threshold": 10**400}),
+        ("detection", [{**EXAMPLES["detection"][0][0], "truth_boxes": [[0, 0, 2, 10**400]]}], {}),
+    ],
+)
+def test_an_integer_beyond_every_float_is_an_error(kind, records, options):
+    with pytest.raises(EvaluationError, match=kind):
+        kinds.evaluate(kind, records, options)
+
+
+@pytest.mark.parametrize("library", ["similaritymeasures", "pyarrow"])
+def test_a_library_that_is_missing_is_named_and_only_where_it_is_needed(
+    library, tmp_path, monkeypatch
+):
+    path = tmp_path / "a.parquet"
+    files.write_parquet(path, Table("trajectory", *EXAMPLES["trajectory"], ""))
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(EvaluationError, match=f"needs {library}"):
+        kinds.evaluate("trajectory", files.read(path).records, {})
+    kinds.evaluate("latency", *EXAMPLES["latency"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [("latency", {"deadlines": {"camra": 0.1}}), ("jitter", {"nominal": {"camra": 0.1}})],
+)
+def test_a_group_that_there_is_not_is_named(kind, options):
+    with pytest.raises(EvaluationError, match="names camra; accepted: "):
+        kinds.evaluate(kind, EXAMPLES[kind][0], options)
+
+
+def test_a_hop_has_figures_once():
+    with pytest.raises(EvaluationError, match="one a hop"):
+        kinds.evaluate("hops", EXAMPLES["hops"][0] * 2, {})
+
+
+def test_a_file_tells_that_nothing_was_found():
+    record = {"named": "a", "position": [0, 0], "found": None, "found_position": None}
+    values = kinds.evaluate("grounding", [record], {}).values
+    assert (values["accuracy"], values["nothing_found"]) == (0.0, 1)
+
+
+def test_a_mean_tells_of_how_many_records_it_is():
+    same, longer = [[0, 0], [1, 0]], [[0, 1], [1, 1], [2, 1]]
+    records = [{"reference": same, "actual": each} for each in ([[0, 1], [1, 1]], longer)]
+    values = kinds.evaluate("trajectory", records, {}).values
+    assert (values["ade"], values["records"]) == (1.0, 2)
+    assert values["counted"] == {"ade": 1, "fde": 1, "dtw": 2, "dtw_mean": 2}
+    values = kinds.evaluate("trajectory", records[1:], {}).values
+    assert math.isnan(values["ade"]) and values["counted"]["ade"] == 0
+
+
 def test_an_evaluation_runs_file_is_known(tmp_path):
     path = tmp_path / "run.json"
     episodes = [{"task": "t", "seed": 1, "success": True}, {"task": "t", "success": False}]
@@ -101,6 +169,7 @@ def test_an_evaluation_runs_file_is_known(tmp_path):
         ("a.json", b'{"records": [1]}'),
         ("a.json", b'{"records": [], "options": 3}'),
         ("a.json", b"\xff\xfe"),
+        ("a.json", b"[" * 100_000 + b"]" * 100_000),
         ("a.parquet", b"nothing of the kind"),
         ("a.csv", b"a,b"),
     ],

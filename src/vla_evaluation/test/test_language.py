@@ -34,6 +34,19 @@ def test_grounding_is_never_better_than_its_parts(pairs):
     assert result.accuracy <= min(result.identity_accuracy, result.within_tolerance)
 
 
+def test_nothing_found_is_right_in_no_sense():
+    result = grounding(["a", "None"], [[0, 0], [0, 0]], ["a", None], [[0, 0.01], None])
+    assert (result.accuracy, result.identity_accuracy, result.within_tolerance) == (0.5, 0.5, 0.5)
+    assert result.position_error == pytest.approx(0.01) and result.nothing_found == 1
+    never = grounding(["a"], [[0, 0]], [None], [None])
+    assert (never.accuracy, never.nothing_found) == (0.0, 1) and math.isnan(never.position_error)
+
+
+def test_a_vocabulary_that_is_one_text_is_no_set_of_letters():
+    with pytest.raises(EvaluationError, match="accepted: a list of words"):
+        coverage(["push"], "push the button")
+
+
 def test_with_no_right_object_there_is_no_position_error():
     assert math.isnan(grounding(["a"], [[0, 0]], ["b"], [[0, 0]]).position_error)
 
@@ -46,6 +59,8 @@ def test_with_no_right_object_there_is_no_position_error():
         (["a"], [[0, 0]], ["a", "b"], [[0, 0]]),
         (["a"], [[0, float("inf")]], ["a"], [[0, 0]]),
         (["a"], [[0, 0]], ["a"], [[0, 0]], 0.0),
+        (["a"], [[0, 0]], [None], [[0, 0]]),
+        (["a"], [[0, 0]], ["a"], [None]),
     ],
 )
 def test_bad_groundings_are_errors(arguments):

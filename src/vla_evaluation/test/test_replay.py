@@ -1,5 +1,6 @@
 """A recording of the graph's topics gives timing, smoothness, seams and what limits changed."""
 
+import json
 import math
 
 import pytest
@@ -68,6 +69,28 @@ def test_an_mcap_file_and_a_folder_around_it_are_the_same(tmp_path):
     bag = record(tmp_path / "actions.mcap")
     # As texts: what is no number does not equal itself.
     assert repr(values(bag)) == repr(values(tmp_path)) == repr(values(next(bag.glob("*.mcap"))))
+
+
+def test_lock_step_takes_what_was_measured_and_no_difference_of_stamps(tmp_path):
+    record(tmp_path / "actions.mcap")
+    document = {
+        "format": 1,
+        "mode": "as fast as possible (lock-step)",
+        "dimensions": [],
+        "commands": [],
+        "latency_ms": {"image to chunk": {"p50": 9.0, "p99": 14.0}, "model": {}},
+    }
+    path = tmp_path / "result.json"
+    path.write_text(json.dumps(document))
+    result = values(tmp_path)
+    assert "image to chunk" not in result["latency"] and "model forward" in result["latency"]
+    measured = {"p50": pytest.approx(0.009), "p99": pytest.approx(0.014)}
+    assert result["hops"] == {"image to chunk": measured}
+    path.write_text(json.dumps({**document, "mode": "rate 1"}))
+    assert values(tmp_path)["latency"]["image to chunk"]["p50"] == pytest.approx(0.01)
+    path.write_text("{}")
+    with pytest.raises(EvaluationError, match=r"result\.json"):
+        replay.tables(tmp_path)
 
 
 def test_without_chunks_only_what_is_there_is_measured(tmp_path):

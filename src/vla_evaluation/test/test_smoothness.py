@@ -38,6 +38,14 @@ def test_a_shaking_movement_is_less_smooth(frequency, size):
     assert log_dimensionless_jerk(shaken, 0.01) < log_dimensionless_jerk(BELL, 0.01)
 
 
+@pytest.mark.parametrize("period", [0.02, 0.05, 0.1, 0.2])
+def test_slow_sampling_does_not_make_a_movement_less_smooth(period):
+    # A minimum-jerk movement of 2 s; beyond half the sampling rate its spectrum is mirrored.
+    place = np.arange(0.0, 2.0 + period / 2, period) / 2.0
+    speed = 30 * place**2 - 60 * place**3 + 30 * place**4
+    assert spectral_arc_length(speed, period) == pytest.approx(-1.4, abs=0.05)
+
+
 def test_jerk_is_the_second_difference_of_velocity():
     result = smoothness([0.0, 0.0, 1.0, 1.0], 0.5)
     assert result.jerk_max == 4.0
@@ -95,13 +103,17 @@ def test_a_take_over_after_the_end_is_a_gap():
     assert (result.seams, result.gaps, result.jump_mean) == (1, 1, {"x": 0.0})
 
 
+def test_chunks_that_never_overlap_have_gaps_and_no_jump():
+    result = seams([chunk(0, [1], 0), chunk(9, [1], 9)], ["x"])
+    assert (result.seams, result.gaps) == (0, 1) and math.isnan(result.jump_max["x"])
+
+
 @pytest.mark.parametrize(
     "chunks",
     [
         [],
         [chunk(0, [1], 0)],
         [chunk(0, [1], 1), chunk(0, [1], 0)],
-        [chunk(0, [1], 0), chunk(9, [1], 9)],
         [chunk(0, [1], 0, period=0.0), chunk(0, [1], 0.05)],
         [TimedChunk(0, 0.1, [[1, 2]], 0), TimedChunk(0, 0.1, [[1]], 0)],
     ],

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.metrics import jaccard_score
 
+from vla_evaluation import vision
 from vla_evaluation.errors import EvaluationError
 from vla_evaluation.vision import Boxes, classification, detection, iou, segmentation
 
@@ -116,6 +118,15 @@ def test_segmentation_gives_scikit_learns_own_example():
     assert list(result.iou.values()) == pytest.approx([1.0, 0.0, 1 / 3])
     assert result.mean_iou == pytest.approx(4 / 9)
     assert result.pixel_accuracy == 0.5
+
+
+def test_segmentation_asks_for_nothing_that_old_scikit_learn_lacks(monkeypatch):
+    # The signature of 0.23.2, which Ubuntu 22.04 has.
+    def old(y_true, y_pred, *, labels=None, pos_label=1, average="binary", sample_weight=None):
+        return jaccard_score(y_true, y_pred, labels=labels, average=average)
+
+    monkeypatch.setattr(vision, "jaccard_score", old)
+    assert segmentation([0, 1], [0, 2]).mean_iou == pytest.approx(1 / 3)
 
 
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=40))

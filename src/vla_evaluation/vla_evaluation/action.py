@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 from scipy.stats import binomtest
-from similaritymeasures import dtw
-from sklearn.metrics import mean_absolute_error, root_mean_squared_error
+from sklearn.metrics import mean_absolute_error, mean_squared_error
 
 from vla_evaluation.errors import EvaluationError, finite, pair, same_length
 
@@ -62,7 +61,8 @@ def action_error(target: Any, predicted: Any, names: Sequence[str] | None = None
     a, b = pair(("target", target), ("predicted", predicted), 2)
     names = _names(names, a.shape[1])
     mae = mean_absolute_error(a, b, multioutput="raw_values")
-    rmse = root_mean_squared_error(a, b, multioutput="raw_values")
+    # scikit-learn's own root_mean_squared_error is of 1.4; Ubuntu 22.04 has 0.23.
+    rmse = np.sqrt(mean_squared_error(a, b, multioutput="raw_values"))
     return ActionError(
         mae={name: float(value) for name, value in zip(names, mae, strict=True)},
         rmse={name: float(value) for name, value in zip(names, rmse, strict=True)},
@@ -88,14 +88,22 @@ class TrajectoryError:
 def trajectory_error(reference: Any, actual: Any) -> TrajectoryError:
     """Displacement errors and dynamic time warping of two trajectories.
 
-    After Alahi et al. 2016, "Social LSTM", and Sakoe & Chiba 1978 (by similaritymeasures).
+    After Alahi et al. 2016, "Social LSTM", and Sakoe & Chiba 1978 (by similaritymeasures, which
+    rosdep does not know: imported here, the other metrics do without it).
 
     Args:
         reference, actual: positions over time, shapes [N, D] and [M, D].
 
     Raises:
-        EvaluationError: empty, widths differ, or not finite.
+        EvaluationError: empty, widths differ, not finite, or similaritymeasures is missing.
     """
+    try:
+        from similaritymeasures import dtw
+    except ImportError as error:
+        raise EvaluationError(
+            f"dynamic time warping needs similaritymeasures ({error}); accepted: "
+            "requirements/evaluate.txt installed"
+        ) from error
     a, b = finite("reference", reference, 2), finite("actual", actual, 2)
     if a.shape[1] != b.shape[1]:
         raise EvaluationError(

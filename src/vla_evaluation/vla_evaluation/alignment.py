@@ -38,10 +38,14 @@ def retrieval(scores: Any, correct: Any) -> Retrieval:
         scores: shape [F, C], greater is better. correct: index of the right command, length F.
 
     Raises:
-        EvaluationError: empty, shapes that do not match, not finite, or an index out of range.
+        EvaluationError: empty, shapes that do not match, not finite, or an index that is no integer
+            or out of range.
     """
     table = finite("scores", scores, 2)
-    right = finite("correct", correct, 1).astype(np.int64)
+    right = finite("correct", correct, 1)
+    if (np.mod(right, 1.0) != 0.0).any():
+        raise EvaluationError(f"correct holds {right[right % 1.0 != 0.0][0]}; accepted: integers")
+    right = right.astype(np.int64)
     frames, commands = table.shape
     if len(right) != frames:
         raise EvaluationError(

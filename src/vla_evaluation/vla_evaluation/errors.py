@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
+LARGEST = 1e150  # of a value; sums of squares of larger ones are beyond every float
 
 
 class EvaluationError(ValueError):
@@ -38,11 +39,13 @@ def finite(name: str, values: Any, dimensions: int | None = None) -> Array:
         dimensions: how many axes the array must have; None: any.
 
     Raises:
-        EvaluationError: not numbers, another number of axes, empty, NaN or infinite.
+        EvaluationError: not numbers, another number of axes, empty, NaN, infinite or beyond
+            `LARGEST`.
     """
     try:
+        # OverflowError: an integer that is too large for a float, which JSON may hold.
         array = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise EvaluationError(
             f"{name} is no array of numbers ({error}); accepted: rows of equal length"
         ) from error
@@ -55,6 +58,11 @@ def finite(name: str, values: Any, dimensions: int | None = None) -> Array:
     if not np.isfinite(array).all():
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         raise EvaluationError(f"{name} is not finite at {where}; accepted: finite numbers")
+    if np.abs(array).max() > LARGEST:
+        raise EvaluationError(
+            f"{name} holds {array.flat[np.abs(array).argmax()]:g}; accepted: at most {LARGEST:g} "
+            "either way"
+        )
     return array
 
 

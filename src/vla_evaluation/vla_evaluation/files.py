@@ -54,7 +54,7 @@ def write_parquet(path: Path, table: Table) -> None:
 def _read_json(path: Path) -> Table:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise EvaluationError(f"{path}: not a JSON file ({error})") from error
     if isinstance(content, list):
         content = {"records": content}
@@ -63,20 +63,30 @@ def _read_json(path: Path) -> Table:
     records = content.get("records") if isinstance(content, dict) else None
     if not isinstance(records, list) or not all(isinstance(r, dict) for r in records):
         raise EvaluationError(f"{path}: holds no list of records; see the schema in the README")
-    options = content.get("options", {})
-    if not isinstance(options, dict):
-        raise EvaluationError(f"{path}: options are {options!r}; accepted: an object")
+    options = _options(path, content.get("options", {}))
     return Table(str(content.get("kind", "")), records, options, str(path))
 
 
 def _read_parquet(path: Path) -> Table:
-    import pyarrow
-    import pyarrow.parquet
-
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise EvaluationError(
+            f"{path}: reading Parquet needs pyarrow ({error}); accepted: .json without it, or "
+            "requirements/evaluate.txt installed"
+        ) from error
     try:
         content = pyarrow.parquet.read_table(path)
         about = {k.decode(): v.decode() for k, v in (content.schema.metadata or {}).items()}
         options = json.loads(about.get("options", "{}"))
-    except (OSError, ValueError, pyarrow.ArrowException) as error:
+        records = content.to_pylist()
+    except (OSError, ValueError, RecursionError, OverflowError, pyarrow.ArrowException) as error:
         raise EvaluationError(f"{path}: not a Parquet file of records ({error})") from error
-    return Table(about.get("kind", ""), content.to_pylist(), options, str(path))
+    return Table(about.get("kind", ""), records, _options(path, options), str(path))
+
+
+def _options(path: Path, options: Any) -> dict[str, Any]:
+    if not isinstance(options, dict):
+        raise EvaluationError(f"{path}: options are {options!r}; accepted: an object")
+    return options

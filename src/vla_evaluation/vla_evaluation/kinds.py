@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from vla_evaluation import action, alignment, language, smoothness, timing, vision
-from vla_evaluation.errors import EvaluationError
+from vla_evaluation.errors import EvaluationError, finite
 
 Records = Sequence[Mapping[str, Any]]
 Options = Mapping[str, Any]
@@ -35,14 +35,14 @@ class Kind:
     options: dict[str, str] = field(default_factory=dict)
 
 
-def column(records: Records, name: str) -> list[Any]:
-    """Values of one column.
+def column(records: Records, name: str, *, empty: bool = False) -> list[Any]:
+    """Values of one column; empty: of which some may be None.
 
     Raises:
         EvaluationError: a record lacks it.
     """
     for index, record in enumerate(records):
-        if record.get(name) is None:
+        if name not in record or (record[name] is None and not empty):
             found = ", ".join(sorted(record)) or "none"
             raise EvaluationError(f"record {index} lacks {name}; it has: {found}")
     return [record[name] for record in records]
@@ -92,8 +92,8 @@ def _grounding(records: Records, options: Options) -> dict[str, Any]:
         language.grounding(
             column(records, "named"),
             column(records, "position"),
-            column(records, "found"),
-            column(records, "found_position"),
+            column(records, "found", empty=True),
+            column(records, "found_position", empty=True),
             float(options.get("tolerance", 0.05)),
         )
     )
@@ -133,18 +133,28 @@ def _seams(records: Records, options: Options) -> dict[str, Any]:
 
 
 def _latency(records: Records, options: Options) -> dict[str, Any]:
-    deadlines = options.get("deadlines", {})
+    hops = _grouped(records, "hop", "latency")
+    deadlines = _of_groups(options, "deadlines", hops)
     return {
         hop: asdict(timing.latency(values, deadlines.get(hop, options.get("deadline"))))
-        for hop, values in _grouped(records, "hop", "latency").items()
+        for hop, values in hops.items()
     }
 
 
+def _hops(records: Records, options: Options) -> dict[str, Any]:
+    names, p50, p99 = (column(records, name) for name in ("hop", "p50", "p99"))
+    if len(set(names)) < len(names):
+        raise EvaluationError("a hop has two records; accepted: one a hop")
+    figures = zip(finite("p50", p50, 1).tolist(), finite("p99", p99, 1).tolist(), strict=True)
+    return {str(n): {"p50": a, "p99": b} for n, (a, b) in zip(names, figures, strict=True)}
+
+
 def _jitter(records: Records, options: Options) -> dict[str, Any]:
-    nominal = options.get("nominal", {})
+    streams = _grouped(records, "stream", "stamp")
+    nominal = _of_groups(options, "nominal", streams)
     return {
         stream: asdict(timing.jitter(stamps, nominal.get(stream)))
-        for stream, stamps in _grouped(records, "stream", "stamp").items()
+        for stream, stamps in streams.items()
     }
 
 
@@ -161,15 +171,26 @@ def _grouped(records: Records, key: str, value: str) -> dict[str, list[float]]:
     return groups
 
 
+def _of_groups(options: Options, name: str, groups: Mapping[str, Any]) -> dict[str, Any]:
+    """An option that has one value a group, of which none may be unknown."""
+    values = dict(options.get(name, {}))
+    unknown = sorted(map(str, set(values) - set(groups)))
+    if unknown:
+        raise EvaluationError(f"option {name} names {unknown[0]}; accepted: {', '.join(groups)}")
+    return values
+
+
 def _mean_of(results: Sequence[Mapping[str, float]]) -> dict[str, Any]:
-    """Means over records; what is not a number in a record is left out and counted."""
+    """Means over records; counted: of how many each is, without those in which it is no number."""
     if not results:
         raise EvaluationError("no records; accepted: at least one")
     values: dict[str, Any] = {}
+    counted: dict[str, int] = {}
     for name in results[0]:
         usable = [result[name] for result in results if math.isfinite(result[name])]
         values[name] = sum(usable) / len(usable) if usable else math.nan
-    return {**values, "records": len(results)}
+        counted[name] = len(usable)
+    return {**values, "records": len(results), "counted": counted}
 
 
 _MATRIX = "rows of numbers"
@@ -212,8 +233,8 @@ KINDS: dict[str, Kind] = {
             {
                 "named": "object that the command names",
                 "position": "where it is, m",
-                "found": "object that was chosen",
-                "found_position": "where it was taken to be, m",
+                "found": "object that was chosen, or null",
+                "found_position": "where it was taken to be, m, or null",
             },
             _grounding,
             {"tolerance": "m; 0.05"},
@@ -265,6 +286,12 @@ KINDS: dict[str, Kind] = {
             {"deadline": "s, of every hop", "deadlines": "hop → s"},
         ),
         Kind(
+            "hops",
+            "timing",
+            {"hop": "name", "p50": "s, as measured", "p99": "s"},
+            _hops,
+        ),
+        Kind(
             "jitter",
             "timing",
             {"stream": "name", "stamp": "s"},
@@ -314,5 +341,5 @@ def evaluate(kind: str, records: Records, options: Options, source: str = "") ->
         return Evaluation(kind, source, len(records), chosen.measure(records, options))
     except EvaluationError as error:
         raise EvaluationError(f"{where}{kind}: {error}") from error
-    except (TypeError, ValueError, AttributeError) as error:
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:
         raise EvaluationError(f"{where}{kind}: a value of the wrong type ({error})") from error

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from vla_evaluation.errors import EvaluationError, above_zero, pair, same_length
+from vla_evaluation.errors import EvaluationError, above_zero, finite, pair, same_length
 from vla_evaluation.vision import Classification, classification
 
 # As the policy's tokenizer splits.
@@ -33,6 +33,7 @@ class Grounding:
     accuracy: the right object, at most `tolerance` from where it is. identity_accuracy: the right
     object, wherever. position_error: mean distance, m, over the right objects; NaN without one.
     within_tolerance: share of all positions within the tolerance, whatever the object.
+    nothing_found: how often no object was chosen, which is right in no sense.
     """
 
     accuracy: float
@@ -41,32 +42,47 @@ class Grounding:
     position_error: float
     tolerance: float
     count: int
+    nothing_found: int
 
 
 def grounding(
     named: Sequence[Hashable],
     positions: Any,
-    found: Sequence[Hashable],
-    found_positions: Any,
+    found: Sequence[Hashable | None],
+    found_positions: Sequence[Any],
     tolerance: float = 0.05,
 ) -> Grounding:
     """Entity grounding accuracy: identity and position together.
 
     Args:
         named, found: the object that the command names, and the one that was chosen; length N.
-        positions, found_positions: where it is and where it was taken to be, m, shape [N, 2 or 3].
+            None in found: nothing was.
+        positions, found_positions: where it is and where it was taken to be, m, shape [N, 2 or 3];
+            None where nothing was found.
         tolerance: m.
 
     Raises:
-        EvaluationError: empty, shapes that do not match, positions or tolerance not finite.
+        EvaluationError: empty, shapes that do not match, positions or tolerance not finite, or
+            an object found without a position or the other way round.
     """
     above_zero("tolerance", tolerance, "m")
     count = same_length(
         named=named, positions=positions, found=found, found_positions=found_positions
     )
-    true, guess = pair(("positions", positions), ("found_positions", found_positions), 2)
-    distance = np.linalg.norm(true - guess, axis=1)
-    same = np.array([str(a) == str(b) for a, b in zip(named, found, strict=True)])
+    for index, (each, place) in enumerate(zip(found, found_positions, strict=True)):
+        if (each is None) != (place is None):
+            raise EvaluationError(
+                f"of found {index} the {'object' if each is None else 'position'} is missing; "
+                "accepted: both, or neither where nothing was found"
+            )
+    true = finite("positions", positions, 2)
+    seen = np.array([each is not None for each in found])
+    distance = np.full(count, np.inf)
+    if seen.any():
+        guess = [place for place in found_positions if place is not None]
+        a, b = pair(("positions", true[seen]), ("found_positions", guess), 2)
+        distance[seen] = np.linalg.norm(a - b, axis=1)
+    same = seen & np.array([str(a) == str(b) for a, b in zip(named, found, strict=True)])
     near = distance <= tolerance
     return Grounding(
         accuracy=float(np.mean(same & near)),
@@ -75,6 +91,7 @@ def grounding(
         position_error=float(distance[same].mean()) if same.any() else float("nan"),
         tolerance=tolerance,
         count=count,
+        nothing_found=int(count - seen.sum()),
     )
 
 
@@ -97,9 +114,11 @@ def coverage(texts: Sequence[str], vocabulary: Iterable[str]) -> Coverage:
     Words are runs of a-z and 0-9 in lower case, as the tokenizer splits them.
 
     Raises:
-        EvaluationError: no text, an empty vocabulary, or no word in any text.
+        EvaluationError: no text, a vocabulary that is empty or one text, or no word in any text.
     """
     same_length(texts=texts)
+    if isinstance(vocabulary, str):
+        raise EvaluationError(f"vocabulary is {vocabulary!r}; accepted: a list of words")
     known = {word.lower() for word in vocabulary}
     if not known:
         raise EvaluationError("vocabulary is empty; accepted: at least one word")

@@ -1,6 +1,7 @@
 """Tables from the bag that a replay leaves: actions.mcap, or any recording of the graph's topics.
 
-Topics are found by type: ActionChunk and SafeAction of vla_interfaces.
+Topics are found by type: ActionChunk and SafeAction of vla_interfaces. What the replay measured by
+its own clock is read from the result.json beside actions.mcap.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from vla_contract.stamps import to_seconds
 from vla_evaluation.errors import EvaluationError
 from vla_evaluation.files import Table
 from vla_replay.bag import open_bag
+from vla_replay.result import DOCUMENT, read_document
 from vla_replay.storage import BagError
 
 FILE = "actions.mcap"
@@ -31,16 +33,19 @@ def tables(source: Path) -> list[Table]:
         source: the folder of a replay's result or of a bag, or an .mcap file.
 
     Raises:
-        EvaluationError: no such bag, one that cannot be read, or one without safe actions.
+        EvaluationError: no such bag or one without safe actions, or something in the folder that
+            cannot be read.
     """
     messages = _read(_bag(source))
+    document = _document(_bag(source))
     safe, chunks = messages[_SAFE], messages[_CHUNK]
     if not safe:
         raise EvaluationError(f"{source}: holds no {_SAFE}; accepted: the bag of a replay")
     name = str(source)
     found = [
         Table("jitter", _periods(safe), {"nominal": {"control": safe[0].period}}, name),
-        Table("latency", _latencies(chunks, safe), {}, name),
+        Table("latency", _latencies(chunks, safe, "lock-step" in document["mode"]), {}, name),
+        Table("hops", _hops(document), {}, name),
         Table("action", _changes(safe), {"names": list(safe[0].dimension_names)}, name),
         Table("smoothness", _movements(safe), {}, name),
         Table("seams", _chunks(chunks), {"names": list(safe[0].dimension_names)}, name),
@@ -51,6 +56,16 @@ def tables(source: Path) -> list[Table]:
 def _bag(source: Path) -> Path:
     inside = source / FILE
     return inside if inside.exists() else source
+
+
+def _document(path: Path) -> dict[str, Any]:
+    """What a replay has written beside its actions, or of another bag nothing."""
+    if path.name != FILE or not (path.parent / DOCUMENT).is_file():
+        return {"mode": "", "latency_ms": {}}
+    try:
+        return read_document(path.parent)
+    except BagError as error:
+        raise EvaluationError(str(error)) from error
 
 
 def _read(path: Path) -> dict[str, list[Any]]:
@@ -75,9 +90,10 @@ def _periods(safe: list[Any]) -> list[dict[str, Any]]:
     return [{"stream": "control", "stamp": to_seconds(each.header.stamp)} for each in safe]
 
 
-def _latencies(chunks: list[Any], safe: list[Any]) -> list[dict[str, Any]]:
+def _latencies(chunks: list[Any], safe: list[Any], lock_step: bool) -> list[dict[str, Any]]:
     records = [{"hop": "model forward", "latency": each.inference_time} for each in chunks]
-    for each in chunks:
+    # In lock-step a chunk has the stamp of its control period, however long it took.
+    for each in () if lock_step else chunks:
         age = to_seconds(each.header.stamp) - to_seconds(each.observation_stamp)
         records.append({"hop": "image to chunk", "latency": max(0.0, age)})
     records += [
@@ -86,6 +102,15 @@ def _latencies(chunks: list[Any], safe: list[Any]) -> list[dict[str, Any]]:
         if math.isfinite(each.observation_age)
     ]
     return [record for record in records if math.isfinite(record["latency"])]
+
+
+def _hops(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """Figures of each hop that something went through, in s."""
+    return [
+        {"hop": hop, "p50": figures["p50"] * 1e-3, "p99": figures["p99"] * 1e-3}
+        for hop, figures in document["latency_ms"].items()
+        if figures
+    ]
 
 
 def _changes(safe: list[Any]) -> list[dict[str, Any]]:

@@ -83,7 +83,8 @@ def spectral_arc_length(
     """Spectral arc length (SPARC; Balasubramanian et al. 2015, eq. 9 and its reference code).
 
     Args:
-        speed: shape [N], N >= 3. period: s. cutoff: greatest frequency, Hz.
+        speed: shape [N], N >= 3. period: s. cutoff: greatest frequency, Hz;
+            half the sampling rate where that is less, as the spectrum is mirrored beyond it.
         threshold: of the normalised amplitude, below which the spectrum ends.
         padding: how many powers of two the transform is longer than the movement.
 
@@ -98,7 +99,7 @@ def spectral_arc_length(
     frequencies = np.arange(length) * (rate / length)
     amplitudes = np.abs(np.fft.fft(movement, length))
     amplitudes /= amplitudes.max()
-    kept = frequencies <= cutoff
+    kept = frequencies <= min(cutoff, rate / 2.0)
     frequencies, amplitudes = frequencies[kept], amplitudes[kept]
     loud = np.flatnonzero(amplitudes >= threshold)
     band = slice(loud[0], loud[-1] + 1)
@@ -125,8 +126,8 @@ class Seams:
     """Where one chunk takes over from another.
 
     jump_mean, jump_max: per dimension, |new chunk - old chunk| at the moment of the take-over, in
-    the dimension's unit. gaps: take-overs at which the old chunk had already run out; they have
-    no jump. seams: take-overs with one.
+    the dimension's unit; NaN without a seam. gaps: take-overs at which the old chunk had already
+    run out; they have no jump. seams: take-overs with one.
     """
 
     jump_mean: dict[str, float]
@@ -155,8 +156,8 @@ def seams(chunks: Sequence[TimedChunk], names: Sequence[str] | None = None) -> S
         chunks: in the order of `since`. names: of the D dimensions.
 
     Raises:
-        EvaluationError: fewer than two chunks, widths that differ, an order that goes back, not
-            finite, or no seam at all.
+        EvaluationError: fewer than two chunks, widths that differ, an order that goes back, or not
+            finite.
     """
     if len(chunks) < 2:
         raise EvaluationError(f"{len(chunks)} chunks; accepted: at least 2")
@@ -172,9 +173,8 @@ def seams(chunks: Sequence[TimedChunk], names: Sequence[str] | None = None) -> S
             gaps += 1
         else:
             jumps.append(np.abs(right - left))
-    if not jumps:
-        raise EvaluationError(f"no seam in {len(chunks)} chunks; accepted: chunks that overlap")
-    table = np.array(jumps)
+    # Chunks that never overlap, as of a slow camera, have gaps only.
+    table = np.array(jumps) if jumps else np.full((1, tables[0].shape[1]), np.nan)
     chosen = _names(names, table.shape[1])
     return Seams(
         jump_mean=dict(zip(chosen, table.mean(axis=0).tolist(), strict=True)),

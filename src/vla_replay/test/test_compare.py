@@ -104,14 +104,23 @@ def test_results_of_different_bags_are_refused():
 
 
 @pytest.mark.parametrize(
-    "text", ["actoin: 0.1", "action: -1", "action: yes", "- 1", "dimensions: 3", "action: {"]
-)
+    "text",
+    ["actoin: 0.1", "action: -1", "action: yes", "- 1", "dimensions: 3", "action: {",
+     "{1: 2, x: 3}", b"\xff\xfe\x00"],
+)  # fmt: skip
 def test_a_wrong_tolerances_file_is_one_clear_line(tmp_path, text):
     file = tmp_path / "t.yaml"
-    file.write_text(text)
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(BagError) as error:
         compare.load_tolerances(file)
     assert "\n" not in str(error.value) and str(file) in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["nosuch", 1])
+def test_a_tolerance_of_a_dimension_that_there_is_not_is_refused(name):
+    wrong = compare.Tolerances(dimensions={"x": 0.5, name: 0.5})
+    with pytest.raises(BagError, match=f"dimensions: {name}; accepted: x"):
+        compare.compare(result(), result(), wrong)
 
 
 def test_tolerances_come_from_a_file(tmp_path):
@@ -136,3 +145,29 @@ def test_the_golden_result_is_read_and_compared_with_a_copy(tmp_path, capsys):
 def test_no_result_is_one_clear_line(tmp_path):
     with pytest.raises(BagError, match="no result of ./vla replay"):
         load(tmp_path)
+
+
+def test_a_result_that_lacks_something_is_one_clear_line(tmp_path):
+    whole = json.loads((GOLDEN / "result.json").read_text())
+    broken = [{key: whole[key] for key in whole if key != gone} for gone in
+              ("mode", "dimensions", "latency_ms", "commands")]  # fmt: skip
+    broken += [
+        {"format": 1},
+        {**whole, "dimensions": [{"name": "x"}]},
+        {**whole, "dimensions": 3},
+        {**whole, "latency_ms": {"model": {"p50": "fast"}}},
+        {**whole, "latency_ms": {"model": 3}},
+    ]
+    copy = shutil.copytree(GOLDEN, tmp_path / "copy")
+    for document in broken:
+        (copy / "result.json").write_text(json.dumps(document))
+        with pytest.raises(BagError, match=r"copy/result\.json") as error:
+            load(copy)
+        assert "\n" not in str(error.value)
+
+
+def test_a_file_in_the_place_of_the_folder_is_one_clear_line(tmp_path):
+    taken = tmp_path / "out"
+    taken.write_text("")
+    with pytest.raises(BagError, match="cannot write to"):
+        compare.run(GOLDEN, GOLDEN, None, taken)

@@ -47,10 +47,13 @@ def load_tolerances(path: Path | None) -> Tolerances:
     known = {each.name: each for each in fields(Tolerances)}
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, RecursionError, yaml.YAMLError) as error:
         raise BagError(f"tolerances {path}: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict) or (wrong := sorted(set(content) - set(known))):
-        named = ", ".join(map(str, wrong)) if isinstance(content, dict) else "no mapping"
+    if not isinstance(content, dict) or (
+        # As texts: YAML's keys may be of several types, which have no order.
+        wrong := sorted(map(str, set(content) - set(known)))
+    ):
+        named = ", ".join(wrong) if isinstance(content, dict) else "no mapping"
         raise BagError(f"tolerances {path}: {named}; accepted: {', '.join(known)}")
     dimensions = content.get("dimensions", {})
     numbers = [v for k, v in content.items() if k != "dimensions"] + list(
@@ -99,9 +102,16 @@ def compare(a: Result, b: Result, tolerances: Tolerances) -> dict[str, Any]:
     """Everything about the difference, for JSON and for the page.
 
     Raises:
-        BagError: they are not of one bag, or of different action spaces.
+        BagError: they are not of one bag, or of different action spaces, or a tolerance is of a
+            dimension that they do not have.
     """
     _check_same_bag(a, b)
+    names = [str(dimension["name"]) for dimension in a.document["dimensions"]]
+    unknown = sorted(map(str, set(tolerances.dimensions) - set(names)))
+    if unknown:
+        raise BagError(
+            f"tolerances: dimensions: {', '.join(unknown)}; accepted: {', '.join(names)}"
+        )
     pairs = paired(a, b)
     dimensions = _dimensions(a, b, pairs, tolerances)
     changes = [
@@ -247,11 +257,12 @@ def _frames(a: Result, b: Result, dimensions: list[dict[str, Any]]) -> list[dict
     """Kept pictures of B at which both differ most: requested is A's action, safe is B's."""
     try:
         kept = json.loads((b.folder / report.FRAMES).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        moments = [*kept["worst"], *kept["even"]]
+    except (OSError, ValueError, KeyError, TypeError):
         return []
     rows_a, rows_b = _by_stamp(a), _by_stamp(b)
     scored = []
-    for moment in [*kept["worst"], *kept["even"]]:
+    for moment in moments:
         stamp = moment["stamp"]
         if stamp in rows_a and stamp in rows_b and moment["pictures"]:
             i, j = rows_a[stamp], rows_b[stamp]
@@ -278,7 +289,11 @@ def _numbers(decision: str) -> tuple[int, int]:
 
 
 def run(a: Path, b: Path, tolerances: Path | None, out: Path | None) -> int:
-    """Compare two folders and print what differs; 0: the same, 1: not."""
+    """Compare two folders and print what differs; 0: the same, 1: not.
+
+    Raises:
+        BagError: one of them is no result, they cannot be compared, or `out` cannot be written.
+    """
     allowed = load_tolerances(tolerances)
     left, right = load(a), load(b)
     comparison = compare(left, right, allowed)
@@ -291,8 +306,14 @@ def run(a: Path, b: Path, tolerances: Path | None, out: Path | None) -> int:
     if comparison["same"]:
         print("the same within the tolerances")
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        (out / "compare.json").write_text(json.dumps(comparison, indent=1) + "\n", encoding="utf-8")
-        write_page(out / "report.html", left, right, comparison)
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            text = json.dumps(comparison, indent=1) + "\n"
+            (out / "compare.json").write_text(text, encoding="utf-8")
+            write_page(out / "report.html", left, right, comparison)
+        except OSError as error:
+            raise BagError(
+                f"cannot write to {out}: {error.strerror}; accepted: a folder"
+            ) from error
         print(f"written: {out / 'compare.json'}, {out / 'report.html'}")
     return 0 if comparison["same"] else 1

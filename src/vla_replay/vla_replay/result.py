@@ -21,6 +21,15 @@ DOCUMENT, ACTIONS = "result.json", "actions.mcap"
 FORMAT = 1
 SAFE_ACTION = "vla_interfaces/msg/SafeAction"
 Array = npt.NDArray[np.float64]
+# What of result.json is read: its type, and what each entry of it must have.
+_NUMBER = (int, float)
+_KEYS: dict[str, tuple[type, dict[str, Any]]] = {
+    "mode": (str, {}),
+    "dimensions": (list, {"name": str, "unit": str, "low": _NUMBER, "high": _NUMBER}),
+    "latency_ms": (dict, {"p50": _NUMBER, "p99": _NUMBER}),
+    "commands": (list, {"time": _NUMBER, "text": str}),
+}
+_NAMES: dict[type, str] = {str: "text", list: "list", dict: "object"}
 
 
 @dataclass(frozen=True)
@@ -47,12 +56,7 @@ def load(folder: Path) -> Result:
     Raises:
         BagError: it is no result; one line says which file and why.
     """
-    try:
-        document = json.loads((folder / DOCUMENT).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BagError(f"{folder} is no result of ./vla replay: {DOCUMENT}: {error}") from error
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise BagError(f"{folder / DOCUMENT}: format is not {FORMAT}")
+    document = read_document(folder)
     actions = list(safe_actions(folder / ACTIONS))
     width = len(document["dimensions"])
     return Result(
@@ -64,6 +68,37 @@ def load(folder: Path) -> Result:
         np.array([_row(a.safe, width) for a in actions]).reshape(-1, width),
         [f"{VERDICTS[a.verdict]} in {STATES[a.state]}" for a in actions],
         [frozenset(violation_name(each) for each in a.violations) for a in actions],
+    )
+
+
+def read_document(folder: Path) -> dict[str, Any]:
+    """The result.json of a folder, with everything that is read of it later.
+
+    Raises:
+        BagError: it cannot be read, is of another format, or lacks something.
+    """
+    try:
+        document = json.loads((folder / DOCUMENT).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise BagError(f"{folder} is no result of ./vla replay: {DOCUMENT}: {error}") from error
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise BagError(f"{folder / DOCUMENT}: format is not {FORMAT}")
+    for key, (kind, entry) in _KEYS.items():
+        if not isinstance(document.get(key), kind):
+            raise BagError(f"{folder / DOCUMENT}: {key} is missing, or no {_NAMES[kind]}")
+        content = document[key]
+        # A hop that nothing went through has no figures.
+        entries = [each for each in content.values() if each] if kind is dict else content
+        if entry and not all(_has(each, entry) for each in entries):
+            raise BagError(f"{folder / DOCUMENT}: an entry of {key} lacks {' or '.join(entry)}")
+    return document
+
+
+def _has(content: Any, entry: dict[str, Any]) -> bool:
+    """Whether it is an object with these keys, each of its type."""
+    return isinstance(content, dict) and all(
+        isinstance(content.get(key), kind) and not isinstance(content[key], bool)
+        for key, kind in entry.items()
     )
 
 
