@@ -16,6 +16,7 @@ def test_seeds():
     [
         (["collect", "--config", "none.yaml"], "learning config none.yaml: No such file"),
         (["evaluate", "--checkpoint", "none"], "checkpoint none: no such folder"),
+        (["evaluate", "--backend", "foo", "--jobs", "2"], "backend 'foo' is unknown; accepted"),
         (["limits", "--limits", "fast"], "limits has 'fast'; accepted: acceleration/jerk"),
     ],
 )
@@ -30,3 +31,20 @@ def test_without_a_command_the_usage_is_shown(capsys):
     with pytest.raises(SystemExit):
         main([])
     assert "usage: vla learn" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["collect", "--jobs", "0"],
+        ["evaluate", "--jobs", "-1"],
+        ["evaluate", "--threads", "-1"],
+        ["evaluate", "--done-count", "-1"],
+        ["quantize", "--jobs", "0"],
+        ["quantize", "--frames", "many"],
+    ],
+)
+def test_numbers_that_cannot_be_are_refused_at_once(arguments, capsys):
+    with pytest.raises(SystemExit):
+        main(arguments)
+    assert f"{arguments[1]}: is '{arguments[2]}'; accepted: a wh" in capsys.readouterr().err

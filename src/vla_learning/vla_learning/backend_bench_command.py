@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vla_learning.backend_bench import (
+    WARM_UP,
     Variant,
     measure,
     measure_language,
@@ -20,6 +21,7 @@ from vla_learning.backend_bench import (
 )
 from vla_learning.backend_report import Report, as_dict, draw, lines, targets
 from vla_learning.commands import _progress
+from vla_learning.options import at_least
 from vla_learning.watching import random_frames, seen_frames
 from vla_policy.backends import BackendError
 from vla_policy.checkpoint import Checkpoint, CheckpointError
@@ -122,11 +124,16 @@ def _cameras(
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="vla bench backends", description=__doc__)
     parser.add_argument("--checkpoint", type=Path, default=Path("models/metaworld"))
-    parser.add_argument("--threads", type=int, default=2, help="of a forward pass (2)")
-    parser.add_argument("--rounds", type=int, default=200, help="runs of each backend (200)")
+    parser.add_argument("--threads", type=at_least(1), default=2, help="of a forward pass (2)")
+    parser.add_argument(
+        "--rounds",
+        type=at_least(WARM_UP + 1),  # the first ones are not counted
+        default=200,
+        help="runs of each backend (200)",
+    )
     parser.add_argument(
         "--episodes",
-        type=int,
+        type=at_least(0),
         default=4,
         help="whose pictures are used (4); 0: noise, which needs no simulator",
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from vla_learning import commands
 from vla_learning.commands import CommandError
+from vla_learning.options import at_least
 
 CONFIG = Path("config/learning/metaworld.yaml")
 
@@ -44,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     collect = add("collect", commands.collect, "record demonstrations of the scripted experts")
     _config(collect)
     collect.add_argument("--data", type=Path, help="folder of the episodes (data/NAME)")
-    collect.add_argument("--jobs", type=int, default=2, help="processes (2)")
+    collect.add_argument("--jobs", type=at_least(1), default=2, help="processes (2)")
     collect.add_argument(
         "--checkpoint",
         type=Path,
@@ -100,7 +101,9 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--seeds", default="1000-1019", help="e.g. 100-109 or 3,5,7-9")
     evaluate.add_argument("--command", help="the words to say (each task's own)")
     evaluate.add_argument(
-        "--wording", type=int, help="say the checkpoint's wording of this number instead"
+        "--wording",
+        type=at_least(0),
+        help="say the checkpoint's wording of this number instead",
     )
     evaluate.add_argument(
         "--wordings",
@@ -110,18 +113,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     evaluate.add_argument(
         "--shuffle-commands",
-        type=int,
+        type=at_least(0),
         nargs="?",
         const=0,
         metavar="NUMBER",
         help="let the episodes swap their commands, by the random permutation of this number",
     )
-    evaluate.add_argument("--jobs", type=int, default=1, help="processes (1)")
+    evaluate.add_argument("--jobs", type=at_least(1), default=1, help="processes (1)")
     evaluate.add_argument("--backend", default="onnxruntime")
-    evaluate.add_argument("--threads", type=int, default=2)
+    evaluate.add_argument("--threads", type=at_least(1), default=2)
     evaluate.add_argument(
         "--done-count",
-        type=int,
+        type=at_least(0),
         help="inferences in a row that must say that the task is done (the policy node's default; "
         "0: go on regardless)",
     )
@@ -134,7 +137,9 @@ def _parser() -> argparse.ArgumentParser:
     quantize.add_argument("--data", type=Path, help="training frames (data/NAME)")
     quantize.add_argument("--to", type=Path, help="folder of the results (out/quantize/CHECKPOINT)")
     quantize.add_argument("--methods", default="static,dynamic", help="(%(default)s)")
-    quantize.add_argument("--frames", type=int, default=256, help="that calibrate (%(default)s)")
+    quantize.add_argument(
+        "--frames", type=at_least(4), default=256, help="that calibrate (%(default)s)"
+    )
     quantize.add_argument(
         "--operators", nargs="*", default=(), help="ONNX operators to quantize (the method's own)"
     )
@@ -144,12 +149,12 @@ def _parser() -> argparse.ArgumentParser:
         default="2000-2019",
         help="of the paired episodes of each task; '': none (%(default)s)",
     )
-    quantize.add_argument("--jobs", type=int, default=2, help="processes (2)")
+    quantize.add_argument("--jobs", type=at_least(1), default=2, help="processes (2)")
 
     attention = add("attention", commands.attention, "where each word of a command looks")
     attention.add_argument("--checkpoint", type=Path, default=Path("models/metaworld"))
     attention.add_argument("--task", required=True, help="whose episode is looked at")
-    attention.add_argument("--seed", type=int, default=1000)
+    attention.add_argument("--seed", type=at_least(0), default=1000)
     attention.add_argument("--command", action="append", help="the words (the first wording)")
     attention.add_argument("--moment", type=float, default=0.3, help="of the episode, 0 to 1 (0.3)")
     attention.add_argument(

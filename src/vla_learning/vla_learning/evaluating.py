@@ -117,7 +117,7 @@ class Evaluator:
         """Of a checkpoint's folder, on the backend of the settings.
 
         Raises:
-            CheckpointError, BackendError: one line.
+            CheckpointError, BackendError: one line. CameraError: the simulator lacks a camera.
         """
         checkpoint = Checkpoint.load(folder)
         options = backends.BackendOptions(threads=settings.threads)
@@ -168,7 +168,7 @@ def evaluate(
     """Run (task, seed, command) in their order, in `jobs` processes.
 
     Raises:
-        CheckpointError, BackendError: as for `Evaluator.load`.
+        CheckpointError, BackendError, CameraError: as for `Evaluator.load`, before any process.
     """
     if jobs == 1:
         evaluator = Evaluator.load(folder, settings)
@@ -178,6 +178,8 @@ def evaluate(
         finally:
             evaluator.close()
         return
+    # What a worker cannot load would only be told as a broken pool.
+    Evaluator.load(folder, settings).close()
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, context, _prepare, (folder, settings)) as pool:
         yield from pool.map(_run, episodes)
