@@ -1,7 +1,11 @@
+import json
+
 import pytest
 
+from vla_learning import evaluating
 from vla_learning.cli import main
 from vla_learning.commands import CommandError, parse_seeds
+from vla_learning.report import Episode
 
 
 def test_seeds():
@@ -17,6 +21,11 @@ def test_seeds():
         (["collect", "--config", "none.yaml"], "learning config none.yaml: No such file"),
         (["evaluate", "--checkpoint", "none"], "checkpoint none: no such folder"),
         (["evaluate", "--backend", "foo", "--jobs", "2"], "backend 'foo' is unknown; accepted"),
+        (["evaluate", "--mask", "corner2,nosuch"], "mask has 'nosuch', which is no camera"),
+        (["evaluate", "--command", ""], "--command is empty; accepted: words"),
+        (["evaluate", "--command", "go", "--shuffle-commands"], "--command says what is said"),
+        (["evaluate", "--command", "go", "--wording", "1"], "--command says what is said"),
+        (["evaluate", "--wording", "1", "--wordings", "held-out"], "--wording says what is said"),
         (["limits", "--limits", "fast"], "limits has 'fast'; accepted: acceleration/jerk"),
     ],
 )
@@ -25,6 +34,19 @@ def test_what_cannot_be_done_is_one_line(arguments, text, capsys, monkeypatch, r
     assert main(arguments) == 1
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and text in error
+
+
+def test_what_was_said_is_told_with_the_results(tmp_path, monkeypatch, root):
+    monkeypatch.setattr(
+        evaluating, "evaluate", lambda folder, settings, todo, jobs: [Episode(*todo[0], True, 9)]
+    )
+    path = tmp_path / "results.json"
+    said = ["--tasks", "drawer-open", "--seeds", "1", "--wording", "2", "--done-count", "3"]
+    checkpoint = ["--checkpoint", str(root / "models/metaworld")]
+    assert main(["evaluate", *checkpoint, *said, "--json", str(path)]) == 0
+    told = json.loads(path.read_text())
+    assert (told["wording"], told["done_count"], told["threads"]) == (2, 3, 2)
+    assert (told["wordings"], told["shuffle_commands"], told["command"]) == ("training", None, None)
 
 
 def test_without_a_command_the_usage_is_shown(capsys):

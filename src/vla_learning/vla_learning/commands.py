@@ -22,6 +22,7 @@ from vla_contract.action_space import ActionSpace, ActionSpaceError
 from vla_learning import report
 from vla_learning.settings import Settings, SettingsError
 
+SAID = ("command", "wording", "wordings", "shuffle_commands")  # options that choose what is said
 LINE_PERIOD = 30.0  # s between two lines of progress where there is no terminal
 
 
@@ -156,7 +157,9 @@ def evaluate(arguments: argparse.Namespace) -> None:
     begin = time.monotonic()
     episodes = []
     try:
-        todo = _episodes(arguments, Checkpoint.load(arguments.checkpoint).commands)
+        checkpoint = Checkpoint.load(arguments.checkpoint)
+        _check_mask(settings.mask, checkpoint.cameras)
+        todo = _episodes(arguments, checkpoint.commands)
         with _progress("evaluating", len(todo)) as progress:
             for episode in run(arguments.checkpoint, settings, todo, arguments.jobs):
                 episodes.append(episode)
@@ -167,8 +170,19 @@ def evaluate(arguments: argparse.Namespace) -> None:
     seconds = time.monotonic() - begin
     print(f"\n{len(episodes)} episodes in {seconds:.0f} s, in process, without ROS")
     if arguments.json:
-        about = {"checkpoint": str(arguments.checkpoint), "backend": arguments.backend}
+        about = {name: getattr(arguments, name) for name in SAID}
+        about |= {"checkpoint": str(arguments.checkpoint), "backend": settings.backend}
+        about |= {"threads": settings.threads, "done_count": settings.done_count}
         report.save_json(arguments.json, episodes, **about, mask=settings.mask)
+
+
+def _check_mask(mask: Sequence[str], cameras: Sequence[str]) -> None:
+    for name in mask:
+        if name not in cameras:
+            raise CommandError(
+                f"mask has {name!r}, which is no camera of the checkpoint; accepted: "
+                f"{', '.join(cameras)}"
+            )
 
 
 def _episodes(
@@ -178,6 +192,7 @@ def _episodes(
     from vla_sim.commands import CommandsError, Wordings, choose
     from vla_sim.tasks import TaskError, expand
 
+    _check_said(arguments)
     tasks = expand(arguments.tasks or ",".join(known))
     pairs = [(task, seed) for task in tasks for seed in parse_seeds(arguments.seeds)]
     try:
@@ -190,6 +205,23 @@ def _episodes(
         return [(each.task, each.seed, each.command) for each in said]
     _check_tasks(tasks, list(known))
     return [(t, seed, known[t][arguments.wording % len(known[t])]) for t, seed in pairs]
+
+
+def _check_said(arguments: argparse.Namespace) -> None:
+    """Raise CommandError where options that choose what is said exclude each other."""
+    own = arguments.wordings == "training" and arguments.shuffle_commands is None
+    if arguments.command is not None and not arguments.command.strip():
+        raise CommandError("--command is empty; accepted: words, or none for each task's own")
+    if arguments.command is not None and not (own and arguments.wording is None):
+        raise CommandError(
+            "--command says what is said; accepted without --wording, --wordings held-out and "
+            "--shuffle-commands"
+        )
+    if arguments.wording is not None and not own:
+        raise CommandError(
+            "--wording says what is said; accepted without --wordings held-out and "
+            "--shuffle-commands"
+        )
 
 
 def quantize(arguments: argparse.Namespace) -> None:
