@@ -116,3 +116,10 @@ def test_rounds_that_leave_nothing_to_measure_are_refused(capsys):
     with pytest.raises(SystemExit):
         backend_bench_command.main(["--rounds", str(backend_bench.WARM_UP)])
     assert "--rounds: is '10'; accepted: a whole number of at least 11" in capsys.readouterr().err
+
+
+def test_a_robot_that_the_simulator_lacks_is_measured_on_noise(folder, capsys):
+    checkpoint = Checkpoint.load(folder)
+    assert backend_bench_command._seen(checkpoint, ()) == []
+    assert backend_bench_command._seen(checkpoint, ("fold-towel",)) == []
+    assert "noise instead of pictures: task is 'fold-towel'" in capsys.readouterr().err
