@@ -1,11 +1,14 @@
 import json
 
 import pytest
+import yaml
 
 from vla_learning import evaluating
 from vla_learning.cli import main
 from vla_learning.commands import CommandError, parse_seeds
 from vla_learning.report import Episode
+from vla_learning.testing import tiny_config
+from vla_policy.testing import write_checkpoint
 
 
 def test_seeds():
@@ -26,12 +29,52 @@ def test_seeds():
         (["evaluate", "--command", "go", "--shuffle-commands"], "--command says what is said"),
         (["evaluate", "--command", "go", "--wording", "1"], "--command says what is said"),
         (["evaluate", "--wording", "1", "--wordings", "held-out"], "--wording says what is said"),
+        (["confidence", "--tasks", "mt50"], "task 'assembly' is not one of the checkpoint's"),
+        (["quantize", "--tasks", "mt50"], "task 'assembly' is not one of the checkpoint's"),
         (["limits", "--limits", "fast"], "limits has 'fast'; accepted: acceleration/jerk"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(arguments, text, capsys, monkeypatch, root):
     monkeypatch.chdir(root)
     assert main(arguments) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and text in error
+
+
+def robot_of_ones_own(folder, root):
+    """A checkpoint and a learning config with a task and a camera that the simulator lacks."""
+    path = root / "config/action_spaces/metaworld.yaml"
+    checkpoint = write_checkpoint(folder / "own", path, cameras=("front",))
+    entries = yaml.safe_load((checkpoint / "config.yaml").read_text())
+    (checkpoint / "config.yaml").write_text(
+        yaml.safe_dump({**entries, "commands": {"reach": ["go"], "one": ["go"]}})
+    )
+    config = folder / "own.yaml"
+    config.write_text(yaml.safe_dump({**tiny_config(root), "cameras": ["corner2"]}))
+    return checkpoint, config
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["collect", "--config", "CONFIG"], "task is 'one', which the simulator does not have"),
+        (["limits", "--config", "CONFIG"], "task is 'one', which the simulator does not have"),
+        (["evaluate", "--checkpoint", "OWN", "--tasks", "reach"], "camera is 'front'; accepted"),
+        (["attention", "--checkpoint", "OWN", "--task", "reach"], "camera is 'front'; accepted"),
+        (["attention", "--checkpoint", "OWN", "--task", "one"], "task is 'one', which"),
+        (["limits", "--limits", "0/0"], "limits has '0/0': "),
+        (["limits", "--limits", "1.2.3/4"], "limits has '1.2.3/4'; accepted: acceleration/jerk"),
+        (["evaluate", "--tasks", "reach", "--json", "/proc/x/y.json"], "/proc/x/y.json cannot be"),
+    ],
+)
+def test_what_the_simulator_or_the_disk_lacks_is_found_first(
+    arguments, text, tmp_path, capsys, monkeypatch, root
+):
+    monkeypatch.chdir(root)
+    monkeypatch.setattr(evaluating, "evaluate", None)
+    checkpoint, config = robot_of_ones_own(tmp_path, root)
+    named = {"CONFIG": str(config), "OWN": str(checkpoint)}
+    assert main([named.get(each, each) for each in arguments]) == 1
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and text in error
 

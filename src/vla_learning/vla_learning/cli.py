@@ -81,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _config(confidence)
     confidence.add_argument("--run", dest="folder", type=Path, help="of the run (out/learn/NAME)")
-    confidence.add_argument("--tasks", help="comma-separated (those of the config)")
+    confidence.add_argument("--tasks", help="names, or mt10, mt50, ground (those of the config)")
     confidence.add_argument("--seeds", default="30000-30079", help="e.g. 100-109 or 3,5,7-9")
 
     export = add("export", commands.export, "turn a run into a checkpoint that the graph loads")
@@ -97,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
 
     evaluate = add("evaluate", commands.evaluate, "success rates in one process, without ROS")
     evaluate.add_argument("--checkpoint", type=Path, default=Path("models/metaworld"))
-    evaluate.add_argument("--tasks", help="names, or mt10, ground, all (those of the checkpoint)")
+    evaluate.add_argument("--tasks", help="names, or mt10, mt50, ground (those of the checkpoint)")
     evaluate.add_argument("--seeds", default="1000-1019", help="e.g. 100-109 or 3,5,7-9")
     evaluate.add_argument("--command", help="the words to say (each task's own)")
     evaluate.add_argument(
@@ -143,7 +143,7 @@ def _parser() -> argparse.ArgumentParser:
     quantize.add_argument(
         "--operators", nargs="*", default=(), help="ONNX operators to quantize (the method's own)"
     )
-    quantize.add_argument("--tasks", help="comma-separated (those of the checkpoint)")
+    quantize.add_argument("--tasks", help="names, or mt10, mt50, ground (those of the checkpoint)")
     quantize.add_argument(
         "--seeds",
         default="2000-2019",

@@ -38,6 +38,7 @@ def collect(arguments: argparse.Namespace) -> None:
     from vla_policy.checkpoint import CheckpointError
 
     settings, space = _load(arguments.config)
+    _check_simulator(settings.tasks, settings.cameras)
     folder = arguments.data or Path("data") / settings.name
     job = Job(folder, settings, space, arguments.checkpoint)
     total = job.episodes * len(settings.tasks)
@@ -107,11 +108,13 @@ def confidence(arguments: argparse.Namespace) -> None:
     from vla_learning.confidence import ConfidenceError
     from vla_learning.confidence_command import table, teach
     from vla_learning.runs import TrainingError
+    from vla_sim.tasks import expand
 
     settings, space = _load(arguments.config)
     run = arguments.folder or Path("out/learn") / settings.name
-    tasks = arguments.tasks.split(",") if arguments.tasks else list(settings.tasks)
+    tasks = expand(arguments.tasks or ",".join(settings.tasks))
     _check_tasks(tasks, list(settings.tasks))
+    _check_simulator(tasks, settings.cameras)
     seeds = parse_seeds(arguments.seeds)
     with _progress("episodes", len(tasks) * len(seeds)) as progress:
         try:
@@ -159,7 +162,10 @@ def evaluate(arguments: argparse.Namespace) -> None:
     try:
         checkpoint = Checkpoint.load(arguments.checkpoint)
         _check_mask(settings.mask, checkpoint.cameras)
+        _check_simulator((), checkpoint.cameras)
         todo = _episodes(arguments, checkpoint.commands)
+        if arguments.json:
+            _check_writable(arguments.json)
         with _progress("evaluating", len(todo)) as progress:
             for episode in run(arguments.checkpoint, settings, todo, arguments.jobs):
                 episodes.append(episode)
@@ -231,6 +237,7 @@ def quantize(arguments: argparse.Namespace) -> None:
     from vla_learning.quantizing import Method, QuantizeError
     from vla_policy.backends import BackendError
     from vla_policy.checkpoint import Checkpoint, CheckpointError
+    from vla_sim.tasks import expand
 
     settings, space = _load(arguments.config)
     known = [method.value for method in Method]
@@ -240,7 +247,7 @@ def quantize(arguments: argparse.Namespace) -> None:
     try:
         if arguments.tasks:
             tasks = list(Checkpoint.load(arguments.checkpoint).commands)
-            _check_tasks(arguments.tasks.split(","), tasks)
+            _check_tasks(expand(arguments.tasks), tasks)
         print(quantize_command.run(arguments, settings, space, _progress))
     except (DemonstrationError, QuantizeError, BackendError, CheckpointError) as error:
         raise CommandError(str(error)) from error
@@ -255,7 +262,10 @@ def attention(arguments: argparse.Namespace) -> None:
     if not 0.0 <= arguments.moment <= 1.0:
         raise CommandError(f"moment is {arguments.moment}; accepted: from 0 to 1")
     try:
-        _check_tasks([arguments.task], list(Checkpoint.load(arguments.checkpoint).commands))
+        checkpoint = Checkpoint.load(arguments.checkpoint)
+        _check_tasks([arguments.task], list(checkpoint.commands))
+        _check_simulator([arguments.task], checkpoint.cameras)
+        _check_writable(arguments.out)
         picture = attention_command.pictures(
             arguments.checkpoint,
             arguments.task,
@@ -274,12 +284,8 @@ def limits(arguments: argparse.Namespace) -> None:
     from vla_learning.limit_study import markdown_table, study
 
     settings, space = _load(arguments.config)
-    pairs = []
-    for text in arguments.limits.split(","):
-        match = re.fullmatch(r"([\d.]+)/([\d.]+)", text.strip())
-        if match is None:
-            raise CommandError(f"limits has {text!r}; accepted: acceleration/jerk, e.g. 10/1000")
-        pairs.append((float(match[1]), float(match[2])))
+    _check_simulator(settings.tasks, ())
+    pairs = [_limits(text, space) for text in arguments.limits.split(",")]
     seeds = parse_seeds(arguments.seeds)
     results = []
     with _progress("experts", len(pairs) * len(settings.tasks)) as progress:
@@ -287,6 +293,22 @@ def limits(arguments: argparse.Namespace) -> None:
             results.append(result)
             progress.done(len(results), result.task)
     print(markdown_table(results))
+
+
+def _limits(text: str, space: ActionSpace) -> tuple[float, float]:
+    """Acceleration and jerk, m/s^2 and m/s^3, that the action space can have."""
+    from vla_learning.limit_study import with_limits
+
+    number = r"(\d+\.?\d*)"
+    match = re.fullmatch(f"{number}/{number}", text.strip())
+    if match is None:
+        raise CommandError(f"limits has {text!r}; accepted: acceleration/jerk, e.g. 10/1000")
+    pair = float(match[1]), float(match[2])
+    try:
+        with_limits(space, *pair)
+    except ActionSpaceError as error:
+        raise CommandError(f"limits has {text!r}: {error}") from error
+    return pair
 
 
 def parse_seeds(text: str) -> list[int]:
@@ -313,6 +335,31 @@ def _check_tasks(tasks: list[str], known: list[str]) -> None:
             raise CommandError(
                 f"task {task!r} is not one of the checkpoint's; accepted: {', '.join(known)}"
             )
+
+
+def _check_simulator(tasks: Sequence[str], cameras: Sequence[str]) -> None:
+    """Raise CommandError where the simulator lacks a task or a camera."""
+    from vla_sim.rendering import CameraError, check_cameras
+    from vla_sim.tasks import TaskError, check_task
+
+    try:
+        for task in tasks:
+            check_task(task)
+        check_cameras(cameras, 1, 1)
+    except (TaskError, CameraError) as error:
+        raise CommandError(str(error)) from error
+
+
+def _check_writable(path: Path) -> None:
+    """Raise CommandError where a file cannot be written; its folder is made."""
+    there = path.exists()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("ab").close()
+    except OSError as error:
+        raise CommandError(f"{path} cannot be written: {error.strerror}") from error
+    if not there:
+        path.unlink()
 
 
 class _Bar:
