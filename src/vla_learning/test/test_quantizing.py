@@ -129,9 +129,7 @@ def test_a_graph_is_quantized_once(checkpoint, feeds, tmp_path):
         quantize(once.read_bytes(), tmp_path / "twice.onnx", Method.STATIC, feeds(4))
 
 
-def test_what_is_quantized_already_is_made_of_its_weights(
-    checkpoint, feeds, tmp_path, monkeypatch
-):
+def test_what_is_quantized_already_is_made_of_its_weights(checkpoint, feeds, tmp_path, monkeypatch):
     assert single(checkpoint, tmp_path / "no") is checkpoint
     (made,) = make(checkpoint, tmp_path / "q", feeds(4), feeds(4), [Method.DYNAMIC], ())
     quantized = Checkpoint.load(made.folder)

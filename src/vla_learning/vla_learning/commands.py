@@ -173,6 +173,8 @@ def evaluate(arguments: argparse.Namespace) -> None:
     except (CheckpointError, BackendError) as error:
         raise CommandError(str(error)) from error
     print(report.markdown_table(episodes))
+    for line in report.problems(episodes):
+        print(f"\n{line}")
     seconds = time.monotonic() - begin
     print(f"\n{len(episodes)} episodes in {seconds:.0f} s, in process, without ROS")
     if arguments.json:

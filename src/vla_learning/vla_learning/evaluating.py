@@ -49,7 +49,10 @@ class EvaluationSettings:
 
 
 class Driver:
-    """Policy and sequencer of one episode: from what is seen to what is asked for at each tick."""
+    """Policy and sequencer of one episode: from what is seen to what is asked for at each tick.
+
+    problem: why there was no chunk, the first time; empty: there always was.
+    """
 
     def __init__(
         self, checkpoint: Checkpoint, backend: Backend, settings: EvaluationSettings, command: str
@@ -57,6 +60,7 @@ class Driver:
         self._checkpoint, self._settings, self._command = checkpoint, settings, command
         self._policy = Policy(checkpoint, backend, done_count=settings.done_count)
         self._sequencer = Sequencer(checkpoint.action_space, settings.blend_window)
+        self.problem = ""
 
     def looks(self, tick: int) -> bool:
         """True in a tick at which the policy sees pictures."""
@@ -65,7 +69,10 @@ class Driver:
     def see(self, tick: int, pictures: Mapping[str, Image], state: RobotState) -> Answer:
         """Let the policy plan from what is seen at a tick; returns its chunk."""
         space = self._checkpoint.action_space
-        answer = self._policy.answer(self._observation(tick, pictures, state)).chunk
+        answered = self._policy.answer(self._observation(tick, pictures, state))
+        if answered.problem is not None and answered.problem.fatal:
+            self.problem = self.problem or answered.problem.text
+        answer = answered.chunk
         chunk = Chunk(
             observation_stamp=self._stamp(tick),
             period=round(space.chunk_period * NANOSECONDS),
@@ -156,7 +163,8 @@ class Evaluator:
             result = self._environment.step(safe[:3], safe[3])
             if result.success or result.failure:
                 break
-        return Episode(task, seed, command, result.success, result.step, done_tick)
+        outcome = result.success, result.step, done_tick, driver.problem
+        return Episode(task, seed, command, *outcome)
 
 
 def evaluate(

@@ -81,7 +81,8 @@ def single(checkpoint: Checkpoint, to: Path) -> Checkpoint:
     """The checkpoint, or where it is in 8 bits already, one with the graph of its weights.
 
     Raises:
-        QuantizeError, BackendError, CheckpointError: it is, and has no weights; or torch is missing.
+        QuantizeError, BackendError, CheckpointError: it is, and has no weights, or torch is not
+            installed.
     """
     if not is_quantized(onnx.load_from_string(checkpoint.read(POLICY_ONNX))):
         return checkpoint
