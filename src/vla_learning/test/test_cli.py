@@ -10,6 +10,8 @@ from vla_learning.report import Episode
 from vla_learning.testing import tiny_config
 from vla_policy.testing import write_checkpoint
 
+COMMANDS = {"window-open": ["open the window"]}
+
 
 def test_seeds():
     assert parse_seeds("3,5-7") == [3, 5, 6, 7]
@@ -81,7 +83,9 @@ def test_what_the_simulator_or_the_disk_lacks_is_found_first(
 
 def test_what_was_said_is_told_with_the_results(tmp_path, monkeypatch, root):
     monkeypatch.setattr(
-        evaluating, "evaluate", lambda folder, settings, todo, jobs: [Episode(*todo[0], True, 9)]
+        evaluating,
+        "evaluate",
+        lambda folder, settings, todo, jobs: iter([Episode(*todo[0], True, 9)]),
     )
     path = tmp_path / "results.json"
     said = ["--tasks", "drawer-open", "--seeds", "1", "--wording", "2", "--done-count", "3"]
@@ -90,6 +94,51 @@ def test_what_was_said_is_told_with_the_results(tmp_path, monkeypatch, root):
     told = json.loads(path.read_text())
     assert (told["wording"], told["done_count"], told["threads"]) == (2, 3, 2)
     assert (told["wordings"], told["shuffle_commands"], told["command"]) == ("training", None, None)
+
+
+def test_an_evaluation_goes_on_where_it_was_stopped(tmp_path, monkeypatch, root, capsys):
+    ran, stops = [], iter((True, True, False))
+
+    def run(folder, settings, todo, jobs):
+        stop = next(stops)
+        for each in todo:
+            if each[1] == 2 and stop:
+                raise KeyboardInterrupt
+            ran.append(each[1])
+            yield Episode(*each, True, 9)
+
+    monkeypatch.setattr(evaluating, "evaluate", run)
+    path, log = tmp_path / "results.json", tmp_path / "results.episodes.jsonl"
+    words = ["evaluate", "--checkpoint", str(root / "models/metaworld"), "--tasks", "reach"]
+    words += ["--seeds", "1-3"]
+    assert main(words) == main([*words, "--json", str(path)]) == 130
+    shown = capsys.readouterr().err
+    assert shown.count("interrupted\n") == shown.count("interrupted; the same command cont") == 1
+    assert main([*words, "--json", str(path)]) == 0
+    assert ran == [1, 1, 2, 3] and not log.exists()
+    assert [each["seed"] for each in json.loads(path.read_text())["episodes"]] == [1, 2, 3]
+
+
+def test_an_evaluation_of_a_config_is_of_its_tasks_and_keeps_it(
+    tmp_path, monkeypatch, root, capsys
+):
+    monkeypatch.chdir(root)
+    monkeypatch.setattr(
+        evaluating,
+        "evaluate",
+        lambda folder, settings, todo, jobs: iter([Episode(*todo[0], True, 9)]),
+    )
+    _, config = robot_of_ones_own(tmp_path, root)
+    config.write_text(yaml.safe_dump({**tiny_config(root), "name": "nobody", "commands": COMMANDS}))
+    words = ["evaluate", "--config", str(config), "--seeds", "1"]
+    assert main(words) == 1
+    assert "checkpoint out/models/nobody: no such folder" in capsys.readouterr().err
+    path = tmp_path / "results.json"
+    checkpoint = ["--checkpoint", str(root / "models/metaworld")]
+    assert main([*words, *checkpoint, "--json", str(path)]) == 0
+    told = json.loads(path.read_text())
+    assert [each["task"] for each in told["episodes"]] == ["window-open"]
+    assert told["config"]["path"] == str(config) and told["config"]["content"]["name"] == "nobody"
 
 
 def test_without_a_command_the_usage_is_shown(capsys):

@@ -25,7 +25,10 @@ def main(arguments: Sequence[str]) -> int:
     try:
         parsed.run(parsed)
     except KeyboardInterrupt:
-        print("vla learn: interrupted; the same command continues", file=sys.stderr)
+        # An evaluation keeps its episodes beside the results that it is to write.
+        continues = parsed.continues or getattr(parsed, "json", None) is not None
+        text = "; the same command continues" if continues else ""
+        print(f"vla learn: interrupted{text}", file=sys.stderr)
         return 130
     except CommandError as error:
         print(f"vla learn: {error}", file=sys.stderr)
@@ -37,12 +40,17 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="vla learn", description=__doc__)
     commands_ = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def add(name: str, function: object, text: str) -> argparse.ArgumentParser:
+    def add(
+        name: str, function: object, text: str, *, continues: bool = False
+    ) -> argparse.ArgumentParser:
+        """continues: what was done stays where the command is stopped and given again."""
         sub = commands_.add_parser(name, help=text, description=text)
-        sub.set_defaults(run=function)
+        sub.set_defaults(run=function, continues=continues)
         return sub
 
-    collect = add("collect", commands.collect, "record demonstrations of the scripted experts")
+    collect = add(
+        "collect", commands.collect, "record demonstrations of the scripted experts", continues=True
+    )
     _config(collect)
     collect.add_argument("--data", type=Path, help="folder of the episodes (data/NAME)")
     collect.add_argument("--jobs", type=at_least(1), default=2, help="processes (2)")
@@ -52,7 +60,12 @@ def _parser() -> argparse.ArgumentParser:
         help="of a policy that begins the episodes; the expert labels them all and finishes",
     )
 
-    bag = add("from-bag", commands.from_bag, "turn recorded bags into episodes of a dataset")
+    bag = add(
+        "from-bag",
+        commands.from_bag,
+        "turn recorded bags into episodes of a dataset",
+        continues=True,
+    )
     _config(bag)
     bag.add_argument("bags", type=Path, nargs="+", metavar="BAG", help="rosbag2, or ROS 1")
     bag.add_argument("--out", type=Path, help="folder of the episodes (data/NAME)")
@@ -65,7 +78,12 @@ def _parser() -> argparse.ArgumentParser:
         help="which input a topic is: camera/<name>, joint_states, command, action/<topic>, …",
     )
 
-    train = add("train", commands.train, "train a policy on demonstrations, or go on with it")
+    train = add(
+        "train",
+        commands.train,
+        "train a policy on demonstrations, or go on with it",
+        continues=True,
+    )
     _config(train)
     train.add_argument("--data", type=Path, help="folder of the episodes (data/NAME)")
     train.add_argument("--run", dest="folder", type=Path, help="of the run (out/learn/NAME)")
@@ -77,7 +95,10 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     confidence = add(
-        "confidence", commands.confidence, "teach a run how likely it is to succeed, and measure it"
+        "confidence",
+        commands.confidence,
+        "teach a run how likely it is to succeed, and measure it",
+        continues=True,
     )
     _config(confidence)
     confidence.add_argument("--run", dest="folder", type=Path, help="of the run (out/learn/NAME)")
@@ -96,8 +117,18 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     evaluate = add("evaluate", commands.evaluate, "success rates in one process, without ROS")
-    evaluate.add_argument("--checkpoint", type=Path, default=Path("models/metaworld"))
-    evaluate.add_argument("--tasks", help="names, or mt10, mt50, ground (those of the checkpoint)")
+    evaluate.add_argument(
+        "--config", type=Path, help="whose tasks and checkpoint are evaluated, and kept in the JSON"
+    )
+    evaluate.add_argument(
+        "--checkpoint",
+        type=Path,
+        help="(out/models/NAME of the config; models/metaworld without one)",
+    )
+    evaluate.add_argument(
+        "--tasks",
+        help="names, or mt10, mt50, ground (those of the config, else of the checkpoint)",
+    )
     evaluate.add_argument("--seeds", default="1000-1019", help="e.g. 100-109 or 3,5,7-9")
     evaluate.add_argument("--command", help="the words to say (each task's own)")
     evaluate.add_argument(
@@ -129,9 +160,16 @@ def _parser() -> argparse.ArgumentParser:
         "0: go on regardless)",
     )
     evaluate.add_argument("--mask", default="", help="cameras to take away, comma-separated")
-    evaluate.add_argument("--json", type=Path, help="file for the results")
+    evaluate.add_argument(
+        "--json", type=Path, help="file for the results; episodes are kept beside it until then"
+    )
 
-    quantize = add("quantize", commands.quantize, "a checkpoint in 8 bits, and what it loses by it")
+    quantize = add(
+        "quantize",
+        commands.quantize,
+        "a checkpoint in 8 bits, and what it loses by it",
+        continues=True,
+    )
     _config(quantize)
     quantize.add_argument("--checkpoint", type=Path, default=Path("models/metaworld"))
     quantize.add_argument("--data", type=Path, help="training frames (data/NAME)")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from rich.progress import (
     BarColumn,
@@ -134,7 +136,9 @@ def export(arguments: argparse.Namespace) -> None:
     run = arguments.folder or Path("out/learn") / settings.name
     to = arguments.to or Path("out/models") / settings.name
     try:
-        result = export_run(settings, space, run, to, arguments.weights)
+        with _progress("exporting", 1) as progress:
+            result = export_run(settings, space, run, to, arguments.weights)
+            progress.done(1)
     except (ExportError, TrainingError) as error:
         raise CommandError(str(error)) from error
     print(
@@ -147,6 +151,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
     """Run episodes and print the table of success rates."""
     from vla_learning.evaluating import EvaluationSettings
     from vla_learning.evaluating import evaluate as run
+    from vla_learning.paired import go_on
     from vla_policy.backends import BackendError
     from vla_policy.checkpoint import Checkpoint, CheckpointError
     from vla_policy.inference import DONE_COUNT
@@ -157,17 +162,31 @@ def evaluate(arguments: argparse.Namespace) -> None:
         done_count=DONE_COUNT if arguments.done_count is None else arguments.done_count,
         mask=tuple(name for name in arguments.mask.split(",") if name),
     )
+    config = _load(arguments.config)[0] if arguments.config else None
+    usual = Path("out/models") / config.name if config else Path("models/metaworld")
+    folder = arguments.checkpoint or usual
+    log = arguments.json.with_suffix(".episodes.jsonl") if arguments.json else None
     begin = time.monotonic()
     episodes = []
     try:
-        checkpoint = Checkpoint.load(arguments.checkpoint)
+        checkpoint = Checkpoint.load(folder)
         _check_mask(settings.mask, checkpoint.cameras)
         _check_simulator((), checkpoint.cameras)
-        todo = _episodes(arguments, checkpoint.commands)
-        if arguments.json:
+        usual_tasks = config.tasks if config else checkpoint.commands
+        todo = _episodes(arguments, checkpoint.commands, list(usual_tasks))
+        if log is None:
+            running = run(folder, settings, todo, arguments.jobs)
+        else:
             _check_writable(arguments.json)
+            _check_writable(log)
+            running = go_on(
+                lambda rest: run(folder, settings, rest, arguments.jobs),
+                todo,
+                log,
+                _identity(folder, settings),
+            )
         with _progress("evaluating", len(todo)) as progress:
-            for episode in run(arguments.checkpoint, settings, todo, arguments.jobs):
+            for episode in running:
                 episodes.append(episode)
                 progress.done(len(episodes), f"{episode.task} seed {episode.seed}")
     except (CheckpointError, BackendError) as error:
@@ -177,11 +196,22 @@ def evaluate(arguments: argparse.Namespace) -> None:
         print(f"\n{line}")
     seconds = time.monotonic() - begin
     print(f"\n{len(episodes)} episodes in {seconds:.0f} s, in process, without ROS")
-    if arguments.json:
-        about = {name: getattr(arguments, name) for name in SAID}
-        about |= {"checkpoint": str(arguments.checkpoint), "backend": settings.backend}
+    if log is not None:
+        about: dict[str, Any] = {name: getattr(arguments, name) for name in SAID}
+        about |= {"checkpoint": str(folder), "backend": settings.backend}
         about |= {"threads": settings.threads, "done_count": settings.done_count}
+        if config:
+            about["config"] = {"path": str(arguments.config), "content": config.source}
         report.save_json(arguments.json, episodes, **about, mask=settings.mask)
+        log.unlink()
+
+
+def _identity(folder: Path, settings: object) -> str:
+    """Of all that an episode depends on but its task, seed and command."""
+    from vla_policy.checkpoint import CONFIG  # has the hashes of the other files
+
+    content = (folder / CONFIG).read_bytes() + repr(settings).encode()
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def _check_mask(mask: Sequence[str], cameras: Sequence[str]) -> None:
@@ -194,14 +224,14 @@ def _check_mask(mask: Sequence[str], cameras: Sequence[str]) -> None:
 
 
 def _episodes(
-    arguments: argparse.Namespace, known: Mapping[str, Sequence[str]]
+    arguments: argparse.Namespace, known: Mapping[str, Sequence[str]], usual: Sequence[str]
 ) -> list[tuple[str, int, str]]:
     """(task, seed, command) of every episode, the same as `./vla evaluate` runs by default."""
     from vla_sim.commands import CommandsError, Wordings, choose
     from vla_sim.tasks import TaskError, expand
 
     _check_said(arguments)
-    tasks = expand(arguments.tasks or ",".join(known))
+    tasks = expand(arguments.tasks or ",".join(usual))
     pairs = [(task, seed) for task in tasks for seed in parse_seeds(arguments.seeds)]
     try:
         said = choose(pairs, Wordings(arguments.wordings), arguments.shuffle_commands)
