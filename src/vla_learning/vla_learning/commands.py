@@ -165,7 +165,6 @@ def evaluate(arguments: argparse.Namespace) -> None:
     config = _load(arguments.config)[0] if arguments.config else None
     usual = Path("out/models") / config.name if config else Path("models/metaworld")
     folder = arguments.checkpoint or usual
-    log = arguments.json.with_suffix(".episodes.jsonl") if arguments.json else None
     begin = time.monotonic()
     episodes = []
     try:
@@ -174,10 +173,11 @@ def evaluate(arguments: argparse.Namespace) -> None:
         _check_simulator((), checkpoint.cameras)
         usual_tasks = config.tasks if config else checkpoint.commands
         todo = _episodes(arguments, checkpoint.commands, list(usual_tasks))
-        if log is None:
+        if arguments.json is None:
             running = run(folder, settings, todo, arguments.jobs)
         else:
             _check_writable(arguments.json)
+            log = arguments.json.with_suffix(".episodes.jsonl")
             _check_writable(log)
             running = go_on(
                 lambda rest: run(folder, settings, rest, arguments.jobs),
@@ -196,7 +196,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
         print(f"\n{line}")
     seconds = time.monotonic() - begin
     print(f"\n{len(episodes)} episodes in {seconds:.0f} s, in process, without ROS")
-    if log is not None:
+    if arguments.json:
         about: dict[str, Any] = {name: getattr(arguments, name) for name in SAID}
         about |= {"checkpoint": str(folder), "backend": settings.backend}
         about |= {"threads": settings.threads, "done_count": settings.done_count}
@@ -277,9 +277,11 @@ def quantize(arguments: argparse.Namespace) -> None:
         if name not in known:
             raise CommandError(f"method {name!r} is unknown; accepted: {', '.join(known)}")
     try:
-        if arguments.tasks:
-            tasks = list(Checkpoint.load(arguments.checkpoint).commands)
-            _check_tasks(expand(arguments.tasks), tasks)
+        checkpoint = Checkpoint.load(arguments.checkpoint)
+        tasks = expand(arguments.tasks or ",".join(checkpoint.commands))
+        _check_tasks(tasks, list(checkpoint.commands))
+        if arguments.seeds:
+            _check_simulator(tasks, checkpoint.cameras)
         print(quantize_command.run(arguments, settings, space, _progress))
     except (DemonstrationError, QuantizeError, BackendError, CheckpointError) as error:
         raise CommandError(str(error)) from error
@@ -331,7 +333,7 @@ def _limits(text: str, space: ActionSpace) -> tuple[float, float]:
     """Acceleration and jerk, m/s^2 and m/s^3, that the action space can have."""
     from vla_learning.limit_study import with_limits
 
-    number = r"(\d+\.?\d*)"
+    number = r"(\d+\.?\d*|\.\d+)"
     match = re.fullmatch(f"{number}/{number}", text.strip())
     if match is None:
         raise CommandError(f"limits has {text!r}; accepted: acceleration/jerk, e.g. 10/1000")
