@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from vla_learning import backend_bench
+from vla_learning import backend_bench, backend_bench_command
 from vla_learning.backend_bench import Figures, Language, Variant
 from vla_learning.backend_report import Report, as_dict, draw, lines, targets
 from vla_learning.watching import Recorder, random_frames
@@ -110,3 +110,16 @@ def test_a_recorder_keeps_every_fifth_input(folder):
     assert all(
         np.array_equal(r.images, f.images) for r, f in zip(recorder.frames, kept, strict=True)
     )
+
+
+def test_rounds_that_leave_nothing_to_measure_are_refused(capsys):
+    with pytest.raises(SystemExit):
+        backend_bench_command.main(["--rounds", str(backend_bench.WARM_UP)])
+    assert "--rounds: is '10'; accepted: a whole number of at least 11" in capsys.readouterr().err
+
+
+def test_a_robot_that_the_simulator_lacks_is_measured_on_noise(folder, capsys):
+    checkpoint = Checkpoint.load(folder)
+    assert backend_bench_command._seen(checkpoint, ()) == []
+    assert backend_bench_command._seen(checkpoint, ("fold-towel",)) == []
+    assert "noise instead of pictures: task is 'fold-towel'" in capsys.readouterr().err

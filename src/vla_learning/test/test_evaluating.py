@@ -7,6 +7,7 @@ import pytest
 
 from vla_learning import evaluating
 from vla_learning.evaluating import Driver, EvaluationSettings, Evaluator
+from vla_learning.report import problems
 from vla_policy.testing import write_checkpoint
 
 
@@ -89,6 +90,15 @@ def test_an_episode_that_can_no_longer_succeed_ends(make, monkeypatch):
     monkeypatch.setattr(Robot, "wrong_step", 20)
     episode = make().episode("ground-touch-red", 0, "touch the red block")
     assert (episode.success, episode.ticks) == (False, 20)
+
+
+def test_why_the_policy_did_not_act_is_kept(make):
+    evaluator = make()
+    refused = evaluator.episode("drawer-open", 0, "zzz qqq")
+    acted = evaluator.episode("drawer-open", 0, "open the drawer")
+    assert acted.problem == "" and "zzz" in refused.problem
+    (line,) = problems([refused, acted])
+    assert line == f"the policy did not act in 1 of 2 episodes: {refused.problem}"
 
 
 def test_masked_cameras(make):

@@ -135,9 +135,11 @@ def test_commands_delimit_episodes(tmp_path, settings, space):
     assert [e.tasks[0] for e in found.episodes] == ["open the door", "shut it"]
     ends = [found.column(e, form.SEED)[0] + e.length * 50 for e in found.episodes]
     assert ends[0] <= start // 10**6 + 650 and ends[1] <= start // 10**6 + 1650
-    few = replace(settings, collect=replace(settings.collect, episodes=1))
-    report = run(bag, tmp_path / "data", few, space, "shut it")
-    assert "2 episodes of two; training takes the first collect.episodes, 1" in report.notes
+    for relabelled, noted in ((1, False), (0, True)):
+        collect = replace(settings.collect, episodes=1, relabelled_episodes=relabelled)
+        report = run(bag, tmp_path / "data", replace(settings, collect=collect), space, "shut it")
+        note = "2 episodes of two; training takes the first 1: collect.episodes and relabelled_ep"
+        assert any(note in each for each in report.notes) == noted
 
 
 def safe_actions(recipe, space, name="metaworld"):

@@ -1,6 +1,7 @@
 """A checkpoint in 8 bits; the graph has convolutions and nothing learned."""
 
 import json
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,7 +11,7 @@ import yaml
 from onnx import TensorProto, helper, numpy_helper
 
 from vla_learning.calibration import calibration_feeds
-from vla_learning.quantize_command import as_dict, make, report
+from vla_learning.quantize_command import as_dict, make, report, single
 from vla_learning.quantizing import Method, QuantizeError, is_quantized, quantize
 from vla_learning.report import Episode
 from vla_policy import backends
@@ -126,3 +127,15 @@ def test_a_graph_is_quantized_once(checkpoint, feeds, tmp_path):
     quantize(checkpoint.read("policy.onnx"), once, Method.STATIC, feeds(4))
     with pytest.raises(QuantizeError, match="quantized already"):
         quantize(once.read_bytes(), tmp_path / "twice.onnx", Method.STATIC, feeds(4))
+
+
+def test_what_is_quantized_already_is_made_of_its_weights(checkpoint, feeds, tmp_path, monkeypatch):
+    assert single(checkpoint, tmp_path / "no") is checkpoint
+    (made,) = make(checkpoint, tmp_path / "q", feeds(4), feeds(4), [Method.DYNAMIC], ())
+    quantized = Checkpoint.load(made.folder)
+    variants = SimpleNamespace(single_precision=lambda given, to: (given, to))
+    monkeypatch.setitem(sys.modules, "vla_learning.backend_variants", variants)
+    assert single(quantized, tmp_path) == (quantized, tmp_path)
+    monkeypatch.setitem(sys.modules, "vla_learning.backend_variants", None)
+    with pytest.raises(QuantizeError, match="quantized already; accepted: one in single precision"):
+        single(quantized, tmp_path)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vla_learning.backend_bench import (
+    WARM_UP,
     Variant,
     measure,
     measure_language,
@@ -19,9 +20,10 @@ from vla_learning.backend_bench import (
     take_turns,
 )
 from vla_learning.backend_report import Report, as_dict, draw, lines, targets
-from vla_learning.commands import _progress
+from vla_learning.commands import CommandError, _check_simulator, _progress
+from vla_learning.options import at_least
 from vla_learning.watching import random_frames, seen_frames
-from vla_policy.backends import BackendError
+from vla_policy.backends import BackendError, Inputs
 from vla_policy.checkpoint import Checkpoint, CheckpointError
 
 CAMERAS = (1, 2, 4)
@@ -63,11 +65,9 @@ def _measure(given: Checkpoint, chosen: argparse.Namespace, folder: Path) -> Rep
     )
 
     single = single_precision(given, folder / "single")
-    assert single.folder is not None
     tasks = list(given.commands)[: chosen.episodes]
     with _progress("frames", 1) as bar:
-        frames = seen_frames(single.folder, tasks, 3000, 64) if tasks else []
-        frames = frames or random_frames(single, 64)
+        frames = _seen(single, tasks) or random_frames(single, 64)
         bar.done(1)
     variants = fp32_variants(single, compiled=chosen.compiled)
     variants += int8_variants(given, single, frames, folder / "int8")
@@ -91,6 +91,19 @@ def _measure(given: Checkpoint, chosen: argparse.Namespace, folder: Path) -> Rep
         {} if chosen.no_cameras else _cameras(single, folder, chosen),
         left_out,
     )
+
+
+def _seen(checkpoint: Checkpoint, tasks: Sequence[str]) -> list[Inputs]:
+    """What it sees in the simulator; nothing without tasks, and nothing of another robot."""
+    assert checkpoint.folder is not None
+    if not tasks:
+        return []
+    try:
+        _check_simulator(tasks, checkpoint.cameras)
+    except CommandError as error:
+        print(f"noise instead of pictures: {error}", file=sys.stderr)
+        return []
+    return seen_frames(checkpoint.folder, tasks, 3000, 64)
 
 
 def _cameras(
@@ -122,11 +135,16 @@ def _cameras(
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="vla bench backends", description=__doc__)
     parser.add_argument("--checkpoint", type=Path, default=Path("models/metaworld"))
-    parser.add_argument("--threads", type=int, default=2, help="of a forward pass (2)")
-    parser.add_argument("--rounds", type=int, default=200, help="runs of each backend (200)")
+    parser.add_argument("--threads", type=at_least(1), default=2, help="of a forward pass (2)")
+    parser.add_argument(
+        "--rounds",
+        type=at_least(WARM_UP + 1),  # the first ones are not counted
+        default=200,
+        help="runs of each backend (200)",
+    )
     parser.add_argument(
         "--episodes",
-        type=int,
+        type=at_least(0),
         default=4,
         help="whose pictures are used (4); 0: noise, which needs no simulator",
     )

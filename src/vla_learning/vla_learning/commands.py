@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from rich.progress import (
     BarColumn,
@@ -22,6 +24,7 @@ from vla_contract.action_space import ActionSpace, ActionSpaceError
 from vla_learning import report
 from vla_learning.settings import Settings, SettingsError
 
+SAID = ("command", "wording", "wordings", "shuffle_commands")  # options that choose what is said
 LINE_PERIOD = 30.0  # s between two lines of progress where there is no terminal
 
 
@@ -37,6 +40,7 @@ def collect(arguments: argparse.Namespace) -> None:
     from vla_policy.checkpoint import CheckpointError
 
     settings, space = _load(arguments.config)
+    _check_simulator(settings.tasks, settings.cameras)
     folder = arguments.data or Path("data") / settings.name
     job = Job(folder, settings, space, arguments.checkpoint)
     total = job.episodes * len(settings.tasks)
@@ -106,11 +110,13 @@ def confidence(arguments: argparse.Namespace) -> None:
     from vla_learning.confidence import ConfidenceError
     from vla_learning.confidence_command import table, teach
     from vla_learning.runs import TrainingError
+    from vla_sim.tasks import expand
 
     settings, space = _load(arguments.config)
     run = arguments.folder or Path("out/learn") / settings.name
-    tasks = arguments.tasks.split(",") if arguments.tasks else list(settings.tasks)
+    tasks = expand(arguments.tasks or ",".join(settings.tasks))
     _check_tasks(tasks, list(settings.tasks))
+    _check_simulator(tasks, settings.cameras)
     seeds = parse_seeds(arguments.seeds)
     with _progress("episodes", len(tasks) * len(seeds)) as progress:
         try:
@@ -130,7 +136,9 @@ def export(arguments: argparse.Namespace) -> None:
     run = arguments.folder or Path("out/learn") / settings.name
     to = arguments.to or Path("out/models") / settings.name
     try:
-        result = export_run(settings, space, run, to, arguments.weights)
+        with _progress("exporting", 1) as progress:
+            result = export_run(settings, space, run, to, arguments.weights)
+            progress.done(1)
     except (ExportError, TrainingError) as error:
         raise CommandError(str(error)) from error
     print(
@@ -143,6 +151,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
     """Run episodes and print the table of success rates."""
     from vla_learning.evaluating import EvaluationSettings
     from vla_learning.evaluating import evaluate as run
+    from vla_learning.paired import go_on
     from vla_policy.backends import BackendError
     from vla_policy.checkpoint import Checkpoint, CheckpointError
     from vla_policy.inference import DONE_COUNT
@@ -153,32 +162,76 @@ def evaluate(arguments: argparse.Namespace) -> None:
         done_count=DONE_COUNT if arguments.done_count is None else arguments.done_count,
         mask=tuple(name for name in arguments.mask.split(",") if name),
     )
+    config = _load(arguments.config)[0] if arguments.config else None
+    usual = Path("out/models") / config.name if config else Path("models/metaworld")
+    folder = arguments.checkpoint or usual
     begin = time.monotonic()
     episodes = []
     try:
-        todo = _episodes(arguments, Checkpoint.load(arguments.checkpoint).commands)
+        checkpoint = Checkpoint.load(folder)
+        _check_mask(settings.mask, checkpoint.cameras)
+        _check_simulator((), checkpoint.cameras)
+        usual_tasks = config.tasks if config else checkpoint.commands
+        todo = _episodes(arguments, checkpoint.commands, list(usual_tasks))
+        if arguments.json is None:
+            running = run(folder, settings, todo, arguments.jobs)
+        else:
+            _check_writable(arguments.json)
+            log = arguments.json.with_suffix(".episodes.jsonl")
+            _check_writable(log)
+            running = go_on(
+                lambda rest: run(folder, settings, rest, arguments.jobs),
+                todo,
+                log,
+                _identity(folder, settings),
+            )
         with _progress("evaluating", len(todo)) as progress:
-            for episode in run(arguments.checkpoint, settings, todo, arguments.jobs):
+            for episode in running:
                 episodes.append(episode)
                 progress.done(len(episodes), f"{episode.task} seed {episode.seed}")
     except (CheckpointError, BackendError) as error:
         raise CommandError(str(error)) from error
     print(report.markdown_table(episodes))
+    for line in report.problems(episodes):
+        print(f"\n{line}")
     seconds = time.monotonic() - begin
     print(f"\n{len(episodes)} episodes in {seconds:.0f} s, in process, without ROS")
     if arguments.json:
-        about = {"checkpoint": str(arguments.checkpoint), "backend": arguments.backend}
+        about: dict[str, Any] = {name: getattr(arguments, name) for name in SAID}
+        about |= {"checkpoint": str(folder), "backend": settings.backend}
+        about |= {"threads": settings.threads, "done_count": settings.done_count}
+        if config:
+            about["config"] = {"path": str(arguments.config), "content": config.source}
         report.save_json(arguments.json, episodes, **about, mask=settings.mask)
+        log.unlink()
+
+
+def _identity(folder: Path, settings: object) -> str:
+    """Of all that an episode depends on but its task, seed and command."""
+    from vla_policy.checkpoint import CONFIG  # has the hashes of the other files
+
+    content = (folder / CONFIG).read_bytes() + repr(settings).encode()
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _check_mask(mask: Sequence[str], cameras: Sequence[str]) -> None:
+    for name in mask:
+        if name not in cameras:
+            raise CommandError(
+                f"mask has {name!r}, which is no camera of the checkpoint; accepted: "
+                f"{', '.join(cameras)}"
+            )
 
 
 def _episodes(
-    arguments: argparse.Namespace, known: Mapping[str, Sequence[str]]
+    arguments: argparse.Namespace, known: Mapping[str, Sequence[str]], usual: Sequence[str]
 ) -> list[tuple[str, int, str]]:
     """(task, seed, command) of every episode, the same as `./vla evaluate` runs by default."""
     from vla_sim.commands import CommandsError, Wordings, choose
     from vla_sim.tasks import TaskError, expand
 
-    tasks = expand(arguments.tasks or ",".join(known))
+    _check_said(arguments)
+    tasks = expand(arguments.tasks or ",".join(usual))
     pairs = [(task, seed) for task in tasks for seed in parse_seeds(arguments.seeds)]
     try:
         said = choose(pairs, Wordings(arguments.wordings), arguments.shuffle_commands)
@@ -192,6 +245,23 @@ def _episodes(
     return [(t, seed, known[t][arguments.wording % len(known[t])]) for t, seed in pairs]
 
 
+def _check_said(arguments: argparse.Namespace) -> None:
+    """Raise CommandError where options that choose what is said exclude each other."""
+    own = arguments.wordings == "training" and arguments.shuffle_commands is None
+    if arguments.command is not None and not arguments.command.strip():
+        raise CommandError("--command is empty; accepted: words, or none for each task's own")
+    if arguments.command is not None and not (own and arguments.wording is None):
+        raise CommandError(
+            "--command says what is said; accepted without --wording, --wordings held-out and "
+            "--shuffle-commands"
+        )
+    if arguments.wording is not None and not own:
+        raise CommandError(
+            "--wording says what is said; accepted without --wordings held-out and "
+            "--shuffle-commands"
+        )
+
+
 def quantize(arguments: argparse.Namespace) -> None:
     """Write the checkpoint in 8 bits and print what that costs."""
     from vla_learning import quantize_command
@@ -199,6 +269,7 @@ def quantize(arguments: argparse.Namespace) -> None:
     from vla_learning.quantizing import Method, QuantizeError
     from vla_policy.backends import BackendError
     from vla_policy.checkpoint import Checkpoint, CheckpointError
+    from vla_sim.tasks import expand
 
     settings, space = _load(arguments.config)
     known = [method.value for method in Method]
@@ -206,9 +277,11 @@ def quantize(arguments: argparse.Namespace) -> None:
         if name not in known:
             raise CommandError(f"method {name!r} is unknown; accepted: {', '.join(known)}")
     try:
-        if arguments.tasks:
-            tasks = list(Checkpoint.load(arguments.checkpoint).commands)
-            _check_tasks(arguments.tasks.split(","), tasks)
+        checkpoint = Checkpoint.load(arguments.checkpoint)
+        tasks = expand(arguments.tasks or ",".join(checkpoint.commands))
+        _check_tasks(tasks, list(checkpoint.commands))
+        if arguments.seeds:
+            _check_simulator(tasks, checkpoint.cameras)
         print(quantize_command.run(arguments, settings, space, _progress))
     except (DemonstrationError, QuantizeError, BackendError, CheckpointError) as error:
         raise CommandError(str(error)) from error
@@ -223,7 +296,10 @@ def attention(arguments: argparse.Namespace) -> None:
     if not 0.0 <= arguments.moment <= 1.0:
         raise CommandError(f"moment is {arguments.moment}; accepted: from 0 to 1")
     try:
-        _check_tasks([arguments.task], list(Checkpoint.load(arguments.checkpoint).commands))
+        checkpoint = Checkpoint.load(arguments.checkpoint)
+        _check_tasks([arguments.task], list(checkpoint.commands))
+        _check_simulator([arguments.task], checkpoint.cameras)
+        _check_writable(arguments.out)
         picture = attention_command.pictures(
             arguments.checkpoint,
             arguments.task,
@@ -242,12 +318,8 @@ def limits(arguments: argparse.Namespace) -> None:
     from vla_learning.limit_study import markdown_table, study
 
     settings, space = _load(arguments.config)
-    pairs = []
-    for text in arguments.limits.split(","):
-        match = re.fullmatch(r"([\d.]+)/([\d.]+)", text.strip())
-        if match is None:
-            raise CommandError(f"limits has {text!r}; accepted: acceleration/jerk, e.g. 10/1000")
-        pairs.append((float(match[1]), float(match[2])))
+    _check_simulator(settings.tasks, ())
+    pairs = [_limits(text, space) for text in arguments.limits.split(",")]
     seeds = parse_seeds(arguments.seeds)
     results = []
     with _progress("experts", len(pairs) * len(settings.tasks)) as progress:
@@ -255,6 +327,22 @@ def limits(arguments: argparse.Namespace) -> None:
             results.append(result)
             progress.done(len(results), result.task)
     print(markdown_table(results))
+
+
+def _limits(text: str, space: ActionSpace) -> tuple[float, float]:
+    """Acceleration and jerk, m/s^2 and m/s^3, that the action space can have."""
+    from vla_learning.limit_study import with_limits
+
+    number = r"(\d+\.?\d*|\.\d+)"
+    match = re.fullmatch(f"{number}/{number}", text.strip())
+    if match is None:
+        raise CommandError(f"limits has {text!r}; accepted: acceleration/jerk, e.g. 10/1000")
+    pair = float(match[1]), float(match[2])
+    try:
+        with_limits(space, *pair)
+    except ActionSpaceError as error:
+        raise CommandError(f"limits has {text!r}: {error}") from error
+    return pair
 
 
 def parse_seeds(text: str) -> list[int]:
@@ -281,6 +369,31 @@ def _check_tasks(tasks: list[str], known: list[str]) -> None:
             raise CommandError(
                 f"task {task!r} is not one of the checkpoint's; accepted: {', '.join(known)}"
             )
+
+
+def _check_simulator(tasks: Sequence[str], cameras: Sequence[str]) -> None:
+    """Raise CommandError where the simulator lacks a task or a camera."""
+    from vla_sim.rendering import CameraError, check_cameras
+    from vla_sim.tasks import TaskError, check_task
+
+    try:
+        for task in tasks:
+            check_task(task)
+        check_cameras(cameras, 1, 1)
+    except (TaskError, CameraError) as error:
+        raise CommandError(str(error)) from error
+
+
+def _check_writable(path: Path) -> None:
+    """Raise CommandError where a file cannot be written; its folder is made."""
+    there = path.exists()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("ab").close()
+    except OSError as error:
+        raise CommandError(f"{path} cannot be written: {error.strerror}") from error
+    if not there:
+        path.unlink()
 
 
 class _Bar:

@@ -49,7 +49,10 @@ class EvaluationSettings:
 
 
 class Driver:
-    """Policy and sequencer of one episode: from what is seen to what is asked for at each tick."""
+    """Policy and sequencer of one episode: from what is seen to what is asked for at each tick.
+
+    problem: why there was no chunk, the first time; empty: there always was.
+    """
 
     def __init__(
         self, checkpoint: Checkpoint, backend: Backend, settings: EvaluationSettings, command: str
@@ -57,6 +60,7 @@ class Driver:
         self._checkpoint, self._settings, self._command = checkpoint, settings, command
         self._policy = Policy(checkpoint, backend, done_count=settings.done_count)
         self._sequencer = Sequencer(checkpoint.action_space, settings.blend_window)
+        self.problem = ""
 
     def looks(self, tick: int) -> bool:
         """True in a tick at which the policy sees pictures."""
@@ -65,7 +69,10 @@ class Driver:
     def see(self, tick: int, pictures: Mapping[str, Image], state: RobotState) -> Answer:
         """Let the policy plan from what is seen at a tick; returns its chunk."""
         space = self._checkpoint.action_space
-        answer = self._policy.answer(self._observation(tick, pictures, state)).chunk
+        answered = self._policy.answer(self._observation(tick, pictures, state))
+        if answered.problem is not None and answered.problem.fatal:
+            self.problem = self.problem or answered.problem.text
+        answer = answered.chunk
         chunk = Chunk(
             observation_stamp=self._stamp(tick),
             period=round(space.chunk_period * NANOSECONDS),
@@ -117,7 +124,7 @@ class Evaluator:
         """Of a checkpoint's folder, on the backend of the settings.
 
         Raises:
-            CheckpointError, BackendError: one line.
+            CheckpointError, BackendError: one line. CameraError: the simulator lacks a camera.
         """
         checkpoint = Checkpoint.load(folder)
         options = backends.BackendOptions(threads=settings.threads)
@@ -156,7 +163,8 @@ class Evaluator:
             result = self._environment.step(safe[:3], safe[3])
             if result.success or result.failure:
                 break
-        return Episode(task, seed, command, result.success, result.step, done_tick)
+        outcome = result.success, result.step, done_tick, driver.problem
+        return Episode(task, seed, command, *outcome)
 
 
 def evaluate(
@@ -168,7 +176,7 @@ def evaluate(
     """Run (task, seed, command) in their order, in `jobs` processes.
 
     Raises:
-        CheckpointError, BackendError: as for `Evaluator.load`.
+        CheckpointError, BackendError, CameraError: as for `Evaluator.load`, before any process.
     """
     if jobs == 1:
         evaluator = Evaluator.load(folder, settings)
@@ -178,6 +186,8 @@ def evaluate(
         finally:
             evaluator.close()
         return
+    # What a worker cannot load would only be told as a broken pool.
+    Evaluator.load(folder, settings).close()
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, context, _prepare, (folder, settings)) as pool:
         yield from pool.map(_run, episodes)

@@ -82,12 +82,13 @@ def convert(
             f" ({'; '.join(filter(None, (why, *report.notes))) or 'no command, and no --command'})"
         )
     writer.finish(settings.tasks)
+    taken = settings.collect.episodes + settings.collect.relabelled_episodes
     for task in settings.tasks:
         count = len(writer.seeds(task))
-        if count > settings.collect.episodes:
+        if count > taken:
             report.notes.append(
-                f"{count} episodes of {task}; training takes the first collect.episodes, "
-                f"{settings.collect.episodes}"
+                f"{count} episodes of {task}; training takes the first {taken}: collect.episodes "
+                "and relabelled_episodes"
             )
     return report
 

@@ -6,7 +6,7 @@ import ctypes
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -17,10 +17,10 @@ from vla_contract.action_space import ActionSpace
 from vla_learning.beginning import begin_from
 from vla_learning.dataset import load_frames
 from vla_learning.plotting import plot_history
-from vla_learning.runs import build_model, read_run
+from vla_learning.runs import TrainingError, build_model, model_config, read_run
 from vla_learning.settings import Settings
-from vla_learning.tracks import Tracks
-from vla_learning.training import Report, Trainer
+from vla_learning.tracks import Track, Tracks
+from vla_learning.training import Report, Trainer, check_landmarks
 from vla_learning.trying import check_tasks, success_rate
 from vla_learning.vocabulary import build_tokenizer
 
@@ -47,10 +47,11 @@ def train_in_processes(
         DemonstrationError, TrainingError, CheckpointError: before any process is started.
     """
     job = (settings, space, data, folder, checkpoint)
-    list(Tracks(data, settings, space))
+    _check_tracks(list(Tracks(data, settings, space)), settings)
     check_tasks(settings)
+    tokenizer = build_tokenizer(settings.commands, settings.max_words)
+    model_config(settings, space, tokenizer)
     if read_run(folder, settings) is None and checkpoint is not None:
-        tokenizer = build_tokenizer(settings.commands, settings.max_words)
         begin_from(build_model(settings, space, tokenizer), tokenizer, checkpoint)
     if "TORCHELASTIC_RUN_ID" in os.environ:
         dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
@@ -68,6 +69,16 @@ def train_in_processes(
     while not started.join(timeout=0.5):
         _drain(queue, report)
     _drain(queue, report)
+
+
+def _check_tracks(tracks: Sequence[Track], settings: Settings) -> None:
+    check_landmarks(settings, tracks[0].landmarks.shape[1])
+    count = sum(len(track.frames) for track in tracks)
+    if count < settings.train.batch_size:
+        raise TrainingError(
+            f"train.batch_size is {settings.train.batch_size}; accepted: at most {count}, because "
+            "the dataset has no more frames"
+        )
 
 
 def _drain(queue: mp.SimpleQueue, report: Report) -> None:

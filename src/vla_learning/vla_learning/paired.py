@@ -133,6 +133,30 @@ def run_paired(
     }
 
 
+def go_on(
+    run: Callable[[Sequence[tuple[str, int, str]]], Iterator[Episode]],
+    episodes: Sequence[tuple[str, int, str]],
+    log: Path,
+    identity: str,
+) -> Iterator[Episode]:
+    """Every (task, seed, command) in its order: from the log, or run and then added to it.
+
+    identity: of all that an episode depends on besides; those of another one are run again.
+    """
+    known = dict(_read(log))
+    entries = {each: "/".join((identity, each[0], str(each[1]), each[2])) for each in episodes}
+    fresh = run([each for each, entry in entries.items() if entry not in known])
+    with log.open("a", encoding="utf-8") as file:
+        file.write("\n" * bool(file.tell()))  # in case the last line was cut short
+        for each in episodes:
+            entry = entries[each]
+            if entry not in known:
+                known[entry] = next(fresh)
+                file.write(json.dumps({"entry": entry, **asdict(known[entry])}) + "\n")
+                file.flush()
+            yield known[entry]
+
+
 def _entry(job: Job, identities: Mapping[str, str]) -> str:
     return "/".join((identities[job.name][:16], job.task, str(job.seed), job.command))
 

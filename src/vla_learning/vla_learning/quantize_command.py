@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import onnx
+
 from vla_learning.calibration import Feed, calibration_feeds
 from vla_learning.paired import pair, run_paired, table
 from vla_learning.quantizing import (
@@ -17,6 +19,7 @@ from vla_learning.quantizing import (
     Method,
     QuantizeError,
     difference,
+    is_quantized,
     quantize,
     write_quantized,
 )
@@ -69,10 +72,37 @@ def run(arguments: argparse.Namespace, settings: Any, space: Any, progress: Any)
     Raises:
         QuantizeError, DemonstrationError, CheckpointError, BackendError: one line.
     """
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint = single(Checkpoint.load(arguments.checkpoint), Path(folder))
+        return _run(checkpoint, arguments, settings, space, progress)
+
+
+def single(checkpoint: Checkpoint, to: Path) -> Checkpoint:
+    """The checkpoint, or where it is in 8 bits already, one with the graph of its weights.
+
+    Raises:
+        QuantizeError, BackendError, CheckpointError: it is, and has no weights, or torch is not
+            installed.
+    """
+    if not is_quantized(onnx.load_from_string(checkpoint.read(POLICY_ONNX))):
+        return checkpoint
+    try:
+        from vla_learning.backend_variants import single_precision
+    except ImportError as error:
+        raise QuantizeError(
+            f"checkpoint {checkpoint.folder} is quantized already; accepted: one in single "
+            f"precision, or PyTorch to make the graph of its weights ({error})"
+        ) from error
+    return single_precision(checkpoint, to)
+
+
+def _run(
+    checkpoint: Checkpoint, arguments: argparse.Namespace, settings: Any, space: Any, progress: Any
+) -> str:
     from vla_learning.commands import parse_seeds
     from vla_learning.dataset import load_frames
+    from vla_sim.tasks import expand
 
-    checkpoint = Checkpoint.load(arguments.checkpoint)
     checkpoint.require_action_space(space, str(settings.action_space))
     backend = backends.create("onnxruntime", backends.BackendOptions(threads=2))
     backend.load(checkpoint)
@@ -87,7 +117,7 @@ def run(arguments: argparse.Namespace, settings: Any, space: Any, progress: Any)
         raise QuantizeError(f"{data} has {len(feeds)} frames; accepted: more than {count}")
     methods = [Method(name) for name in arguments.methods.split(",")]
     made = make(checkpoint, to, calibration, held_out, methods, arguments.operators)
-    tasks = arguments.tasks.split(",") if arguments.tasks else list(checkpoint.commands)
+    tasks = expand(arguments.tasks or ",".join(checkpoint.commands))
     seeds = parse_seeds(arguments.seeds) if arguments.seeds else []
     results: dict[str, Any] = {}
     if seeds:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,7 +17,10 @@ from vla_sim.tasks import TIERS
 
 @dataclass(frozen=True)
 class Episode:
-    """One evaluated episode; ticks: control periods until success or the end."""
+    """One evaluated episode; ticks: control periods until success or the end.
+
+    problem: why the policy gave no chunk, the first time that it did not; empty: it always did.
+    """
 
     task: str
     seed: int
@@ -24,6 +28,7 @@ class Episode:
     success: bool
     ticks: int
     done_tick: int | None = None
+    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,6 +101,15 @@ def markdown_table(episodes: Sequence[Episode]) -> str:
         lines += ["", f"| {' | '.join(means)} |", f"|{'---|' * len(means)}"]
         lines.append(f"| {' | '.join(f'{value:.1%}' for value in means.values())} |")
     return "\n".join(lines)
+
+
+def problems(episodes: Sequence[Episode]) -> list[str]:
+    """A line for each reason why the policy gave no chunk, with the number of its episodes."""
+    counts = Counter(e.problem for e in episodes if e.problem)
+    return [
+        f"the policy did not act in {count} of {len(episodes)} episodes: {problem}"
+        for problem, count in counts.most_common()
+    ]
 
 
 def total(episodes: Sequence[Episode]) -> Rate:

@@ -14,7 +14,7 @@ from vla_contract.action_space import ActionSpace
 from vla_learning.settings import Settings
 from vla_learning.vocabulary import build_tokenizer
 from vla_policy.checkpoint import Checkpoint
-from vla_policy.model import ModelConfig, VLAModel
+from vla_policy.model import ModelConfig, ModelConfigError, VLAModel
 from vla_policy.tokenizer import Tokenizer
 
 RUN_FILE = "training.safetensors"
@@ -31,23 +31,34 @@ class TrainingError(RuntimeError):
 
 
 def build_model(settings: Settings, space: ActionSpace, tokenizer: Tokenizer) -> VLAModel:
-    """A new model with the sizes that config, action space and vocabulary ask for."""
-    config = ModelConfig.from_dict(
-        {
-            "cameras": len(settings.cameras),
-            "vocabulary": len(tokenizer.words),
-            "state": len(settings.state_names),
-            "actions": space.width,
-            "steps": space.chunk_length,
-            "height": settings.height,
-            "width": settings.width,
-            "max_words": settings.max_words,
-            "action_low": [d.model_low for d in space.dimensions],
-            "action_high": [d.model_high for d in space.dimensions],
-            **settings.architecture,
-        }
-    )
-    return VLAModel(config)
+    """A new model with the sizes that config, action space and vocabulary ask for.
+
+    Raises:
+        TrainingError: the config's architecture cannot be built.
+    """
+    return VLAModel(model_config(settings, space, tokenizer))
+
+
+def model_config(settings: Settings, space: ActionSpace, tokenizer: Tokenizer) -> ModelConfig:
+    """Sizes of `build_model`; raises TrainingError."""
+    try:
+        return ModelConfig.from_dict(
+            {
+                "cameras": len(settings.cameras),
+                "vocabulary": len(tokenizer.words),
+                "state": len(settings.state_names),
+                "actions": space.width,
+                "steps": space.chunk_length,
+                "height": settings.height,
+                "width": settings.width,
+                "max_words": settings.max_words,
+                "action_low": [d.model_low for d in space.dimensions],
+                "action_high": [d.model_high for d in space.dimensions],
+                **settings.architecture,
+            }
+        )
+    except (ModelConfigError, TypeError) as error:  # TypeError: e.g. a number for a list
+        raise TrainingError(f"architecture of the learning config: {error}") from error
 
 
 def unsaved_checkpoint(settings: Settings, space: ActionSpace) -> Checkpoint:

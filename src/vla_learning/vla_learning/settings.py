@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 import yaml
 
 from vla_learning.dataset_mapping import DatasetMapping, MappingError
+from vla_policy.checkpoint import END_EFFECTOR_STATES
 
 T = TypeVar("T")
 
@@ -40,7 +42,9 @@ class CollectSettings:
     relabelled_first_seed: int = 20000
 
     def __post_init__(self) -> None:
-        _positive(self, ("episodes", "image_period", "ticks_after_success"))
+        _whole(self, 1, ("episodes", "image_period", "ticks_after_success"))
+        _whole(self, 0, ("first_seed", "relabelled_episodes", "relabelled_first_seed"))
+        _not_negative(self, ("noise",))
         _fraction(self, ("noisy_fraction",))
 
 
@@ -91,14 +95,32 @@ class TrainSettings:
     evaluate_first_seed: int = 40000
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "state_noise", tuple(self.state_noise))
-        _positive(
+        object.__setattr__(self, "state_noise", _numbers(self.state_noise, "state_noise"))
+        _positive(self, ("learning_rate",))
+        _whole(
             self,
+            1,
             (
-                *("steps", "batch_size", "learning_rate", "processes", "threads"),
-                *("checkpoint_steps", "evaluate_episodes"),
+                *("steps", "batch_size", "processes", "threads", "checkpoint_steps"),
+                *("evaluate_episodes",),
             ),
         )
+        _whole(
+            self,
+            0,
+            (
+                *("seed", "warmup_steps", "shift_pixels", "done_delay", "late_row", "decay_steps"),
+                *("evaluate_steps", "evaluate_first_seed"),
+            ),
+        )
+        _not_negative(
+            self,
+            (
+                *("weight_decay", "gradient_norm", "brightness", "contrast", "late_row_weight"),
+                *("gripper_weight", "steps_weight", "landmark_weight"),
+            ),
+        )
+        _true_or_false(self, ("bfloat16", "pretrained"))
         if self.batch_size % self.processes:
             raise SettingsError(
                 f"batch_size is {self.batch_size}; accepted: a multiple of processes "
@@ -161,17 +183,28 @@ class Settings:
         for part in ("commands", "architecture"):
             if not isinstance(data[part], dict) or not data[part]:
                 raise SettingsError(f"{part} is not a mapping with entries")
+        state_names = _names(data, "state_names")
+        _check_state(state_names)
+        train = _build(TrainSettings, data["train"], "train")
+        if len(train.state_noise) != len(state_names):
+            raise SettingsError(
+                f"train: state_noise has {len(train.state_noise)} numbers; accepted: "
+                f"{len(state_names)}, one per name of state_names"
+            )
         return Settings(
             name=str(data["name"]),
             action_space=root / str(data["action_space"]),
-            cameras=tuple(data["cameras"]),
-            height=int(data["image"]["height"]),
-            width=int(data["image"]["width"]),
-            state_names=tuple(data["state_names"]),
-            max_words=int(data["max_words"]),
-            commands={task: tuple(words) for task, words in data["commands"].items()},
+            cameras=_names(data, "cameras"),
+            height=_number(data["image"]["height"], "image.height"),
+            width=_number(data["image"]["width"], "image.width"),
+            state_names=state_names,
+            max_words=_number(data["max_words"], "max_words"),
+            commands={
+                str(task): _texts(words, f"commands.{task}")
+                for task, words in data["commands"].items()
+            },
             collect=_build(CollectSettings, data["collect"], "collect"),
-            train=_build(TrainSettings, data["train"], "train"),
+            train=train,
             architecture=dict(data["architecture"]),
             source=data,
             dataset=_mapping(data),
@@ -209,15 +242,72 @@ def _check_keys(
         raise SettingsError(f"{where} {' and '.join(parts)}; accepted: {', '.join(accepted)}")
 
 
+def _texts(value: Any, where: str) -> tuple[str, ...]:
+    """A list of texts, which a text alone is not: it would be taken for its letters."""
+    if not isinstance(value, list) or not value or not all(v and type(v) is str for v in value):
+        raise SettingsError(f"{where} is {value!r:.80}; accepted: a list of texts, at least one")
+    return tuple(value)
+
+
+def _names(data: Any, where: str) -> tuple[str, ...]:
+    names = _texts(data[where], where)
+    if len(set(names)) < len(names):
+        raise SettingsError(f"{where} is {list(names)!r:.80}; accepted: each name once")
+    return names
+
+
+def _check_state(names: tuple[str, ...]) -> None:
+    for name in names:
+        if name.startswith("end_effector.") and name not in END_EFFECTOR_STATES:
+            raise SettingsError(
+                f"state_names has {name!r}; accepted: {', '.join(END_EFFECTOR_STATES)}, "
+                "gripper_opening and names of joints"
+            )
+
+
+def _numbers(value: Any, where: str) -> tuple[float, ...]:
+    if not isinstance(value, (list, tuple)) or not all(_is_number(v) and v >= 0 for v in value):
+        raise SettingsError(f"{where} is {value!r:.80}; accepted: a list of numbers from 0 on")
+    return tuple(value)
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+def _number(value: Any, where: str, least: int = 1) -> int:
+    if type(value) is not int or value < least:
+        raise SettingsError(f"{where} is {value!r}; accepted: a whole number from {least} on")
+    return value
+
+
+def _whole(settings: Any, least: int, names: tuple[str, ...]) -> None:
+    for name in names:
+        _number(getattr(settings, name), name, least)
+
+
+def _true_or_false(settings: Any, names: tuple[str, ...]) -> None:
+    for name in names:
+        if type(getattr(settings, name)) is not bool:
+            raise SettingsError(f"{name} is {getattr(settings, name)!r}; accepted: true or false")
+
+
+def _not_negative(settings: Any, names: tuple[str, ...]) -> None:
+    for name in names:
+        value = getattr(settings, name)
+        if not _is_number(value) or value < 0:
+            raise SettingsError(f"{name} is {value!r}; accepted: a number from 0 on")
+
+
 def _positive(settings: Any, names: tuple[str, ...]) -> None:
     for name in names:
         value = getattr(settings, name)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0:
+        if not _is_number(value) or value <= 0:
             raise SettingsError(f"{name} is {value!r}; accepted: a number above 0")
 
 
 def _fraction(settings: Any, names: tuple[str, ...]) -> None:
     for name in names:
         value = getattr(settings, name)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        if not _is_number(value) or not 0 <= value <= 1:
             raise SettingsError(f"{name} is {value!r}; accepted: from 0 to 1")

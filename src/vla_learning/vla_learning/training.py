@@ -44,6 +44,15 @@ def choose_device() -> torch.device:
     return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
 
 
+def check_landmarks(settings: Settings, count: int) -> None:
+    """Raise TrainingError where training is to tell landmarks and the dataset has none."""
+    if settings.train.landmark_weight and not count:
+        raise TrainingError(
+            f"landmark_weight is {settings.train.landmark_weight}; accepted: 0, because the "
+            "dataset has no landmarks"
+        )
+
+
 class Trainer:
     """One training run: deterministic by the config's seed, resumable from `folder`.
 
@@ -92,11 +101,7 @@ class Trainer:
     def _landmark_head(self, count: int) -> nn.Module | None:
         if not self.settings.train.landmark_weight:
             return None
-        if not count:
-            raise TrainingError(
-                f"landmark_weight is {self.settings.train.landmark_weight}; accepted: 0, because "
-                "the dataset has no landmarks"
-            )
+        check_landmarks(self.settings, count)
         return landmark_head(self.model.config.fusion_hidden, count)
 
     def _parameters(self) -> list[nn.Parameter]:
@@ -206,8 +211,11 @@ class Trainer:
         metadata |= {"seconds": f"{self._seconds():.0f}", "run": identity(self.settings)}
         metadata["began_from"] = self.began_from
         save_file(tensors, partial, metadata=metadata)
+        told = self.folder / "history.partial"
+        told.write_text(json.dumps(self.history), encoding="utf-8")
+        # Each whole or not at all; the history first, for a run that is resumed must have one.
+        told.replace(self.folder / "history.json")
         partial.replace(self.folder / RUN_FILE)
-        (self.folder / "history.json").write_text(json.dumps(self.history), encoding="utf-8")
 
     def begin(self, checkpoint: Path) -> None:
         """Start with a checkpoint's weights.
@@ -233,7 +241,9 @@ class Trainer:
         self.step = int(metadata["step"])
         self.began_from = metadata.get("began_from", "")
         self._seconds_before = float(metadata["seconds"])
-        self.history = json.loads((self.folder / "history.json").read_text(encoding="utf-8"))
+        history = json.loads((self.folder / "history.json").read_text(encoding="utf-8"))
+        # It may be of the next save, whose weights were not written any more.
+        self.history = [entry for entry in history if entry["step"] <= self.step]
         return True
 
     def _load_optimiser(self, tensors: dict[str, Tensor]) -> None:

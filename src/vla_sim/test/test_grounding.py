@@ -18,6 +18,7 @@ names = st.sampled_from(grounding.tasks())
 def test_the_tasks_stand_beside_metaworlds():
     assert len(grounding.tasks()) == len(COLOURS) * (1 + len(SIDES)) == 9
     assert tasks.GROUPS["ground"] == grounding.tasks()
+    assert tasks.GROUPS["mt50"] == tasks.tasks()
     assert set(tasks.GROUPS["ground-touch"]) | set(tasks.GROUPS["ground-push"]) == set(
         grounding.tasks()
     )

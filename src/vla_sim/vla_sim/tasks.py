@@ -134,6 +134,7 @@ TIERS: Mapping[str, tuple[str, ...]] = {
 # Names that stand for several tasks, in lists of tasks.
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "all": tuple(INSTRUCTIONS),
+    "mt50": tuple(INSTRUCTIONS),
     "mt10": MT10,
     **TIERS,
     "ground": grounding.tasks(),

@@ -7,6 +7,7 @@ import pytest
 from vla_learning import backend_bench_command
 from vla_learning.backend_variants import int8_variants, single_precision
 from vla_learning.exporting import export_run
+from vla_learning.quantize_command import single as single_of
 from vla_learning.watching import random_frames
 from vla_policy.checkpoint import Checkpoint
 
@@ -32,6 +33,7 @@ def test_a_checkpoint_in_8_bits_gets_the_graph_of_its_weights_back(checkpoint, t
     shipped = Checkpoint.load(static.folder)
     single = single_precision(shipped, tmp_path / "back")
     assert single.files["policy.onnx"] not in (shipped.files["policy.onnx"], "")
+    assert single_of(shipped, tmp_path / "too").files == single.files
     (row,) = int8_variants(shipped, single, frames, tmp_path / "again")
     assert row.name == "onnxruntime int8 (shipped)"
 
@@ -40,7 +42,7 @@ def test_a_checkpoint_in_8_bits_gets_the_graph_of_its_weights_back(checkpoint, t
 def test_the_whole_benchmark(checkpoint, folder, tmp_path, capsys):
     out = tmp_path / "out"
     status = backend_bench_command.main(
-        ["--checkpoint", str(folder), "--rounds", "3", "--episodes", "0", "--out", str(out)]
+        ["--checkpoint", str(folder), "--rounds", "11", "--episodes", "0", "--out", str(out)]
     )
     assert status in (0, 1)  # how fast it is, another test's load decides
     text = capsys.readouterr().out

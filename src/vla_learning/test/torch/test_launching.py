@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from vla_learning import launching
 from vla_learning.demonstrations import DemonstrationError
 from vla_learning.launching import train_in_processes
 from vla_learning.runs import TrainingError, read_run
@@ -21,6 +22,30 @@ def test_errors_come_before_any_process(settings, space, data, tmp_path):
     (tmp_path / "run" / "training.safetensors").write_bytes(b"not a run")
     with pytest.raises(TrainingError, match="training.safetensors cannot be read"):
         train_in_processes(settings, space, data, tmp_path / "run", print)
+
+
+@pytest.mark.parametrize(
+    ("train", "architecture", "text"),
+    [
+        ({"landmark_weight": 0.5}, {}, "landmark_weight is 0.5; accepted: 0, because the dataset"),
+        ({"batch_size": 64}, {}, "batch_size is 64; accepted: at most 52"),
+        ({}, {"layers": 3}, "architecture of the learning config: .*layers"),
+        ({}, {"backbone": "resnet5"}, "backbone is 'resnet5'; accepted"),
+        ({}, {"heads": 5}, "hidden is 16; accepted: a multiple of heads"),
+        ({}, {"stage_widths": 4}, "architecture of the learning config: "),
+    ],
+)
+def test_what_does_not_fit_is_told_before_any_process(
+    settings, space, data, tmp_path, monkeypatch, train, architecture, text
+):
+    monkeypatch.setattr(launching, "mp", None)
+    changed = replace(
+        settings,
+        train=replace(settings.train, processes=2, **train),
+        architecture={**settings.architecture, **architecture},
+    )
+    with pytest.raises(TrainingError, match=text):
+        train_in_processes(changed, space, data, tmp_path, print)
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -43,6 +44,29 @@ def test_a_resumed_run_equals_an_uninterrupted_one(settings, space, data, tmp_pa
     assert same(whole.model.state_dict(), second.model.state_dict())
     assert same(whole.average, second.average)
     assert [row["step"] for row in second.history] == [3, 6]
+
+
+@pytest.mark.parametrize("cut", ["write_text", "replace"])
+def test_a_save_that_is_cut_short_leaves_the_one_before(settings, space, data, tmp_path, cut):
+    one = trainer(settings, space, data, tmp_path, steps=3)
+    one.run()
+    one.step = 6
+    one.history.append({"step": 6, "loss": 0.0})
+    whole = getattr(Path, cut)
+
+    def cut_short(path, value, **options):
+        if cut == "write_text":
+            whole(path, value[:5], **options)
+        elif value.suffix == ".json":
+            return whole(path, value)
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Path, cut, cut_short)
+        one.save()
+    again = trainer(settings, space, data, tmp_path)
+    assert again.resume() and again.step == 3
+    assert [row["step"] for row in again.history] == [3]
 
 
 def test_nothing_to_resume_and_another_config(settings, space, data, tmp_path):
