@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -128,6 +129,40 @@ def test_broken_messages_are_counted_by_topic_and_reason():
     timeline, steps = play([good, *broken])
     assert len(images_of(steps)) == 1
     assert sum(n for (_, why), n in timeline.drops.items() if "broken" in why) == 4
+
+
+def odometry(time):
+    types = testing.STORE.types
+    vector = types["geometry_msgs/msg/Vector3"](x=0.1, y=0.0, z=0.0)
+    pose = types["geometry_msgs/msg/Pose"](
+        position=types["geometry_msgs/msg/Point"](x=0.0, y=0.0, z=0.0),
+        orientation=types["geometry_msgs/msg/Quaternion"](x=0.0, y=0.0, z=0.0, w=1.0),
+    )
+    twist = types["geometry_msgs/msg/Twist"](linear=vector, angular=vector)
+    data = testing.serialised(
+        "nav_msgs/msg/Odometry",
+        header=testing.header(time),
+        child_frame_id="base_link",
+        pose=types["geometry_msgs/msg/PoseWithCovariance"](pose=pose, covariance=np.zeros(36)),
+        twist=types["geometry_msgs/msg/TwistWithCovariance"](twist=twist, covariance=np.zeros(36)),
+    )
+    return testing.Item("/odom", "nav_msgs/msg/Odometry", time, data)
+
+
+@pytest.mark.parametrize("make", [testing.joint_state, testing.pose, odometry])
+def test_robot_state_that_is_cut_anywhere_is_counted_and_not_replayed(make):
+    good = stored(make(SECOND), topic="/joint_states")
+    cut = [replace(good, data=good.data[:length]) for length in range(len(good.data))]
+    timeline, steps = play([*cut, picture("/camera/a", SECOND)])
+    assert not any(step.inputs for step in steps)
+    assert not any(each.states for step in steps for each in step.sets)
+    assert sum(n for (_, why), n in timeline.drops.items() if "broken" in why) == len(cut)
+
+
+def test_what_fast_dds_leaves_behind_a_message_does_not_break_it():
+    good = stored(testing.joint_state(SECOND))
+    timeline, steps = play([replace(good, data=good.data + b"\x07" * 8)])
+    assert steps[0].inputs and not timeline.drops
 
 
 def test_commands_are_read():

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from vla_replay import cdr
 from vla_replay.blocks import JUMP, Stored
+from vla_replay.codec import Codec
 from vla_replay.selection import CAMERA, COMMAND
 
 GAP = 5_000_000_000  # ns without any message, after which every input has long timed out
@@ -81,6 +82,7 @@ class Timeline:
         self.notes: list[str] = []
         self.images = 0
         self._layout = layout
+        self._codec = Codec()
         self._waiting: dict[str, deque[tuple[int, Part]]] = {c: deque() for c in layout.cameras}
         self._states: dict[str, deque[Part]] = {role: deque() for role in PAIRED}
         self._newest: dict[str, int] = {}  # topic → its newest stamp
@@ -137,10 +139,11 @@ class Timeline:
                 cdr.check_image(message.data)
             elif message.type == cdr.COMPRESSED_IMAGE:
                 cdr.check_compressed(message.data)
+            else:
+                # DDS throws it away without a word, and in lock-step everybody waits for it.
+                self._codec.check(message.type, message.data)
             if message.type in cdr.STAMPED:
                 stamp = cdr.stamp_of(message.data) or stamp
-            else:
-                cdr.Cursor(message.data)
         except cdr.CdrError as error:
             self.drops[message.topic, f"broken message: {error}"] += 1
             return None
