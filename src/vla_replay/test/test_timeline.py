@@ -170,6 +170,16 @@ def test_commands_are_read():
     assert steps[0].commands == ["open the drawer"]
 
 
+def test_a_command_that_is_cut_or_empty_is_counted_and_not_given():
+    good = stored(testing.text(SECOND, "open the drawer"))
+    empty = stored(testing.text(SECOND, ""))
+    cut = [replace(good, data=good.data[:length]) for length in range(len(good.data))]
+    timeline, steps = play([*cut, empty, good])
+    assert [text for step in steps for text in step.commands] == ["open the drawer"]
+    assert sum(n for (_, why), n in timeline.drops.items() if "broken" in why) == len(cut)
+    assert timeline.drops["/vla/command", "an empty command"] == 1
+
+
 def test_a_stamp_is_put_into_a_message_and_read_back():
     item = testing.joint_state(SECOND)
     changed = cdr.with_stamp(item.data, 77 * SECOND + 5)

@@ -142,6 +142,9 @@ class Timeline:
             else:
                 # DDS throws it away without a word, and in lock-step everybody waits for it.
                 self._codec.check(message.type, message.data)
+            if role == COMMAND and not cdr.command_text(message.data, message.type):
+                self.drops[message.topic, "an empty command"] += 1
+                return None
             if message.type in cdr.STAMPED:
                 stamp = cdr.stamp_of(message.data) or stamp
         except cdr.CdrError as error:
@@ -228,11 +231,7 @@ class Timeline:
     @staticmethod
     def text(data: bytes, kind: str) -> str:
         """The words of a std_msgs/String or a vla_interfaces/Command; empty where broken."""
-        cursor = cdr.Cursor(data)
         try:
-            if kind == "vla_interfaces/msg/Command":
-                cursor.header()
-                cursor.number("Q")
-            return cursor.text()
+            return cdr.command_text(data, kind)
         except cdr.CdrError:
             return ""
