@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from vla_replay import cdr, testing
 from vla_replay.blocks import Key, Stored
-from vla_replay.timeline import Layout, Timeline
+from vla_replay.timeline import LEAD, Layout, Timeline
 
 MS = 1_000_000
 SECOND = 1000 * MS
@@ -116,6 +116,20 @@ def test_a_recorded_loop_is_seen_by_the_cameras_own_stamps():
     timeline, steps = play(messages)
     assert {step.episode for step in steps} == {1, 2}
     assert len(images_of(steps)) == 80
+
+
+@pytest.mark.parametrize("begin", [0, 1, LEAD])
+def test_a_bag_whose_time_begins_at_0_leaves_room_before_its_first_tick(begin):
+    messages = [
+        Stored(Key(0, begin + i * 33 * MS), "/camera/a", item.kind, item.data)
+        for i in range(4)
+        for item in [testing.image(begin + i * 33 * MS, PIXELS, False)]
+    ]
+    timeline, steps = play(messages)
+    assert steps[0].stamp == begin + SECOND
+    assert images_of(steps) == [message.key.time for message in messages]
+    assert set(np.diff([step.stamp for step in steps])) == {20 * MS}
+    assert timeline.notes == ["the bag's time begins at 0: the replay's times are 1 s later"]
 
 
 def test_broken_messages_are_counted_by_topic_and_reason():

@@ -17,6 +17,7 @@ from vla_replay.selection import CAMERA, COMMAND
 
 GAP = 5_000_000_000  # ns without any message, after which every input has long timed out
 PAUSE = 1_000_000_000  # ns between two episodes
+LEAD = 20_000  # ns before the first tick, in which lock-step shakes hands
 HISTORY = 2_000_000_000  # ns of robot state kept for pairing with images
 PAIRED = ("joint_states", "end_effector_pose")
 
@@ -109,6 +110,12 @@ class Timeline:
                     time = start
                     step = Step(step.tick + 1, start, step.episode + 1)
                 else:
+                    if time <= LEAD:  # as of simulated time: nothing can be stamped before it
+                        self.notes.append(
+                            "the bag's time begins at 0: the replay's times are 1 s later"
+                        )
+                        shift = PAUSE
+                        time += shift
                     step = Step(1, time, 1)
                 segment = message.key.segment
             while time > step.stamp:
