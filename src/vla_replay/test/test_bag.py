@@ -1,5 +1,6 @@
 """Every kind of bag is read as rosbags reads it; what is broken is repaired or told."""
 
+import re
 import shutil
 import sqlite3
 import struct
@@ -109,6 +110,35 @@ def test_a_ros1_bag_without_its_index_is_one_clear_line(tmp_path):
     (tmp_path / "cut.bag").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(BagError, match="rosbag reindex") as error:
         open_bag(tmp_path / "cut.bag")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (rb"uint32 height", rb"uint3$ height"),  # a message definition
+        (rb"(compression=none....size=.....).", b"\\1\xff"),  # a chunk longer than the file
+    ],
+)
+def test_a_ros1_bag_that_is_damaged_is_one_clear_line(tmp_path, old, new):
+    content = ros1_bag(tmp_path / "old.bag").read_bytes()
+    damaged, count = re.subn(old, new, content, flags=re.DOTALL)
+    assert count
+    (tmp_path / "damaged.bag").write_bytes(damaged)
+    with pytest.raises(BagError, match=r"damaged\.bag: ") as error:
+        open_bag(tmp_path / "damaged.bag")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("new", [b"'\xffXT NOT NULL,", b"'EXT NOT NULL,"])
+def test_an_sqlite_schema_that_is_damaged_is_one_clear_line(tmp_path, new):
+    bag = testing.write_bag(tmp_path / "bag", testing.items(RECIPE), "sqlite3")
+    file = next(bag.glob("*.db3"))
+    content, schema = file.read_bytes(), b"CREATE TABLE topics("
+    begin = content.index(b"TEXT NOT NULL,", content.index(schema))
+    file.write_bytes(content[:begin] + new + content[begin + len(new) :])
+    with pytest.raises(BagError, match=r"\.db3: ") as error:
+        open_bag(bag)
     assert "\n" not in str(error.value)
 
 
