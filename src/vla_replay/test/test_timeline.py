@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from vla_replay import cdr, testing
 from vla_replay.blocks import Key, Stored
-from vla_replay.timeline import LEAD, Layout, Timeline
+from vla_replay.timeline import HISTORY, LEAD, Layout, Timeline
 
 MS = 1_000_000
 SECOND = 1000 * MS
@@ -94,6 +94,18 @@ def test_the_nearest_state_goes_with_an_image():
     _, steps = play(messages)
     (found,) = [each for step in steps for each in step.sets]
     assert found.states["joint_states"].stamp == SECOND + 60 * MS
+
+
+def test_one_stamp_of_years_ahead_does_not_keep_the_states_that_follow_it():
+    ahead = stored(testing.joint_state(2**31 * SECOND - SECOND), time=SECOND)
+    states = [stored(testing.joint_state(SECOND + i * 10 * MS)) for i in range(1, 1000)]
+    timeline = Timeline(Layout(20 * MS, 100 * MS, ("a",), ROLES))
+    kept = [len(timeline._states["joint_states"]) for _ in timeline.steps([ahead, *states])]
+    assert max(kept) <= HISTORY // (10 * MS) + 2
+    image = picture("/camera/a", 9 * SECOND)
+    _, steps = play(sorted([ahead, *states, image], key=lambda message: message.key))
+    (found,) = [each for step in steps for each in step.sets]
+    assert found.states["joint_states"].stamp == 9 * SECOND
 
 
 def test_time_that_falls_and_long_silence_begin_an_episode():

@@ -85,7 +85,7 @@ class Timeline:
         self._layout = layout
         self._codec = Codec()
         self._waiting: dict[str, deque[tuple[int, Part]]] = {c: deque() for c in layout.cameras}
-        self._states: dict[str, deque[Part]] = {role: deque() for role in PAIRED}
+        self._states: dict[str, deque[tuple[int, Part]]] = {role: deque() for role in PAIRED}
         self._newest: dict[str, int] = {}  # topic → its newest stamp
 
     def steps(self, messages: Iterable[Stored]) -> Iterator[Step]:
@@ -191,8 +191,9 @@ class Timeline:
         step.inputs[role] = part
         if role in PAIRED:
             history = self._states[role]
-            history.append(part)
-            while history[0].stamp < part.stamp - HISTORY:
+            history.append((time, part))
+            # By the recorder's time: one stamp of years ahead would keep all that follow it.
+            while history[0][0] < time - HISTORY:
                 history.popleft()
 
     # Sets.
@@ -230,7 +231,8 @@ class Timeline:
     def _states_near(self, stamp: int) -> dict[str, Part]:
         found = {}
         for role, history in self._states.items():
-            nearest = min(history, key=lambda part: abs(part.stamp - stamp), default=None)
+            parts = (part for _, part in history)
+            nearest = min(parts, key=lambda part: abs(part.stamp - stamp), default=None)
             if nearest is not None and abs(nearest.stamp - stamp) <= self._layout.slop:
                 found[role] = nearest
         return found
