@@ -280,3 +280,36 @@ def test_several_files_are_one_bag(tmp_path):
     found, opened = read(whole)
     assert [time for _, time, _ in found] == sorted(time for _, time, _ in found)
     assert opened.topics["/joint_states"].count == 30
+
+
+def test_each_pass_counts_its_losses_anew(tmp_path):
+    bag = testing.write_bag(tmp_path / "bag", testing.items(RECIPE), "mcap", "storage")
+    file = next(bag.glob("*.mcap"))
+    content = bytearray(file.read_bytes())
+    content[content.index(b"\x28\xb5\x2f\xfd") + 40] ^= 0xFF  # in the first chunk's data
+    file.write_bytes(content)
+    with open_bag(bag) as opened:
+        passes = []
+        for _ in range(3):
+            list(opened.messages())
+            passes.append(dict(opened.losses.messages))
+    assert passes[0] and passes[1] == passes[0] and passes[2] == passes[0]
+
+
+def test_files_are_read_in_the_order_of_their_metadata(tmp_path):
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    for index, name in enumerate(("morning", "evening", "another")):
+        recipe = testing.Recipe(seconds=0.2, start=testing.START + 10 * index * SECOND)
+        part = testing.write_bag(tmp_path / name, testing.items(recipe))
+        shutil.copy(next(part.glob("*.mcap")), whole / f"{name}.mcap")
+    names = "[morning.mcap, evening.mcap]"
+    (whole / "metadata.yaml").write_text(
+        f"rosbag2_bagfile_information:\n  relative_file_paths: {names}\n"
+    )
+    found, opened = read(whole)
+    assert [time for _, time, _ in found] == sorted(time for _, time, _ in found)
+    assert not opened.jumps
+    assert opened.losses.lines == [
+        "metadata.yaml does not name another.mcap; read after those that it names"
+    ]
