@@ -1,6 +1,8 @@
 """Every image of a bag is in exactly one step, and steps are evenly spaced within an episode."""
 
+from collections import Counter
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 from vla_replay import cdr, testing
 from vla_replay.blocks import Key, Stored
+from vla_replay.free_running import FreeRunningReplay
 from vla_replay.timeline import HISTORY, LEAD, Layout, Timeline
 
 MS = 1_000_000
@@ -213,3 +216,39 @@ def test_a_stamp_is_put_into_a_message_and_read_back():
     read = testing.STORE.deserialize_cdr(changed, item.kind)
     assert (read.header.stamp.sec, read.header.stamp.nanosec) == (77, 5)
     assert len(changed) == len(item.data)
+
+
+class StillPlayer:
+    """Keeps when each image was given, in the bag's time."""
+
+    def __init__(self):
+        self.session = SimpleNamespace(begin=0, drops=Counter())
+        self.now = 0
+        self.images = []
+
+    def clock(self, stamp):
+        self.now = stamp
+
+    def image(self, camera, data, stamp):
+        self.images.append(stamp)
+
+
+@pytest.mark.parametrize("begin", [0, SECOND])
+def test_at_a_rate_a_long_silence_is_not_waited_for(begin):
+    times = [begin, begin + 3_600_000 * SECOND, begin + 3_600_000 * SECOND + 50 * MS]
+    messages = []
+    for time in times:
+        item = testing.image(time, PIXELS, False)
+        messages.append(Stored(Key(0, time), "/camera/a", item.kind, item.data))
+    player = StillPlayer()
+    timeline = Timeline(Layout(20 * MS, 100 * MS, ("a",), ROLES))
+
+    def check():
+        assert player.now < begin + 10 * SECOND, "it waits for the silence to pass"
+
+    replay = FreeRunningReplay(
+        player, lambda seconds: None, check, rate=100.0, command=None, timeline=timeline
+    )
+    replay.run(messages, ROLES)
+    assert player.images == [begin, begin + SECOND, begin + SECOND + 50 * MS]
+    assert timeline.notes == ["3600000 s without any message are played as 1 s"]
