@@ -15,8 +15,10 @@ from rosbags.typesys import Stores, get_typestore
 
 from vla_replay import testing
 from vla_replay.bag import open_bag
+from vla_replay.blocks import Segments
 from vla_replay.cdr import stamp_of
-from vla_replay.storage import BagError
+from vla_replay.mcap import McapFile
+from vla_replay.storage import BagError, Losses
 
 RECIPE = testing.Recipe(seconds=0.4, state_rate=20.0)
 SECOND = 1_000_000_000
@@ -313,3 +315,21 @@ def test_files_are_read_in_the_order_of_their_metadata(tmp_path):
     assert opened.losses.lines == [
         "metadata.yaml does not name another.mcap; read after those that it names"
     ]
+
+
+# The opcode, which may become one that is skipped, and the highest byte of the length.
+@pytest.mark.parametrize(("at", "value"), [(0, 0x7F), (0, 0x80), (8, 0x7F)])
+def test_behind_a_damaged_chunk_the_next_one_is_read(tmp_path, at, value):
+    recipe = testing.Recipe(seconds=30.0, state_rate=10.0, width=320, height=240)
+    bag = testing.write_bag(tmp_path / "bag", testing.items(recipe), "mcap")
+    file = next(bag.glob("*.mcap"))
+    expected, _ = read(bag)
+    content = bytearray(file.read_bytes())
+    offsets = McapFile(file, Segments(), Losses())._chunk_offsets
+    assert len(offsets) > 4
+    content[offsets[len(offsets) // 2] + at] = value
+    file.write_bytes(content)
+    found, opened = read(bag)
+    assert 0.7 * len(expected) < len(found) < len(expected)
+    assert found[-1] == expected[-1]
+    assert sum(opened.losses.messages.values()) == len(expected) - len(found)
