@@ -1,5 +1,6 @@
 """Every kind of bag is read as rosbags reads it; what is broken is repaired or told."""
 
+import re
 import shutil
 import sqlite3
 import struct
@@ -14,8 +15,10 @@ from rosbags.typesys import Stores, get_typestore
 
 from vla_replay import testing
 from vla_replay.bag import open_bag
+from vla_replay.blocks import Segments
 from vla_replay.cdr import stamp_of
-from vla_replay.storage import BagError
+from vla_replay.mcap import McapFile
+from vla_replay.storage import BagError, Losses
 
 RECIPE = testing.Recipe(seconds=0.4, state_rate=20.0)
 SECOND = 1_000_000_000
@@ -109,6 +112,35 @@ def test_a_ros1_bag_without_its_index_is_one_clear_line(tmp_path):
     (tmp_path / "cut.bag").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(BagError, match="rosbag reindex") as error:
         open_bag(tmp_path / "cut.bag")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (rb"uint32 height", rb"uint3$ height"),  # a message definition
+        (rb"(compression=none....size=.....).", b"\\1\xff"),  # a chunk longer than the file
+    ],
+)
+def test_a_ros1_bag_that_is_damaged_is_one_clear_line(tmp_path, old, new):
+    content = ros1_bag(tmp_path / "old.bag").read_bytes()
+    damaged, count = re.subn(old, new, content, flags=re.DOTALL)
+    assert count
+    (tmp_path / "damaged.bag").write_bytes(damaged)
+    with pytest.raises(BagError, match=r"damaged\.bag: ") as error:
+        open_bag(tmp_path / "damaged.bag")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("new", [b"'\xffXT NOT NULL,", b"'EXT NOT NULL,"])
+def test_an_sqlite_schema_that_is_damaged_is_one_clear_line(tmp_path, new):
+    bag = testing.write_bag(tmp_path / "bag", testing.items(RECIPE), "sqlite3")
+    file = next(bag.glob("*.db3"))
+    content, schema = file.read_bytes(), b"CREATE TABLE topics("
+    begin = content.index(b"TEXT NOT NULL,", content.index(schema))
+    file.write_bytes(content[:begin] + new + content[begin + len(new) :])
+    with pytest.raises(BagError, match=r"\.db3: ") as error:
+        open_bag(bag)
     assert "\n" not in str(error.value)
 
 
@@ -250,3 +282,54 @@ def test_several_files_are_one_bag(tmp_path):
     found, opened = read(whole)
     assert [time for _, time, _ in found] == sorted(time for _, time, _ in found)
     assert opened.topics["/joint_states"].count == 30
+
+
+def test_each_pass_counts_its_losses_anew(tmp_path):
+    bag = testing.write_bag(tmp_path / "bag", testing.items(RECIPE), "mcap", "storage")
+    file = next(bag.glob("*.mcap"))
+    content = bytearray(file.read_bytes())
+    content[content.index(b"\x28\xb5\x2f\xfd") + 40] ^= 0xFF  # in the first chunk's data
+    file.write_bytes(content)
+    with open_bag(bag) as opened:
+        passes = []
+        for _ in range(3):
+            list(opened.messages())
+            passes.append(dict(opened.losses.messages))
+    assert passes[0] and passes[1] == passes[0] and passes[2] == passes[0]
+
+
+def test_files_are_read_in_the_order_of_their_metadata(tmp_path):
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    for index, name in enumerate(("morning", "evening", "another")):
+        recipe = testing.Recipe(seconds=0.2, start=testing.START + 10 * index * SECOND)
+        part = testing.write_bag(tmp_path / name, testing.items(recipe))
+        shutil.copy(next(part.glob("*.mcap")), whole / f"{name}.mcap")
+    names = "[morning.mcap, evening.mcap]"
+    (whole / "metadata.yaml").write_text(
+        f"rosbag2_bagfile_information:\n  relative_file_paths: {names}\n"
+    )
+    found, opened = read(whole)
+    assert [time for _, time, _ in found] == sorted(time for _, time, _ in found)
+    assert not opened.jumps
+    assert opened.losses.lines == [
+        "metadata.yaml does not name another.mcap; read after those that it names"
+    ]
+
+
+# The opcode, which may become one that is skipped, and the highest byte of the length.
+@pytest.mark.parametrize(("at", "value"), [(0, 0x7F), (0, 0x80), (8, 0x7F)])
+def test_behind_a_damaged_chunk_the_next_one_is_read(tmp_path, at, value):
+    recipe = testing.Recipe(seconds=30.0, state_rate=10.0, width=320, height=240)
+    bag = testing.write_bag(tmp_path / "bag", testing.items(recipe), "mcap")
+    file = next(bag.glob("*.mcap"))
+    expected, _ = read(bag)
+    content = bytearray(file.read_bytes())
+    offsets = McapFile(file, Segments(), Losses())._chunk_offsets
+    assert len(offsets) > 4
+    content[offsets[len(offsets) // 2] + at] = value
+    file.write_bytes(content)
+    found, opened = read(bag)
+    assert 0.7 * len(expected) < len(found) < len(expected)
+    assert found[-1] == expected[-1]
+    assert sum(opened.losses.messages.values()) == len(expected) - len(found)

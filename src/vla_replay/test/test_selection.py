@@ -103,6 +103,21 @@ def test_a_remap_that_does_not_fit_is_one_clear_line(remap, words):
         select(bag(("/c", IMAGE)), Needs(("f",)), parse_remaps([remap]))
 
 
+@pytest.mark.parametrize(("kind", "target"), [(IMAGE, "camera/front"), (JOINTS, "joint_states")])
+def test_a_second_topic_for_one_input_is_refused(kind, target):
+    content = bag(("/c", IMAGE), ("/a", kind), ("/b", kind))
+    remaps = parse_remaps([f"/a:={target}", f"/b:={target}"])
+    with pytest.raises(BagError, match=f"--remap /b:={target}: {target} is /a already"):
+        select(content, Needs(("front",)), remaps)
+
+
+def test_commands_may_come_from_several_topics():
+    content = bag(("/c", IMAGE), ("/a", "std_msgs/msg/String"), ("/b", "std_msgs/msg/String"))
+    remaps = parse_remaps(["/a:=command", "/b:=command"])
+    found = select(content, Needs(("front",)), remaps)
+    assert [topic.name for topic in found.commands] == ["/a", "/b"]
+
+
 def test_unknown_types_are_listed():
     found = select(bag(("/c", IMAGE), ("/x", "weird/Type")), Needs(("f",)), {})
     assert found.skipped["/x"] == "unknown type"

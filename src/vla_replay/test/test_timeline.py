@@ -1,14 +1,18 @@
 """Every image of a bag is in exactly one step, and steps are evenly spaced within an episode."""
 
+from collections import Counter
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vla_replay import cdr, testing
 from vla_replay.blocks import Key, Stored
-from vla_replay.timeline import Layout, Timeline
+from vla_replay.free_running import FreeRunningReplay
+from vla_replay.timeline import HISTORY, LEAD, Layout, Timeline
 
 MS = 1_000_000
 SECOND = 1000 * MS
@@ -95,6 +99,18 @@ def test_the_nearest_state_goes_with_an_image():
     assert found.states["joint_states"].stamp == SECOND + 60 * MS
 
 
+def test_one_stamp_of_years_ahead_does_not_keep_the_states_that_follow_it():
+    ahead = stored(testing.joint_state(2**31 * SECOND - SECOND), time=SECOND)
+    states = [stored(testing.joint_state(SECOND + i * 10 * MS)) for i in range(1, 1000)]
+    timeline = Timeline(Layout(20 * MS, 100 * MS, ("a",), ROLES))
+    kept = [len(timeline._states["joint_states"]) for _ in timeline.steps([ahead, *states])]
+    assert max(kept) <= HISTORY // (10 * MS) + 2
+    image = picture("/camera/a", 9 * SECOND)
+    _, steps = play(sorted([ahead, *states, image], key=lambda message: message.key))
+    (found,) = [each for step in steps for each in step.sets]
+    assert found.states["joint_states"].stamp == 9 * SECOND
+
+
 def test_time_that_falls_and_long_silence_begin_an_episode():
     first = [picture("/camera/a", 50 * SECOND + i * 50 * MS) for i in range(5)]
     second = [picture("/camera/a", 10 * SECOND + i * 50 * MS, segment=1) for i in range(5)]
@@ -117,6 +133,20 @@ def test_a_recorded_loop_is_seen_by_the_cameras_own_stamps():
     assert len(images_of(steps)) == 80
 
 
+@pytest.mark.parametrize("begin", [0, 1, LEAD])
+def test_a_bag_whose_time_begins_at_0_leaves_room_before_its_first_tick(begin):
+    messages = [
+        Stored(Key(0, begin + i * 33 * MS), "/camera/a", item.kind, item.data)
+        for i in range(4)
+        for item in [testing.image(begin + i * 33 * MS, PIXELS, False)]
+    ]
+    timeline, steps = play(messages)
+    assert steps[0].stamp == begin + SECOND
+    assert images_of(steps) == [message.key.time for message in messages]
+    assert set(np.diff([step.stamp for step in steps])) == {20 * MS}
+    assert timeline.notes == ["the bag's time begins at 0: the replay's times are 1 s later"]
+
+
 def test_broken_messages_are_counted_by_topic_and_reason():
     good = picture("/camera/a", SECOND)
     broken = [
@@ -130,9 +160,53 @@ def test_broken_messages_are_counted_by_topic_and_reason():
     assert sum(n for (_, why), n in timeline.drops.items() if "broken" in why) == 4
 
 
+def odometry(time):
+    types = testing.STORE.types
+    vector = types["geometry_msgs/msg/Vector3"](x=0.1, y=0.0, z=0.0)
+    pose = types["geometry_msgs/msg/Pose"](
+        position=types["geometry_msgs/msg/Point"](x=0.0, y=0.0, z=0.0),
+        orientation=types["geometry_msgs/msg/Quaternion"](x=0.0, y=0.0, z=0.0, w=1.0),
+    )
+    twist = types["geometry_msgs/msg/Twist"](linear=vector, angular=vector)
+    data = testing.serialised(
+        "nav_msgs/msg/Odometry",
+        header=testing.header(time),
+        child_frame_id="base_link",
+        pose=types["geometry_msgs/msg/PoseWithCovariance"](pose=pose, covariance=np.zeros(36)),
+        twist=types["geometry_msgs/msg/TwistWithCovariance"](twist=twist, covariance=np.zeros(36)),
+    )
+    return testing.Item("/odom", "nav_msgs/msg/Odometry", time, data)
+
+
+@pytest.mark.parametrize("make", [testing.joint_state, testing.pose, odometry])
+def test_robot_state_that_is_cut_anywhere_is_counted_and_not_replayed(make):
+    good = stored(make(SECOND), topic="/joint_states")
+    cut = [replace(good, data=good.data[:length]) for length in range(len(good.data))]
+    timeline, steps = play([*cut, picture("/camera/a", SECOND)])
+    assert not any(step.inputs for step in steps)
+    assert not any(each.states for step in steps for each in step.sets)
+    assert sum(n for (_, why), n in timeline.drops.items() if "broken" in why) == len(cut)
+
+
+def test_what_fast_dds_leaves_behind_a_message_does_not_break_it():
+    good = stored(testing.joint_state(SECOND))
+    timeline, steps = play([replace(good, data=good.data + b"\x07" * 8)])
+    assert steps[0].inputs and not timeline.drops
+
+
 def test_commands_are_read():
     _, steps = play([stored(testing.text(SECOND, "open the drawer")), picture("/camera/a", SECOND)])
     assert steps[0].commands == ["open the drawer"]
+
+
+def test_a_command_that_is_cut_or_empty_is_counted_and_not_given():
+    good = stored(testing.text(SECOND, "open the drawer"))
+    empty = stored(testing.text(SECOND, ""))
+    cut = [replace(good, data=good.data[:length]) for length in range(len(good.data))]
+    timeline, steps = play([*cut, empty, good])
+    assert [text for step in steps for text in step.commands] == ["open the drawer"]
+    assert sum(n for (_, why), n in timeline.drops.items() if "broken" in why) == len(cut)
+    assert timeline.drops["/vla/command", "an empty command"] == 1
 
 
 def test_a_stamp_is_put_into_a_message_and_read_back():
@@ -142,3 +216,39 @@ def test_a_stamp_is_put_into_a_message_and_read_back():
     read = testing.STORE.deserialize_cdr(changed, item.kind)
     assert (read.header.stamp.sec, read.header.stamp.nanosec) == (77, 5)
     assert len(changed) == len(item.data)
+
+
+class StillPlayer:
+    """Keeps when each image was given, in the bag's time."""
+
+    def __init__(self):
+        self.session = SimpleNamespace(begin=0, drops=Counter())
+        self.now = 0
+        self.images = []
+
+    def clock(self, stamp):
+        self.now = stamp
+
+    def image(self, camera, data, stamp):
+        self.images.append(stamp)
+
+
+@pytest.mark.parametrize("begin", [0, SECOND])
+def test_at_a_rate_a_long_silence_is_not_waited_for(begin):
+    times = [begin, begin + 3_600_000 * SECOND, begin + 3_600_000 * SECOND + 50 * MS]
+    messages = []
+    for time in times:
+        item = testing.image(time, PIXELS, False)
+        messages.append(Stored(Key(0, time), "/camera/a", item.kind, item.data))
+    player = StillPlayer()
+    timeline = Timeline(Layout(20 * MS, 100 * MS, ("a",), ROLES))
+
+    def check():
+        assert player.now < begin + 10 * SECOND, "it waits for the silence to pass"
+
+    replay = FreeRunningReplay(
+        player, lambda seconds: None, check, rate=100.0, command=None, timeline=timeline
+    )
+    replay.run(messages, ROLES)
+    assert player.images == [begin, begin + SECOND, begin + SECOND + 50 * MS]
+    assert timeline.notes == ["3600000 s without any message are played as 1 s"]

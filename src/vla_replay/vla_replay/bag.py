@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -42,6 +43,7 @@ class Bag:
     _blocks: list[Block] = field(default_factory=list)
     _ros1: Ros1Bag | None = None
     _temporary: tempfile.TemporaryDirectory[str] | None = None
+    _known: Counter[tuple[str, str]] | None = None  # lost when it was opened
 
     @property
     def count(self) -> int:
@@ -49,7 +51,11 @@ class Bag:
         return sum(topic.count for topic in self.topics.values())
 
     def messages(self) -> Iterator[Stored]:
-        """All messages in order of segment and time."""
+        """All messages in order of segment and time. Each pass counts its losses anew."""
+        if self._known is None:
+            self._known = Counter(self.losses.messages)
+        self.losses.messages.clear()
+        self.losses.messages.update(self._known)
         if self._ros1 is not None:
             yield from self._ros1.messages()
             return
@@ -151,6 +157,13 @@ def _files(path: Path, losses: Losses) -> list[Path]:
     missing = [name for name in named if name not in {file.name for file in files}]
     if missing:
         losses.note(f"metadata.yaml names files that are missing: {', '.join(missing)}")
+    if named:
+        # In the order in which they were recorded, whatever their names are.
+        files.sort(key=lambda file: named.index(file.name) if file.name in named else len(named))
+        if others := [file.name for file in files if file.name not in named]:
+            losses.note(
+                f"metadata.yaml does not name {', '.join(others)}; read after those that it names"
+            )
     files = [file for file in files if file.stat().st_size]
     if not files:
         raise BagError(f"{path}: the folder holds no bag file; accepted: {ACCEPTED}")

@@ -117,6 +117,19 @@ def check_compressed(data: bytes) -> None:
         raise CdrError("a compressed image without data")
 
 
+def command_text(data: bytes, kind: str) -> str:
+    """The words of a std_msgs/String or a vla_interfaces/Command.
+
+    Raises:
+        CdrError: the message is cut short.
+    """
+    cursor = Cursor(data)
+    if kind == "vla_interfaces/msg/Command":
+        cursor.header()
+        cursor.number("Q")
+    return cursor.text()
+
+
 def image_parts(data: bytes) -> tuple[int, int, str, int, bytes]:
     """(height, width, encoding, step, pixels) of an Image that `check_image` accepts."""
     cursor = Cursor(data)

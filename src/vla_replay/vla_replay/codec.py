@@ -11,6 +11,7 @@ from typing import Any
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from vla_contract.recording import definition
+from vla_replay.cdr import CdrError, Cursor
 
 
 class Codec:
@@ -38,6 +39,26 @@ class Codec:
         """The message; fields are named as in the definition, arrays are NumPy's."""
         self.learn(kind)
         return self._store.deserialize_cdr(data, kind)
+
+    def check(self, kind: str, data: bytes) -> None:
+        """Refuse a message that a subscriber could not read either.
+
+        What follows a whole message is accepted: Fast DDS leaves up to a few words there.
+
+        Raises:
+            CdrError: it is not CDR, or ends before its type does.
+        """
+        Cursor(data)
+        if kind not in self._store.fielddefs:
+            self.learn(kind)
+        known = self._store.get_msgdef(kind)
+        read = known.deserialize_cdr_le if data[1] else known.deserialize_cdr_be
+        try:
+            _, end = read(data[4:], 0, known.cls, self._store)
+        except Exception as error:  # whatever a damaged message makes of the decoder
+            raise CdrError("it cannot be read as its type") from error
+        if end > len(data) - 4:
+            raise CdrError("it is cut short")
 
     def write(self, kind: str, message: Any) -> bytes:
         """CDR of what `read` gave."""

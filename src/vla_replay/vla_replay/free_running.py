@@ -10,7 +10,7 @@ from vla_replay import cdr
 from vla_replay.blocks import Stored
 from vla_replay.player import Player
 from vla_replay.selection import CAMERA, COMMAND
-from vla_replay.timeline import Timeline
+from vla_replay.timeline import GAP, PAUSE, Timeline
 
 CLOCK_PERIOD = 0.005  # s of wall time
 TAIL = 0.5  # s of the bag's time after its last message
@@ -43,19 +43,27 @@ class FreeRunningReplay:
     def run(self, messages: Iterable[Stored], roles: dict[str, str]) -> None:
         """Play them all."""
         self._wall = time.monotonic()
-        segment = 0
+        segment = last = 0
         for message in messages:
             role = roles.get(message.topic)
             part = self._timeline.part(message, role) if role else None
             if role is None or part is None:
                 continue
             if not self._first:
-                self._first = message.key.time
+                # /clock of 0 would tell the nodes that there is no time yet.
+                self._first = last = max(message.key.time, 1)
                 self._player.session.begin = self._first
+            silence = message.key.time - last
             if message.key.segment != segment:
                 segment = message.key.segment
                 self._shift = self._elapsed() - (message.key.time - self._first)
                 self._timeline.notes.append("time jumps back in the bag: it goes on from there")
+            elif silence > GAP:
+                self._shift -= silence - PAUSE
+                self._timeline.notes.append(
+                    f"{silence / 1e9:.0f} s without any message are played as {PAUSE / 1e9:.0f} s"
+                )
+            last = message.key.time
             due = message.key.time + self._shift
             self._until(due - self._first)
             self._publish(role, part.data, part.stamp + self._shift, message.type)

@@ -17,14 +17,14 @@ from collections.abc import Callable, Iterator
 from vla_contract import topics
 from vla_replay.player import COMMAND_PAUSE, Player
 from vla_replay.storage import BagError, NotJoinedError
-from vla_replay.timeline import ImageSet, Part, Step
+from vla_replay.timeline import LEAD, ImageSet, Part, Step
 
 # Where the robot is: the safety node waits for it in every tick, so the last one is repeated.
 PLACE = (topics.END_EFFECTOR_POSE, "odom")
 CLOCK_TICKS = 40  # between two /clock: in lock-step the tick is what nodes go by
 AHEAD = 64  # steps that are looked at to find the next images
 HANDSHAKES = 20  # ticks; the bag's own begin after them
-HANDSHAKE_STEP = 1000  # ns between their stamps
+HANDSHAKE_STEP = LEAD // HANDSHAKES  # ns between their stamps
 HANDSHAKE_TIME = 1.0  # s for the answer to one; a busy machine has as many as it needs
 SETTLE_TIME = 0.2  # s for what only other nodes send each other
 JOIN_TIMEOUT = 12.0  # s for each answer before the first observation
@@ -105,7 +105,7 @@ class LockStepReplay:
         player = self._player
         player.recording = False
         for tick in range(1, HANDSHAKES + 1):
-            stamp = max(tick, first.stamp - (HANDSHAKES - tick + 1) * HANDSHAKE_STEP)
+            stamp = first.stamp - (HANDSHAKES - tick + 1) * HANDSHAKE_STEP
             player.clock(stamp)
             for name, part in self._seeds.items():
                 player.state(name, part.data, stamp)

@@ -22,7 +22,7 @@ from vla_replay.storage import BagError, Losses, Topic
 MAGIC = b"\x89MCAP0\r\n"
 FOOTER_LENGTH = 20
 HEADER, FOOTER, SCHEMA, CHANNEL, MESSAGE, CHUNK, INDEX = 1, 2, 3, 4, 5, 6, 7
-CHUNK_INDEX, DATA_END = 8, 15
+CHUNK_INDEX, STATISTICS, DATA_END = 8, 11, 15
 LAST_OPCODE = 15
 LOOSE_BLOCK = 1 << 20  # bytes of messages outside chunks that make a block
 _RECORD = struct.Struct("<BQ")
@@ -66,6 +66,8 @@ class McapFile:
     _schemas: dict[int, tuple[str, str]] = field(default_factory=dict)
     _loose: list[tuple[Key, int, int, int]] = field(default_factory=list)
     _loose_bytes: int = 0
+    _chunk_offsets: list[int] = field(default_factory=list)  # that the summary tells
+    _expected: int = 0  # messages, by the summary
 
     def __post_init__(self) -> None:
         """Read the file's records, without what the chunks hold where they are indexed."""
@@ -106,6 +108,10 @@ class McapFile:
             return False
         file.seek(start)
         for code, content, _ in self._records(file, self._size - tail):
+            if code == CHUNK_INDEX and len(content) >= 24:
+                self._chunk_offsets.append(struct.unpack_from("<Q", content, 16)[0])
+            elif code == STATISTICS and len(content) >= 8:
+                self._expected = struct.unpack_from("<Q", content)[0]
             self._declare(code, content)
         return True
 
@@ -124,10 +130,14 @@ class McapFile:
 
     def _index(self, file: BinaryIO) -> None:
         end = self._size
-        while True:
-            broken = self._index_until_broken(file, end)
-            if broken is None or not self._resume(file, broken):
-                return
+        known = self.losses.messages.total()
+        while (broken := self._index_until_broken(file, end)) is not None:
+            if not self._resume(file, broken):
+                break
+        known = self.losses.messages.total() - known
+        lost = self._expected - sum(self.counts.values()) - known
+        if lost > 0:
+            self.losses.messages["(file)", "in damaged records"] += lost
 
     def _index_until_broken(self, file: BinaryIO, end: int) -> int | None:
         """Offset of the first record that cannot be; None where the file ends as it should."""
@@ -154,7 +164,18 @@ class McapFile:
         return file.tell()
 
     def _resume(self, file: BinaryIO, broken: int) -> bool:
-        """After a record that cannot be: what a cut chunk still holds, or the next good chunk."""
+        """After a record that cannot be: what a cut chunk still holds, or the next chunk.
+
+        True where the summary tells of one, at which the file then stands.
+        """
+        following = min((at for at in self._chunk_offsets if broken < at < self._size), default=0)
+        if following:
+            self.losses.lost_bytes += following - broken
+            self.losses.note(
+                f"{self.path.name}: damaged at byte {broken}; read on at byte {following}"
+            )
+            file.seek(following)
+            return True
         file.seek(broken)
         head = file.read(9)
         if len(head) == 9 and head[0] == CHUNK:

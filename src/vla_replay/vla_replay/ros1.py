@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rosbags.highlevel import AnyReader, AnyReaderError
-from rosbags.rosbag1 import ReaderError
+from rosbags.highlevel import AnyReader
 from rosbags.typesys import Stores, get_typestore
 
 from vla_replay.blocks import Key, Segments, Stored
@@ -28,10 +27,10 @@ class Ros1Bag:
             BagError: a file is damaged or has no index.
         """
         self.losses = Losses()
-        self._reader = AnyReader(files)
         try:
+            self._reader = AnyReader(files)
             self._reader.open()
-        except (AnyReaderError, ReaderError, OSError, ValueError, AssertionError) as error:
+        except Exception as error:  # whatever a damaged index makes of rosbags
             words = " ".join(str(error).split()) or type(error).__name__
             raise BagError(
                 f"{files[0]}: {words} A ROS 1 bag without an index is mended with: rosbag reindex"

@@ -147,6 +147,12 @@ def _apply_remap(
             f"{', '.join(kinds)}"
         )
     left.pop(name, None)
+    earlier = next((known for known, taken in chosen.roles().items() if taken == role), None)
+    if earlier is not None and role != COMMAND:  # commands may come from several topics
+        raise BagError(
+            f"--remap {name}:={target}: {role} is {earlier} already; accepted: one topic for each "
+            f"input but {COMMAND}"
+        )
     if role.startswith(CAMERA):
         chosen.cameras[role[len(CAMERA) :]] = topic
     elif role == COMMAND:

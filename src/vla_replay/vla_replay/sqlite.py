@@ -12,6 +12,8 @@ from vla_replay.blocks import Block, Key, Segments, Stored
 from vla_replay.storage import BagError, Losses, Topic
 
 BLOCK_ROWS = 32
+# Of a damaged file even SQLite's own message may not be UTF-8.
+DAMAGED = (sqlite3.Error, UnicodeDecodeError)
 
 
 @dataclass
@@ -34,9 +36,9 @@ class SqliteFile:
         self._connection: sqlite3.Connection | None = None
         try:
             self._read_topics()
-        except sqlite3.DatabaseError as error:
+        except DAMAGED as error:
             raise BagError(
-                f"{self.path}: {error}; a sqlite3 bag has the tables topics and messages"
+                f"{self.path}: {_line(error)}; a sqlite3 bag has the tables topics and messages"
             ) from error
         rows: list[tuple[int, int, int]] = []
         for row in self._rows():
@@ -62,7 +64,7 @@ class SqliteFile:
     def _read_topics(self) -> None:
         database = self._database()
         definitions: dict[str, str] = {}
-        with contextlib.suppress(sqlite3.DatabaseError):
+        with contextlib.suppress(*DAMAGED):
             definitions = dict(
                 database.execute(
                     "SELECT topic_type, encoded_message_definition FROM message_definitions"
@@ -81,14 +83,14 @@ class SqliteFile:
                 last = row[0]
                 yield row
             return
-        except sqlite3.DatabaseError as error:
-            self.losses.note(f"{self.path.name}: {error}; read as far as it goes")
+        except DAMAGED as error:
+            self.losses.note(f"{self.path.name}: {_line(error)}; read as far as it goes")
         yield from self._rows_after(last)
 
     def _rows_after(self, last: int) -> Iterator[tuple[int, int, int]]:
         try:
             end = self._database().execute("SELECT max(id) FROM messages").fetchone()[0] or last
-        except sqlite3.DatabaseError:
+        except DAMAGED:
             self.losses.broken("(file)", "rows behind a damaged page")
             return
         for number in range(last + 1, end + 1):
@@ -96,7 +98,7 @@ class SqliteFile:
                 row = self._database().execute(
                     "SELECT id, topic_id, timestamp FROM messages WHERE id = ?", (number,)
                 ).fetchone()  # fmt: skip
-            except sqlite3.DatabaseError:
+            except DAMAGED:
                 self.losses.broken("(file)", "a row on a damaged page")
                 continue
             if row is not None:
@@ -122,10 +124,15 @@ class SqliteFile:
                 row = self._database().execute(
                     "SELECT data FROM messages WHERE id = ?", (number,)
                 ).fetchone()  # fmt: skip
-            except sqlite3.DatabaseError:
+            except DAMAGED:
                 row = None
             if row is None or not isinstance(row[0], bytes):
                 self.losses.broken(topic.name, "its data is on a damaged page")
                 continue
             found.append(Stored(key, topic.name, topic.type, row[0]))
         return sorted(found, key=lambda message: message.key)
+
+
+def _line(error: Exception) -> str:
+    """Its words in one line: SQLite quotes the statement that it cannot parse."""
+    return " ".join(str(error).split())

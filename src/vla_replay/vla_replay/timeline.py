@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 
 from vla_replay import cdr
 from vla_replay.blocks import JUMP, Stored
+from vla_replay.codec import Codec
 from vla_replay.selection import CAMERA, COMMAND
 
 GAP = 5_000_000_000  # ns without any message, after which every input has long timed out
 PAUSE = 1_000_000_000  # ns between two episodes
+LEAD = 20_000  # ns before the first tick, in which lock-step shakes hands
 HISTORY = 2_000_000_000  # ns of robot state kept for pairing with images
 PAIRED = ("joint_states", "end_effector_pose")
 
@@ -81,8 +83,9 @@ class Timeline:
         self.notes: list[str] = []
         self.images = 0
         self._layout = layout
+        self._codec = Codec()
         self._waiting: dict[str, deque[tuple[int, Part]]] = {c: deque() for c in layout.cameras}
-        self._states: dict[str, deque[Part]] = {role: deque() for role in PAIRED}
+        self._states: dict[str, deque[tuple[int, Part]]] = {role: deque() for role in PAIRED}
         self._newest: dict[str, int] = {}  # topic → its newest stamp
 
     def steps(self, messages: Iterable[Stored]) -> Iterator[Step]:
@@ -107,6 +110,12 @@ class Timeline:
                     time = start
                     step = Step(step.tick + 1, start, step.episode + 1)
                 else:
+                    if time <= LEAD:  # as of simulated time: nothing can be stamped before it
+                        self.notes.append(
+                            "the bag's time begins at 0: the replay's times are 1 s later"
+                        )
+                        shift = PAUSE
+                        time += shift
                     step = Step(1, time, 1)
                 segment = message.key.segment
             while time > step.stamp:
@@ -137,10 +146,14 @@ class Timeline:
                 cdr.check_image(message.data)
             elif message.type == cdr.COMPRESSED_IMAGE:
                 cdr.check_compressed(message.data)
+            else:
+                # DDS throws it away without a word, and in lock-step everybody waits for it.
+                self._codec.check(message.type, message.data)
+            if role == COMMAND and not cdr.command_text(message.data, message.type):
+                self.drops[message.topic, "an empty command"] += 1
+                return None
             if message.type in cdr.STAMPED:
                 stamp = cdr.stamp_of(message.data) or stamp
-            else:
-                cdr.Cursor(message.data)
         except cdr.CdrError as error:
             self.drops[message.topic, f"broken message: {error}"] += 1
             return None
@@ -178,8 +191,9 @@ class Timeline:
         step.inputs[role] = part
         if role in PAIRED:
             history = self._states[role]
-            history.append(part)
-            while history[0].stamp < part.stamp - HISTORY:
+            history.append((time, part))
+            # By the recorder's time: one stamp of years ahead would keep all that follow it.
+            while history[0][0] < time - HISTORY:
                 history.popleft()
 
     # Sets.
@@ -217,7 +231,8 @@ class Timeline:
     def _states_near(self, stamp: int) -> dict[str, Part]:
         found = {}
         for role, history in self._states.items():
-            nearest = min(history, key=lambda part: abs(part.stamp - stamp), default=None)
+            parts = (part for _, part in history)
+            nearest = min(parts, key=lambda part: abs(part.stamp - stamp), default=None)
             if nearest is not None and abs(nearest.stamp - stamp) <= self._layout.slop:
                 found[role] = nearest
         return found
@@ -225,11 +240,7 @@ class Timeline:
     @staticmethod
     def text(data: bytes, kind: str) -> str:
         """The words of a std_msgs/String or a vla_interfaces/Command; empty where broken."""
-        cursor = cdr.Cursor(data)
         try:
-            if kind == "vla_interfaces/msg/Command":
-                cursor.header()
-                cursor.number("Q")
-            return cursor.text()
+            return cdr.command_text(data, kind)
         except cdr.CdrError:
             return ""
