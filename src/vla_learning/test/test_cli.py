@@ -90,11 +90,11 @@ def test_what_was_said_is_told_with_the_results(tmp_path, monkeypatch, root):
         lambda folder, settings, todo, jobs: iter([Episode(*todo[0], True, 9)]),
     )
     path = tmp_path / "results.json"
-    said = ["--tasks", "drawer-open", "--seeds", "1", "--wording", "2", "--done-count", "3"]
+    said = ["--tasks", "drawer-open", "--seeds", "1", "--wording", "-1", "--done-count", "3"]
     checkpoint = ["--checkpoint", str(root / "models/metaworld")]
     assert main(["evaluate", *checkpoint, *said, "--json", str(path)]) == 0
     told = json.loads(path.read_text())
-    assert (told["wording"], told["done_count"], told["threads"]) == (2, 3, 2)
+    assert (told["wording"], told["done_count"], told["threads"]) == (-1, 3, 2)
     assert (told["wordings"], told["shuffle_commands"], told["command"]) == ("training", None, None)
 
 

@@ -133,8 +133,8 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--command", help="the words to say (each task's own)")
     evaluate.add_argument(
         "--wording",
-        type=at_least(0),
-        help="say the checkpoint's wording of this number instead",
+        type=int,
+        help="say the checkpoint's wording of this number instead (-1: the last)",
     )
     evaluate.add_argument(
         "--wordings",
