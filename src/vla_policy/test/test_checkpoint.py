@@ -1,3 +1,4 @@
+import pickle
 import re
 
 import pytest
@@ -91,6 +92,27 @@ def test_config_that_is_not_yaml(checkpoint_folder):
 def test_weights_that_can_hold_code_are_refused(checkpoint_folder):
     (checkpoint_folder / "weights.pkl").write_bytes(b"")
     assert "weights.pkl: weights that can hold code are not loaded" in refusal(checkpoint_folder)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        pickle.dumps({"weights": [1.0]}),
+        (99).to_bytes(8, "little") + b"{}",  # longer than the file
+        (2).to_bytes(8, "little") + b"[]",
+        (2).to_bytes(8, "little") + b"\xff{",
+    ],
+    ids=["empty", "pickle", "cut", "list", "no text"],
+)
+def test_weights_that_are_no_safetensors_are_refused(checkpoint_folder, content):
+    config = yaml.safe_load((checkpoint_folder / "config.yaml").read_text())
+    (checkpoint_folder / "weights.safetensors").write_bytes(content)
+    write_config(checkpoint_folder, config)
+    assert "weights.safetensors holds no safetensors" in refusal(checkpoint_folder)
+    (checkpoint_folder / "weights.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
+    write_config(checkpoint_folder, config)
+    Checkpoint.load(checkpoint_folder)
 
 
 def test_a_wrong_action_space_or_vocabulary_is_named(checkpoint_folder):

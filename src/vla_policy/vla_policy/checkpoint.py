@@ -11,6 +11,7 @@ Only ONNX and safetensors hold weights: formats that hold code (pickle) are refu
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -164,7 +165,11 @@ def _load(folder: Path) -> Checkpoint:
         if name not in files:
             raise CheckpointError(f"{CONFIG}: files lacks {name}; accepted: every file's sha256")
     for name, digest in files.items():
-        _read(folder, name, digest)
+        content = _read(folder, name, digest)
+        if name.endswith(".safetensors") and not _is_safetensors(content):
+            raise CheckpointError(
+                f"{name} holds no safetensors; accepted: that format, which cannot hold code"
+            )
     text = _read(folder, tokenizer_name, files[tokenizer_name]).decode("utf-8", "replace")
     try:
         tokenizer = Tokenizer.from_json(text, config["max_words"])
@@ -253,6 +258,17 @@ def _read(folder: Path, name: str, digest: str) -> bytes:
             f"{name} is altered: its sha256 is {found[:12]}…; accepted: {digest[:12]}… ({CONFIG})"
         )
     return content
+
+
+def _is_safetensors(content: bytes) -> bool:
+    """Whether a file begins as the format does: the length of a JSON object, and that object."""
+    length = int.from_bytes(content[:8], "little")
+    if not 2 <= length <= len(content) - 8:
+        return False
+    try:
+        return isinstance(json.loads(content[8 : 8 + length]), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _listed(config: dict[str, Any], key: str, files: Mapping[str, str]) -> str:
