@@ -1,3 +1,4 @@
+import json
 import pickle
 import re
 
@@ -113,6 +114,25 @@ def test_weights_that_are_no_safetensors_are_refused(checkpoint_folder, content)
     (checkpoint_folder / "weights.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
     write_config(checkpoint_folder, config)
     Checkpoint.load(checkpoint_folder)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"state": {"names": list(STATE_NAMES)}}, None),
+        ({"state": {"names": list(STATE_NAMES[::-1])}}, r"state_names is \['end_.*; accepted: \['g"),
+        ({"state": {"names": list(STATE_NAMES[:3])}}, "as in normalisation.json"),
+        ({"state": [1]}, "normalisation.json: accepted: JSON with state.names"),
+    ],
+)
+def test_the_state_s_order_is_that_of_its_normalisation(checkpoint_folder, content, words):
+    config = yaml.safe_load((checkpoint_folder / "config.yaml").read_text())
+    (checkpoint_folder / "normalisation.json").write_text(json.dumps(content))
+    write_config(checkpoint_folder, config)
+    if words is None:
+        assert Checkpoint.load(checkpoint_folder).state_names == STATE_NAMES
+    else:
+        assert re.search(words, refusal(checkpoint_folder))
 
 
 def test_a_wrong_action_space_or_vocabulary_is_named(checkpoint_folder):

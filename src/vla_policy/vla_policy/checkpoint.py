@@ -28,6 +28,7 @@ CONFIG = "config.yaml"
 LANGUAGE_ONNX = "language.onnx"
 POLICY_ONNX = "policy.onnx"
 WEIGHTS = "weights.safetensors"
+NORMALISATION = "normalisation.json"
 END_EFFECTOR_STATES = ("end_effector.x", "end_effector.y", "end_effector.z")
 
 _DATA_SUFFIXES = (".onnx", ".safetensors", ".json", ".yaml")
@@ -180,12 +181,15 @@ def _load(folder: Path) -> Checkpoint:
     except ActionSpaceError as error:
         raise CheckpointError(str(error)) from error
     height, width = _image_size(config["image"])
+    state_names = _state_names(config)
+    if NORMALISATION in files:
+        _require_normalised(_read(folder, NORMALISATION, files[NORMALISATION]), state_names)
     return Checkpoint(
         name=config["name"],
         cameras=_names(config, "cameras"),
         image_height=height,
         image_width=width,
-        state_names=_state_names(config),
+        state_names=state_names,
         tokenizer=tokenizer,
         action_space=action_space,
         architecture=MappingProxyType(config["architecture"]),
@@ -308,6 +312,22 @@ def _state_names(config: dict[str, Any]) -> tuple[str, ...]:
                 + ", ".join(END_EFFECTOR_STATES)
             )
     return names
+
+
+def _require_normalised(content: bytes, state_names: tuple[str, ...]) -> None:
+    """Raise CheckpointError unless the state was normalised as these names, in this order.
+
+    config.yaml has no hash: an altered order there would feed the model mixed-up numbers.
+    """
+    try:
+        names = json.loads(content)["state"]["names"]
+    except (ValueError, RecursionError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{NORMALISATION}: accepted: JSON with state.names") from error
+    if names != list(state_names):
+        raise CheckpointError(
+            f"{CONFIG}: state_names is {list(state_names)!r}; accepted: {names!r}, as in "
+            f"{NORMALISATION}"
+        )
 
 
 def _commands(commands: dict[Any, Any]) -> Mapping[str, tuple[str, ...]]:
