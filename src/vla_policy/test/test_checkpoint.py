@@ -120,7 +120,10 @@ def test_weights_that_are_no_safetensors_are_refused(checkpoint_folder, content)
     ("content", "words"),
     [
         ({"state": {"names": list(STATE_NAMES)}}, None),
-        ({"state": {"names": list(STATE_NAMES[::-1])}}, r"state_names is \['end_.*; accepted: \['g"),
+        (
+            {"state": {"names": list(STATE_NAMES[::-1])}},
+            r"state_names is \['end_.*; accepted: \['g",
+        ),
         ({"state": {"names": list(STATE_NAMES[:3])}}, "as in normalisation.json"),
         ({"state": [1]}, "normalisation.json: accepted: JSON with state.names"),
     ],

@@ -177,7 +177,7 @@ class PolicyConfig(Config):
     )
 
     def check(self) -> None:
-        """At least one provider, or ONNX Runtime would choose by itself; a server and a fallback."""
+        """At least one provider, or ONNX Runtime would choose; a server, and a local fallback."""
         if not self.providers:
             raise ParameterError("parameter providers is empty; accepted: at least one provider")
         if self.backend == "remote" and not self.remote_url.startswith(("ws://", "wss://")):
