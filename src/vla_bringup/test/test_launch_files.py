@@ -9,6 +9,7 @@ import pytest
 from launched import ROOT, parameters, processes
 
 from vla_contract.parameters import fields
+from vla_policy.checkpoint import Checkpoint
 from vla_policy.config import PolicyConfig
 
 FILES = sorted((ROOT / "launch").glob("*.launch.xml"))
@@ -103,6 +104,16 @@ def test_a_policy_server_s_defaults_are_the_node_s():
     found = parameters(processes("vla.launch.xml")["policy"])
     for name in ("remote_url", "remote_mapping", "fallback_checkpoint"):
         assert found[name] == defaults[name]
+
+
+def test_what_the_robot_s_state_holds_is_told_to_the_policy(tmp_path):
+    found = parameters(processes("sim.launch.xml")["policy"])
+    Checkpoint.load(found["checkpoint"]).require_state(found["state_names"])
+    assert parameters(processes("vla.launch.xml")["policy"])["state_names"] == [""]
+    file = tmp_path / "robot.yaml"
+    file.write_text("/**/policy: {ros__parameters: {state_names: [joint_1]}}")
+    nodes = processes("vla.launch.xml", policy_overrides=str(file))
+    assert parameters(nodes["policy"])["state_names"] == ["joint_1"]
 
 
 def test_the_robots_own_topics_are_remapped():
