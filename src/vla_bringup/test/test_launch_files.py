@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 from launched import ROOT, parameters, processes
 
+from vla_contract.parameters import fields
+from vla_policy.checkpoint import Checkpoint
+from vla_policy.config import PolicyConfig
+
 FILES = sorted((ROOT / "launch").glob("*.launch.xml"))
 README = (ROOT / "src" / "vla_bringup" / "README.md").read_text()
 
@@ -82,6 +86,34 @@ def test_the_model_brings_its_action_space_and_vocabulary():
     assert parameters(nodes["policy"])["checkpoint"] == "/robot/checkpoint"
     assert parameters(nodes["safety"])["action_space"] == "/robot/checkpoint/action_space.yaml"
     assert parameters(nodes["perception"])["vocabulary"] == "/robot/checkpoint/tokenizer.json"
+
+
+@pytest.mark.parametrize("file", [path.name for path in FILES])
+def test_a_policy_server_is_told_to_the_policy(file):
+    told = {
+        "backend": "remote",
+        "remote_url": "wss://workstation:1",
+        "remote_mapping": "/robot/mapping.yaml",
+        "fallback_checkpoint": "/robot/checkpoint",
+    }
+    assert told.items() <= parameters(processes(file, **told)["policy"]).items()
+
+
+def test_a_policy_server_s_defaults_are_the_node_s():
+    defaults = {name: default for name, default, _ in fields(PolicyConfig)}
+    found = parameters(processes("vla.launch.xml")["policy"])
+    for name in ("remote_url", "remote_mapping", "fallback_checkpoint"):
+        assert found[name] == defaults[name]
+
+
+def test_what_the_robot_s_state_holds_is_told_to_the_policy(tmp_path):
+    found = parameters(processes("sim.launch.xml")["policy"])
+    Checkpoint.load(found["checkpoint"]).require_state(found["state_names"])
+    assert parameters(processes("vla.launch.xml")["policy"])["state_names"] == [""]
+    file = tmp_path / "robot.yaml"
+    file.write_text("/**/policy: {ros__parameters: {state_names: [joint_1]}}")
+    nodes = processes("vla.launch.xml", policy_overrides=str(file))
+    assert parameters(nodes["policy"])["state_names"] == ["joint_1"]
 
 
 def test_the_robots_own_topics_are_remapped():

@@ -33,14 +33,14 @@ def test_tasks():
         evaluate.parse_tasks("drawer-open,nonsense")
 
 
-def chosen(command=None, wordings="training", shuffle_commands=None):
+def chosen(command=None, wordings="training", shuffle_commands=None, **policy):
     return Namespace(
         command=command,
         wordings=wordings,
         shuffle_commands=shuffle_commands,
-        backend="onnxruntime",
         tasks="ground-touch",
         seeds="1-2",
+        **{"backend": "onnxruntime", **dict.fromkeys(evaluate.REMOTE), **policy},
     )
 
 
@@ -72,3 +72,35 @@ def test_commands_that_cannot_be_chosen():
         evaluate.plan(["drawer-open"], [1], chosen(wordings="held-out"))
     with pytest.raises(CommandError, match="all episodes are ground-touch-red"):
         evaluate.plan(TASKS[:1], [1, 2], chosen(shuffle_commands=0))
+
+
+def test_a_policy_server_is_handed_on_to_the_graph(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert evaluate.policy_arguments(chosen()) == {"backend": "onnxruntime"}
+    (tmp_path / "local").mkdir()
+    (tmp_path / "local" / "config.yaml").touch()
+    options = {"remote_url": "ws://far:1", "remote_mapping": "a.yaml"}
+    asked = chosen(backend="remote", fallback_checkpoint="local", **options)
+    assert evaluate.policy_arguments(asked) == {
+        "backend": "remote",
+        "remote_url": "ws://far:1",
+        "remote_mapping": tmp_path / "a.yaml",
+        "fallback_checkpoint": tmp_path / "local",
+    }
+    assert "--remote-url ws://far:1 --remote-mapping a.yaml" in evaluate._command_line(asked)
+
+
+@pytest.mark.parametrize(
+    ("policy", "words"),
+    [
+        ({"backend": "remote"}, "lacks --remote-mapping; accepted: a file"),
+        ({"remote_url": "ws://far:1"}, "--remote-url: accepted with --backend remote only"),
+        (
+            {"backend": "remote", "remote_mapping": "a", "fallback_checkpoint": "/nowhere"},
+            "is not a checkpoint",
+        ),
+    ],
+)
+def test_options_of_a_policy_server_that_cannot_be_used(policy, words):
+    with pytest.raises(CommandError, match=words):
+        evaluate.policy_arguments(chosen(**policy))

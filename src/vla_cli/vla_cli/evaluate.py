@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ from vla_sim import commands, tasks
 if TYPE_CHECKING:
     from vla_cli.episodes import Episode, EpisodeResult
 
+REMOTE = ("remote_url", "remote_mapping", "fallback_checkpoint")
 DEFAULT_TASKS = "drawer-open,button-press-topdown,window-open"
 CORES = 2  # of a graph in lock-step: the simulator and the policy take most of the time
 
@@ -61,7 +63,16 @@ def main(arguments: list[str]) -> int:
         help="let the episodes swap their commands, by the random permutation of this number",
     )
     parser.add_argument("--checkpoint", help="folder of the policy (default: the shipped one)")
-    parser.add_argument("--backend", default="onnxruntime", help="onnxruntime, torch or tensorrt")
+    parser.add_argument(
+        "--backend", default="onnxruntime", help="onnxruntime, torch, tensorrt or remote"
+    )
+    parser.add_argument("--remote-url", metavar="URL", help="of the backend remote: ws://host:port")
+    parser.add_argument("--remote-mapping", metavar="FILE", help="of the backend remote: its keys")
+    parser.add_argument(
+        "--fallback-checkpoint",
+        metavar="FOLDER",
+        help="what drives while the backend remote is gone (default: nothing)",
+    )
     parser.add_argument(
         "--jobs",
         type=options.at_least(1, "--jobs"),
@@ -74,12 +85,34 @@ def main(arguments: list[str]) -> int:
     chosen = parser.parse_args(arguments)
     raise_on_signals()
     checkpoint = paths.checkpoint(chosen.checkpoint)
+    policy = policy_arguments(chosen)
     names, numbers = parse_tasks(chosen.tasks), parse_seeds(chosen.seeds)
     todo = plan(names, numbers, chosen)
     begin = time.monotonic()
-    outcome = evaluate(todo, checkpoint, chosen.backend, min(chosen.jobs, len(todo)))
+    outcome = evaluate(todo, checkpoint, policy, min(chosen.jobs, len(todo)))
     _report(outcome, checkpoint, chosen, time.monotonic() - begin)
     return 0
+
+
+def policy_arguments(chosen: argparse.Namespace) -> dict[str, Any]:
+    """Launch arguments that say what runs the policy; files as the graph's processes find them.
+
+    Raises:
+        CommandError: options of the backend remote for another one, or without a mapping.
+    """
+    given = {name: getattr(chosen, name) for name in REMOTE if getattr(chosen, name)}
+    if chosen.backend != "remote":
+        if given:
+            words = " and ".join(f"--{name.replace('_', '-')}" for name in given)
+            raise CommandError(f"{words}: accepted with --backend remote only")
+        return {"backend": chosen.backend}
+    if not given.get("remote_mapping"):
+        raise CommandError("--backend remote lacks --remote-mapping; accepted: a file as those of "
+                           "config/remote/")  # fmt: skip
+    given["remote_mapping"] = Path(given["remote_mapping"]).resolve()
+    if "fallback_checkpoint" in given:
+        given["fallback_checkpoint"] = paths.checkpoint(given["fallback_checkpoint"])
+    return {"backend": chosen.backend, **given}
 
 
 def plan(names: list[str], seeds: list[int], chosen: argparse.Namespace) -> list[Episode]:
@@ -131,21 +164,24 @@ def parse_seeds(text: str) -> list[int]:
         raise CommandError(str(error)) from error
 
 
-def evaluate(todo: list[Episode], checkpoint: Path, backend: str, jobs: int) -> Outcome:
+def evaluate(
+    todo: list[Episode], checkpoint: Path, policy: Mapping[str, Any], jobs: int
+) -> Outcome:
     """Run episodes in `jobs` graphs of their own, without video, as fast as the machine goes.
 
+    policy: of `policy_arguments`.
     Prints a line for each. The results are those of one graph, in the same order.
 
     Raises:
         CommandError: a graph cannot run them.
     """
     if jobs == 1:
-        return run_in_one_graph(todo, checkpoint, backend)
+        return run_in_one_graph(todo, checkpoint, policy)
     outcomes: list[Outcome] = [Outcome()] * jobs
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, context, raise_on_signals) as pool:
         shares = {
-            pool.submit(run_in_one_graph, todo[share::jobs], checkpoint, backend): share
+            pool.submit(run_in_one_graph, todo[share::jobs], checkpoint, policy): share
             for share in range(jobs)
         }
         for future in as_completed(shares):
@@ -158,7 +194,7 @@ def evaluate(todo: list[Episode], checkpoint: Path, backend: str, jobs: int) -> 
     return whole
 
 
-def run_in_one_graph(todo: list[Episode], checkpoint: Path, backend: str) -> Outcome:
+def run_in_one_graph(todo: list[Episode], checkpoint: Path, policy: Mapping[str, Any]) -> Outcome:
     """Start a graph, run episodes in it one after the other, end it; as `evaluate`."""
     domain = domains.free()
     folder = Path(tempfile.mkdtemp(prefix="vla_evaluate_"))
@@ -168,8 +204,8 @@ def run_in_one_graph(todo: list[Episode], checkpoint: Path, backend: str) -> Out
             "task": todo[0].task,
             "seed": todo[0].seed,
             "model": checkpoint,
-            "backend": backend,
             "lock_step": True,
+            **policy,
         },
         domain,
         folder / "graph.log",
@@ -262,4 +298,7 @@ def _command_line(chosen: argparse.Namespace) -> str:
         line += f" --shuffle-commands {chosen.shuffle_commands}"
     if chosen.backend != "onnxruntime":
         line += f" --backend {chosen.backend}"
+    for name in REMOTE:
+        if value := getattr(chosen, name):
+            line += f" --{name.replace('_', '-')} {value}"
     return line

@@ -32,6 +32,12 @@ def test_unknown_backend_names_the_accepted_ones():
         backends.create("abacus", BackendOptions())
 
 
+def test_a_server_is_no_backend_of_a_checkpoint():
+    with pytest.raises(BackendError, match="'remote' runs no checkpoint; accepted here: onnx") as e:
+        backends.create("remote", BackendOptions())
+    assert e.value.args[0].count("remote") == 1
+
+
 def test_a_backend_that_is_not_installed_says_what_it_needs(monkeypatch):
     monkeypatch.setattr(backends, "find_spec", lambda name: None)
     assert backends.available() == ("constant",)
@@ -109,9 +115,10 @@ def test_a_provider_that_is_installed_but_cannot_be_loaded(checkpoint_folder, mo
         backend.load(Checkpoint.load(checkpoint_folder))
 
 
-def test_the_tensorrt_provider_builds_nothing_of_its_own_accord(tmp_path):
+def test_the_tensorrt_provider_builds_nothing_of_its_own_accord(tmp_path, monkeypatch):
     from vla_policy.backends.onnx_runtime import tensorrt_options
 
+    monkeypatch.setattr("tempfile.tempdir", "/nowhere")  # where engines are not kept
     options = BackendOptions(engine_folder=str(tmp_path))
     with pytest.raises(BackendError, match="has no engine.*./vla build-engine --onnxruntime"):
         tensorrt_options(options, "a" * 64)

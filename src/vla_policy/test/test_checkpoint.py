@@ -1,3 +1,5 @@
+import json
+import pickle
 import re
 
 import pytest
@@ -91,6 +93,49 @@ def test_config_that_is_not_yaml(checkpoint_folder):
 def test_weights_that_can_hold_code_are_refused(checkpoint_folder):
     (checkpoint_folder / "weights.pkl").write_bytes(b"")
     assert "weights.pkl: weights that can hold code are not loaded" in refusal(checkpoint_folder)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        pickle.dumps({"weights": [1.0]}),
+        (99).to_bytes(8, "little") + b"{}",  # longer than the file
+        (2).to_bytes(8, "little") + b"[]",
+        (2).to_bytes(8, "little") + b"\xff{",
+    ],
+    ids=["empty", "pickle", "cut", "list", "no text"],
+)
+def test_weights_that_are_no_safetensors_are_refused(checkpoint_folder, content):
+    config = yaml.safe_load((checkpoint_folder / "config.yaml").read_text())
+    (checkpoint_folder / "weights.safetensors").write_bytes(content)
+    write_config(checkpoint_folder, config)
+    assert "weights.safetensors holds no safetensors" in refusal(checkpoint_folder)
+    (checkpoint_folder / "weights.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
+    write_config(checkpoint_folder, config)
+    Checkpoint.load(checkpoint_folder)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"state": {"names": list(STATE_NAMES)}}, None),
+        (
+            {"state": {"names": list(STATE_NAMES[::-1])}},
+            r"state_names is \['end_.*; accepted: \['g",
+        ),
+        ({"state": {"names": list(STATE_NAMES[:3])}}, "as in normalisation.json"),
+        ({"state": [1]}, "normalisation.json: accepted: JSON with state.names"),
+    ],
+)
+def test_the_state_s_order_is_that_of_its_normalisation(checkpoint_folder, content, words):
+    config = yaml.safe_load((checkpoint_folder / "config.yaml").read_text())
+    (checkpoint_folder / "normalisation.json").write_text(json.dumps(content))
+    write_config(checkpoint_folder, config)
+    if words is None:
+        assert Checkpoint.load(checkpoint_folder).state_names == STATE_NAMES
+    else:
+        assert re.search(words, refusal(checkpoint_folder))
 
 
 def test_a_wrong_action_space_or_vocabulary_is_named(checkpoint_folder):

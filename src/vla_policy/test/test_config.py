@@ -26,3 +26,8 @@ def test_yaml_has_every_parameter_with_its_default():
 def test_no_provider_is_refused():
     with pytest.raises(ParameterError, match="accepted: at least one provider"):
         PolicyConfig(providers=())
+
+
+def test_a_fallback_that_is_not_local_is_refused():
+    with pytest.raises(ParameterError, match="fallback_backend is 'remote'; accepted: what runs"):
+        PolicyConfig(backend="remote", fallback_backend="remote")

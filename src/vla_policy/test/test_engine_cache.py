@@ -71,3 +71,9 @@ def test_engines_are_never_kept_where_they_do_not_last(monkeypatch):
         cache.root_folder()
     monkeypatch.setenv(cache.VARIABLE, "/var/lib/vla/engines")
     assert cache.root_folder() == Path("/var/lib/vla/engines")
+    for given in (tempfile.gettempdir(), tempfile.gettempdir() + "/engines"):
+        with pytest.raises(BackendError, match=f"^{given} is no place to keep engines"):
+            cache.root_folder(given)
+        monkeypatch.setenv(cache.VARIABLE, f"/data/..{given}")
+        with pytest.raises(BackendError, match="no place to keep engines"):
+            cache.root_folder()

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vla_policy.remote.mapping import MappingError, RemoteMapping
+from vla_policy.remote.wire import pack, unpack
 
 FOLDER = Path(__file__).parents[3] / "config" / "remote"
 MAPPING = {
@@ -58,6 +59,37 @@ def test_stretched_masked_and_as_it_comes(tmp_path):
     assert "state" not in request
 
 
+def test_several_states_as_openpi_s_droid_policies_take_them(tmp_path):
+    state = [
+        {"key": "observation/joint_position", "names": ["x", "y"]},
+        {"key": "observation/gripper_position", "names": ["z"]},
+    ]
+    mapped = mapping(tmp_path, state=state)
+    assert mapped.state_names == ("x", "y", "z")
+    request = mapped.request({"corner2": IMAGE}, {"z": 3.0, "y": 2.0, "x": 1.0}, "open")
+    assert request["observation/joint_position"].tolist() == [1.0, 2.0]
+    assert request["observation/gripper_position"].tolist() == [3.0]
+    with pytest.raises(MappingError, match="lacks z; it has: y, x"):
+        mapped.request({"corner2": IMAGE}, {"y": 2.0, "x": 1.0}, "open")
+
+
+def test_maps_in_one_another_as_openpi_s_aloha_policies_take_them(tmp_path):
+    images = [
+        {"camera": "corner2", "key": ["images", "cam_high"], "layout": "chw"},
+        {"camera": "gone", "key": ["images", "cam_low"], "mask": ["valid", "cam_low"]},
+    ]
+    constants = {"images": {"fixed": 1}}
+    mapped = mapping(tmp_path, images=images, constants=constants)
+    image = np.arange(4 * 8 * 3, dtype=np.uint8).reshape(4, 8, 3)
+    request = mapped.request({"corner2": image}, {"x": 1.0, "y": 2.0}, "open")
+    assert set(request) == {"images", "valid", "state", "prompt"}
+    assert (request["images"]["cam_high"] == image.transpose(2, 0, 1)).all()
+    sent = unpack(pack(request))["images"]
+    assert sent["cam_high"].shape == (3, 4, 8) and sent["cam_high"][2, 3, 7] == image[3, 7, 2]
+    assert sent["fixed"] == 1 and not request["valid"]["cam_low"]
+    assert mapped.constants == constants
+
+
 def test_what_is_missing_is_refused_and_not_filled_in(tmp_path):
     mapped = mapping(tmp_path)
     with pytest.raises(MappingError, match="corner2 is not valid"):
@@ -79,7 +111,7 @@ def test_an_answer_in_si_and_normalised(tmp_path, space):
 
 @given(st.integers(1, 60), st.floats(0.002, 0.2))
 def test_another_period_is_resampled_and_never_longer(space, length, period):
-    mapped = RemoteMapping((), "", (), "prompt", "actions", (0, 1, 2, 3), False, period)
+    mapped = RemoteMapping((), (), "prompt", "actions", (0, 1, 2, 3), False, period)
     ramp = np.repeat(np.arange(length)[:, None] * period, 4, axis=1)
     found, _ = mapped.answer({"actions": ramp}, space)
     assert 1 <= len(found) <= space.chunk_length
@@ -119,6 +151,16 @@ def test_a_confidence_that_is_none(tmp_path, space, sure):
         ({"images": [{"camera": "a"}]}, r"images\[0\]: unknown or missing key"),
         ({"images": [{"camera": "a", "key": "b", "fit": "crop"}]}, "accepted: pad, stretch"),
         ({"images": [{"camera": "a", "key": "b", "height": 3}]}, "both 0"),
+        ({"images": [{"camera": "a", "key": "b", "layout": "cwh"}]}, "accepted: hwc, chw"),
+        ({"images": [{"camera": "a", "key": ["b", 1]}]}, r"images\[0\]: key is \['b', 1\]"),
+        ({"images": [{"camera": "a", "key": []}]}, r"images\[0\]: key is \[\]; accepted: text"),
+        ({"images": [{"camera": "a", "key": ["prompt", "b"]}]}, "prompt, which is no map"),
+        (
+            {"images": [{"camera": "a", "key": k} for k in (["b", "c"], "b")]},
+            r"the key \['b'\] is a map of other keys",
+        ),
+        ({"state": [{"key": "a"}]}, r"state\[0\]: unknown or missing names"),
+        ({"state": "a"}, "state is no map; accepted: key, names"),
         ({"constants": 3}, "constants"),
         ({"more": 3}, "unknown or missing more"),
         (actions(columns=[]), "actions.columns"),

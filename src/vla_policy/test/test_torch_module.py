@@ -115,7 +115,9 @@ def test_a_mode_that_is_unknown():
 
 
 def test_weights_that_are_not_safetensors(folder):
-    (folder[0] / "weights.safetensors").write_bytes(b"no")
+    header = b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'  # and no data
+    content = len(header).to_bytes(8, "little") + header
+    (folder[0] / "weights.safetensors").write_bytes(content)
     change_architecture(folder[0])
     backend = backends.create("torch", BackendOptions())
     with pytest.raises(BackendError, match="weights.safetensors: .*accepted: safetensors"):

@@ -11,6 +11,7 @@ Only ONNX and safetensors hold weights: formats that hold code (pickle) are refu
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,7 @@ CONFIG = "config.yaml"
 LANGUAGE_ONNX = "language.onnx"
 POLICY_ONNX = "policy.onnx"
 WEIGHTS = "weights.safetensors"
+NORMALISATION = "normalisation.json"
 END_EFFECTOR_STATES = ("end_effector.x", "end_effector.y", "end_effector.z")
 
 _DATA_SUFFIXES = (".onnx", ".safetensors", ".json", ".yaml")
@@ -164,7 +166,11 @@ def _load(folder: Path) -> Checkpoint:
         if name not in files:
             raise CheckpointError(f"{CONFIG}: files lacks {name}; accepted: every file's sha256")
     for name, digest in files.items():
-        _read(folder, name, digest)
+        content = _read(folder, name, digest)
+        if name.endswith(".safetensors") and not _is_safetensors(content):
+            raise CheckpointError(
+                f"{name} holds no safetensors; accepted: that format, which cannot hold code"
+            )
     text = _read(folder, tokenizer_name, files[tokenizer_name]).decode("utf-8", "replace")
     try:
         tokenizer = Tokenizer.from_json(text, config["max_words"])
@@ -175,12 +181,15 @@ def _load(folder: Path) -> Checkpoint:
     except ActionSpaceError as error:
         raise CheckpointError(str(error)) from error
     height, width = _image_size(config["image"])
+    state_names = _state_names(config)
+    if NORMALISATION in files:
+        _require_normalised(_read(folder, NORMALISATION, files[NORMALISATION]), state_names)
     return Checkpoint(
         name=config["name"],
         cameras=_names(config, "cameras"),
         image_height=height,
         image_width=width,
-        state_names=_state_names(config),
+        state_names=state_names,
         tokenizer=tokenizer,
         action_space=action_space,
         architecture=MappingProxyType(config["architecture"]),
@@ -255,6 +264,17 @@ def _read(folder: Path, name: str, digest: str) -> bytes:
     return content
 
 
+def _is_safetensors(content: bytes) -> bool:
+    """Whether a file begins as the format does: the length of a JSON object, and that object."""
+    length = int.from_bytes(content[:8], "little")
+    if not 2 <= length <= len(content) - 8:
+        return False
+    try:
+        return isinstance(json.loads(content[8 : 8 + length]), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
 def _listed(config: dict[str, Any], key: str, files: Mapping[str, str]) -> str:
     name: str = config[key]
     if name not in files:
@@ -292,6 +312,22 @@ def _state_names(config: dict[str, Any]) -> tuple[str, ...]:
                 + ", ".join(END_EFFECTOR_STATES)
             )
     return names
+
+
+def _require_normalised(content: bytes, state_names: tuple[str, ...]) -> None:
+    """Raise CheckpointError unless the state was normalised as these names, in this order.
+
+    config.yaml has no hash: an altered order there would feed the model mixed-up numbers.
+    """
+    try:
+        names = json.loads(content)["state"]["names"]
+    except (ValueError, RecursionError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{NORMALISATION}: accepted: JSON with state.names") from error
+    if names != list(state_names):
+        raise CheckpointError(
+            f"{CONFIG}: state_names is {list(state_names)!r}; accepted: {names!r}, as in "
+            f"{NORMALISATION}"
+        )
 
 
 def _commands(commands: dict[Any, Any]) -> Mapping[str, tuple[str, ...]]:

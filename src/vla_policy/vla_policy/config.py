@@ -177,10 +177,15 @@ class PolicyConfig(Config):
     )
 
     def check(self) -> None:
-        """At least one provider, or ONNX Runtime would choose by itself."""
+        """At least one provider, or ONNX Runtime would choose; a server, and a local fallback."""
         if not self.providers:
             raise ParameterError("parameter providers is empty; accepted: at least one provider")
         if self.backend == "remote" and not self.remote_url.startswith(("ws://", "wss://")):
             raise ParameterError(
                 f"parameter remote_url is {self.remote_url!r}; accepted: ws://host:port or wss://"
+            )
+        if self.fallback_backend == "remote":
+            raise ParameterError(
+                "parameter fallback_backend is 'remote'; accepted: what runs a local checkpoint, "
+                "as onnxruntime, torch or tensorrt"
             )

@@ -1,13 +1,21 @@
 """The Meta-World environment: the same seed gives the same episode, whatever ran before."""
 
 import hashlib
+from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 pytest.importorskip("metaworld")
 
-from vla_sim.environment import JOINT_NAMES, MAX_SPEED, STEP_PERIOD, MetaworldEnvironment
+from vla_sim.environment import (
+    GRIPPER_OPENING,
+    JOINT_NAMES,
+    MAX_SPEED,
+    STEP_PERIOD,
+    MetaworldEnvironment,
+)
 from vla_sim.rendering import CameraError
 from vla_sim.tasks import TaskError
 
@@ -160,3 +168,11 @@ def test_wrong_use():
         environment.reset("drawer-opn", 0)
     with pytest.raises(TaskError):
         environment.reset("drawer-open", -1)
+
+
+def test_the_policy_is_told_what_the_state_holds():
+    file = Path(__file__).parents[3] / "config" / "policy" / "metaworld.yaml"
+    (section,) = yaml.safe_load(file.read_text()).values()
+    place = [f"end_effector.{axis}" for axis in "xyz"]
+    expected = [*place, *JOINT_NAMES, GRIPPER_OPENING]
+    assert section["ros__parameters"] == {"state_names": expected}

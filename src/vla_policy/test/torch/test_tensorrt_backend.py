@@ -49,6 +49,7 @@ def test_no_engine_fails_at_once_and_names_the_command(checkpoint_folder, tmp_pa
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (8, 7))
     tensorrt = SimpleNamespace(__version__="10.3.0")
     monkeypatch.setattr("vla_policy.engines.machine.require_tensorrt", lambda: tensorrt)
+    monkeypatch.setattr("tempfile.tempdir", "/nowhere")  # where engines are not kept
     backend = backends.create("tensorrt", BackendOptions(engine_folder=str(tmp_path)))
     words = "for sm87 and TensorRT 10.3.0 in .*build it with: ./vla build-engine --checkpoint"
     with pytest.raises(BackendError, match=words):

@@ -56,8 +56,12 @@ def create(name: str, options: BackendOptions) -> Backend:
     """A backend by name, not loaded yet.
 
     Raises:
-        BackendError: unknown name, or a package that it needs is not installed.
+        BackendError: unknown name, no model's backend, or a package that it needs is not
+            installed.
     """
+    if name == REMOTE:
+        local = ", ".join(other for other in available() if other != REMOTE)
+        raise BackendError(f"backend {REMOTE!r} runs no checkpoint; accepted here: {local}")
     module, class_name, _ = _entry(name)
     backend: Backend = getattr(import_module(module), class_name)(options)
     return backend

@@ -60,19 +60,25 @@ def root_folder(given: str = "") -> Path:
     """Folder of all engines: as given, $VLA_ENGINE_FOLDER, or the user's cache; never /tmp.
 
     Raises:
-        BackendError: none of them is a place that lasts.
+        BackendError: the one that counts is no place that lasts.
     """
     chosen = given or os.environ.get(VARIABLE, "")
     if chosen:
-        return Path(chosen).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    folder = Path(base).expanduser() / "vla" / "engines"
-    if Path(tempfile.gettempdir()) in folder.parents or not folder.is_absolute():
+        folder = Path(chosen).expanduser().absolute()
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+        folder = Path(base).expanduser() / "vla" / "engines"
+    if _is_temporary(folder) or not folder.is_absolute():
         raise BackendError(
             f"{folder} is no place to keep engines, which take minutes to build; accepted: "
             f"a lasting folder in the parameter engine_folder or {VARIABLE}"
         )
     return folder
+
+
+def _is_temporary(folder: Path) -> bool:
+    resolved = folder.resolve()  # with neither links nor ..
+    return Path(tempfile.gettempdir()).resolve() in (resolved, *resolved.parents)
 
 
 def onnxruntime_folder(given: str, release: str, digest: str) -> Path:

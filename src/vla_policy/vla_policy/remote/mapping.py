@@ -6,8 +6,9 @@ images:                        # one entry for each picture that the server want
     height: 224                # px; 0 with width 0: as it comes
     width: 224
     fit: pad                   # pad (keeps the aspect, black bars, as openpi does) or stretch
+    layout: hwc                # hwc (rows of pixels), or chw (a plane for each colour)
     mask: ""                   # key of its validity (bool); empty: it must be valid
-state: {key: observation/state, names: [joint_1, joint_2]}   # or null
+state: {key: observation/state, names: [joint_1, joint_2]}   # or null, or a list of such
 prompt: prompt                 # key of the command's text
 constants: {}                  # further keys and what they are set to
 actions:
@@ -16,6 +17,11 @@ actions:
   units: si                    # si, or normalised to [-1, 1] as a checkpoint's
   period: 0.02                 # s between two rows; 0: the action space's
   confidence: ""               # key of a number from 0 to 1; empty: it gives none
+
+The keys of images, masks and states may lead into maps: [images, cam_high] is images' cam_high.
+So openpi's policies of DROID take
+  state: [{key: observation/joint_position, names: […]}, {key: observation/gripper_position, …}]
+and those of ALOHA take images at [images, cam_high] in the layout chw.
 """
 
 from __future__ import annotations
@@ -37,9 +43,12 @@ Image = npt.NDArray[np.uint8]
 Rows = npt.NDArray[np.float64]
 
 _ACTION_KEYS = {"key": str, "columns": list, "units": str, "period": (int, float)}
-_IMAGE_KEYS = {"camera": str, "key": str, "height": int, "width": int, "fit": str, "mask": str}
+_KEY = (str, list)
+_IMAGE_KEYS = {"camera": str, "key": _KEY, "height": int, "width": int, "fit": str,
+               "layout": str, "mask": _KEY}  # fmt: skip
 _KEYS = ("images", "state", "prompt", "constants", "actions")
-_UNITS, _FITS = ("si", "normalised"), ("pad", "stretch")
+_UNITS, _FITS, _LAYOUTS = ("si", "normalised"), ("pad", "stretch"), ("hwc", "chw")
+Key = tuple[str, ...]  # of maps in one another, outermost first; empty: none
 
 
 class MappingError(ValueError):
@@ -51,11 +60,20 @@ class ImageEntry:
     """One picture of the server's input; see the module."""
 
     camera: str
-    key: str
+    key: Key
     height: int = 0
     width: int = 0
     fit: str = "pad"
-    mask: str = ""
+    layout: str = "hwc"
+    mask: Key = ()
+
+
+@dataclass(frozen=True)
+class StateEntry:
+    """One vector of the server's input: its key, and what it holds in which order."""
+
+    key: Key
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -63,8 +81,7 @@ class RemoteMapping:
     """What is sent, and what is read of the answer; see the module."""
 
     images: tuple[ImageEntry, ...]
-    state_key: str
-    state_names: tuple[str, ...]
+    states: tuple[StateEntry, ...]
     prompt: str
     action_key: str
     columns: tuple[int, ...]
@@ -83,6 +100,11 @@ class RemoteMapping:
             raise MappingError(f"remote mapping {path}: {error.strerror}") from error
         except (yaml.YAMLError, UnicodeDecodeError, MappingError) as error:
             raise MappingError(f"remote mapping {path}: {' '.join(str(error).split())}") from error
+
+    @property
+    def state_names(self) -> tuple[str, ...]:
+        """What it wants of the robot's state."""
+        return tuple(name for entry in self.states for name in entry.names)
 
     def require_width(self, space: ActionSpace) -> None:
         """Raise MappingError unless there is a column for each dimension."""
@@ -111,16 +133,17 @@ class RemoteMapping:
                     f"the image of {entry.camera} is not valid, and the server knows no mask for it"
                 )
             if entry.mask:
-                message[entry.mask] = np.bool_(image is not None)
-            message[entry.key] = _fitted(image, entry)
+                _put(message, entry.mask, np.bool_(image is not None))
+            fitted = _fitted(image, entry)
+            _put(message, entry.key, fitted.transpose(2, 0, 1) if entry.layout == "chw" else fitted)
         missing = [name for name in self.state_names if name not in state]
         if missing:
             raise MappingError(
                 f"the state lacks {', '.join(missing)}; it has: {', '.join(state) or 'nothing'}"
             )
-        if self.state_key:
-            values = [state[name] for name in self.state_names]
-            message[self.state_key] = np.array(values, dtype=np.float32)
+        for vector in self.states:
+            values = [state[name] for name in vector.names]
+            _put(message, vector.key, np.array(values, dtype=np.float32))
         return message
 
     def answer(self, reply: Any, space: ActionSpace) -> tuple[Rows, float]:
@@ -185,8 +208,6 @@ def _fitted(image: Image | None, entry: ImageEntry) -> Image:
 
 def _mapping(data: Any) -> RemoteMapping:
     data = _entries(data, "the file", dict.fromkeys(_KEYS, object), ("state", "constants"))
-    state = _entries(data.get("state") or {"key": "", "names": []}, "state",
-                     {"key": str, "names": list})  # fmt: skip
     actions = _entries(data["actions"], "actions", {**_ACTION_KEYS, "confidence": str},
                        ("confidence",))  # fmt: skip
     if not isinstance(data["images"], list) or not isinstance(data["prompt"], str):
@@ -201,10 +222,9 @@ def _mapping(data: Any) -> RemoteMapping:
         raise MappingError(f"actions.units is {actions['units']!r}; accepted: {', '.join(_UNITS)}")
     if not (math.isfinite(period) and period >= 0.0):
         raise MappingError(f"actions.period is {period}; accepted: from 0 [s]")
-    return RemoteMapping(
+    mapped = RemoteMapping(
         images=tuple(_image(entry, i) for i, entry in enumerate(data["images"])),
-        state_key=state["key"],
-        state_names=tuple(map(str, state["names"])),
+        states=_states(data.get("state") or []),
         prompt=data["prompt"],
         action_key=actions["key"],
         columns=tuple(columns),
@@ -213,11 +233,62 @@ def _mapping(data: Any) -> RemoteMapping:
         confidence=actions.get("confidence", ""),
         constants=constants,
     )
+    message = {**constants, mapped.prompt: ""}
+    for key in [k for image in mapped.images for k in (image.key, image.mask) if k] + [
+        entry.key for entry in mapped.states
+    ]:
+        _put(message, key, None)  # or the first request would tell that two keys exclude each other
+    return mapped
+
+
+def _states(given: Any) -> tuple[StateEntry, ...]:
+    entries = (
+        [(f"state[{i}]", entry) for i, entry in enumerate(given)]
+        if isinstance(given, list)
+        else [("state", given)]
+    )
+    made = []
+    for where, entry in entries:
+        found = _entries(entry, where, {"key": _KEY, "names": list})
+        if found["key"] == "":  # nothing is sent
+            continue
+        made.append(StateEntry(_key(found["key"], where), tuple(map(str, found["names"]))))
+    return tuple(made)
+
+
+def _key(given: Any, where: str) -> Key:
+    key = (given,) if isinstance(given, str) else tuple(given)
+    if not key or not all(isinstance(name, str) for name in key):
+        raise MappingError(f"{where}: key is {given!r}; accepted: text, or a list of the texts of "
+                           "maps in one another")  # fmt: skip
+    return key
+
+
+def _put(message: dict[str, Any], key: Key, value: Any) -> None:
+    """Set what a key leads to; raises MappingError where another one is in its way."""
+    *outer, last = key
+    for name in outer:
+        inside = message.get(name, {})
+        if not isinstance(inside, dict):
+            raise MappingError(f"the key {list(key)} leads into {name}, which is no map; accepted: "
+                               "keys that do not exclude each other")  # fmt: skip
+        message[name] = dict(inside)  # the constants' own map stays as it is
+        message = message[name]
+    if isinstance(message.get(last), dict):
+        raise MappingError(f"the key {list(key)} is a map of other keys; accepted: keys that do "
+                           "not exclude each other")  # fmt: skip
+    message[last] = value
 
 
 def _image(entry: Any, index: int) -> ImageEntry:
     where = f"images[{index}]"
-    made = ImageEntry(**_entries(entry, where, _IMAGE_KEYS, ("height", "width", "fit", "mask")))
+    optional = ("height", "width", "fit", "layout", "mask")
+    found = _entries(entry, where, _IMAGE_KEYS, optional)
+    found["key"] = _key(found["key"], where)
+    found["mask"] = _key(found["mask"], where) if found.get("mask") else ()
+    made = ImageEntry(**found)
+    if made.layout not in _LAYOUTS:
+        raise MappingError(f"{where}.layout is {made.layout!r}; accepted: {', '.join(_LAYOUTS)}")
     if made.fit not in _FITS:
         raise MappingError(f"{where}.fit is {made.fit!r}; accepted: {', '.join(_FITS)}")
     if (made.height == 0) != (made.width == 0) or not 0 <= made.height <= 8192 >= made.width >= 0:
