@@ -2,6 +2,9 @@
 
 import contextlib
 import math
+import socket
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -56,6 +59,50 @@ def test_an_observation_becomes_a_chunk(server, space, observation):
         assert request["observation/state"].shape == (4,)
         nothing = remote.answer(observation(command=None))
         assert nothing.problem is None and not nothing.chunk.actions.size
+
+
+OPENPI = """
+import sys
+
+import numpy as np
+from openpi_client.base_policy import BasePolicy
+from openpi_server.websocket_policy_server import WebsocketPolicyServer
+
+
+class NoOp(BasePolicy):
+    def infer(self, obs):
+        if obs["prompt"] == "fail":
+            raise RuntimeError("no such prompt")
+        return {"actions": np.zeros((16, obs["observation/state"].shape[0]), np.float64)}
+
+
+WebsocketPolicyServer(NoOp(), "127.0.0.1", int(sys.argv[1]), {"model": "no-op"}).serve_forever()
+"""
+
+
+def test_openpi_s_own_server_drives_and_its_failures_are_told(space, observation):
+    pytest.importorskip("openpi_server")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen([sys.executable, "-c", OPENPI, str(port)])
+    try:
+        link = Link(LinkOptions(f"ws://127.0.0.1:{port}", **FAST))
+        mapping = RemoteMapping.load(MAPPING)
+        remote = RemotePolicy(Checkpoint.without_weights(space), mapping, link)
+        try:
+            assert not math.isnan(remote.warm_up(30.0, 30.0)[0])
+            chunk = remote.answer(observation()).chunk
+            assert chunk.actions.shape == (16, 4) and not chunk.actions.any()
+            problem = remote.answer(observation(command="fail")).problem
+            assert problem is not None and "no such prompt" in problem.text
+            # It closes the connection with its error; the next question finds it again.
+            wait_until(lambda: remote.answer(observation()).chunk.actions.size, 10.0)
+        finally:
+            remote.close()
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_bad_answers_are_action_problems_and_the_next_one_is_tried(server, space, observation):
