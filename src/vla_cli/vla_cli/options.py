@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import argparse
 
+from vla_contract.options import at_least
+
+__all__ = ["at_least", "client", "parser"]
+
 
 def parser(name: str, description: str) -> argparse.ArgumentParser:
     """A parser for `./vla NAME`."""
@@ -15,17 +19,3 @@ def client(name: str, description: str) -> argparse.ArgumentParser:
     made = parser(name, description)
     made.add_argument("--namespace", default="vla", help="namespace of the graph (default: vla)")
     return made
-
-
-def at_least(least: int, what: str) -> type[int]:
-    """An argparse type: a whole number from `least` on."""
-
-    def convert(text: str) -> int:
-        value = int(text) if text.lstrip("-").isdigit() else None
-        if value is None or value < least:
-            raise argparse.ArgumentTypeError(
-                f"{what} is {text!r}; accepted: a whole number of at least {least}"
-            )
-        return value
-
-    return convert  # type: ignore[return-value]

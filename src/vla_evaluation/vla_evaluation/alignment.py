@@ -43,8 +43,9 @@ def retrieval(scores: Any, correct: Any) -> Retrieval:
     """
     table = finite("scores", scores, 2)
     right = finite("correct", correct, 1)
-    if (np.mod(right, 1.0) != 0.0).any():
-        raise EvaluationError(f"correct holds {right[right % 1.0 != 0.0][0]}; accepted: integers")
+    broken = right[right % 1.0 != 0.0]
+    if broken.size:
+        raise EvaluationError(f"correct holds {broken[0]}; accepted: integers")
     right = right.astype(np.int64)
     frames, commands = table.shape
     if len(right) != frames:

@@ -36,8 +36,8 @@ def tables(source: Path) -> list[Table]:
         EvaluationError: no such bag or one without safe actions, or something in the folder that
             cannot be read.
     """
-    messages = _read(_bag(source))
-    document = _document(_bag(source))
+    bag = _bag(source)
+    messages, document = _read(bag), _document(bag)
     safe, chunks = messages[_SAFE], messages[_CHUNK]
     if not safe:
         raise EvaluationError(f"{source}: holds no {_SAFE}; accepted: the bag of a replay")

@@ -26,9 +26,8 @@ from vla_policy.checkpoint import Checkpoint
 from vla_policy.inference import Observation, Policy
 
 WARM_UP = 10  # forward passes that are not counted
-PAUSE = (
-    0.01  # s between two turns: threads of the one before may still spin, and slow the next down
-)
+# s between two turns: threads of the one before may still spin, and slow the next down.
+PAUSE = 0.01
 # Runs of a turn. The first ones find a processor that has slept and the caches of somebody else: on
 # a virtual machine that takes two to four times as long, and is told by itself.
 TURN = 10

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from vla_contract.options import at_least
 from vla_learning.backend_bench import (
     WARM_UP,
     Variant,
@@ -21,7 +22,6 @@ from vla_learning.backend_bench import (
 )
 from vla_learning.backend_report import Report, as_dict, draw, lines, targets
 from vla_learning.commands import CommandError, _check_simulator, _progress
-from vla_learning.options import at_least
 from vla_learning.watching import random_frames, seen_frames
 from vla_policy.backends import BackendError, Inputs
 from vla_policy.checkpoint import Checkpoint, CheckpointError

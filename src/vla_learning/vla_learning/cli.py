@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from vla_contract.options import at_least
 from vla_learning import commands
 from vla_learning.commands import CommandError
-from vla_learning.options import at_least
 
 CONFIG = Path("config/learning/metaworld.yaml")
 

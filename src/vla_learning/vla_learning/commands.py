@@ -282,7 +282,7 @@ def quantize(arguments: argparse.Namespace) -> None:
         _check_tasks(tasks, list(checkpoint.commands))
         if arguments.seeds:
             _check_simulator(tasks, checkpoint.cameras)
-        print(quantize_command.run(arguments, settings, space, _progress))
+        print(quantize_command.run(checkpoint, tasks, arguments, settings, space, _progress))
     except (DemonstrationError, QuantizeError, BackendError, CheckpointError) as error:
         raise CommandError(str(error)) from error
 

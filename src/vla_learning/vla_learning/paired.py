@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -115,16 +116,11 @@ def run_paired(
     done = len(wanted) - len(todo)
     progress(done, "")
     log.parent.mkdir(parents=True, exist_ok=True)
-    with (
-        ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool,
-        log.open("a", encoding="utf-8") as file,
-    ):
-        file.write("\n" * bool(file.tell()))  # in case the last line was cut short
-        for job, episode in zip(todo, pool.map(_run, todo), strict=True):
-            entry = _entry(job, identities)
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        entries = (_entry(job, identities) for job in todo)
+        added = _add(log, zip(entries, pool.map(_run, todo), strict=True))
+        for job, (entry, episode) in zip(todo, added, strict=True):
             known[entry] = episode
-            file.write(json.dumps({"entry": entry, **asdict(episode)}) + "\n")
-            file.flush()
             done += 1
             progress(done, f"{job.name} {job.task} seed {job.seed}")
     return {
@@ -144,21 +140,34 @@ def go_on(
     identity: of all that an episode depends on besides; those of another one are run again.
     """
     known = dict(_read(log))
-    entries = {each: "/".join((identity, each[0], str(each[1]), each[2])) for each in episodes}
-    fresh = run([each for each, entry in entries.items() if entry not in known])
-    with log.open("a", encoding="utf-8") as file:
-        file.write("\n" * bool(file.tell()))  # in case the last line was cut short
+    entries = {each: _name(identity, *each) for each in episodes}
+    todo = {entry: each for each, entry in entries.items() if entry not in known}
+    with closing(_add(log, zip(todo, run(list(todo.values())), strict=True))) as added:
         for each in episodes:
             entry = entries[each]
             if entry not in known:
-                known[entry] = next(fresh)
-                file.write(json.dumps({"entry": entry, **asdict(known[entry])}) + "\n")
-                file.flush()
+                _, known[entry] = next(added)
             yield known[entry]
 
 
+def _add(
+    log: Path, fresh: Iterable[tuple[str, Episode]]
+) -> Generator[tuple[str, Episode], None, None]:
+    """Write each entry into the log as it comes, and hand it on."""
+    with log.open("a", encoding="utf-8") as file:
+        file.write("\n" * bool(file.tell()))  # in case the last line was cut short
+        for entry, episode in fresh:
+            file.write(json.dumps({"entry": entry, **asdict(episode)}) + "\n")
+            file.flush()
+            yield entry, episode
+
+
 def _entry(job: Job, identities: Mapping[str, str]) -> str:
-    return "/".join((identities[job.name][:16], job.task, str(job.seed), job.command))
+    return _name(identities[job.name][:16], job.task, job.seed, job.command)
+
+
+def _name(identity: str, task: str, seed: int, command: str) -> str:
+    return "/".join((identity, task, str(seed), command))
 
 
 def _read(log: Path) -> Iterator[tuple[str, Episode]]:

@@ -66,15 +66,24 @@ def make(
     return made
 
 
-def run(arguments: argparse.Namespace, settings: Any, space: Any, progress: Any) -> str:
+def run(
+    given: Checkpoint,
+    tasks: Sequence[str],
+    arguments: argparse.Namespace,
+    settings: Any,
+    space: Any,
+    progress: Any,
+) -> str:
     """Quantize, compare, write the report; returns it.
+
+    tasks: of the paired episodes.
 
     Raises:
         QuantizeError, DemonstrationError, CheckpointError, BackendError: one line.
     """
     with tempfile.TemporaryDirectory() as folder:
-        checkpoint = single(Checkpoint.load(arguments.checkpoint), Path(folder))
-        return _run(checkpoint, arguments, settings, space, progress)
+        checkpoint = single(given, Path(folder))
+        return _run(checkpoint, tasks, arguments, settings, space, progress)
 
 
 def single(checkpoint: Checkpoint, to: Path) -> Checkpoint:
@@ -97,11 +106,15 @@ def single(checkpoint: Checkpoint, to: Path) -> Checkpoint:
 
 
 def _run(
-    checkpoint: Checkpoint, arguments: argparse.Namespace, settings: Any, space: Any, progress: Any
+    checkpoint: Checkpoint,
+    tasks: Sequence[str],
+    arguments: argparse.Namespace,
+    settings: Any,
+    space: Any,
+    progress: Any,
 ) -> str:
     from vla_learning.commands import parse_seeds
     from vla_learning.dataset import load_frames
-    from vla_sim.tasks import expand
 
     checkpoint.require_action_space(space, str(settings.action_space))
     backend = backends.create("onnxruntime", backends.BackendOptions(threads=2))
@@ -117,7 +130,6 @@ def _run(
         raise QuantizeError(f"{data} has {len(feeds)} frames; accepted: more than {count}")
     methods = [Method(name) for name in arguments.methods.split(",")]
     made = make(checkpoint, to, calibration, held_out, methods, arguments.operators)
-    tasks = expand(arguments.tasks or ",".join(checkpoint.commands))
     seeds = parse_seeds(arguments.seeds) if arguments.seeds else []
     results: dict[str, Any] = {}
     if seeds:

@@ -49,12 +49,11 @@ def load_tolerances(path: Path | None) -> Tolerances:
         content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except (OSError, UnicodeDecodeError, RecursionError, yaml.YAMLError) as error:
         raise BagError(f"tolerances {path}: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict) or (
-        # As texts: YAML's keys may be of several types, which have no order.
-        wrong := sorted(map(str, set(content) - set(known)))
-    ):
-        named = ", ".join(wrong) if isinstance(content, dict) else "no mapping"
-        raise BagError(f"tolerances {path}: {named}; accepted: {', '.join(known)}")
+    if not isinstance(content, dict):
+        raise BagError(f"tolerances {path}: no mapping; accepted: {', '.join(known)}")
+    # As texts: YAML's keys may be of several types, which have no order.
+    if wrong := sorted(map(str, set(content) - set(known))):
+        raise BagError(f"tolerances {path}: {', '.join(wrong)}; accepted: {', '.join(known)}")
     dimensions = content.get("dimensions", {})
     numbers = [v for k, v in content.items() if k != "dimensions"] + list(
         dimensions.values() if isinstance(dimensions, dict) else ["?"]

@@ -92,8 +92,7 @@ class FreeRunningReplay:
     def _publish(self, role: str, data: bytes, stamp: int, kind: str) -> None:
         player = self._player
         if role == COMMAND:
-            if words := self._timeline.text(data, kind):
-                player.command(words, player.now)
+            player.command(cdr.command_text(data, kind), player.now)
         elif role.startswith(CAMERA):
             self._timeline.images += 1
             player.image(role[len(CAMERA) :], data, stamp)

@@ -130,12 +130,12 @@ class McapFile:
 
     def _index(self, file: BinaryIO) -> None:
         end = self._size
-        known = self.losses.messages.total()
+        before = self.losses.messages.total()
         while (broken := self._index_until_broken(file, end)) is not None:
             if not self._resume(file, broken):
                 break
-        known = self.losses.messages.total() - known
-        lost = self._expected - sum(self.counts.values()) - known
+        counted = self.losses.messages.total() - before
+        lost = self._expected - sum(self.counts.values()) - counted
         if lost > 0:
             self.losses.messages["(file)", "in damaged records"] += lost
 

@@ -175,7 +175,7 @@ class Timeline:
 
     def _take(self, step: Step, role: str, part: Part, time: int) -> None:
         if role == COMMAND:
-            step.commands.append(self.text(part.data, part.topic))
+            step.commands.append(cdr.command_text(part.data, part.topic))
             return
         newest = self._newest.get(part.topic)
         if newest is not None and part.stamp <= newest:
@@ -236,11 +236,3 @@ class Timeline:
             if nearest is not None and abs(nearest.stamp - stamp) <= self._layout.slop:
                 found[role] = nearest
         return found
-
-    @staticmethod
-    def text(data: bytes, kind: str) -> str:
-        """The words of a std_msgs/String or a vla_interfaces/Command; empty where broken."""
-        try:
-            return cdr.command_text(data, kind)
-        except cdr.CdrError:
-            return ""
