@@ -142,6 +142,20 @@ def test_commands_delimit_episodes(tmp_path, settings, space):
         assert any(note in each for each in report.notes) == noted
 
 
+def test_a_broken_command_ends_the_episode_and_is_counted(tmp_path, settings, space):
+    whole = text(RECIPE.start, "open the door")
+    cut = text(RECIPE.start + 10**9, "shut it")
+    bag = write_bag(
+        tmp_path / "bag", recorded(extra=[whole, replace(cut, data=bytes(cut.data[:6]))])
+    )
+    report = run(bag, tmp_path / "data", settings, space)
+    assert "/vla/command: 1 lost (broken message)" in report.notes
+    dataset = LeRobotDataset(tmp_path / "data")
+    assert [episode.tasks[0] for episode in dataset.episodes] == ["open the door"]
+    first = dataset.column(dataset.episodes[0], form.SEED)[0]
+    assert first + dataset.episodes[0].length * 50 <= RECIPE.start // 10**6 + 1050
+
+
 def safe_actions(recipe, space, name="metaworld"):
     codec, kind = Codec(), "vla_interfaces/msg/SafeAction"
     types = codec.types(kind)

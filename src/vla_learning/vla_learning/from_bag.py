@@ -25,7 +25,6 @@ from vla_replay.blocks import Stored
 from vla_replay.codec import Codec
 from vla_replay.selection import CAMERA, COMMAND, Needs, Selection, select
 from vla_replay.storage import BagError
-from vla_replay.timeline import Timeline
 
 Progress = Callable[[int, int], None]
 
@@ -158,8 +157,7 @@ class BagReader:
                 self._actions.take(message.topic, message.type, content, stamp)
         elif role == COMMAND:
             yield from self._finish()
-            words = Timeline.text(message.data, message.type)
-            self._words = "" if self._stop.match(words) else words
+            self._words = self._command_words(message)
         elif role is not None and role.startswith(CAMERA):
             content, stamp = self._content(message)
             if content is not None:
@@ -169,6 +167,15 @@ class BagReader:
             if content is not None:
                 values = state_values(message.type, content)
                 self._synchroniser.state(message.topic, values, stamp)
+
+    def _command_words(self, message: Stored) -> str:
+        """What a command asks for; nothing where it is a word of stop or broken."""
+        try:
+            words = cdr.command_text(message.data, message.type)
+        except cdr.CdrError:
+            self._bag.losses.broken(message.topic, "broken message")
+            return ""
+        return "" if self._stop.match(words) else words
 
     def _content(self, message: Stored) -> tuple[Any, int]:
         """The message and its stamp, ns; None where it is broken."""
