@@ -6,10 +6,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import yaml
 from onnx import TensorProto, helper, numpy_helper
 
+from vla_learning.byte_input import take_bytes
 from vla_learning.calibration import calibration_feeds
 from vla_learning.quantize_command import as_dict, make, report, single
 from vla_learning.quantizing import Method, QuantizeError, is_quantized, quantize
@@ -120,6 +122,67 @@ def test_both_methods_make_checkpoints_that_run_and_are_close(checkpoint, feeds,
     plain = json.loads(json.dumps(as_dict(checkpoint, made, results)))
     assert plain["paired"]["static"]["accepted"] is False
     assert b"/" + str(tmp_path).encode() not in (made[0].folder / "policy.onnx").read_bytes()
+
+
+def test_a_graph_that_begins_otherwise_is_quantized_as_it_is(checkpoint):
+    model = onnx.load_from_string(checkpoint.read("policy.onnx"))
+    before = model.SerializeToString()
+    assert take_bytes(model) is None
+    assert model.SerializeToString() == before
+
+
+def beginning(pads, bias):
+    """Images normalised and convolved as in an exported graph."""
+    rng = np.random.default_rng(1)
+    constants = {
+        "rows": np.array([2, 8, 24]),
+        "scale": np.tile(np.float32([0.017, 0.018, 0.019]), 8),
+        "offset": np.tile(np.float32([-2.1, -2.0, -1.8]), 8),
+        "pixels": np.array([2, 8, 8, 3]),
+        "kernel": rng.normal(0.0, 0.3, (4, 3, 3, 3)).astype(np.float32),
+        "bias": rng.normal(size=4).astype(np.float32),
+    }
+    node = helper.make_node
+    convolution = ["planes", "kernel", *(["bias"] if bias else [])]
+    nodes = [
+        node("Reshape", ["images", "rows"], ["a"]),
+        node("Cast", ["a"], ["b"], to=TensorProto.FLOAT),
+        node("Mul", ["b", "scale"], ["c"]),
+        node("Add", ["c", "offset"], ["d"]),
+        node("Reshape", ["d", "pixels"], ["e"]),
+        node("Transpose", ["e"], ["planes"], perm=[0, 3, 1, 2]),
+        node("Conv", convolution, ["actions"], strides=[2, 2], **({"pads": pads} if pads else {})),
+    ]
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        nodes,
+        "beginning",
+        [value("images", TensorProto.UINT8, [1, 2, 8, 8, 3])],
+        [value("actions", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(content, name) for name, content in constants.items()],
+    )
+    opset = [helper.make_opsetid("", 18)]
+    return helper.make_model(graph, opset_imports=opset, ir_version=10)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("pads", [None, [0, 0, 0, 0], [1, 1, 1, 1], [2, 0, 0, 1], [0, 3, 1, 0]])
+def test_a_convolution_of_bytes_is_that_of_the_normalised_image(pads, bias):
+    exact, rewritten = beginning(pads, bias), beginning(pads, bias)
+    step, zero = take_bytes(rewritten)
+    assert (step, zero) == (np.float32(0.018), 110)
+    assert not [node for node in rewritten.graph.node if node.op_type in ("Cast", "Mul", "Add")]
+    images = np.random.default_rng(2).integers(0, 256, (1, 2, 8, 8, 3), dtype=np.uint8)
+    answers = []
+    for model in (exact, rewritten):
+        session = onnxruntime.InferenceSession(
+            model.SerializeToString(), providers=["CPUExecutionProvider"]
+        )
+        answers.append(session.run(None, {"images": images})[0])
+    inside = (slice(None), slice(None), slice(2, -1), slice(2, -1))
+    np.testing.assert_allclose(answers[1][inside], answers[0][inside], atol=1e-5)
+    # Half a byte at the border, times the weights there.
+    np.testing.assert_allclose(answers[1], answers[0], atol=0.0095 * 0.3 * 27)
 
 
 def test_a_graph_is_quantized_once(checkpoint, feeds, tmp_path):

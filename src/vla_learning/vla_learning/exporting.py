@@ -10,7 +10,7 @@ import json
 import logging
 import shutil
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -113,18 +113,50 @@ def _export(
             external_data=False,
             verbose=False,
         )
-    _forget_origins(path)
-
-
-def _forget_origins(path: Path) -> None:
-    """Take out of an ONNX file where each node came from: stack traces with paths."""
     model = onnx.load(str(path))
+    _forget_origins(model)
+    _order_gelu(model)
+    onnx.save(model, str(path))
+
+
+def _forget_origins(model: Any) -> None:
+    """Take out of an ONNX model where each node came from: stack traces with paths."""
     for node in model.graph.node:
         del node.metadata_props[:]
     for value in (*model.graph.value_info, *model.graph.input, *model.graph.output):
         del value.metadata_props[:]
     del model.graph.metadata_props[:]
-    onnx.save(model, str(path))
+
+
+def _order_gelu(model: Any) -> None:
+    """Let x (0.5 (1 + erf)) be 0.5 (x (1 + erf)), which ONNX Runtime computes as one operator.
+
+    A half is a power of two: not a bit of the result is another.
+    """
+    graph = model.graph
+    made = {name: node for node in graph.node for name in node.output}
+    halves = {c.name for c in graph.initializer if _is(c, 0.5)}
+    for last in [node for node in graph.node if node.op_type == "Mul"]:
+        for place, name in enumerate(last.input):
+            half = made.get(name)
+            if half is None or half.op_type != "Mul" or not _of_erf(half, halves, made):
+                continue
+            at = next(i for i, each in enumerate(half.input) if each in halves)
+            other = 1 - place
+            half.input[at], last.input[other] = last.input[other], half.input[at]
+            break
+
+
+def _of_erf(half: Any, halves: set[str], made: Mapping[str, Any]) -> bool:
+    """Whether a product is 0.5 (1 + erf …)."""
+    added = [made[name] for name in half.input if name in made and made[name].op_type == "Add"]
+    if not added or not halves & set(half.input):
+        return False
+    return any(name in made and made[name].op_type == "Erf" for name in added[0].input)
+
+
+def _is(constant: Any, value: float) -> bool:
+    return not constant.dims and float(onnx.numpy_helper.to_array(constant)) == value
 
 
 def _difference(

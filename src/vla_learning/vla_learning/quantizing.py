@@ -20,6 +20,7 @@ import onnx
 import onnxruntime
 import yaml
 
+from vla_learning import byte_input
 from vla_learning.calibration import Feed
 from vla_policy.checkpoint import CONFIG, POLICY_ONNX, Checkpoint
 
@@ -38,8 +39,9 @@ class Method(enum.Enum):
 
 
 # Convolutions and linear layers are nearly all of the work. Attention, residual sums and LSTM in 8
-# bits gain nothing and cost most of the error.
-STATIC_OPERATORS = ("Conv", "Gemm")
+# bits gain nothing and cost most of the error. ReLU and pooling have their bits from what they
+# follow: without them each convolution would be rounded before its ReLU and after.
+STATIC_OPERATORS = ("Conv", "Gemm", "Relu", "MaxPool")
 DYNAMIC_OPERATORS = ("MatMul", "Gemm", "LSTM")
 
 
@@ -72,11 +74,12 @@ def quantize(
     del graph.graph.value_info[:]  # shapes that the quantizer would take for its own
     with tempfile.TemporaryDirectory() as folder:
         plain = Path(folder) / "plain.onnx"
+        scale = byte_input.take_bytes(graph) if method is Method.STATIC else None
         onnx.save(graph, plain)
         logging.getLogger().setLevel(logging.ERROR)  # it advises preparing what is prepared
         try:
             if method is Method.STATIC:
-                _static(plain, to, feeds, list(operators or STATIC_OPERATORS))
+                _static(plain, to, feeds, list(operators or STATIC_OPERATORS), scale)
             else:
                 _dynamic(plain, to, list(operators or DYNAMIC_OPERATORS))
         except Exception as error:  # whatever the quantizer raises
@@ -102,7 +105,13 @@ class _Reader:
         return next(self._feeds, None)
 
 
-def _static(source: Path, to: Path, feeds: Sequence[Feed], operators: list[str]) -> None:
+def _static(
+    source: Path,
+    to: Path,
+    feeds: Sequence[Feed],
+    operators: list[str],
+    scale: byte_input.Scale | None,
+) -> None:
     from onnxruntime.quantization import (  # imports torch
         CalibrationMethod,
         QuantFormat,
@@ -110,6 +119,10 @@ def _static(source: Path, to: Path, feeds: Sequence[Feed], operators: list[str])
         quantize_static,
     )
 
+    overrides = {}
+    if scale is not None:
+        step, zero = (np.asarray(each) for each in scale)
+        overrides[byte_input.BYTES] = [{"scale": step, "zero_point": zero}]
     quantize_static(
         source,
         to,
@@ -123,6 +136,11 @@ def _static(source: Path, to: Path, feeds: Sequence[Feed], operators: list[str])
         # which eight would overflow. So the sums are exact, and the same, everywhere.
         reduce_range=True,
         calibrate_method=CalibrationMethod.MinMax,
+        # A linear layer's sums are given as floats, not rounded: what follows takes floats.
+        extra_options={
+            "TensorQuantOverrides": overrides,
+            "OpTypesToExcludeOutputQuantization": ["Gemm"],
+        },
     )
 
 

@@ -3,23 +3,28 @@
 from pathlib import Path
 
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from vla_learning.byte_input import BYTES, INPUT, take_bytes
 from vla_learning.exporting import (
+    POLICY_NAMES,
     TOLERANCE,
     ExportError,
     example_inputs,
     export_run,
     write_checkpoint,
 )
+from vla_learning.quantizing import Method, difference, quantize
 from vla_learning.runs import TrainingError, build_model
 from vla_learning.vocabulary import build_tokenizer
 from vla_policy import backends
 from vla_policy.backends import BackendOptions, Inputs
 from vla_policy.backends.torch_module import load_model
-from vla_policy.checkpoint import Checkpoint
+from vla_policy.checkpoint import POLICY_ONNX, Checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +51,49 @@ def test_the_policy_package_loads_it(exported, settings):
 def test_the_graphs_hold_no_path_of_the_machine_that_wrote_them(exported, folder):
     for graph in folder.glob("*.onnx"):
         assert b".py" not in graph.read_bytes()
+
+
+@pytest.mark.slow  # writing the graphs
+def test_every_gelu_is_one_operator_when_it_runs(exported, tmp_path):
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+    onnxruntime.InferenceSession(
+        exported.read(POLICY_ONNX), options, providers=["CPUExecutionProvider"]
+    )
+    kinds = [node.op_type for node in onnx.load(tmp_path / "optimized.onnx").graph.node]
+    assert "Erf" not in kinds
+    written = onnx.load_from_string(exported.read(POLICY_ONNX)).graph.node
+    count = sum(node.op_type == "Erf" for node in written)
+    assert count == kinds.count("Gelu") + kinds.count("BiasGelu") and count >= 4
+
+
+@pytest.mark.slow  # writing and quantizing the graphs
+def test_an_exported_graph_is_quantized_on_the_bytes_of_its_images(exported, settings, tmp_path):
+    """The first convolution's input is never a float, and its border is what the float's was."""
+    exact = exported.read(POLICY_ONNX)
+    floats = onnx.load_from_string(exact)
+    scale = take_bytes(floats)
+    assert scale is not None and 0.0 < scale[0] < 1.0
+    model = load_model(exported)
+    feeds = []
+    for seed in range(8):
+        inputs = example_inputs(model, seed)[1]
+        feeds.append({n: a.numpy() for n, a in zip(POLICY_NAMES[0], inputs, strict=True)})
+    apart = difference(exact, floats.SerializeToString(), feeds)
+    assert apart.greatest < 5e-3
+    quantize(exact, tmp_path / "static.onnx", Method.STATIC, feeds)
+    graph = onnx.load(tmp_path / "static.onnx").graph
+    (taken,) = (node for node in graph.node if INPUT in node.input)
+    assert taken.op_type == "Reshape"
+    (given,) = (node for node in graph.node if BYTES in node.output)
+    (convolution,) = (node for node in graph.node if BYTES in node.input)
+    assert (given.op_type, convolution.op_type) == ("DequantizeLinear", "Conv")
+    assert not {"Cast"} & {node.op_type for node in graph.node if "image" in node.output[0]}
+    # Integers of the convolution's sum: the bias has the scale of input times weights.
+    constants = {each.name: onnx.numpy_helper.to_array(each) for each in graph.initializer}
+    made = {name: node for node in graph.node for name in node.output}
+    scales = [constants[made[name].input[1]] for name in convolution.input]
+    np.testing.assert_allclose(scales[2], scales[0] * scales[1], rtol=1e-6)
 
 
 @pytest.mark.slow  # writing the graphs

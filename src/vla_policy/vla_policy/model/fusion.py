@@ -99,11 +99,16 @@ class CrossModalAttention(nn.Module):
         value = seen @ self._by_head(value_weight).transpose(1, 2)
         value = value + self.key_value.bias[hidden:].reshape(self.heads, 1, -1)
         attended = self.output(value.transpose(1, 2).flatten(2) * any_valid)
-        return attended, weights.reshape(batch, self.heads, count, -1).mean(1)
+        # Their mean as a product: a sum over an axis that is not the last is slow in a graph.
+        mean = weights.new_full((1, self.heads), 1.0 / self.heads)
+        mean_weights = mean @ weights.reshape(batch, self.heads, -1)
+        return attended, mean_weights.reshape(batch, count, -1)
 
     def _split(self, x: Tensor, parts: int) -> tuple[Tensor, ...]:
         """(B, N, parts * H) to `parts` times (B, heads, N, H / heads)."""
         batch, count, _ = x.shape
+        if parts == 1:
+            return (x.reshape(batch, count, self.heads, -1).transpose(1, 2),)
         return x.reshape(batch, count, parts, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
 
     def _by_head(self, weight: Tensor) -> Tensor:
@@ -112,8 +117,13 @@ class CrossModalAttention(nn.Module):
 
 
 class KeypointPooling(nn.Module):
-    """Where in each image the learned heat maps lie: spatial softmax, one (x, y) per heat map."""
+    """Where in each image the learned heat maps lie: spatial softmax, one (x, y) per heat map.
 
+    Attributes:
+        folded: the means as one matrix product, for graphs that are exported.
+    """
+
+    folded = False
     coordinates: Tensor
 
     def __init__(self, hidden: int, keypoints: int, cameras: int, grid: tuple[int, int]) -> None:
@@ -132,10 +142,13 @@ class KeypointPooling(nn.Module):
         batch = cells.shape[0]
         heat = self.heat(cells).reshape(batch, self.cameras, self.coordinates.shape[0], -1)
         weights = (heat.float() * self.log_temperature.exp()).softmax(2)
-        # Sums, not a matrix product: under autocast that would round to 8 bits, half a pixel.
-        x = (weights * self.coordinates[:, :1]).sum(2)
-        y = (weights * self.coordinates[:, 1:]).sum(2)
-        return (torch.cat((x, y), dim=2) * camera_mask[:, :, None]).flatten(1)
+        if self.folded:
+            points = (self.coordinates.T @ weights).flatten(2)
+        else:  # sums: under autocast a matrix product would round to 8 bits, half a pixel
+            x = (weights * self.coordinates[:, :1]).sum(2)
+            y = (weights * self.coordinates[:, 1:]).sum(2)
+            points = torch.cat((x, y), dim=2)
+        return (points * camera_mask[:, :, None]).flatten(1)
 
 
 class VisionLanguageFusion(nn.Module):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from vla_policy.model.confidence import Confidence
 from vla_policy.model.configuration import ModelConfig
-from vla_policy.model.fusion import CrossModalAttention, VisionLanguageFusion
+from vla_policy.model.fusion import CrossModalAttention, KeypointPooling, VisionLanguageFusion
 from vla_policy.model.language import LanguageEncoder
 from vla_policy.model.planner import Planner
 from vla_policy.model.vision import VisionEncoder
@@ -116,13 +116,13 @@ class LanguageGraph(nn.Module):
 
 
 class PolicyGraph(nn.Module):
-    """What becomes policy.onnx; arguments and results as `VLAModel.act`, attention folded."""
+    """What becomes policy.onnx; arguments and results as `VLAModel.act`, all parts folded."""
 
     def __init__(self, model: VLAModel) -> None:
         super().__init__()
         self.model = copy.deepcopy(model)
         for module in self.model.modules():
-            if isinstance(module, CrossModalAttention):
+            if isinstance(module, (CrossModalAttention, KeypointPooling, VisionEncoder)):
                 module.folded = True
 
     def forward(

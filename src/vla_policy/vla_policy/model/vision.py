@@ -133,8 +133,13 @@ class VisionEncoder(nn.Module):
 
     Every camera goes through the same ResNet; a code of the position in the image and one of the
     camera is added to each cell. A masked camera's cells are zero, whatever its image holds.
+
+    Attributes:
+        folded: a masked camera's cells are not made zero, for graphs that are exported: what
+            `VisionLanguageFusion` makes of them is zero.
     """
 
+    folded = False
     scale: Tensor
     offset: Tensor
     positions: Tensor
@@ -187,10 +192,12 @@ class VisionEncoder(nn.Module):
         rows = images.reshape(batch * cameras, height, width * 3).to(self.scale.dtype)
         x = (rows * self.scale + self.offset).reshape(batch * cameras, height, width, 3)
         features = self.backbone(x.permute(0, 3, 1, 2))
-        cells = self.project(features.flatten(2).transpose(1, 2))
+        # Channels last, as an 8-bit graph has them already, and a matrix, which is quantized.
+        cells = self.project(features.permute(0, 2, 3, 1).flatten(0, 2))
         cells = cells.reshape(batch, cameras, self.cells, -1)
-        cells = cells + self.positions[None, None] + self.camera[None, :, None]
-        cells = cells * camera_mask[:, :, None, None]
+        cells = cells + (self.positions[None] + self.camera[:, None])  # one sum in a graph
+        if not self.folded:
+            cells = cells * camera_mask[:, :, None, None]
         valid = camera_mask.sum(1, keepdim=True).clamp(min=1.0)
-        pooled = self.pooled_norm(cells.mean(2).sum(1) / valid)
+        pooled = self.pooled_norm((cells.mean(2) * camera_mask[:, :, None]).sum(1) / valid)
         return cells.reshape(batch, cameras * self.cells, -1), pooled
