@@ -10,7 +10,7 @@ Needs onnx.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +19,9 @@ import numpy.typing as npt
 from onnx import helper, numpy_helper
 
 INPUT = "images"
-BYTES = "image_bytes"  # the tensor that quantization must give the scale and zero point of
-NORMALISATION = ["Reshape", "Cast", "Mul", "Add", "Reshape", "Transpose"]
+BYTES = "image_bytes"
+NORMALISATION = ("Reshape", "Cast", "Mul", "Add", "Reshape", "Transpose")
 
-Scale = tuple[np.float32, np.uint8]
 Constants = Mapping[str, npt.NDArray[Any]]
 
 
@@ -39,7 +38,7 @@ class _Beginning:
     offset: npt.NDArray[np.float64]
 
 
-def take_bytes(model: Any) -> Scale | None:
+def take_bytes(model: Any) -> bool:
     """Rewrite a graph in place so that its first convolution takes the dequantized bytes.
 
     With x = a_c u + o_c for a pixel's byte u of channel c, and x' = s (u - z):
@@ -49,15 +48,16 @@ def take_bytes(model: Any) -> Scale | None:
     The convolution pads with x = 0. As bytes that is -o_c / a_c, rounded, and is put around the
     image: at most a_c / 2 from zero, 0.009 for the statistics of ImageNet.
 
+    The quantizer takes s and z from the DequantizeLinear that makes x'.
+
     Returns:
-        The scale s and zero point z of the tensor `BYTES`; None, and nothing is changed, where the
-        graph does not begin as an exported one.
+        Whether the graph begins as an exported one; nothing is changed where it does not.
     """
     graph = model.graph
     constants = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
     found = _beginning(graph, constants)
     if found is None:
-        return None
+        return False
     convolution = found.convolution
     black = -found.offset / found.scale  # the bytes that are normalised to zero
     zero, step = round(float(black.mean())), float(found.scale.mean())
@@ -88,23 +88,29 @@ def take_bytes(model: Any) -> Scale | None:
         _constant(graph, "bias", bias.astype(np.float32)),
     ]
     _replace(graph, found.nodes, nodes)
-    return np.float32(step), np.uint8(zero)
+    return True
+
+
+def follow(graph: Any, name: str, kinds: Sequence[str]) -> list[Any] | None:
+    """The nodes of these kinds that a tensor goes through one after the other, and nowhere else.
+
+    None where another kind follows, or several nodes do.
+    """
+    nodes: list[Any] = []
+    for kind in kinds:
+        users = [node for node in graph.node if name in node.input]
+        if [node.op_type for node in users] != [kind]:
+            return None
+        nodes += users
+        name = users[0].output[0]
+    return nodes
 
 
 def _beginning(graph: Any, constants: Constants) -> _Beginning | None:
-    nodes: list[Any] = []
-    name = INPUT
-    while len(nodes) <= len(NORMALISATION):
-        users = [node for node in graph.node if name in node.input]
-        if len(users) != 1:
-            return None
-        if users[0].op_type == "Conv":
-            break
-        nodes.append(users[0])
-        name = users[0].output[0]
-    if [node.op_type for node in nodes] != NORMALISATION:
+    found = follow(graph, INPUT, (*NORMALISATION, "Conv"))
+    if found is None:
         return None
-    convolution = users[0]
+    *nodes, convolution = found
     scale, offset = (_of_channels(node, constants) for node in nodes[2:4])
     if scale is None or offset is None or not set(convolution.input[1:]) <= set(constants):
         return None

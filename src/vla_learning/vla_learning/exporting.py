@@ -10,7 +10,7 @@ import json
 import logging
 import shutil
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,12 @@ import onnx
 import onnxruntime
 import torch
 import yaml
+from onnx import numpy_helper
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from vla_contract.action_space import ActionSpace
+from vla_learning.byte_input import follow
 from vla_learning.runs import build_model, load_averaged
 from vla_learning.settings import Settings
 from vla_learning.vocabulary import build_tokenizer
@@ -134,29 +136,16 @@ def _order_gelu(model: Any) -> None:
     A half is a power of two: not a bit of the result is another.
     """
     graph = model.graph
-    made = {name: node for node in graph.node for name in node.output}
-    halves = {c.name for c in graph.initializer if _is(c, 0.5)}
-    for last in [node for node in graph.node if node.op_type == "Mul"]:
-        for place, name in enumerate(last.input):
-            half = made.get(name)
-            if half is None or half.op_type != "Mul" or not _of_erf(half, halves, made):
-                continue
-            at = next(i for i, each in enumerate(half.input) if each in halves)
-            other = 1 - place
-            half.input[at], last.input[other] = last.input[other], half.input[at]
-            break
-
-
-def _of_erf(half: Any, halves: set[str], made: Mapping[str, Any]) -> bool:
-    """Whether a product is 0.5 (1 + erf …)."""
-    added = [made[name] for name in half.input if name in made and made[name].op_type == "Add"]
-    if not added or not halves & set(half.input):
-        return False
-    return any(name in made and made[name].op_type == "Erf" for name in added[0].input)
-
-
-def _is(constant: Any, value: float) -> bool:
-    return not constant.dims and float(onnx.numpy_helper.to_array(constant)) == value
+    constants = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
+    for erf in [node for node in graph.node if node.op_type == "Erf"]:
+        found = follow(graph, erf.output[0], ("Add", "Mul", "Mul"))
+        if found is None:
+            continue
+        added, half, last = found
+        factor = 1 - list(half.input).index(added.output[0])
+        value = 1 - list(last.input).index(half.output[0])
+        if np.array_equal(constants.get(half.input[factor], 0.0), 0.5):
+            half.input[factor], last.input[value] = last.input[value], half.input[factor]
 
 
 def _difference(

@@ -81,9 +81,34 @@ def run(
     Raises:
         QuantizeError, DemonstrationError, CheckpointError, BackendError: one line.
     """
+    from vla_learning.commands import parse_seeds
+    from vla_learning.dataset import load_frames
+
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = single(given, Path(folder))
-        return _run(checkpoint, tasks, arguments, settings, space, progress)
+        checkpoint.require_action_space(space, str(settings.action_space))
+        backend = backends.create("onnxruntime", backends.BackendOptions(threads=2))
+        backend.load(checkpoint)
+        data = arguments.data or Path("data") / settings.name
+        to = arguments.to or Path("out/quantize") / checkpoint.name
+        with progress("frames", 1) as bar:
+            frames = load_frames(data, settings, space, bar.of)
+        count = arguments.frames + arguments.frames // 4
+        feeds = calibration_feeds(frames, settings.tasks, checkpoint, backend, count)
+        calibration, held_out = feeds[: arguments.frames], feeds[arguments.frames :]
+        if not held_out:
+            raise QuantizeError(f"{data} has {len(feeds)} frames; accepted: more than {count}")
+        methods = [Method(name) for name in arguments.methods.split(",")]
+        made = make(checkpoint, to, calibration, held_out, methods, arguments.operators)
+        seeds = parse_seeds(arguments.seeds) if arguments.seeds else []
+        results: dict[str, Any] = {}
+        if seeds:
+            results = _episodes(checkpoint, made, tasks, seeds, to, arguments.jobs, progress)
+        text = report(checkpoint, made, results, len(calibration))
+        (to / "quantize.md").write_text(text + "\n", encoding="utf-8")
+        content = json.dumps(as_dict(checkpoint, made, results), indent=1)
+        (to / "quantize.json").write_text(content + "\n", encoding="utf-8")
+        return text
 
 
 def single(checkpoint: Checkpoint, to: Path) -> Checkpoint:
@@ -103,42 +128,6 @@ def single(checkpoint: Checkpoint, to: Path) -> Checkpoint:
             f"precision, or PyTorch to make the graph of its weights ({error})"
         ) from error
     return single_precision(checkpoint, to)
-
-
-def _run(
-    checkpoint: Checkpoint,
-    tasks: Sequence[str],
-    arguments: argparse.Namespace,
-    settings: Any,
-    space: Any,
-    progress: Any,
-) -> str:
-    from vla_learning.commands import parse_seeds
-    from vla_learning.dataset import load_frames
-
-    checkpoint.require_action_space(space, str(settings.action_space))
-    backend = backends.create("onnxruntime", backends.BackendOptions(threads=2))
-    backend.load(checkpoint)
-    data = arguments.data or Path("data") / settings.name
-    to = arguments.to or Path("out/quantize") / checkpoint.name
-    with progress("frames", 1) as bar:
-        frames = load_frames(data, settings, space, bar.of)
-    count = arguments.frames + arguments.frames // 4
-    feeds = calibration_feeds(frames, settings.tasks, checkpoint, backend, count)
-    calibration, held_out = feeds[: arguments.frames], feeds[arguments.frames :]
-    if not held_out:
-        raise QuantizeError(f"{data} has {len(feeds)} frames; accepted: more than {count}")
-    methods = [Method(name) for name in arguments.methods.split(",")]
-    made = make(checkpoint, to, calibration, held_out, methods, arguments.operators)
-    seeds = parse_seeds(arguments.seeds) if arguments.seeds else []
-    results: dict[str, Any] = {}
-    if seeds:
-        results = _episodes(checkpoint, made, tasks, seeds, to, arguments.jobs, progress)
-    text = report(checkpoint, made, results, len(calibration))
-    (to / "quantize.md").write_text(text + "\n", encoding="utf-8")
-    content = json.dumps(as_dict(checkpoint, made, results), indent=1)
-    (to / "quantize.json").write_text(content + "\n", encoding="utf-8")
-    return text
 
 
 def _episodes(

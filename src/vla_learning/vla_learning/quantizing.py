@@ -74,13 +74,12 @@ def quantize(
     del graph.graph.value_info[:]  # shapes that the quantizer would take for its own
     with tempfile.TemporaryDirectory() as folder:
         plain = Path(folder) / "plain.onnx"
-        scale = byte_input.take_bytes(graph) if method is Method.STATIC else None
-        onnx.save(graph, plain)
         logging.getLogger().setLevel(logging.ERROR)  # it advises preparing what is prepared
         try:
             if method is Method.STATIC:
-                _static(plain, to, feeds, list(operators or STATIC_OPERATORS), scale)
+                _static(graph, plain, to, feeds, list(operators or STATIC_OPERATORS))
             else:
+                onnx.save(graph, plain)
                 _dynamic(plain, to, list(operators or DYNAMIC_OPERATORS))
         except Exception as error:  # whatever the quantizer raises
             raise QuantizeError(
@@ -106,11 +105,7 @@ class _Reader:
 
 
 def _static(
-    source: Path,
-    to: Path,
-    feeds: Sequence[Feed],
-    operators: list[str],
-    scale: byte_input.Scale | None,
+    graph: Any, source: Path, to: Path, feeds: Sequence[Feed], operators: list[str]
 ) -> None:
     from onnxruntime.quantization import (  # imports torch
         CalibrationMethod,
@@ -119,10 +114,9 @@ def _static(
         quantize_static,
     )
 
-    overrides = {}
-    if scale is not None:
-        step, zero = (np.asarray(each) for each in scale)
-        overrides[byte_input.BYTES] = [{"scale": step, "zero_point": zero}]
+    if "Conv" in operators:
+        byte_input.take_bytes(graph)
+    onnx.save(graph, source)
     quantize_static(
         source,
         to,
@@ -137,10 +131,7 @@ def _static(
         reduce_range=True,
         calibrate_method=CalibrationMethod.MinMax,
         # A linear layer's sums are given as floats, not rounded: what follows takes floats.
-        extra_options={
-            "TensorQuantOverrides": overrides,
-            "OpTypesToExcludeOutputQuantization": ["Gemm"],
-        },
+        extra_options={"OpTypesToExcludeOutputQuantization": ["Gemm"]},
     )
 
 

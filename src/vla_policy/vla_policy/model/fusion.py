@@ -65,8 +65,8 @@ class CrossModalAttention(nn.Module):
     def _attend(
         self, queries: Tensor, keys: Tensor, masked: Tensor, any_valid: Tensor
     ) -> tuple[Tensor, Tensor]:
-        (query,) = self._split(self.query(queries), 1)  # (B, heads, Q, size)
-        key, value = self._split(self.key_value(keys), 2)
+        query = self._heads(self.query(queries))  # (B, heads, Q, size)
+        key, value = self._pair(self.key_value(keys))
         logits = query @ key.transpose(2, 3) * query.shape[-1] ** -0.5 + masked[:, None, None]
         weights = logits.softmax(-1)
         attended = (weights @ value).transpose(1, 2).flatten(2)
@@ -76,7 +76,7 @@ class CrossModalAttention(nn.Module):
         self, queries: Tensor, keys: Tensor, masked: Tensor, any_valid: Tensor
     ) -> tuple[Tensor, Tensor]:
         batch, count, hidden = queries.shape
-        key, value = self._split(self.key_value(keys), 2)  # (B, heads, K, size)
+        key, value = self._pair(self.key_value(keys))  # (B, heads, K, size)
         key = key * key.shape[-1] ** -0.5
         towards = (key @ self._by_head(self.query.weight)).flatten(1, 2)  # (B, heads * K, H)
         bias = key @ self.query.bias.reshape(self.heads, -1, 1) + masked[:, None, :, None]
@@ -90,7 +90,7 @@ class CrossModalAttention(nn.Module):
         self, queries: Tensor, keys: Tensor, masked: Tensor, any_valid: Tensor
     ) -> tuple[Tensor, Tensor]:
         batch, count, hidden = queries.shape
-        (query,) = self._split(self.query(queries), 1)  # (B, heads, Q, size)
+        query = self._heads(self.query(queries))  # (B, heads, Q, size)
         query = query * query.shape[-1] ** -0.5
         key_weight, value_weight = self.key_value.weight.chunk(2)
         looking = (query @ self._by_head(key_weight)).flatten(1, 2)  # (B, heads * Q, H)
@@ -104,12 +104,13 @@ class CrossModalAttention(nn.Module):
         mean_weights = mean @ weights.reshape(batch, self.heads, -1)
         return attended, mean_weights.reshape(batch, count, -1)
 
-    def _split(self, x: Tensor, parts: int) -> tuple[Tensor, ...]:
-        """(B, N, parts * H) to `parts` times (B, heads, N, H / heads)."""
-        batch, count, _ = x.shape
-        if parts == 1:
-            return (x.reshape(batch, count, self.heads, -1).transpose(1, 2),)
-        return x.reshape(batch, count, parts, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
+    def _heads(self, x: Tensor) -> Tensor:
+        """(B, N, H) to (B, heads, N, H / heads)."""
+        return x.reshape(*x.shape[:2], self.heads, -1).transpose(1, 2)
+
+    def _pair(self, x: Tensor) -> tuple[Tensor, ...]:
+        """(B, N, 2 * H) to two times (B, heads, N, H / heads)."""
+        return x.reshape(*x.shape[:2], 2, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
 
     def _by_head(self, weight: Tensor) -> Tensor:
         """Of a Linear's weight (H, H): what each head's outputs are made with, (heads, size, H)."""
