@@ -37,7 +37,6 @@ except ImportError:  # Humble
 __all__ = ["DIAGNOSTICS_PERIOD", "Diagnosis", "GraphNode", "autostart", "run"]
 
 DIAGNOSTICS_PERIOD = 1.0  # s
-SELDOM = 0.02  # s; in lock-step, between two waits that look at services, too
 
 
 class GraphNode(LifecycleNode, Generic[ConfigType]):
@@ -282,7 +281,6 @@ def run(factory: Callable[[], GraphNode[Any]], args: list[str] | None = None) ->
         if signals.received is None and node.get_parameter("autostart").value:
             autostart(node)
         while signals.received is None and rclpy.ok():
-            executor.seldom = SELDOM if _in_lock_step(node) else 0.0
             _spin_once(executor, node)
         _end(node)
     finally:
@@ -296,10 +294,6 @@ def autostart(node: GraphNode[Any]) -> bool:
     """Configure and activate; False where a transition failed (it has said why)."""
     success = TransitionCallbackReturn.SUCCESS
     return node.trigger_configure() == success and node.trigger_activate() == success
-
-
-def _in_lock_step(node: GraphNode[Any]) -> bool:
-    return node.active and bool(getattr(node.config, "lock_step", False))
 
 
 def _spin_once(executor: OneThreadExecutor, node: GraphNode[Any]) -> None:
