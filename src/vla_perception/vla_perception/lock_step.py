@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+AHEAD = 2  # ticks with images that may wait while another one comes
+
 
 @dataclass(frozen=True)
 class TickSet:
@@ -23,12 +25,16 @@ class TickSet:
 
 
 class TickAssembler:
-    """Collects inputs by stamp, ns, until a tick with images is complete."""
+    """Collects inputs by stamp, ns, until a tick with images is complete.
+
+    A simulator sends a tick when it has the answer to the last one; a replay, which knows what
+    comes, sends `AHEAD` of them before.
+    """
 
     def __init__(self, inputs: Sequence[str]) -> None:
         self._inputs = tuple(inputs)
         self._parts: dict[int, dict[str, Any]] = {}
-        self._ticks: deque[TickSet] = deque()
+        self._ticks: deque[TickSet] = deque()  # those with images that are not complete
         self._done = -1
         self.stale = 0  # ticks that were overtaken before they were complete
 
@@ -38,29 +44,45 @@ class TickAssembler:
             self._parts.setdefault(stamp, {}).setdefault(name, value)
 
     def tick(self, tick: int, stamp: int, episode: int, has_images: bool) -> None:
-        """A tick came. One with images waits for its inputs; any one ends those before it."""
-        # The simulator goes on only when it has its answer, so an older tick needs none any more.
-        self.stale += len(self._ticks)
-        self._ticks.clear()
-        if has_images and stamp > self._done:
+        """A tick came. One with images waits for its inputs; one without ends those before it."""
+        if not has_images:
+            self._overtake(len(self._ticks))
+            self._forget(stamp)
+        elif stamp > self._done:
+            self._overtake(len(self._ticks) - AHEAD)
             self._ticks.append(TickSet(tick, stamp, episode))
-        self._forget(stamp - 1 if has_images else stamp)
+            self._forget(self._ticks[0].stamp - 1)
 
     def take(self) -> TickSet | None:
-        """The tick whose inputs are complete, once; else None."""
-        if not self._ticks or self.missing():
-            return None
-        tick = self._ticks.popleft()
-        inputs = self._parts[tick.stamp]
-        self._forget(tick.stamp)
-        return TickSet(tick.tick, tick.stamp, tick.episode, inputs)
+        """The first tick whose inputs are complete, once; else None.
+
+        Each input comes in order, so what the ticks before it lack does not come any more.
+        """
+        for index, tick in enumerate(self._ticks):
+            if not self._missing(tick):
+                self._overtake(index)
+                self._ticks.popleft()
+                inputs = self._parts[tick.stamp]
+                self._forget(tick.stamp)
+                return TickSet(tick.tick, tick.stamp, tick.episode, inputs)
+        return None
+
+    def present(self) -> int | None:
+        """Stamp of the first tick that waits, ns; None where none does."""
+        return self._ticks[0].stamp if self._ticks else None
 
     def missing(self) -> tuple[str, ...]:
-        """Inputs that the present tick with images waits for."""
-        if not self._ticks:
-            return ()
-        present = self._parts.get(self._ticks[0].stamp, {})
-        return tuple(name for name in self._inputs if name not in present)
+        """Inputs that the first tick waits for."""
+        return self._missing(self._ticks[0]) if self._ticks else ()
+
+    def _missing(self, tick: TickSet) -> tuple[str, ...]:
+        parts = self._parts.get(tick.stamp, {})
+        return tuple(name for name in self._inputs if name not in parts)
+
+    def _overtake(self, count: int) -> None:
+        for _ in range(count):
+            self._ticks.popleft()
+            self.stale += 1
 
     def _forget(self, stamp: int) -> None:
         self._done = max(self._done, stamp)

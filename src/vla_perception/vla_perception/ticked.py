@@ -8,7 +8,7 @@ from typing import Any
 from vla_contract.stamps import to_nanoseconds
 from vla_interfaces.msg import SimulationTick
 from vla_perception.conversions import Frame, to_image
-from vla_perception.lock_step import TickAssembler
+from vla_perception.lock_step import TickAssembler, TickSet
 from vla_perception.observer import ObservedSet, Observer
 
 
@@ -16,7 +16,7 @@ class LockStepObserver(Observer):
     """Everything stamped with the tick, and nothing before all of it is there.
 
     may_emit: False while something that the next observation depends on is still under way.
-    on_tick: called for every tick, after its set.
+    on_tick: called with each tick's stamp, ns, when it is the present one.
     """
 
     def __init__(
@@ -26,7 +26,8 @@ class LockStepObserver(Observer):
         on_tick: Callable[[int], None],
         **kwargs: Any,
     ) -> None:
-        self._stamp: int | None = None  # ns, of the last tick; None before the first one
+        self._stamp: int | None = None  # ns, of the present tick; None before the first one
+        self._reached: int | None = None  # ns, the last that `on_tick` was called for
         self._may_emit = may_emit
         self._on_tick = on_tick
         super().__init__(*args, **kwargs)
@@ -36,23 +37,33 @@ class LockStepObserver(Observer):
         return (self._stamp or 0) * 1e-9
 
     def tick(self, message: SimulationTick) -> None:
-        """The simulator reached a tick."""
+        """A tick came: the present one, or in a replay one of the next."""
         stamp = to_nanoseconds(message.header.stamp)
-        first, self._stamp = self._stamp is None, stamp
-        if first:
+        if self._stamp is None:
+            self._stamp = stamp
             self._started = self._time()
             self.set = self._new_set()
         self._assembler.tick(message.tick, stamp, message.episode, message.has_images)
-        self._on_tick(stamp)
+        present = self._assembler.present()
+        self._reach(stamp if present is None else present)
         self.pump()
 
     def pump(self) -> None:
-        """Emit the present tick's set if it is complete."""
-        if not self._may_emit():
-            return
-        complete = self._assembler.take()
-        if complete is None:
-            return
+        """Emit the sets that are complete, in order."""
+        while self._may_emit() and (complete := self._assembler.take()) is not None:
+            self._reach(complete.stamp)
+            self._observe(complete)
+            following = self._assembler.present()
+            if following is not None:
+                self._reach(following)
+
+    def _reach(self, stamp: int) -> None:
+        """It is the time of this tick now; once for each."""
+        if stamp != self._reached:
+            self._stamp = self._reached = stamp
+            self._on_tick(stamp)
+
+    def _observe(self, complete: TickSet) -> None:
         now = self._time()
         states = {name: complete.inputs[name] for name in self.states}
         for name, message in states.items():

@@ -90,7 +90,7 @@ def test_lists_that_differ_in_length():
 
 def test_a_chunk(space):
     actions = np.arange(8.0).reshape(2, 4)
-    chunk = Chunk(actions, done=False, progress=0.5, inference_time=0.01)
+    chunk = Chunk(actions, progress=0.5, inference_time=0.01, chunks_before_done=7)
     result = chunk_to_message(chunk, message(), space)
     assert result.observation_stamp == Time(sec=3, nanosec=5)
     assert (result.observation_sequence, result.command_id) == (7, 4)
@@ -99,6 +99,7 @@ def test_a_chunk(space):
     assert (result.action_space, result.period) == ("metaworld", 0.0125)
     assert list(result.dimension_names) == list(space.dimension_names)
     assert (result.progress, result.inference_time, result.done) == (0.5, 0.01, False)
+    assert result.chunks_before_done == 7
     assert math.isnan(result.confidence)
 
 

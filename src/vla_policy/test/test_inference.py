@@ -3,11 +3,13 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from vla_contract.images import resize_area
 from vla_policy.backends import BackendError, LanguageFeatures, Prediction
 from vla_policy.checkpoint import Checkpoint
-from vla_policy.inference import DoneCounter, Policy, ProblemKind
+from vla_policy.inference import NEVER_DONE, DoneCounter, Policy, ProblemKind
 from vla_policy.testing import CAMERAS, STATE_NAMES
 
 
@@ -215,6 +217,25 @@ def test_done_counter():
         False, False, False, True, True, False, False,
     ]  # fmt: skip
     assert not any(DoneCounter().update(1, True, 0) for _ in range(5))
+
+
+@given(
+    st.integers(0, 5), st.lists(st.booleans(), max_size=20), st.lists(st.booleans(), max_size=20)
+)
+def test_what_is_told_of_the_next_chunks_holds_whatever_comes(count, before, after):
+    counter = DoneCounter()
+    for fulfilled in before:
+        counter.update(1, fulfilled, count)
+    sure = counter.before_done(count)
+    done = [counter.update(1, fulfilled, count) for fulfilled in after]
+    assert not any(done[:sure])
+    worst = DoneCounter()
+    for fulfilled in before:
+        worst.update(1, fulfilled, count)
+    if count:  # and it is not too careful
+        assert [worst.update(1, True, count) for _ in range(sure + 1)][-1]
+    else:
+        assert sure == NEVER_DONE
 
 
 def test_what_the_runtime_raises_is_passed_on(policy, backend, observation):

@@ -66,6 +66,7 @@ def chunk_to_message(
         message.command = observation.command.text
         message.command_stamp = observation.command.header.stamp
     message.done = chunk.done
+    message.chunks_before_done = chunk.chunks_before_done
     message.progress = chunk.progress
     message.confidence = chunk.confidence
     message.inference_time = chunk.inference_time

@@ -1,15 +1,16 @@
 """Lock-step replay: each control period of the bag is asked for once, and answered once.
 
 No wall clock decides anything. Two things are sent before they are due, because they change
-nothing but the time it takes: the images of the next tick that has some (perception keeps them by
-their stamp until that tick), and ticks that carry neither an image nor a message, which the safety
-node answers one after the other as they come.
+nothing but the time it takes: what the next two observations are made of (perception makes each
+when no chunk that is still to come can change its command), and ticks that carry neither an image
+nor a message, which the safety node answers one after the other as they come.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -19,10 +20,11 @@ from vla_replay.player import COMMAND_PAUSE, Player
 from vla_replay.storage import BagError, NotJoinedError
 from vla_replay.timeline import LEAD, ImageSet, Part, Step
 
-# Where the robot is: the safety node waits for it in every tick, so the last one is repeated.
+# Where the robot is: the safety node waits for it in every tick, or is told to repeat the last one.
 PLACE = (topics.END_EFFECTOR_POSE, "odom")
 CLOCK_TICKS = 40  # between two /clock: in lock-step the tick is what nodes go by
 AHEAD = 64  # steps that are looked at to find the next images
+AHEAD_SETS = 2  # of them, observed before they are due; perception lets as many wait
 HANDSHAKES = 20  # ticks; the bag's own begin after them
 HANDSHAKE_STEP = LEAD // HANDSHAKES  # ns between their stamps
 HANDSHAKE_TIME = 1.0  # s for the answer to one; a busy machine has as many as it needs
@@ -57,7 +59,7 @@ class LockStepReplay:
         self._queue: deque[Step] = deque()
         self._observed = 0  # the newest tick whose observation was asked for
         self._first_sent: dict[int, float] = {}
-        self._newest: dict[str, Part] = {}  # of what tells the place
+        self._places: set[str] = set()  # inputs of the bag so far that tell it
         self._asked = 0  # the newest tick that was sent
 
     def run(self, steps: Iterator[Step]) -> None:
@@ -68,7 +70,7 @@ class LockStepReplay:
         """
         if self._fill(steps, 1):
             self._player.session.begin = self._queue[0].stamp
-            self._shake_hands(self._queue[0], self._next_images(steps))
+            self._shake_hands(self._queue[0], next(self._with_images(steps), None))
         while self._fill(steps, 1):
             self._play(self._queue.popleft(), steps)
         self._wait_for(self._asked)
@@ -87,14 +89,26 @@ class LockStepReplay:
             self._queue.append(dataclasses.replace(step, tick=numbers[0], episode=numbers[1]))
         return True
 
-    def _next_images(self, steps: Iterator[Step]) -> Step | None:
-        """The next step that has images, if it is near."""
+    def _with_images(self, steps: Iterator[Step]) -> Iterator[Step]:
+        """The next steps that have images, as far as they are near."""
         for index in range(AHEAD):
             if not self._fill(steps, index + 1):
-                return None
+                return
             if self._queue[index].sets:
-                return self._queue[index]
-        return None
+                yield self._queue[index]
+
+    def _coming(self, steps: Iterator[Step]) -> list[Step]:
+        """The next steps whose observations may be made ahead.
+
+        A command in between belongs to the observation after it, so it must come first.
+        """
+        if self._early:
+            return []
+        coming = list(itertools.islice(self._with_images(steps), AHEAD_SETS))
+        spoken = next((step.tick for step in self._queue if step.commands), math.inf)
+        return list(
+            itertools.takewhile(lambda step: len(step.sets) == 1 and step.tick < spoken, coming)
+        )
 
     def _shake_hands(self, first: Step, seen: Step | None) -> None:
         """Ticks just before the first one until one is answered: then everybody hears everybody.
@@ -135,7 +149,7 @@ class LockStepReplay:
         if step.tick % CLOCK_TICKS == 0:
             player.clock(step.stamp)
         player.now = step.stamp
-        self._inputs(step)
+        repeated = self._inputs(step)
         self._speak(step)
         if self._starts(step) and not step.sets:
             player.observe(step.stamp, step.episode, False)
@@ -144,13 +158,11 @@ class LockStepReplay:
         if step.sets:
             self._observe(step)
             player.image_tick(step.tick, self._first_sent.pop(step.tick))
-        player.tick(step.tick, step.stamp, step.episode, bool(step.sets))
+        player.tick(step.tick, step.stamp, step.episode, bool(step.sets), repeated)
         self._asked = step.tick
         if step.sets:
-            coming = self._send_next_images(steps) if self._ahead else None
-            if coming is not None:
-                # Perception makes it when the chunk of this one has come: its tick must not come
-                # before this observation is made, or this one would never be.
+            for coming in self._coming(steps) if self._ahead else ():
+                # Perception makes it when it knows its command; no more than `AHEAD_SETS` may wait.
                 self._wait(lambda: player.observed_stamp >= step.stamp, f"tick {step.tick}")
                 self._observe(coming)
             self._wait_for(step.tick)
@@ -168,20 +180,22 @@ class LockStepReplay:
             self._pause(COMMAND_PAUSE)
         self._early = []
 
-    def _inputs(self, step: Step) -> None:
-        """What the safety node hears before this tick."""
+    def _inputs(self, step: Step) -> list[str]:
+        """Tell the safety node what it hears before this tick; returns what it is to repeat."""
         inputs = dict(step.inputs)
         if step.tick == HANDSHAKES + 1:
             inputs = {**self._seeds, **inputs}
-        self._newest.update({name: part for name, part in inputs.items() if name in PLACE})
-        for name, part in {**inputs, **self._newest}.items():
-            if name not in inputs:
-                self._player.session.drops[f"{name}: none in a control period, repeated"] += 1
+        for name, part in inputs.items():
             self._player.state(name, part.data, step.stamp)
+        repeated = self._places - inputs.keys()
+        for name in repeated:
+            self._player.session.drops[f"{name}: none in a control period, repeated"] += 1
+        self._places |= inputs.keys() & set(PLACE)
+        return sorted(repeated)
 
     def _observe(self, step: Step) -> None:
         """Let perception make the step's (last) observation; once, and perhaps ahead of time."""
-        if step.tick == self._observed:
+        if step.tick <= self._observed:
             return
         if step.tick not in self._first_sent:
             self._send(step.sets[-1], step.stamp, step.tick)
@@ -223,20 +237,6 @@ class LockStepReplay:
         self._paired(images, stamp)
         player.observe(stamp, step.episode, True)
         self._wait(lambda: player.chunk_stamp >= stamp, f"an image at {stamp} ns")
-
-    def _send_next_images(self, steps: Iterator[Step]) -> Step | None:
-        """Send them ahead; returns their step if its observation may be made ahead, too.
-
-        A command in between belongs to that observation, so it must come first.
-        """
-        coming = self._next_images(steps)
-        if coming is None or len(coming.sets) > 1 or self._early:
-            return None
-        between = itertools.takewhile(lambda step: step.tick <= coming.tick, self._queue)
-        if any(step.commands for step in between):
-            return None
-        self._send(coming.sets[-1], coming.stamp, coming.tick)
-        return coming
 
     def _pause(self, seconds: float) -> None:
         end = time.monotonic() + seconds

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -99,7 +99,7 @@ class Player:
         self.session = session
         self.actions = actions
         self.now = 0
-        self.recording = True
+        self.recording = lock_step  # else from the bag's beginning to its end
         self.sent: dict[str, tuple[bytes, bool]] = {}
         self.cameras = cameras
         self.chunk_stamp = 0  # ns, of the newest chunk's observation
@@ -236,17 +236,24 @@ class Player:
         self._times["observe"] = time.perf_counter()
         self._observed_tick.publish(data)
 
-    def tick(self, tick: int, stamp: int, episode: int, has_images: bool) -> None:
-        """In lock-step: ask for the answer to a tick."""
+    def tick(
+        self, tick: int, stamp: int, episode: int, has_images: bool, repeated: Sequence[str] = ()
+    ) -> None:
+        """In lock-step: ask for the answer to a tick.
+
+        repeated: inputs that have no message of this tick, whose last one counts.
+        """
         assert self._tick is not None, "not in lock-step"
         self._times["tick"] = time.perf_counter()
         self._last_tick = tick
-        data = self._tick_data(tick, stamp, episode, has_images)
+        data = self._tick_data(tick, stamp, episode, has_images, repeated)
         self._tick.publish(data)
         if self.recording:
             self.actions.write(f"{self._namespace}/{topics.TICK}", TICK_TYPE, data, stamp)
 
-    def _tick_data(self, tick: int, stamp: int, episode: int, has_images: bool) -> bytes:
+    def _tick_data(
+        self, tick: int, stamp: int, episode: int, has_images: bool, repeated: Sequence[str] = ()
+    ) -> bytes:
         types = self._codec.types(TICK_TYPE)
         seconds, rest = divmod(stamp, NANOSECONDS)
         header = types["std_msgs/msg/Header"](
@@ -257,6 +264,7 @@ class Player:
             tick=tick,
             episode=episode,
             has_images=has_images,
+            repeated_inputs=list(repeated),
             period=self.session.period,
         )
         return self._codec.write(TICK_TYPE, message)
@@ -359,7 +367,10 @@ class Player:
         )
 
     def graph_drops(self) -> Counter[str]:
-        """What the nodes themselves report to have dropped or refused, by node and reason."""
+        """What the nodes themselves report to have dropped or refused, by node and reason.
+
+        Not images that the bag does not have: `no_image` was said to perception from here.
+        """
         found: Counter[str] = Counter()
         for name, values in self.diagnostics.items():
             for key, value in values.items():
@@ -369,5 +380,7 @@ class Player:
 
 
 def _tells_of_losses(key: str) -> bool:
+    if key.endswith(".no_image"):
+        return False
     words = ("drop", "refused", "skipped", "replaced", "stale", "problems", "late")
     return any(word in key.lower() for word in words)

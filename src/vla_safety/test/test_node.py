@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rclpy
+from builtin_interfaces.msg import Time
+from geometry_msgs.msg import PoseStamped
 from node_rig import (
     BRAKING_TIME,
     DOMAIN,
@@ -351,3 +353,49 @@ def lock_step_run(parameters, graph):
     assert [s.tick for s in g.safe] == list(range(1, 41))
     assert [t.header.stamp for t in g.twists] == [s.header.stamp for s in g.safe]
     return [tuple(s.safe) for s in g.safe]
+
+
+def test_an_input_that_is_repeated_counts_as_if_it_had_come_again(parameters, graph):
+    box = {"workspace_low": [-1.0, -1.0, -1.0], "workspace_high": [1.0, 1.0, 1.0]}
+    options = {**parameters, **box, "lock_step": True}
+    sent = placed_run(options, graph, repeat=False)
+    Path(options["state_file"]).unlink()
+    assert placed_run(options, graph, repeat=True) == sent
+    assert max(row[0] for row in sent) >= 0.39
+
+
+def placed_run(parameters, graph, *, repeat):
+    """Ticks of which every third has a pose of its own; the last one of the others is repeated."""
+    pose = topics.END_EFFECTOR_POSE
+    with safety(parameters):
+        g = graph(lock_step=True)
+        ticks, poses = (
+            g.client.publisher(kind, topic, topics.qos_profile(topic, lock_step=True))
+            for kind, topic in ((SimulationTick, topics.TICK), (PoseStamped, pose))
+        )
+        g.client.wait(lambda: g.chunks.get_subscription_count() > 0)
+        g.client.wait(lambda: poses.get_subscription_count() > 0)
+        place = PoseStamped()
+        place.header.frame_id, place.pose.orientation.w = "base_link", 1.0
+        for k in range(1, 31):
+            stamp = Time(sec=k * 50_000_000 // 10**9, nanosec=k * 50_000_000 % 10**9)
+            own = k % 3 == 1
+            if own:
+                place.pose.position.x = 0.02 * k
+            tick = SimulationTick(tick=k, episode=1, has_images=k % 4 == 1, period=PERIOD)
+            tick.header.stamp = place.header.stamp = stamp
+            tick.repeated_inputs = [] if own or not repeat else [pose]
+            g.states.publish(JointState(header=tick.header, name=["a"], position=[0.0]))
+            if own or not repeat:
+                poses.publish(place)
+            if tick.has_images:
+                g.chunk(1000, stamp=stamp)
+            ticks.publish(tick)
+            g.client.wait(lambda k=k: g.safe and g.safe[-1].tick == k)
+        # Without a pose and without leave to repeat one, there is no answer.
+        tick = SimulationTick(tick=31, episode=1, period=PERIOD)
+        tick.header.stamp = Time(sec=1, nanosec=550_000_000)
+        ticks.publish(tick)
+        g.client.spin(0.3)
+    assert [s.tick for s in g.safe] == list(range(1, 31))
+    return [(*s.safe, s.verdict, len(s.violations)) for s in g.safe]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from geometry_msgs.msg import PoseStamped, Twist, TwistStamped
 from nav_msgs.msg import Odometry
@@ -30,6 +30,17 @@ TF = "tf"
 _SCANS = {"scan": LaserScan, "range": Range, "pointcloud": PointCloud2}
 
 
+class _State(NamedTuple):
+    """What a message told of the robot.
+
+    problem: why it is refused, else empty. place: None where another input is the place's source.
+    """
+
+    problem: str
+    measured: dict[str, float]
+    place: Pose | None
+
+
 class Receivers:
     """Made when the node is configured; the node destroys the subscriptions."""
 
@@ -51,6 +62,7 @@ class Receivers:
         self._readers = {name: SourceReader(config) for name, config in sources.items()}
         self._transforms = transforms
         self._tip_stamp = 0
+        self._last: dict[str, _State] = {}
         self._subscribe_graph()
         for name, source in sources.items():
             self._subscribe_source(name, source)
@@ -118,6 +130,9 @@ class Receivers:
             bool(message.has_images),
         )
         if node.active and node.lock_step.take_tick(tick):
+            for name in message.repeated_inputs:
+                if name in self._last:
+                    self._take(name, tick.stamp, self._last[name])
             node.answer()
 
     # The robot.
@@ -156,12 +171,17 @@ class Receivers:
             problem = core.robot.check(name, to_nanoseconds(stamp), node.now(), node.config)
         # In lock-step the stamp is the tick that it belongs to, in whatever order it came.
         received = to_nanoseconds(stamp) if node.config.lock_step else node.steady()
-        if problem:
-            node.refuse(problem)
+        self._last[name] = _State(problem, measured, pose if here else None)
+        self._take(name, received, self._last[name])
+
+    def _take(self, name: str, received: int, state: _State) -> None:
+        node = self._node
+        if state.problem:
+            node.refuse(state.problem)
         else:
-            core.robot.take(name, measured, received)
-            if here and pose is not None:
-                self._place.take(pose, received)
+            node.core.robot.take(name, state.measured, received)
+            if state.place is not None:
+                self._place.take(state.place, received)
         node.received(name, received)
 
     def look_up_tip(self) -> None:
