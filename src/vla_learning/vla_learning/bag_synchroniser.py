@@ -85,11 +85,12 @@ class BagSynchroniser:
         self._gates.setdefault(stream, StampGate(None)).check(stamp, 0)
 
     def _frame(self, camera: str, message: Any, stamp: int) -> Frame:
+        reduction = 1
         if hasattr(message, "encoding"):
             pixels, bgr = raw_pixels(message)
         else:
-            pixels, bgr = images.decode(message.data), True
-        defect = self._content[camera].check(pixels)
+            (pixels, reduction), bgr = images.decode(message.data, *self._size), True
+        defect = self._content[camera].check(pixels, reduction)
         if defect is not None:
             raise Refused(defect.reason, defect.text)
         return Frame(camera, stamp, Header(stamp=to_time(stamp)), self._resized(pixels), bgr)

@@ -159,8 +159,11 @@ class Graph:
 
     # Policy and safety.
 
-    def chunk(self, command_id: int, *, done: bool = False, sequence: int = 0) -> None:
+    def chunk(
+        self, command_id: int, *, done: bool = False, sequence: int = 0, chunks_before_done: int = 0
+    ) -> None:
         message = ActionChunk(command_id=command_id, done=done, observation_sequence=sequence)
+        message.chunks_before_done = chunks_before_done
         message.progress = 1.0 if done else 0.5
         self.publish("action_chunk", message, topics.ACTION_CHUNK)
 

@@ -69,6 +69,11 @@ def test_half_a_size_is_refused():
         CameraConfig(width=96)
 
 
+def test_what_is_required_cannot_be_absent():
+    with pytest.raises(ParameterError, match="required and absent are both true"):
+        CameraConfig(required=True, absent=True)
+
+
 def test_default_topics():
     assert CameraConfig().topic_of("front") == "camera/front/image_raw"
     assert CameraConfig(compressed=True).topic_of("front") == "camera/front/compressed"

@@ -67,6 +67,8 @@ def test_a_configured_size_holds_from_the_first_picture_on():
     defect = check.check(GOOD)
     assert defect is not None and "size is 64x48; accepted: 32x24" in defect.text
     assert check.check(GOOD[:24, :32]) is None
+    assert check.check(GOOD[:12, :16], 2) is None
+    assert check.check(GOOD[:24, :32], 2) is not None
 
 
 def test_a_bad_first_picture_does_not_set_the_size():

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vla_contract.images import resize_area
 from vla_perception.images import BYTES_PER_PIXEL, check_raw, decode, view
 from vla_perception.streams import Drop, Refused
 
@@ -63,16 +64,54 @@ def test_a_view_reads_in_place_with_and_without_padding(height, width, padding):
 
 
 def test_complete_images_are_decoded_as_bgr():
-    assert np.array_equal(decode(array.array("B", PNG)), PIXELS)
-    assert decode(array.array("B", JPEG)).shape == PIXELS.shape
-    assert decode(array.array("B", JPEG + b"\0\0\0")).shape == PIXELS.shape  # padded by a driver
+    assert np.array_equal(decode(array.array("B", PNG))[0], PIXELS)
+    assert decode(array.array("B", JPEG))[0].shape == PIXELS.shape
+    assert decode(array.array("B", JPEG + b"\0\0\0"))[0].shape == PIXELS.shape  # padded by a driver
+
+
+@pytest.mark.parametrize(
+    ("size", "wanted", "reduction"),
+    [
+        ((480, 640), (0, 0), 1),
+        ((480, 640), (480, 640), 1),
+        ((480, 640), (241, 240), 1),
+        ((480, 640), (120, 161), 1),
+        ((480, 640), (120, 120), 2),
+        ((480, 640), (60, 60), 4),
+        ((480, 640), (8, 8), 4),
+        ((482, 640), (60, 60), 2),  # a quarter of 482 is no whole number
+        ((481, 640), (60, 60), 1),
+    ],
+)
+def test_a_jpeg_is_decoded_no_finer_than_needed(size, wanted, reduction):
+    content = cv2.imencode(".jpg", np.zeros((*size, 3), np.uint8))[1]
+    pixels, found = decode(content, *wanted)
+    assert found == reduction
+    assert (pixels.shape[0] * found, pixels.shape[1] * found) == size
+    assert decode(cv2.imencode(".png", np.zeros((*size, 3), np.uint8))[1], *wanted)[1] == 1
+
+
+@pytest.mark.parametrize("side", [120, 60])
+def test_what_is_resized_from_a_reduced_jpeg_is_as_near_to_the_picture(side):
+    rng = np.random.default_rng(4)
+    coarse = rng.integers(0, 256, (60, 80, 3), dtype=np.uint8)
+    picture = cv2.resize(coarse, (640, 480), interpolation=cv2.INTER_CUBIC).astype(float)
+    picture = np.clip(picture + rng.normal(0.0, 4.0, picture.shape), 0, 255).astype(np.uint8)
+    content = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 85])[1]
+    exact = resize_area(picture, side, side).astype(float)
+    errors = []
+    for wanted in ((0, 0), (side, side)):
+        pixels, _ = decode(content, *wanted)
+        errors.append(np.abs(resize_area(pixels, side, side) - exact).mean())
+    assert errors[1] < 1.2 * errors[0] + 0.2, errors
 
 
 @pytest.mark.parametrize("content", [JPEG, PNG], ids=["jpeg", "png"])
 def test_every_truncation_is_refused(content):
     for length in range(len(content) - 1):
-        with pytest.raises(Refused):
-            decode(content[:length])
+        for wanted in ((0, 0), (3, 4)):
+            with pytest.raises(Refused):
+                decode(content[:length], *wanted)
 
 
 def test_reasons_of_refused_compressed_images():

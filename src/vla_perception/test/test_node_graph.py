@@ -46,12 +46,25 @@ def test_cameras_that_cannot_be_heard_are_named_with_the_reason(start_one):
         ({"slop": -1.0}, "cannot configure: parameter slop is -1.0; accepted: float, 0.001 to 10"),
         ({"cameras": ["front"], "front.width": 96},
          "cannot configure: front: parameters width and height are 96 and 0; accepted: both 0"),
+        ({"cameras": ["front"], "front.absent": True},
+         "cannot configure: every camera is absent (front); accepted: one that is there"),
     ],
 )  # fmt: skip
 def test_a_wrong_parameter_is_one_line(start_one, parameters, line):
     graph = start_one(**parameters)
     output = graph.process.wait_for_output("cannot configure")
     assert line in output and "Traceback" not in output
+
+
+def test_a_camera_that_the_robot_lacks_is_masked_and_no_fault(start_one):
+    cameras = ["side", "front"]
+    graph = start_one(cameras=cameras, use_joint_states=False, **{"side.absent": True})
+    graph.front()
+    seen = graph.next_observation()  # nothing is waited for
+    assert seen.camera_names == cameras and list(seen.image_valid) == [False, True]
+    assert not seen.images[0].data and seen.images[1].width
+    graph.wait_for_fault(Fault.KIND_VISION, Fault.LEVEL_OK)
+    assert not [key for key in graph.counts() if key.startswith("side.")]
 
 
 def test_simulated_time_that_jumps_back_empties_the_buffers_and_the_life_cycle_goes_round(

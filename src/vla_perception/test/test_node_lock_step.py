@@ -1,6 +1,7 @@
 """The node over DDS in lock-step: one observation for each tick with images."""
 
 import pytest
+from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from vla_contract import topics
@@ -110,6 +111,25 @@ def test_a_refused_image_is_masked_and_a_fault_after_its_time_in_ticks(simulator
     graph.wait_for_fault(Fault.KIND_VISION, Fault.LEVEL_WARN, "camera side: step")
 
 
+def test_an_empty_image_says_that_there_is_none_and_is_no_broken_one(simulator):
+    graph = simulator.graph
+    while simulator.tick % EVERY:
+        simulator.step()
+    stamp = simulator.tick * PERIOD
+    message = SimulationTick(tick=simulator.tick, episode=1, has_images=True)
+    message.header.stamp = to_time(stamp)
+    header = Header(stamp=to_time(stamp))
+    graph.publish("joint_states", graph.joints(header=header), topics.JOINT_STATES)
+    graph.publish("camera/front/image_raw", graph.image(to_time(stamp)))
+    graph.publish("camera/side/image_raw", Image(header=header))
+    graph.publish("tick", message, topics.TICK)
+    assert list(simulator.wait_for(stamp).image_valid) == [True, False]
+    simulator.tick += 1
+    graph.wait_for_count("side.no_image")
+    assert "dropped.side.wrong_encoding" not in graph.counts()
+    simulator.run(3 * EVERY)  # and it is taken in again
+
+
 def test_with_a_command_each_observation_waits_for_the_chunk_before(simulator):
     graph = simulator.graph
     goal = graph.goal(TEXT)
@@ -123,6 +143,27 @@ def test_with_a_command_each_observation_waits_for_the_chunk_before(simulator):
     assert len(graph.observations) == count
     graph.chunk(number, sequence=seen.sequence, done=True)
     assert not simulator.wait_for(stamp).command_valid, "done counts from the next tick on"
+    graph.status(standstill=True)
+    assert goal.result()[:2] == (graph.SUCCEEDED, 0)
+
+
+def test_with_a_chunk_that_promises_another_the_next_observation_does_not_wait(simulator):
+    graph = simulator.graph
+    goal = graph.goal(TEXT)
+    seen = simulator.wait_for(simulator.run(EVERY)[-1])
+    number, first = seen.command.command_id, seen.sequence
+    graph.chunk(number, sequence=first, chunks_before_done=1)
+    simulator.run(2 * EVERY)  # the second one while the first one's chunk is still to come
+    while simulator.tick % EVERY:
+        simulator.step()
+    stamp, count = simulator.step(), len(graph.observations)
+    graph.client.spin(0.2)
+    assert len(graph.observations) == count, "nothing is known of the chunk after the promised one"
+    graph.chunk(number, sequence=first + 1, chunks_before_done=0)
+    graph.client.spin(0.2)
+    assert len(graph.observations) == count
+    graph.chunk(number, sequence=first + 2, done=True)
+    assert not simulator.wait_for(stamp).command_valid
     graph.status(standstill=True)
     assert goal.result()[:2] == (graph.SUCCEEDED, 0)
 

@@ -25,6 +25,9 @@ class CameraConfig(Config):
     required: bool = parameter(
         False, "Without this camera the robot holds instead of going on with the others."
     )
+    absent: bool = parameter(
+        False, "The robot has no such camera: masked in every observation, which is no fault."
+    )
     width: int = parameter(
         0, "Width given to the policy; 0 with height 0: as it is.", "px", minimum=0, maximum=8192
     )
@@ -86,7 +89,11 @@ class CameraConfig(Config):
     )
 
     def check(self) -> None:
-        """Refuse a size of which only one side is given."""
+        """Refuse a size of which only one side is given, and a required camera that is absent."""
+        if self.required and self.absent:
+            raise ParameterError(
+                "parameters required and absent are both true; accepted: one of them at most"
+            )
         for width, height in (("width", "height"), ("source_width", "source_height")):
             values = getattr(self, width), getattr(self, height)
             if (values[0] == 0) != (values[1] == 0):

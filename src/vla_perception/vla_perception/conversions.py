@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Header
@@ -30,7 +31,8 @@ class Frame:
     """A checked image on its way to an observation; `header` as the synchroniser wants it.
 
     stamp: ns. pixels: uint8 (H, W, 3), a view into `source` or decoded. bgr: channel order.
-    message: what `to_image` made of it, where that was done ahead.
+    message: what `to_image` made of it, where that was done ahead. reduction: how many times the
+    camera's picture is wider and higher than `pixels`.
     """
 
     camera: str
@@ -40,6 +42,7 @@ class Frame:
     bgr: bool
     source: Any = None
     message: Any = None
+    reduction: int = 1
 
 
 def raw_pixels(message: ImageMessage) -> tuple[Image, bool]:
@@ -71,7 +74,7 @@ def to_image(frame: Frame, height: int, width: int) -> ImageMessage:
         return message
     pixels = resize_area(frame.pixels, height, width)
     if frame.bgr:  # after the resize, which leaves less to turn round
-        pixels = pixels[:, :, ::-1]
+        pixels = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), dtype=np.uint8)
     message.height, message.width = pixels.shape[:2]
     message.step = message.width * 3
     # An array.array is handed over as it is; bytes and lists are checked byte by byte.

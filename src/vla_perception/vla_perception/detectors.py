@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from vla_contract.images import Image
@@ -75,10 +76,9 @@ def saturated(values: Image, share: float) -> Defect | None:
 
 def uniform(values: Image, deviation: float) -> Defect | None:
     """The picture is one colour: a covered lens in the light, a driver's blank frame."""
-    # One channel tells nearly always; three are the price of those that are left.
-    if not deviation or float(values[..., 1].std()) >= deviation:
+    if not deviation:
         return None
-    found = max(float(values[..., channel].std()) for channel in range(3))
+    found = float(cv2.meanStdDev(values)[1].max())
     if found >= deviation:
         return None
     return Defect(
@@ -124,10 +124,13 @@ class ContentCheck:
         self._limits = limits
         self._size = (limits.height, limits.width) if limits.height and limits.width else None
 
-    def check(self, pixels: Image) -> Defect | None:
-        """The first defect of a picture, uint8 (H, W, 3) in either order of colours."""
+    def check(self, pixels: Image, reduction: int = 1) -> Defect | None:
+        """The first defect of a picture, uint8 (H, W, 3) in either order of colours.
+
+        reduction: how many times the camera's picture is wider and higher.
+        """
         limits = self._limits
-        size = (pixels.shape[0], pixels.shape[1])
+        size = (pixels.shape[0] * reduction, pixels.shape[1] * reduction)
         found = another_size(size, self._size or size)
         if found is not None:
             return found

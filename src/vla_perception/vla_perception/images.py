@@ -30,6 +30,13 @@ _PNG_START = b"\x89PNG\r\n\x1a\n"
 _PNG_END = b"IEND\xaeB`\x82"
 _LISTENER = Listener()
 
+_FLAGS = {
+    1: cv2.IMREAD_COLOR,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+}  # an eighth is the mean of each block alone, and colours lose by it
+_SPARE = 2  # times the size wanted, so that the last step is the averaging of pixels
+
 
 def check_raw(encoding: str, height: int, width: int, step: int, length: int) -> None:
     """Check a raw image's description against the number of its bytes.
@@ -70,35 +77,60 @@ def view(data: Any, height: int, width: int, step: int) -> Image:
     )
 
 
-def decode(data: Any) -> Image:
-    """Decode a complete JPEG or PNG.
+def decode(data: Any, height: int = 0, width: int = 0) -> tuple[Image, int]:
+    """Decode a complete JPEG or PNG, a JPEG no finer than what comes of it needs.
+
+    libjpeg gives a half or a quarter of the size from as many coefficients of each block, in half
+    the time. That is used where twice the size wanted remains in both directions: resized from
+    there, the result is as near to the picture that was compressed as from the whole.
+
+    Args:
+        height, width: what it is resized to afterwards, px; 0: not known, decoded whole.
 
     Returns:
-        bgr, uint8, shape (H, W, 3).
+        bgr, uint8, shape (H / n, W / n, 3); and n, which divides both sides.
 
     Raises:
         Refused: empty, neither JPEG nor PNG, truncated, corrupt, or damaged as libjpeg finds.
     """
-    _check_complete(data)
+    reduction = _reduction(_check_complete(data), height, width)
     content = np.frombuffer(data, dtype=np.uint8)
     # Never as the file says (16 bit, alpha): always three channels of 8 bit.
     try:
-        pixels, warning = _LISTENER.run(lambda: cv2.imdecode(content, cv2.IMREAD_COLOR))
+        pixels, warning = _LISTENER.run(lambda: cv2.imdecode(content, _FLAGS[reduction]))
     except cv2.error as error:
         raise Refused(Drop.CORRUPT, f"cannot be decoded: {error.err}") from error
     if warning:
         raise Refused(Drop.CORRUPT, f"damaged: {warning[:100]}")
     if pixels is None or pixels.size == 0:
         raise Refused(Drop.CORRUPT, f"{len(data)} bytes cannot be decoded")
-    return np.asarray(pixels, dtype=np.uint8)
+    return np.asarray(pixels, dtype=np.uint8), reduction
 
 
-def _check_complete(data: Any) -> None:
+def _reduction(size: tuple[int, int] | None, height: int, width: int) -> int:
+    """The greatest one that leaves twice the size wanted. size: of a JPEG, (width, height), px."""
+    if size is None or not height or not width:
+        return 1
+    return next(
+        n
+        for n in sorted(_FLAGS, reverse=True)
+        if n == 1
+        or (
+            size[0] % n == size[1] % n == 0
+            and size[0] >= _SPARE * width * n
+            and size[1] >= _SPARE * height * n
+        )
+    )
+
+
+def _check_complete(data: Any) -> tuple[int, int] | None:
+    """The size of a JPEG, (width, height), px; None for a PNG, which is decoded whole."""
     if len(data) == 0:
         raise Refused(Drop.SIZE, "compressed data is empty")
     content = memoryview(data).cast("B")
     end = bytes(content[-64:]).rstrip(b"\0")  # some drivers pad with zeros
-    if content[:2] == _JPEG_START:
+    jpeg = content[:2] == _JPEG_START
+    if jpeg:
         complete, size = end.endswith(_JPEG_END), _jpeg_size(content)
     elif content[:8] == _PNG_START:
         complete, size = end.endswith(_PNG_END) and _png_is_whole(content), _png_size(content)
@@ -111,6 +143,7 @@ def _check_complete(data: Any) -> None:
     # Before the decoder allocates what the header claims.
     if not 1 <= size[0] * size[1] <= MAX_PIXELS:
         raise Refused(Drop.SIZE, f"size is {size[0]}x{size[1]}; accepted: 1 to {MAX_PIXELS} pixels")
+    return size if jpeg else None
 
 
 def _jpeg_size(content: memoryview) -> tuple[int, int] | None:

@@ -176,17 +176,25 @@ def camera_input(
     content = ContentCheck(config.detectors)
 
     def checked(frame: Frame) -> Frame:
-        defect = content.check(frame.pixels)
+        defect = content.check(frame.pixels, frame.reduction)
         if defect is not None:
             raise Refused(defect.reason, defect.text)
         return frame
 
+    def not_empty(message: ImageMessage | CompressedImage) -> None:
+        if lock_step and not len(message.data):
+            raise Refused(Drop.NONE, "there is no image of it at this tick")
+
     def from_raw(message: ImageMessage, stamp: int) -> Frame:
+        not_empty(message)
         pixels, bgr = raw_pixels(message)
         return checked(Frame(name, stamp, message.header, pixels, bgr, message))
 
     def from_compressed(message: CompressedImage, stamp: int) -> Frame:
-        return checked(Frame(name, stamp, message.header, images.decode(message.data), True))
+        not_empty(message)
+        pixels, reduction = images.decode(message.data, config.height, config.width)
+        frame = Frame(name, stamp, message.header, pixels, bgr=True, reduction=reduction)
+        return checked(frame)
 
     message_type = CompressedImage if config.compressed else ImageMessage
     convert = from_compressed if config.compressed else from_raw

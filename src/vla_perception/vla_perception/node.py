@@ -17,6 +17,7 @@ from std_msgs.msg import String
 
 from vla_contract import parameters, topics
 from vla_contract.graph_node import Diagnosis, GraphNode, run
+from vla_contract.parameters import ParameterError
 from vla_contract.stamps import to_nanoseconds, to_time
 from vla_interfaces.msg import (
     ActionChunk,
@@ -69,7 +70,8 @@ class Perception(GraphNode[PerceptionConfig]):
         self._clock_event = ClockEvent.RUNS
         self._jumped_at = -health.NEVER
         self._sequence = 0
-        self._awaited_chunk = 0  # sequence of the observation whose chunk lock-step waits for
+        self._unanswered: list[int] = []  # sequences of observations with a command, lock-step
+        self._goes_on = 0  # id of the command that the first of them does not end for certain
         self._tick_stamp = 0
         self._question = ""
         self._durations: deque[float] = deque(maxlen=1000)
@@ -87,7 +89,7 @@ class Perception(GraphNode[PerceptionConfig]):
 
     def activate(self) -> None:
         """Start to wait for the inputs."""
-        self._awaited_chunk = 0
+        self._unanswered, self._goes_on = [], 0
         self._observer.restart()
 
     def deactivate(self) -> None:
@@ -126,7 +128,12 @@ class Perception(GraphNode[PerceptionConfig]):
         self._faults = FaultReporter(self.get_name(), fault.publish, self.get_logger().error)
 
     def _create_observer(self) -> Observer:
-        cameras = {name: self._camera(name) for name in self.config.cameras}
+        declared = {name: self._camera(name) for name in self.config.cameras}
+        cameras = {name: camera for name, camera in declared.items() if not camera.absent}
+        if not cameras:
+            raise ParameterError(
+                f"every camera is absent ({', '.join(declared)}); accepted: one that is there"
+            )
         options: dict[str, Any] = {
             "drops": self._drops,
             "now": self._now,
@@ -139,7 +146,7 @@ class Perception(GraphNode[PerceptionConfig]):
             self,
             self.config,
             cameras,
-            may_emit=lambda: self.active and not self._awaited_chunk,
+            may_emit=self._knows_the_command,
             on_tick=self._on_tick_stamp,
             **options,
         )
@@ -150,9 +157,9 @@ class Perception(GraphNode[PerceptionConfig]):
 
     def _refuse_camera_changes(self, changed: list[Parameter]) -> SetParametersResult:
         """Cameras are made when the node is configured: a change would have no effect."""
-        observer: Observer | None = self.__dict__.get("_observer")
+        configured = "_observer" in self.__dict__
         for each in changed:
-            if observer is not None and each.name.split(".")[0] in observer.cameras:
+            if configured and each.name.split(".")[0] in self.config.cameras:
                 reason = f"parameter {each.name} is fixed while the node is configured"
                 return SetParametersResult(successful=False, reason=reason)
         return SetParametersResult(successful=True)
@@ -205,11 +212,21 @@ class Perception(GraphNode[PerceptionConfig]):
         message.observation_stamp = to_time(seen.stamp)
         message.header.stamp = to_time(self._now())
         if self.config.lock_step:
-            # Whether the command goes on may depend on the chunk that answers this one.
-            self._awaited_chunk = self._sequence if command is not None else 0
+            if command is not None:
+                self._unanswered.append(self._sequence)
             self._update_faults()
         self._observations.publish(message)
         self._durations.append(time.perf_counter() - seen.received)
+
+    def _knows_the_command(self) -> bool:
+        """In lock-step: no chunk that is still to come can change the next observation's command.
+
+        The chunk that answers the last observation may end it, unless the one before has said that
+        it does not.
+        """
+        command = self._desk.hold.current
+        goes_on = command is not None and command.command_id == self._goes_on
+        return self.active and len(self._unanswered) <= int(goes_on)
 
     # Commands.
 
@@ -231,8 +248,8 @@ class Perception(GraphNode[PerceptionConfig]):
         self._desk.chunk(message.command_id, message.done, message.progress, moment)
         self._actions.update()
         if isinstance(self._observer, LockStepObserver):
-            if message.observation_sequence == self._awaited_chunk:
-                self._awaited_chunk = 0
+            self._goes_on = message.command_id if message.chunks_before_done else 0
+            self._unanswered = [s for s in self._unanswered if s > message.observation_sequence]
             self._observer.pump()
 
     def _on_safety_status(self, message: SafetyStatus) -> None:
