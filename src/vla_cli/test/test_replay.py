@@ -53,4 +53,19 @@ def test_poses_that_are_not_finite_are_counted_and_hold_the_robot(tmp_path):
     document = json.loads((tmp_path / "out/result.json").read_text())
     assert document["observations"] == 18 and document["ticks"] == 48
     assert document["verdicts"]["HELD"] > 10
+    assert any("no images for gripper_pov: masked" in note for note in document["notes"])
+    assert not [drop for drop in document["drops"] if "gripper_pov" in drop]
     assert document["drops"]["safety: refused: end_effector_pose is not finite"] > 25
+
+
+def test_at_its_own_pace_only_the_bags_time_is_judged(tmp_path):
+    recipe = testing.Recipe(seconds=3.0, state_rate=80.0)
+    bag = testing.write_bag(tmp_path / "bag", testing.items(recipe))
+    status, output = replay(bag, "--rate", "1", "--out", tmp_path / "out")
+    assert status == 0, output
+    document = json.loads((tmp_path / "out/result.json").read_text())
+    # 3 s and the tail of half a second at 80 Hz; not what came before the bag, nor after it.
+    assert 100 < document["ticks"] < 1.1 * 3.5 * 80
+    assert document["images"] == 90
+    assert document["observations"] > 45, "the camera that the bag lacks is not waited for"
+    assert document["verdicts"]["PASS"] + document["verdicts"]["LIMITED"] > 50

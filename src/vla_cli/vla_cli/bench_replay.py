@@ -17,6 +17,7 @@ import numpy as np
 
 from vla_cli import options, paths
 from vla_cli.errors import CommandError
+from vla_cli.replay_graph import forward_threads
 
 REQUIRED = 0.4  # of the rate that the bare forward would allow
 RATE = 30.0  # Hz
@@ -80,25 +81,31 @@ def measure(chosen: argparse.Namespace, folder: Path) -> int:
     checkpoint = Checkpoint.load(paths.checkpoint(chosen.checkpoint))
     names = (checkpoint.cameras or ("front",))[: chosen.cameras]
     bag = make_bag(folder / "bag", names, chosen.minutes * 60.0, compressed=not chosen.raw)
-    before = forward_time(checkpoint)
+    threads = forward_threads()
+    before = forward_times(checkpoint, threads)
     memory, document = replay(bag, folder / "out", checkpoint.folder)
     constant = report_memory(memory, chosen.minutes, document["wall_seconds"])
-    after = forward_time(checkpoint)
-    forward = float(np.median([before, after]))
+    after = forward_times(checkpoint, threads)
+    forwards = {count: float(np.median([before[count], after[count]])) for count in before}
     frames = round(chosen.minutes * 60.0 * RATE)
     rate = document["observations"] / document["wall_seconds"]
-    ratio = rate * forward
+    ratio = rate * forwards[threads]
     dropped = frames - document["observations"]
     form = "raw" if chosen.raw else "JPEG"
     print(
         f"bag: {chosen.minutes:g} min, {len(names)} × 640×480 {form}, {RATE:g} Hz, {frames} frames"
     )
-    print(f"bare forward: {forward * 1e3:.2f} ms ({1.0 / forward:.0f} frames/s)")
+    for count, forward in forwards.items():
+        note = ", as in the replay" if count == threads else ", which replay leaves to the nodes"
+        print(
+            f"bare forward with {count} threads{note}: {forward * 1e3:.2f} ms "
+            f"({1.0 / forward:.0f} frames/s); replay's share of it: {rate * forward:.2f}"
+        )
     print(
         f"replay: {rate:.1f} frames/s, {rate / RATE:.1f} × real time, {dropped} dropped, "
         f"{document['images']} images"
     )
-    print(f"ratio: {ratio:.2f} (required: {REQUIRED})")
+    print(f"ratio with {threads} threads: {ratio:.2f} (required: {REQUIRED})")
     return 0 if not dropped and ratio >= REQUIRED and constant else 1
 
 
@@ -131,14 +138,20 @@ def make_bag(folder: Path, cameras: tuple[str, ...], seconds: float, *, compress
     return testing.write_bag(folder, testing.items(recipe))
 
 
-def forward_time(checkpoint: object) -> float:
-    """Median time of the model's forward pass by itself, s, as the policy node runs it."""
+def forward_times(checkpoint: object, threads: int) -> dict[int, float]:
+    """Median time of the model's forward pass by itself, s, by its number of threads.
+
+    As the policy node runs it in a replay, and as it runs it on a robot.
+    """
     from vla_policy.config import PolicyConfig
     from vla_policy.loading import load_policy
 
     folder = str(getattr(checkpoint, "folder", ""))
-    _, times = load_policy(PolicyConfig(checkpoint=folder, warm_up=FORWARDS))
-    return float(np.median(times[FORWARDS // 10 :]))
+    found = {}
+    for count in sorted({threads, PolicyConfig().threads}):
+        config = PolicyConfig(checkpoint=folder, warm_up=FORWARDS, threads=count)
+        found[count] = float(np.median(load_policy(config)[1][FORWARDS // 10 :]))
+    return found
 
 
 def replay(bag: Path, out: Path, checkpoint: object) -> tuple[Memory, dict]:

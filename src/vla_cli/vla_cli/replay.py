@@ -215,7 +215,7 @@ def _play(
         graph.node,
         session,
         actions,
-        cameras=setup.cameras,
+        cameras=setup.selection.compressed,
         states=set(setup.selection.states),
         lock_step=setup.lock_step,
     )

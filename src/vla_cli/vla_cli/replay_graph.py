@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import hashlib
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from vla_cli import paths
 from vla_cli.errors import CommandError
 from vla_contract.stamps import NANOSECONDS
 from vla_policy.checkpoint import END_EFFECTOR_STATES
+from vla_policy.config import PolicyConfig
 from vla_replay.selection import Needs, Selection, camera_topic, observed
 from vla_replay.session import Session
 from vla_replay.timeline import Layout, Timeline
@@ -62,6 +64,15 @@ TOLERANCE = (
 )
 
 
+def forward_threads() -> int:
+    """Threads of a forward pass in lock-step, where throughput counts and not latency.
+
+    The nodes work at the same time. With two cores a second thread would take from them what it
+    gains, and more.
+    """
+    return max(1, min(PolicyConfig().threads, len(os.sched_getaffinity(0)) // 2))
+
+
 def needs(checkpoint: Any) -> Needs:
     """What a checkpoint wants of a bag."""
     states = set(checkpoint.state_names)
@@ -91,7 +102,6 @@ class Setup:
     def cameras(self) -> dict[str, bool]:
         """Every camera of the graph → its images are compressed."""
         names = self.checkpoint.cameras or tuple(self.selection.cameras)
-        # A camera that the bag lacks is masked, which in lock-step takes an empty image of it.
         have = self.selection.compressed
         return {name: have.get(name, False) for name in names}
 
@@ -136,6 +146,7 @@ class Setup:
                 "topic": camera_topic(name, compressed),
                 "compressed": compressed,
                 "required": False,
+                "absent": name not in self.selection.cameras,
                 **size,
             }
             for name, compressed in self.cameras.items()
@@ -148,7 +159,8 @@ class Setup:
         return _changed([paths.share() / "config" / "perception.yaml"], folder, used)
 
     def _policy(self, folder: Path) -> str:
-        changes = dict(self.settings.get("policy", {}))
+        changes: dict[str, Any] = {"threads": forward_threads()} if self.lock_step else {}
+        changes.update(self.settings.get("policy", {}))
         return _changed([paths.share() / "config" / "policy.yaml"], folder, changes)
 
     def _safety(self, folder: Path) -> str:
@@ -195,6 +207,7 @@ class Setup:
             "format": 1,
             "bag": str(chosen.bag),
             "bag_messages": bag.count,
+            "bag_sha256": bag.fingerprint(),
             "topics": selection.roles(),
             "skipped": selection.skipped,
             "notes": [*bag.losses.lines, *selection.notes, *dict.fromkeys(timeline.notes)],

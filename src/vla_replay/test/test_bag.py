@@ -4,6 +4,7 @@ import re
 import shutil
 import sqlite3
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -34,6 +35,22 @@ def reference(path):
         return [(c.topic, time, bytes(data)) for c, time, data in reader.messages()]
 
 
+def test_the_fingerprint_tells_bags_of_one_size_apart(tmp_path):
+    content = list(testing.items(RECIPE))
+    marks = set()
+    changes = (
+        {},
+        {"time": content[5].time + 1},
+        {"data": content[5].data[:-1] + b"?"},
+        {"topic": "/another"},
+    )
+    for index, change in enumerate(changes):
+        changed = [*content[:5], replace(content[5], **change), *content[6:]]
+        bag = testing.write_bag(tmp_path / str(index), changed)
+        marks.add(read(bag)[1].fingerprint())
+    assert len(marks) == len(changes)
+
+
 @pytest.mark.parametrize(
     ("storage", "compression"),
     [
@@ -53,6 +70,7 @@ def test_rosbag2_in_every_form(tmp_path, storage, compression):
     assert [time for _, time, _ in found] == sorted(time for _, time, _ in found)
     assert opened.count == len(found)
     assert not opened.losses.lines
+    assert opened.fingerprint() == read(bag)[1].fingerprint()
     if compression != "message" and compression != "file":
         file = next(bag.glob("*.mcap" if storage == "mcap" else "*.db3"))
         assert read(file)[0] == found  # one file, without its metadata.yaml

@@ -103,6 +103,15 @@ def test_results_of_different_bags_are_refused():
         compare.compare(result(), other, compare.Tolerances())
 
 
+def test_results_of_different_bags_of_one_size_are_refused():
+    one, other = result(), result()
+    one.document["bag_sha256"] = "a"
+    compare.compare(one, other, compare.Tolerances())  # as a result of before there was one
+    other.document["bag_sha256"] = "b"
+    with pytest.raises(BagError, match="different bags"):
+        compare.compare(one, other, compare.Tolerances())
+
+
 @pytest.mark.parametrize(
     "text",
     ["actoin: 0.1", "action: -1", "action: yes", "- 1", "dimensions: 3", "action: {",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from vla_replay.storage import BagError, Losses, Topic
 
 FILES = {".mcap": McapFile, ".db3": SqliteFile}
 COMPRESSED = (".zstd", ".zst")
+ENDS = 64  # bytes
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 ACCEPTED = (
     "a folder or a file of rosbag2 (.mcap, .db3; .zstd behind it), or a ROS 1 bag (.bag), "
@@ -44,6 +46,7 @@ class Bag:
     _ros1: Ros1Bag | None = None
     _temporary: tempfile.TemporaryDirectory[str] | None = None
     _known: Counter[tuple[str, str]] | None = None  # lost when it was opened
+    _digest: Any = field(default_factory=hashlib.sha256)
 
     @property
     def count(self) -> int:
@@ -56,6 +59,21 @@ class Bag:
             self._known = Counter(self.losses.messages)
         self.losses.messages.clear()
         self.losses.messages.update(self._known)
+        self._digest = hashlib.sha256()
+        for message in self._read():
+            size = len(message.data)
+            self._digest.update(f"{message.topic} {message.key.time} {size} ".encode())
+            self._digest.update(message.data[-ENDS:])
+            yield message
+
+    def fingerprint(self) -> str:
+        """Of the messages that the last pass has read: topic, time, size and last bytes of each.
+
+        SHA-256, hexadecimal. Not of all bytes, which would take longer than to read them.
+        """
+        return self._digest.hexdigest()
+
+    def _read(self) -> Iterator[Stored]:
         if self._ros1 is not None:
             yield from self._ros1.messages()
             return

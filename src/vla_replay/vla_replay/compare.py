@@ -137,8 +137,10 @@ def compare(a: Result, b: Result, tolerances: Tolerances) -> dict[str, Any]:
 
 
 def _check_same_bag(a: Result, b: Result) -> None:
-    for key, what in (("bag_messages", "bags"), ("dimensions", "action spaces")):
-        if a.document.get(key) != b.document.get(key):
+    kinds = (("bag_messages", "bags"), ("bag_sha256", "bags"), ("dimensions", "action spaces"))
+    for key, what in kinds:
+        found = [each.document.get(key) for each in (a, b)]
+        if found[0] != found[1] and (key in a.document) and (key in b.document):
             raise BagError(
                 f"{a.folder} and {b.folder} are of different {what}: they cannot be compared"
             )

@@ -53,6 +53,7 @@ class FreeRunningReplay:
                 # /clock of 0 would tell the nodes that there is no time yet.
                 self._first = last = max(message.key.time, 1)
                 self._player.session.begin = self._first
+                self._player.recording = True
             silence = message.key.time - last
             if message.key.segment != segment:
                 segment = message.key.segment
@@ -68,6 +69,7 @@ class FreeRunningReplay:
             self._until(due - self._first)
             self._publish(role, part.data, part.stamp + self._shift, message.type)
         self._until(self._elapsed() + round(TAIL * NANOSECONDS))
+        self._player.recording = False
 
     def _elapsed(self) -> int:
         return round((time.monotonic() - self._wall) * self._rate * NANOSECONDS)

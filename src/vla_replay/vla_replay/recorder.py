@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -156,9 +157,11 @@ def _thinned(moments: list[Moment], count: int) -> list[Moment]:
     return [moments[int(index)] for index in chosen]
 
 
-def deviation(requested: Any, safe: Any, spans: Any) -> float:
+def deviation(requested: Sequence[float], safe: Sequence[float], spans: Sequence[float]) -> float:
     """Greatest difference of requested and safe action, as a share of the range; 0 where held."""
-    asked, given = np.asarray(requested, float), np.asarray(safe, float)
-    if not asked.size or not np.all(np.isfinite(asked)):
+    if not all(map(math.isfinite, requested)):
         return 0.0
-    return float(np.max(np.abs(asked - given) / np.asarray(spans, float)))
+    shares = (
+        abs(asked - given) / span for asked, given, span in zip(requested, safe, spans, strict=True)
+    )
+    return max(shares, default=0.0)

@@ -201,7 +201,7 @@ def _find_cameras(chosen: Selection, left: dict[str, Topic], needs: Needs) -> No
         raise BagError("the bag has no topic of images (sensor_msgs/Image or CompressedImage)")
     if open_cameras:
         chosen.notes.append(
-            f"the bag has no images for {', '.join(open_cameras)}: masked, as a camera that died"
+            f"the bag has no images for {', '.join(open_cameras)}: masked, as on a robot without"
         )
     for topic in chosen.cameras.values():
         left.pop("/" + topic.name.lstrip("/"), None)
