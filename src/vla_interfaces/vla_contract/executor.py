@@ -23,7 +23,6 @@ from rclpy.executors import (
     ShutdownException,
     SingleThreadedExecutor,
     TimeoutException,
-    TimeoutObject,
 )
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.service import Service
@@ -135,27 +134,29 @@ class _Entities:
 class OneThreadExecutor(SingleThreadedExecutor):
     """For nodes that only this thread spins, and whose callbacks are plain functions.
 
-    `spin_once` runs all that is ready: timers, then topics in the order of their creation, then
-    services and actions. These keep rclpy's way, since theirs may wait.
+    `spin_once` runs all that is ready: timers, then a node's topics in the order of their creation,
+    then services and actions. These keep rclpy's way, since theirs may wait; a service that waits
+    for long keeps the executor busy where another call of its callback group comes meanwhile.
     """
 
     def __init__(self, *, context: Context | None = None) -> None:
         super().__init__(context=context)
-        self._entities: _Entities | None = None  # until one is made or destroyed
+        self._entities: _Entities | None = None
+        self._stale = True  # an entity was made or destroyed since
 
     def wake(self) -> None:
         """End the wait; nodes call it when they make or destroy an entity."""
-        self._entities = None
+        self._stale = True
         super().wake()
 
     def add_node(self, node: Any) -> bool:
         """As rclpy's."""
-        self._entities = None
+        self._stale = True
         return bool(super().add_node(node))
 
     def remove_node(self, node: Any) -> None:
         """As rclpy's."""
-        self._entities = None
+        self._stale = True
         super().remove_node(node)
 
     def can_execute(self, entity: Any) -> bool:
@@ -164,35 +165,40 @@ class OneThreadExecutor(SingleThreadedExecutor):
 
     def _spin_once_impl(
         self,
-        timeout_sec: float | TimeoutObject | None = None,
+        timeout_sec: Any = None,  # s, or rclpy's TimeoutObject
         wait_condition: Callable[[], bool] = lambda: False,
     ) -> None:
         if self._tasks:
             self._go_on()
         if self._is_shutdown or wait_condition():
             return
-        limit = timeout_sec.timeout if isinstance(timeout_sec, TimeoutObject) else timeout_sec
         try:
-            if self._entities is None:
-                guards = (self._guard, self._sigint_gc)
-                self._entities = _Entities(self.get_nodes(), guards, self._context)
-            ready = self._entities.wait(timeout_sec_to_nsec(limit))
+            limit = getattr(timeout_sec, "timeout", timeout_sec)
+            ready = self._present().wait(timeout_sec_to_nsec(limit))
         except InvalidHandle:  # one was destroyed since
-            self._entities = None
+            self._stale = True
             return
         if not self._context.ok():
             raise ExternalShutdownException
+        for guard in ready.guards:  # first: what a callback raises must not lose them
+            if not self._is_shutdown and guard.callback is not None:
+                _run(guard.callback)
         for timer in ready.timers:
             if not self._is_shutdown and _call(timer):
                 _run(timer.callback)
         for subscription in ready.subscriptions:
             if not self._is_shutdown and (taken := _take(subscription)) is not None:
                 _run(subscription.callback, *taken)
-        for guard in ready.guards:
-            if not self._is_shutdown and guard.callback is not None:
-                _run(guard.callback)
         if ready.others:
             self._serve()
+
+    def _present(self) -> _Entities:
+        if self._stale:
+            self._stale = False  # before the list is made: another thread may wake it meanwhile
+            guards = (self._guard, self._sigint_gc)
+            self._entities = _Entities(self.get_nodes(), guards, self._context)
+        assert self._entities is not None
+        return self._entities
 
     def _go_on(self) -> None:
         """Let callbacks of services and actions that waited look whether they may go on."""
