@@ -83,16 +83,19 @@ class Faults:
     ) -> Iterator[Cause]:
         """Faults above OK. One that a source no longer repeats counts for a while, then not.
 
+        None in lock-step: they come on wall time, which must decide nothing there, not even the
+        state; the chunk that answers each observation does.
+
         plan_alive: the rest of the last good chunk is there to go on with while the policy, which
         reports a fault of action, plans anew.
         """
+        if config.lock_step:
+            return
         limit = round(max(5.0, config.heartbeat_timeout) * NANOSECONDS)
         for report, seen in list(self._reports.values()):
-            if report.level is Level.OK or (steady - seen > limit and not config.lock_step):
+            if report.level is Level.OK or steady - seen > limit:
                 continue
-            # In lock-step these come on wall time, so they must not decide on the motion; the
-            # chunk that answers each observation does.
-            hard = report.level is Level.ERROR and not config.lock_step
+            hard = report.level is Level.ERROR
             if report.kind is FaultKind.ACTION and plan_alive:
                 hard = False
             yield Cause(

@@ -242,11 +242,14 @@ class SafetyNode(GraphNode[SafetyConfig]):
         self.counters[problem if known else "other problems"] += 1
         self.get_logger().warning(problem, throttle_duration_sec=1.0)
 
-    def received(self, name: str, when: int) -> None:
-        """A message of the robot's state came, good or refused; lock-step may wait for it."""
-        new = name not in self._received
+    def note(self, name: str, when: int) -> None:
+        """What a message of the robot's state told, good or refused, holds as of then, ns."""
         self._received[name] = when
-        if self.config.lock_step and (new or name == self._place_input()):
+
+    def received(self, name: str) -> None:
+        """Such a message came, and was noted; lock-step may have waited for it."""
+        required = name in self.config.required_inputs
+        if self.config.lock_step and (required or name == self._place_input()):
             self.answer()
 
     def heard_own_name(self, message: Any) -> None:

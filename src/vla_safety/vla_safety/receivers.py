@@ -133,6 +133,8 @@ class Receivers:
             for name in message.repeated_inputs:
                 if name in self._last:
                     self._take(name, tick.stamp, self._last[name])
+                else:
+                    node.refuse(f"{name} is to be repeated and never came")
             node.answer()
 
     # The robot.
@@ -173,6 +175,7 @@ class Receivers:
         received = to_nanoseconds(stamp) if node.config.lock_step else node.steady()
         self._last[name] = _State(problem, measured, pose if here else None)
         self._take(name, received, self._last[name])
+        node.received(name)
 
     def _take(self, name: str, received: int, state: _State) -> None:
         node = self._node
@@ -182,7 +185,7 @@ class Receivers:
             node.core.robot.take(name, state.measured, received)
             if state.place is not None:
                 self._place.take(state.place, received)
-        node.received(name, received)
+        node.note(name, received)
 
     def look_up_tip(self) -> None:
         """Once a period: where the tip is by TF, where that is the position's source."""
