@@ -69,3 +69,4 @@ def test_at_its_own_pace_only_the_bags_time_is_judged(tmp_path):
     assert document["images"] == 90
     assert document["observations"] > 45, "the camera that the bag lacks is not waited for"
     assert document["verdicts"]["PASS"] + document["verdicts"]["LIMITED"] > 50
+    assert all(0.0 <= change["time"] < 4.0 for change in document["state_changes"])

@@ -158,10 +158,14 @@ class Setup:
         used.update(self.settings.get("perception", {}))
         return _changed([paths.share() / "config" / "perception.yaml"], folder, used)
 
+    def policy_parameters(self) -> dict[str, Any]:
+        """Parameters of the policy node that are not those of a robot."""
+        chosen: dict[str, Any] = {"threads": forward_threads()} if self.lock_step else {}
+        return {**chosen, **self.settings.get("policy", {})}
+
     def _policy(self, folder: Path) -> str:
-        changes: dict[str, Any] = {"threads": forward_threads()} if self.lock_step else {}
-        changes.update(self.settings.get("policy", {}))
-        return _changed([paths.share() / "config" / "policy.yaml"], folder, changes)
+        config = paths.share() / "config" / "policy.yaml"
+        return _changed([config], folder, self.policy_parameters())
 
     def _safety(self, folder: Path) -> str:
         from vla_safety.config import SafetyConfig
@@ -217,6 +221,7 @@ class Setup:
             "checkpoint": self.checkpoint.name,
             "checkpoint_sha256": _fingerprint(self.checkpoint.files),
             "backend": chosen.backend,
+            "threads": self.policy_parameters().get("threads", PolicyConfig().threads),
             "settings": {node: dict(values) for node, values in self.settings.items()},
             "outputs": "disconnected (shadow), in a ROS domain of its own",
             "off": OPEN_LOOP,

@@ -1,7 +1,9 @@
 """The command itself: the shipped bag against its golden result, and no robot moves."""
 
+import dataclasses
 import json
 import os
+import random
 import re
 import subprocess
 import sys
@@ -12,12 +14,18 @@ from geometry_msgs.msg import TwistStamped
 from std_msgs.msg import Float64
 
 from vla_contract.testing import Client, wait_until
-from vla_replay import compare
+from vla_replay import compare, testing
 from vla_replay.result import load, safe_actions
 
 pytestmark = pytest.mark.system
 DATA = Path(__file__).parent / "data"
 BAG, GOLDEN = DATA / "drawer_open.mcap", DATA / "golden"
+GAPS = testing.Recipe(
+    cameras=(("/camera/corner2/image_raw", 30.0), ("/camera/gripper_pov/image_raw", 30.0)),
+    compressed=True,
+    seconds=3.0,
+    state_rate=80.0,
+)
 COMMAND = "Open a drawer"
 TIMEOUT = 180
 
@@ -33,6 +41,46 @@ def replay(*arguments):
     process = start(*arguments)
     output = process.communicate(timeout=TIMEOUT)[0]
     return process.returncode, output
+
+
+def test_gaps_and_damage_are_the_same_every_time(tmp_path):
+    """What a bag lacks must not act by the wall clock: not through faults, and not when ahead."""
+    rng = random.Random(1)
+    content = []
+    for item in testing.items(GAPS):
+        camera, luck = "image" in item.topic, rng.random()
+        if luck < (0.2 if camera else 0.1):
+            continue
+        if camera and luck > 0.85:
+            half = len(item.data) // 2
+            broken = item.data[:half] + b"\xff\xd0" * 20 + item.data[half + 40 :]
+            item = dataclasses.replace(item, data=broken)
+        content.append(item)
+    bag = testing.write_bag(tmp_path / "bag", content)
+    digests = []
+    for mode in ("--as-fast-as-possible", "--lock-step", "--as-fast-as-possible"):
+        out = tmp_path / str(len(digests))
+        status, output = replay(bag, mode, "--command", COMMAND, "--out", out, "--no-report")
+        assert status == 0, output
+        document = json.loads((out / "result.json").read_text())
+        assert document["drops"]["camera corner2: none for an observation, masked"] > 3
+        assert document["drops"]["perception: dropped.corner2.corrupt"] > 3
+        assert document["observations"] > 40
+        digests.append(document["actions_sha256"])
+    assert len(set(digests)) == 1
+
+
+def test_the_number_of_threads_changes_nothing(played, tmp_path):
+    for threads in (1, 2):
+        out = tmp_path / str(threads)
+        setting = f"policy.threads:={threads}"
+        status, output = replay(
+            BAG, "--lock-step", "--command", COMMAND, "--out", out, "--set", setting, "--no-report"
+        )
+        assert status == 0, output
+        document = json.loads((out / "result.json").read_text())
+        assert document["threads"] == threads
+        assert document["actions_sha256"] == load(played[0]).document["actions_sha256"]
 
 
 @pytest.fixture(scope="module")

@@ -102,7 +102,7 @@ class LockStepReplay:
 
         A command in between belongs to the observation after it, so it must come first.
         """
-        if self._early:
+        if self._early or self._asked < HANDSHAKES + FIRST_COMMAND:
             return []
         coming = list(itertools.islice(self._with_images(steps), AHEAD_SETS))
         spoken = next((step.tick for step in self._queue if step.commands), math.inf)
@@ -208,6 +208,8 @@ class LockStepReplay:
         self._show(images, stamp)
         for camera, part in images.images.items():
             self._player.original(camera, part.topic, stamp, part.stamp)
+        for camera in self._player.cameras.keys() - images.images.keys():
+            self._player.session.drops[f"camera {camera}: none for an observation, masked"] += 1
         if images.images:
             self._player.session.skew.add(images.skew * 1e-6)
 

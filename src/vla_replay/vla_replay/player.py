@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -50,6 +50,7 @@ except ImportError:  # Humble
 # Messages of one process arrive in the order of their sending; this is for a busy machine. (Waiting
 # for DDS's own acknowledgement takes up to its heartbeat period of 3 s.)
 COMMAND_PAUSE = 0.05
+KEPT_IMAGES = 4  # of each camera, for the report: those that were sent ahead, and the present one
 STATE_TYPES = {
     topics.JOINT_STATES: JointState,
     topics.END_EFFECTOR_POSE: PoseStamped,
@@ -80,7 +81,6 @@ class Player:
 
     Attributes:
         now: ns, the bag's time. recording: what comes belongs to the result.
-        sent: camera → (its last image, whether it is compressed).
         paired: inputs that perception waits for with every image in lock-step.
     """
 
@@ -99,8 +99,11 @@ class Player:
         self.session = session
         self.actions = actions
         self.now = 0
-        self.recording = lock_step  # else from the bag's beginning to its end
-        self.sent: dict[str, tuple[bytes, bool]] = {}
+        self.recording = False  # from the bag's beginning to its end
+        self._sent: dict[str, deque[tuple[int, bytes]]] = {
+            name: deque(maxlen=KEPT_IMAGES) for name in cameras
+        }
+        self._observe_times: dict[int, float] = {}  # s, perf_counter, by stamp
         self.cameras = cameras
         self.chunk_stamp = 0  # ns, of the newest chunk's observation
         self.observed_stamp = 0  # ns, of the newest observation
@@ -174,6 +177,8 @@ class Player:
                 # A handshake; an answer to an earlier one is none to this one.
                 self.answered = max(self.answered, int(getattr(message, "tick", 0)))
                 return
+            if topic == topics.SAFE_ACTION and self._is_early(message):
+                return
             clean = self._codec.write(RECORDED[topic], message)
             self.actions.write(name, RECORDED[topic], clean, self.now)
             if handler is not None:
@@ -184,6 +189,10 @@ class Player:
             kind, topic, receive, qos, raw=True, event_callbacks=NO_SUBSCRIPTION_EVENTS
         )
 
+    def _is_early(self, message: Any) -> bool:
+        """A control period of before the bag, without lock-step, which comes only now."""
+        return not self._lock_step and to_nanoseconds(message.header.stamp) < self.session.begin
+
     # Out.
 
     def clock(self, stamp: int) -> None:
@@ -193,8 +202,7 @@ class Player:
 
     def image(self, camera: str, data: bytes, stamp: int) -> None:
         """An image as it is in the bag, but for its stamp."""
-        self.sent[camera] = (data, self.cameras[camera])
-        self._times["image"] = time.perf_counter()
+        self._sent[camera].append((stamp, data))
         self._images[camera].publish(cdr.with_stamp(data, stamp))
 
     def no_image(self, camera: str, stamp: int) -> None:
@@ -233,7 +241,7 @@ class Player:
         """In lock-step: let perception make the observation of this stamp."""
         assert self._observed_tick is not None, "not in lock-step"
         data = self._tick_data(0, stamp, episode, has_images)
-        self._times["observe"] = time.perf_counter()
+        self._observe_times[stamp] = time.perf_counter()
         self._observed_tick.publish(data)
 
     def tick(
@@ -301,7 +309,7 @@ class Player:
         stamp = to_nanoseconds(message.header.stamp)
         self.answered = max(self.answered, int(message.tick))
         score, why = self.session.safe_action(message, stamp, data)
-        self.session.moment(score, int(message.tick), stamp, why, self.pictures)
+        self.session.moment(score, int(message.tick), stamp, why, lambda: self.pictures(stamp))
         if self._lock_step and "tick" in self._times:
             if int(message.tick) == self._image_tick:
                 self.session.latency("image → safe action", arrived - self._times["first image"])
@@ -321,13 +329,14 @@ class Player:
         self.session.observations += 1
         if message.inference_time:
             self.session.latency("model", message.inference_time)
-        if self._lock_step and "observe" in self._times:
-            self.session.latency("image and state → chunk", arrived - self._times["observe"])
+        stamp = to_nanoseconds(message.observation_stamp)
+        if (observed := self._observe_times.pop(stamp, None)) is not None:
+            self.session.latency("image and state → chunk", arrived - observed)
         elif not self._lock_step:
-            age = (self.now - to_nanoseconds(message.observation_stamp)) / NANOSECONDS
+            age = (self.now - stamp) / NANOSECONDS
             self.session.latency("image → chunk (time of the bag)", age)
         if self.session.moments.wants_even():
-            taken = Moment(0.0, self.answered, self.now, "", self.pictures())
+            taken = Moment(0.0, self.answered, stamp, "", self.pictures(stamp))
             self.session.moments.add_even(taken)
 
     def _on_observation(self, data: bytes) -> None:
@@ -335,11 +344,9 @@ class Player:
         cursor.header()
         stamp = cursor.number("i") * NANOSECONDS + cursor.number("I")
         self.observed_stamp = max(self.observed_stamp, stamp)
-        if "observe" in self._times:
-            self.session.latency("image and state → observation", self._since("observe"))
-
-    def _since(self, what: str) -> float:
-        return time.perf_counter() - self._times[what]
+        if (observed := self._observe_times.get(stamp)) is not None:
+            taken = time.perf_counter() - observed
+            self.session.latency("image and state → observation", taken)
 
     def _on_fault(self, message: Any, data: bytes) -> None:
         self.session.fault(
@@ -350,13 +357,14 @@ class Player:
         for status in message.status:
             self.diagnostics[status.name] = {pair.key: pair.value for pair in status.values}
 
-    def pictures(self) -> dict[str, bytes]:
-        """The newest image of each camera as a small JPEG."""
-        return {
-            name: picture
-            for name, (data, compressed) in sorted(self.sent.items())
-            if (picture := pictures.jpeg(data, compressed))
-        }
+    def pictures(self, stamp: int) -> dict[str, bytes]:
+        """The newest image of each camera up to then, ns, as a small JPEG; later ones are ahead."""
+        found = {}
+        for name, sent in sorted(self._sent.items()):
+            data = next((data for when, data in reversed(sent) if when <= stamp), None)
+            if data is not None and (picture := pictures.jpeg(data, self.cameras[name])):
+                found[name] = picture
+        return found
 
     def waits_for(self) -> str:
         """What the nodes say that they wait for."""
