@@ -69,6 +69,8 @@ QOS: dict[str, Qos] = {
 
 # Lock-step loses nothing: every stream is reliable and kept.
 LOCK_STEP_DEPTH = 50
+# Ticks with images that a replay sends before they are due, and that perception lets wait.
+LOCK_STEP_AHEAD = 2
 
 
 def qos(name: str, *, lock_step: bool = False) -> Qos:

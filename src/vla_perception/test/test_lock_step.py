@@ -5,7 +5,8 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vla_perception.lock_step import AHEAD, TickAssembler
+from vla_contract.topics import LOCK_STEP_AHEAD as AHEAD
+from vla_perception.lock_step import TickAssembler
 
 INPUTS = ("front", "side", "joint_states")
 

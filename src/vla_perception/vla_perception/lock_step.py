@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-AHEAD = 2  # ticks with images that may wait while another one comes
+from vla_contract.topics import LOCK_STEP_AHEAD
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class TickAssembler:
     """Collects inputs by stamp, ns, until a tick with images is complete.
 
     A simulator sends a tick when it has the answer to the last one; a replay, which knows what
-    comes, sends `AHEAD` of them before.
+    comes, sends `LOCK_STEP_AHEAD` of them before.
     """
 
     def __init__(self, inputs: Sequence[str]) -> None:
@@ -49,7 +49,7 @@ class TickAssembler:
             self._overtake(len(self._ticks))
             self._forget(stamp)
         elif stamp > self._done:
-            self._overtake(len(self._ticks) - AHEAD)
+            self._overtake(len(self._ticks) - LOCK_STEP_AHEAD)
             self._ticks.append(TickSet(tick, stamp, episode))
             self._forget(self._ticks[0].stamp - 1)
 

@@ -27,7 +27,6 @@ class LockStepObserver(Observer):
         **kwargs: Any,
     ) -> None:
         self._stamp: int | None = None  # ns, of the present tick; None before the first one
-        self._reached: int | None = None  # ns, the last that `on_tick` was called for
         self._may_emit = may_emit
         self._on_tick = on_tick
         super().__init__(*args, **kwargs)
@@ -39,10 +38,6 @@ class LockStepObserver(Observer):
     def tick(self, message: SimulationTick) -> None:
         """A tick came: the present one, or in a replay one of the next."""
         stamp = to_nanoseconds(message.header.stamp)
-        if self._stamp is None:
-            self._stamp = stamp
-            self._started = self._time()
-            self.set = self._new_set()
         self._assembler.tick(message.tick, stamp, message.episode, message.has_images)
         present = self._assembler.present()
         self._reach(stamp if present is None else present)
@@ -59,9 +54,13 @@ class LockStepObserver(Observer):
 
     def _reach(self, stamp: int) -> None:
         """It is the time of this tick now; once for each."""
-        if stamp != self._reached:
-            self._stamp = self._reached = stamp
-            self._on_tick(stamp)
+        if stamp == self._stamp:
+            return
+        first, self._stamp = self._stamp is None, stamp
+        if first:
+            self._started = self._time()
+            self.set = self._new_set()
+        self._on_tick(stamp)
 
     def _observe(self, complete: TickSet) -> None:
         now = self._time()

@@ -24,7 +24,6 @@ from vla_replay.timeline import LEAD, ImageSet, Part, Step
 PLACE = (topics.END_EFFECTOR_POSE, "odom")
 CLOCK_TICKS = 40  # between two /clock: in lock-step the tick is what nodes go by
 AHEAD = 64  # steps that are looked at to find the next images
-AHEAD_SETS = 2  # of them, observed before they are due; perception lets as many wait
 HANDSHAKES = 20  # ticks; the bag's own begin after them
 HANDSHAKE_STEP = LEAD // HANDSHAKES  # ns between their stamps
 HANDSHAKE_TIME = 1.0  # s for the answer to one; a busy machine has as many as it needs
@@ -104,7 +103,7 @@ class LockStepReplay:
         """
         if self._early or self._asked < HANDSHAKES + FIRST_COMMAND:
             return []
-        coming = list(itertools.islice(self._with_images(steps), AHEAD_SETS))
+        coming = list(itertools.islice(self._with_images(steps), topics.LOCK_STEP_AHEAD))
         spoken = next((step.tick for step in self._queue if step.commands), math.inf)
         return list(
             itertools.takewhile(lambda step: len(step.sets) == 1 and step.tick < spoken, coming)
@@ -162,7 +161,7 @@ class LockStepReplay:
         self._asked = step.tick
         if step.sets:
             for coming in self._coming(steps) if self._ahead else ():
-                # Perception makes it when it knows its command; no more than `AHEAD_SETS` may wait.
+                # Perception makes it when it knows its command; no more than these may wait.
                 self._wait(lambda: player.observed_stamp >= step.stamp, f"tick {step.tick}")
                 self._observe(coming)
             self._wait_for(step.tick)

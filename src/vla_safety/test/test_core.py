@@ -282,6 +282,19 @@ def test_a_new_episode_starts_at_rest_with_its_own_command():
     assert rig.core.step(rig.now, rig.now).state is State.NOMINAL
 
 
+@pytest.mark.parametrize("level", [Level.WARN, Level.ERROR])
+def test_in_lock_step_a_fault_of_another_node_decides_nothing(level):
+    rig = Rig(lock_step=True)
+    rig.at_speed()
+    before = rig.core.step(rig.now, rig.now)
+    rig.core.faults.take(FaultReport("perception", FaultKind.VISION, level, "late"), rig.now)
+    rig.now += PERIOD
+    rig.chunk()
+    after = rig.core.step(rig.now, rig.now)
+    assert before.state is after.state is State.NOMINAL
+    assert after.safe[0] == pytest.approx(before.safe[0])
+
+
 def test_after_a_restart_it_stays_stopped_and_knows_the_old_commands():
     rig = Rig()
     rig.at_speed()
