@@ -365,7 +365,7 @@ def test_an_input_that_is_repeated_counts_as_if_it_had_come_again(parameters, gr
 
 
 def placed_run(parameters, graph, *, repeat):
-    """Ticks of which every third has a pose of its own; the last one of the others is repeated."""
+    """Every twelfth tick has a pose of its own; in the others the last one is repeated."""
     pose = topics.END_EFFECTOR_POSE
     with safety(parameters):
         g = graph(lock_step=True)
@@ -379,7 +379,7 @@ def placed_run(parameters, graph, *, repeat):
         place.header.frame_id, place.pose.orientation.w = "base_link", 1.0
         for k in range(1, 31):
             stamp = Time(sec=k * 50_000_000 // 10**9, nanosec=k * 50_000_000 % 10**9)
-            own = k % 3 == 1
+            own = k % 12 == 1
             if own:
                 place.pose.position.x = 0.02 * k
             tick = SimulationTick(tick=k, episode=1, has_images=k % 4 == 1, period=PERIOD)
