@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from network_listener import CONTROL
-from second_host import NoSecondHost, SecondHost, second_host
+from second_host import HOST, NoSecondHost, SecondHost, second_host
 from system_graph import DOMAIN, ROOT, Launch
+from vla_contract.network import bound_beyond_loopback
 from vla_contract.testing import isolated_environment, wait_until
 
 pytestmark = pytest.mark.system
@@ -34,13 +35,14 @@ def other_host() -> Iterator[SecondHost]:
 
 
 class Listener:
-    """What the other host sees."""
+    """What the other host sees, or without one an open process of this machine."""
 
-    def __init__(self, host: SecondHost) -> None:
+    def __init__(self, host: SecondHost | None = None, **environment: str) -> None:
         self._output = tempfile.NamedTemporaryFile(suffix=".json", delete=False)
+        command = [sys.executable, str(LISTENER), str(DOMAIN)]
         self.process = subprocess.Popen(
-            host.command([sys.executable, str(LISTENER), str(DOMAIN)]),
-            env=open_environment(),
+            host.command(command) if host is not None else command,
+            env={**open_environment(), **environment},
             stdout=self._output,
             start_new_session=True,
         )
@@ -110,11 +112,13 @@ def launch(**arguments) -> Launch:
     )
 
 
-def test_by_default_another_host_sees_nothing_of_the_graph(other_host, run):
+# The second names this machine as its peer, so that it need not be found by multicast.
+@pytest.mark.parametrize("environment", [{}, {"ROS_STATIC_PEERS": HOST.split("/")[0]}])
+def test_by_default_another_host_sees_nothing_of_the_graph(other_host, run, environment):
     graph = run(launch())
     graph.wait_for_output("vla.safety]: HOLD", PATIENCE)
     run(Control())
-    listener = run(Listener(other_host))
+    listener = run(Listener(other_host, **environment))
     wait_until(lambda: listener.last()["control"] > 0, PATIENCE)
     heard = listener.last()["control"]
     time.sleep(SILENCE)
@@ -125,10 +129,23 @@ def test_by_default_another_host_sees_nothing_of_the_graph(other_host, run):
     assert WARNING not in graph.output
 
 
+def test_by_default_every_socket_of_the_graph_is_bound_to_this_machine(run):
+    graph = run(Launch("sim.launch.xml"))
+    graph.wait_for_output("vla.safety]: HOLD", PATIENCE)
+    wait_until(lambda: len(graph.pids()) == 4, PATIENCE)
+    assert {pid: bound_beyond_loopback(pid) for pid in graph.pids()} == dict.fromkeys(
+        graph.pids(), []
+    )
+    # A process of this machine hears it, whatever its own environment says of the network.
+    listener = run(Listener())
+    wait_until(lambda: listener.last()["status"] > 0, PATIENCE)
+
+
 def test_network_true_opens_the_graph_and_says_so(other_host, run):
     graph = run(launch(network="true"))
     for node in ("perception", "policy", "safety"):
         graph.wait_for_output(f"[vla.{node}]: {WARNING}", PATIENCE)
+    assert all(bound_beyond_loopback(pid) for pid in graph.pids())
     listener = run(Listener(other_host))
     wait_until(lambda: listener.last()["status"] > 0, PATIENCE)
     wait_until(

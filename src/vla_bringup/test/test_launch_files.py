@@ -125,28 +125,32 @@ def test_the_robots_own_topics_are_remapped():
     assert "end_effector_twist:=end_effector_twist" in simulated["safety"].command
 
 
+@pytest.mark.parametrize("distro", ["humble", "jazzy", None])
 @pytest.mark.parametrize(
-    ("distro", "network", "expected"),
-    [
-        ("humble", "false", {"ROS_LOCALHOST_ONLY": "1"}),
-        ("jazzy", "false", {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}),
-        (None, "false", {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}),
-        ("humble", "true", {"ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET"}),
-        (None, "true", {"ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET"}),
-    ],
+    ("network", "range_", "profile"),
+    [("false", "SYSTEM_DEFAULT", "fastdds_local.xml"), ("true", "SUBNET", "fastdds.xml")],
 )
-def test_discovery_stays_on_this_machine_unless_asked(distro, network, expected):
+def test_the_profile_of_fast_dds_decides_who_sees_the_graph(distro, network, range_, profile):
     environment = {"ROS_LOCALHOST_ONLY": "1"} | ({"ROS_DISTRO": distro} if distro else {})
     for spec in processes("sim.launch.xml", environment, network=network).values():
+        assert spec.environment["ROS_AUTOMATIC_DISCOVERY_RANGE"] == range_
+        assert "ROS_LOCALHOST_ONLY" not in spec.environment  # Humble would add transports
+        chosen = Path(spec.environment["FASTRTPS_DEFAULT_PROFILES_FILE"])
+        assert chosen.samefile(ROOT / "config" / profile)
+
+
+@pytest.mark.parametrize(
+    ("distro", "expected"),
+    [
+        ("humble", {"ROS_LOCALHOST_ONLY": "1"}),
+        ("jazzy", {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}),
+    ],
+)
+def test_other_middleware_is_kept_here_in_the_spelling_of_its_distribution(distro, expected):
+    environment = {"ROS_DISTRO": distro, "RMW_IMPLEMENTATION": "rmw_cyclonedds_cpp"}
+    for spec in processes("sim.launch.xml", environment).values():
         assert expected.items() <= dict(spec.environment).items()
-        spelled_old = "ROS_LOCALHOST_ONLY" in spec.environment
-        assert spelled_old == (distro == "humble" and network == "false")
-
-
-def test_every_process_has_the_fast_dds_profile():
-    for spec in processes("sim.launch.xml").values():
-        profile = Path(spec.environment["FASTRTPS_DEFAULT_PROFILES_FILE"])
-        assert profile.samefile(ROOT / "config" / "fastdds.xml")
+        assert ("ROS_LOCALHOST_ONLY" in spec.environment) == (distro == "humble")
 
 
 @pytest.mark.parametrize("file", [path.name for path in FILES])
@@ -157,8 +161,9 @@ def test_parameter_files_exist(file):
                 assert Path(word).is_file(), f"{file}: {word}"
 
 
-def test_the_fast_dds_profile_has_room_for_images():
-    profile = ElementTree.parse(ROOT / "config" / "fastdds.xml")
+@pytest.mark.parametrize("name", ["fastdds.xml", "fastdds_local.xml"])
+def test_the_fast_dds_profiles_have_room_for_images(name):
+    profile = ElementTree.parse(ROOT / "config" / name)
     sizes = [e.text for e in profile.iter() if e.tag.endswith("segment_size")]
     assert sizes and int(sizes[0]) >= 32 * 2**20
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from vla_cli import doctor_axes, doctor_limits, doctor_machine, doctor_qos, domains, options, paths
 from vla_cli.doctor_findings import Finding, Level, Machine, graded
 from vla_cli.errors import CommandError
+from vla_contract.network import kept_to_this_machine
 
 DISTRIBUTIONS = {"humble": "22.04", "jazzy": "24.04"}  # and the Ubuntu of each
 
@@ -168,8 +169,7 @@ def network() -> list[Finding]:
                 "export ROS_DOMAIN_ID=1 (0 to 101)",
             )
         ]
-    scope = os.environ.get("ROS_AUTOMATIC_DISCOVERY_RANGE", "")
-    local = scope.upper() in ("LOCALHOST", "OFF") or os.environ.get("ROS_LOCALHOST_ONLY") == "1"
+    local = kept_to_this_machine(os.environ)
     where = "this machine only" if local else "the whole network segment, without authentication"
     remedy = "" if local else "export ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST ROS_LOCALHOST_ONLY=1"
     level = Level.OK if local else Level.WARNING

@@ -17,7 +17,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from vla_cli import domains, paths
 from vla_cli.errors import CommandError
-from vla_contract import topics
+from vla_contract import network, topics
 from vla_contract.executor import OneThreadExecutor
 
 try:
@@ -28,6 +28,7 @@ except ImportError:  # Humble
 DISCOVERY_TIMEOUT = 5.0  # s
 CALL_TIMEOUT = 10.0  # s
 SPIN = 0.05  # s; bounds how long a signal waits
+FAST_DDS = ("rmw_fastrtps_cpp", "rmw_fastrtps_dynamic_cpp")  # the first is the default
 
 
 class Graph:
@@ -214,17 +215,29 @@ def use_profile() -> None:
     """Give this process the Fast DDS profile of the graph where none is chosen."""
     if "FASTRTPS_DEFAULT_PROFILES_FILE" in os.environ:
         return
-    try:
-        profile = paths.share() / "config" / "fastdds.xml"
-    except CommandError:
-        return  # only slower for images
-    if profile.is_file():
-        os.environ["FASTRTPS_DEFAULT_PROFILES_FILE"] = str(profile)
+    if network.kept_to_this_machine(os.environ):
+        stay_on_this_machine()
+    elif profile := _profile("fastdds.xml"):
+        os.environ["FASTRTPS_DEFAULT_PROFILES_FILE"] = profile
 
 
 def stay_on_this_machine() -> None:
-    """Keep the discovery of this process to this machine, in the distribution's own spelling."""
-    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+    """Keep this process to this machine, in the manner of launch/vla.launch.xml."""
     os.environ.pop("ROS_LOCALHOST_ONLY", None)
+    profile = _profile("fastdds_local.xml")
+    if profile and os.environ.get("RMW_IMPLEMENTATION", FAST_DDS[0]) in FAST_DDS:
+        os.environ["FASTRTPS_DEFAULT_PROFILES_FILE"] = profile
+        os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "SYSTEM_DEFAULT"
+        return
+    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     if os.environ.get("ROS_DISTRO") == "humble":
         os.environ["ROS_LOCALHOST_ONLY"] = "1"
+
+
+def _profile(name: str) -> str:
+    """The path of a profile; empty where vla_bringup is not built."""
+    try:
+        path = paths.share() / "config" / name
+    except CommandError:
+        return ""
+    return str(path) if path.is_file() else ""

@@ -272,7 +272,7 @@ def run(factory: Callable[[], GraphNode[Any]], args: list[str] | None = None) ->
         rclpy.logging.get_logger("vla").fatal(f"cannot start: {' '.join(str(error).split())}")
         rclpy.try_shutdown()
         return 1
-    if warning := open_to_network(os.environ):
+    if warning := open_to_network():
         node.get_logger().warning(warning)
     executor = OneThreadExecutor()
     executor.add_node(node)
