@@ -104,3 +104,13 @@ def test_launch_files_set_only_parameters_that_exist(path):
         known = {name for name, _, _ in parameters.fields(config)} | {"use_sim_time"}
         set_here = {param.attrib["name"] for param in node.iter("param") if "name" in param.attrib}
         assert set_here <= known, f"{node.attrib['name']}: {set_here - known}"
+
+
+@pytest.mark.parametrize(
+    "path", [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))], ids=lambda path: path.name
+)
+def test_a_command_that_is_published_once_waits_for_every_node_that_listens(path):
+    listeners = reference.TOPICS[topics.COMMAND][2].split(", ")
+    lines = [each for each in path.read_text().splitlines() if "topic pub --once" in each]
+    commands = [each for each in lines if "std_msgs/msg/String" in each]
+    assert all(f" -w {len(listeners)} " in each for each in commands), commands

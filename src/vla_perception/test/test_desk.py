@@ -52,6 +52,54 @@ def test_a_stop_word_ends_it_and_settles_every_question(desk):
     assert goal.result is not None and goal.result.outcome == Outcome.STOPPED
 
 
+def test_a_stop_word_is_handed_on_until_safety_has_obeyed_it(desk):
+    desk.speak(Utterance("Stop!"), at(3))
+    assert desk.unanswered_stop == ("stop", 3_000_000_000)
+    desk.speak(Utterance("halt"), at(3.1))  # the first one says all
+    assert desk.unanswered_stop == ("stop", 3_000_000_000)
+    desk.stop_word_obeyed(at(2.9).ros, at(3.2))
+    assert desk.unanswered_stop
+    desk.stop_word_obeyed(at(3.001).ros, at(3.2))
+    assert desk.unanswered_stop is None
+
+
+def test_a_goal_that_is_a_stop_word_is_handed_on_too(desk):
+    desk.execute("halt", 0.0, at(3))
+    assert desk.unanswered_stop == ("halt", 3_000_000_000)
+
+
+def test_what_safety_obeyed_before_the_clock_jumped_back_is_no_answer(desk):
+    desk.speak(Utterance("open the drawer"), at(5))
+    desk.stop_word_obeyed(at(100).ros, at(5.1))
+    assert desk.text == "open the drawer"
+    desk.speak(Utterance("stop"), at(6))
+    desk.stop_word_obeyed(at(100).ros, at(6.1))
+    assert desk.unanswered_stop
+
+
+def test_a_newer_command_takes_the_place_of_a_stop_word(desk):
+    desk.speak(Utterance("stop"), at(3))
+    desk.speak(Utterance("open the drawer"), at(4))
+    assert desk.unanswered_stop is None
+    desk.stop_word_obeyed(at(3).ros, at(4.1))
+    assert desk.text == "open the drawer"
+
+
+def test_a_stop_word_that_safety_alone_heard_ends_the_command_and_its_goal(desk):
+    goal = desk.execute("open the drawer", 0.0, at(2))
+    desk.stop_word_obeyed(at(2.5).ros, at(2.6))
+    assert desk.text is None and goal.phase == Phase.COMING_TO_REST
+    desk.safety_status(False, "", True, at(4))
+    desk.check(at(4))
+    assert goal.result is not None and goal.result.outcome == Outcome.STOPPED
+
+
+def test_in_lock_step_both_hear_every_stop_word_and_none_is_handed_on():
+    desk = Desk(lock_step=True)
+    desk.speak(Utterance("stop"), at(3))
+    assert desk.unanswered_stop is None
+
+
 def test_what_is_not_understood_withdraws_the_command_and_asks(desk):
     desk.speak(Utterance("open the drawer"), at(1))
     for text in ("x" * 100_000, "", "\ufffd", "frobnicate everything"):

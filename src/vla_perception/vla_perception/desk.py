@@ -52,8 +52,19 @@ class Utterance:
     limit: float = 0.0
 
 
+class StopWord(NamedTuple):
+    """A stop word, and when it was heard, ns of the node clock."""
+
+    text: str
+    heard: int
+
+
 class CommandDesk:
     """Keeps the command in force and the goal that it belongs to.
+
+    unanswered_stop: the stop word that safety has not told to have obeyed yet. It may have reached
+    this node alone (a goal does, and a publisher that waits for one subscriber only), so it is
+    handed on until then, or until a newer command is in force.
 
     say: publishes what the robot asks the user; "" takes a question back.
     log: one line for people.
@@ -71,6 +82,7 @@ class CommandDesk:
         self.execution: Execution | None = None
         self.language_fault = ""
         self.refused = 0
+        self.unanswered_stop: StopWord | None = None
         self._vocabulary = vocabulary
         self._say = say
         self._log = log
@@ -80,8 +92,7 @@ class CommandDesk:
 
     def speak(self, utterance: Utterance, moment: Moment) -> None:
         """A command came on a topic."""
-        if StopWords(self.config.stop_words).match(utterance.text):
-            self._stop(utterance.text, moment)
+        if self._stop(utterance.text, moment):
             return
         self._supersede(moment)
         self._try(utterance, None, moment)
@@ -95,8 +106,7 @@ class CommandDesk:
             self.config.standstill_timeout,
             lock_step=self.config.lock_step,
         )
-        if StopWords(self.config.stop_words).match(text):
-            self._stop(text, moment)
+        if self._stop(text, moment):
             execution.end(moment.steady, End.STOP, f"{shown(text)} is a stop word")
             self._settle(execution, moment)
             return execution
@@ -144,6 +154,17 @@ class CommandDesk:
             self._waiting = None
             self._try(utterance, execution, moment)
 
+    def stop_word_obeyed(self, heard: int, moment: Moment) -> None:
+        """Safety tells when the last stop word that it obeyed was heard, ns of the node clock."""
+        if heard > moment.ros:
+            return  # from before the clock jumped back
+        stop, command = self.unanswered_stop, self.hold.current
+        if stop is not None and heard >= stop.heard:
+            self.unanswered_stop = None
+        if command is not None and heard > command.taken:
+            self.end(End.STOP, "safety obeys a stop word", moment)
+            self._understood()
+
     def action_fault(self, message: str) -> None:
         """What makes the robot hold although it has a command; empty where nothing does."""
         if message == self._action_fault:
@@ -188,9 +209,16 @@ class CommandDesk:
     def _running(self) -> bool:
         return self.execution is not None and self.execution.phase == Phase.RUNNING
 
-    def _stop(self, text: str, moment: Moment) -> None:
+    def _stop(self, text: str, moment: Moment) -> bool:
+        """End everything where the text is a stop word; False where it is none."""
+        word = StopWords(self.config.stop_words).match(text)
+        if not word:
+            return False
         self.end(End.STOP, f"stop word {shown(text)}", moment)
         self._understood()
+        if self.unanswered_stop is None and not self.config.lock_step:
+            self.unanswered_stop = StopWord(word, moment.ros)
+        return True
 
     def _supersede(self, moment: Moment) -> None:
         """End the goal in force: something newer was said, understood or not."""
@@ -214,6 +242,7 @@ class CommandDesk:
         except CommandError as error:
             self._refuse(utterance, execution, error, moment)
             return
+        self.unanswered_stop = None
         self._understood()
         self._log(f"command {command.command_id}: {shown(command.text)}, for {command.limit:g} s")
         if execution is not None:

@@ -13,6 +13,7 @@ class Kind(enum.IntEnum):
     LANGUAGE = 1
     ROBOT_STATE = 4
     CLOCK = 5
+    STOP_WORD = 7
 
 
 class Level(enum.IntEnum):

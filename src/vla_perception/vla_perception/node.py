@@ -256,6 +256,8 @@ class Perception(GraphNode[PerceptionConfig]):
         self._actions.safety_status(message)
         stopped = message.state == SafetyStatus.STATE_STOPPED
         self._desk.safety_status(stopped, message.cause, message.standstill, self._moment())
+        if not self.config.lock_step:
+            self._desk.stop_word_obeyed(to_nanoseconds(message.stop_word_stamp), self._moment())
         self._desk.action_fault(_holding_action_fault(message))
         self._actions.update()
 
@@ -309,12 +311,13 @@ class Perception(GraphNode[PerceptionConfig]):
 
     def _update_faults(self) -> None:
         now = self._now()
-        language = self._desk.language_fault
+        language, stop = self._desk.language_fault, self._desk.unanswered_stop
         reports = [each.report() for each in self._observer.inputs.values()]
         jumped = time.monotonic() - self._jumped_at
         findings = {
             Kind.VISION: self._observer.camera_findings(),
             Kind.LANGUAGE: [(Level.ERROR, language)] if language else [],
+            Kind.STOP_WORD: [(Level.ERROR, stop.text)] if stop is not None else [],
             Kind.ROBOT_STATE: self._observer.state_findings(),
             Kind.CLOCK: health.clock_findings(
                 self._clock_event == ClockEvent.NOT_STARTED, jumped, reports

@@ -81,6 +81,23 @@ def test_a_stop_word_brakes_at_once_and_waits_for_a_new_command():
     rig.at_speed(command_id=2)
 
 
+def test_a_stop_word_that_another_node_heard_brakes_once():
+    rig = Rig()
+    rig.at_speed()
+    heard = rig.now - PERIOD
+    assert rig.core.obey_stop_word("stop", heard, rig.now)
+    rig.assert_brakes(Reason.STOP_WORD)
+    assert rig.core.stop_word_heard == heard
+    rig.at_speed(command_id=2)
+    assert not rig.core.obey_stop_word("stop", heard, rig.now)  # told again
+    assert rig.step().state is State.NOMINAL
+    # Also after a clock that jumped back, and with one that goes ahead of this node's.
+    for other in (heard - 10 * PERIOD, rig.now + 10 * PERIOD):
+        assert rig.core.obey_stop_word("stop", other, rig.now)
+        rig.assert_brakes(Reason.STOP_WORD)
+        rig.at_speed(command_id=other)
+
+
 def test_when_a_command_was_given_decides_whether_it_is_newer_than_a_stop():
     rig = Rig()
     rig.at_speed()

@@ -81,6 +81,7 @@ class SafetyCore:
         self.robot = RobotState()
         self.clock = RosClock()
         self.stop_words = StopWords(config.stop_words)
+        self.stop_word_heard = 0  # ns of the node clock, of the last one obeyed
         self.armed = config.armed_on_start
         self.connected = False
         # Why somebody else is at the chunks or at the robot's commands; empty where nobody is.
@@ -152,8 +153,20 @@ class SafetyCore:
         """An utterance came; returns the stop word that it is, or an empty text."""
         word = self.stop_words.match(text)
         if word:
-            self._cancel(waiting(Reason.STOP_WORD, f'"{word}" was said', emergency=True), now)
+            self.obey_stop_word(word, now, now)
         return word
+
+    def obey_stop_word(self, word: str, heard: int, now: int) -> bool:
+        """Brake for a stop word that this node or another one heard; False where it has done so.
+
+        heard: ns of the node clock; it tells repetitions from a new one.
+        """
+        if heard == self.stop_word_heard:
+            return False
+        self.stop_word_heard = heard
+        cause = waiting(Reason.STOP_WORD, f'"{word}" was said', emergency=True)
+        self._cancel(cause, min(heard, now))
+        return True
 
     def stop(self, text: str, now: int) -> None:
         """Stop and stay stopped."""

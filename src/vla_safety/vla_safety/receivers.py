@@ -104,11 +104,24 @@ class Receivers:
             if node.active and not node.config.lock_step:
                 node.heard_own_name(message)
             return
+        if message.kind == Fault.KIND_STOP_WORD:
+            self._on_stop_word(message)
+            return
         report = conversions.fault_from_message(message)
         if report is None:
             node.counters["fault of unknown kind or level"] += 1
             return
         self._core.faults.take(report, node.steady())
+
+    def _on_stop_word(self, message: Fault) -> None:
+        """Another node hands on a stop word that this one may not have heard."""
+        node = self._node
+        if message.level != Fault.LEVEL_ERROR or not node.active or node.config.lock_step:
+            return
+        word = conversions.shortened(message.message)
+        if self._core.obey_stop_word(word, to_nanoseconds(message.since), node.now()):
+            source = conversions.shortened(message.source)
+            node.get_logger().warning(f'stop word "{word}", heard by {source}')
 
     def _on_text(self, text: str) -> None:
         node = self._node

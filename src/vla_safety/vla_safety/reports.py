@@ -97,6 +97,7 @@ class StatusKey(NamedTuple):
     emergency: bool
     input: str
     recovering: bool
+    stop_word: int
 
     def differs_in_words(self, other: StatusKey) -> bool:
         """Only the cause's words differ, such as an age or a distance in them."""
@@ -117,6 +118,7 @@ def status_key(core: SafetyCore, decision: Decision) -> StatusKey:
         decision.emergency,
         decision.input,
         core.recovered.left > 0.0,
+        core.stop_word_heard,
     )
 
 
@@ -149,6 +151,7 @@ def status_message(
         speed_scale=core.config.speed_scale,
         command_id=core.gate.current,
         command=core.command,
+        stop_word_stamp=to_time(core.stop_word_heard),
         observation_age=math.nan if age is None else age,
         violations=violations_to_messages(decision.violations),
         warnings=violations_to_messages(decision.warnings),
