@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
@@ -10,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from vla_contract.text import normalised, tokens
 from vla_evaluation.errors import EvaluationError, above_zero, finite, pair, same_length
 from vla_evaluation.vision import Classification, classification
 
 # As the policy's tokenizer splits.
-_WORD = re.compile(r"[a-z0-9]+")
 
 
 def commands(intended: Sequence[Hashable], understood: Sequence[Hashable]) -> Classification:
@@ -119,10 +118,10 @@ def coverage(texts: Sequence[str], vocabulary: Iterable[str]) -> Coverage:
     same_length(texts=texts)
     if isinstance(vocabulary, str):
         raise EvaluationError(f"vocabulary is {vocabulary!r}; accepted: a list of words")
-    known = {word.lower() for word in vocabulary}
+    known = {normalised(word) for word in vocabulary}
     if not known:
         raise EvaluationError("vocabulary is empty; accepted: at least one word")
-    split = [_WORD.findall(text.lower()) for text in texts]
+    split = [tokens(text) for text in texts]
     counts = Counter(word for words in split for word in words)
     if not counts:
         raise EvaluationError("no text holds a word; accepted: words of a-z and 0-9")

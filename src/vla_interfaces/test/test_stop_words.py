@@ -1,6 +1,8 @@
+"""Utterances that stop the robot."""
+
 import pytest
 
-from vla_contract.stop_words import StopWords
+from vla_contract.stop_words import STOP_WORDS, StopWords
 
 
 @pytest.mark.parametrize(
@@ -38,6 +40,25 @@ def test_a_stop_word_as_a_whole_stops(text):
 )
 def test_anything_else_does_not(text):
     assert StopWords(("stop", "halt", "freeze")).match(text) == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ｓｔｏｐ！", "s\u00adtop", "STÓJ", "stoj", "Arrêtez !", "arretez", "¡Alto!", "deténgase", "pare",
+        "Fermati!", "Stopp.", "Halt", "dur", "DUR!", "Стой!", "стоп", "قف!", "توقف", "停止！", "停下来",
+        "停！停！", "止まれ", "とまれとまれ", "ストップ", "ｽﾄｯﾌﾟ", "멈춰!", "정지", "หยุด", "หยุดหยุด", "stop, halt! стоп",
+    ],
+)  # fmt: skip
+def test_stop_words_of_sixteen_languages_in_any_spelling(text):
+    assert StopWords(STOP_WORDS).match(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["停止按钮", "push the 停止 button", "정지버튼", "stopper", "parada", "кнопка стоп", "durch"]
+)
+def test_a_stop_word_inside_other_words_does_not(text):
+    assert StopWords(STOP_WORDS).match(text) == ""
 
 
 def test_a_huge_text_is_not_looked_at():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vla_contract.action_space import ActionSpace, ActionSpaceError
+from vla_contract.text import words as split
 from vla_learning import dataset_fit as fit
 from vla_learning import lerobot_format as form
 from vla_learning.dataset_fit import Column
@@ -168,7 +168,7 @@ class Tracks:
 
 def plain(words: str) -> str:
     """Words as they are compared: without case, signs and double spaces."""
-    return " ".join(re.findall(r"[^\W_]+", words.casefold()))
+    return " ".join(split(words))
 
 
 def _pick(dataset: LeRobotDataset, episode: Episode, wanted: list[Column]) -> Float:

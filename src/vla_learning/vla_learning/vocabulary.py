@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
+from vla_contract.text import tokens
 from vla_policy.tokenizer import Tokenizer
 
 
@@ -17,7 +17,7 @@ def build_tokenizer(commands: Mapping[str, Sequence[str]], max_words: int) -> To
         word
         for wordings in commands.values()
         for wording in wordings
-        for word in re.findall(r"[a-z0-9]+", wording.lower())
+        for word in tokens(wording)
     }
     return Tokenizer(("<padding>", "<unknown>", *sorted(words)), max_words)
 

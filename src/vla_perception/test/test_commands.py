@@ -25,6 +25,7 @@ from vla_perception.vocabulary import Vocabulary
         ("open \ufffd\ufffd drawer", Refusal.NOT_UTF8),
         ("open\x07 the drawer", Refusal.CONTROL),
         ("open \u202ethe drawer", Refusal.CONTROL),
+        ("\ufdfa" * 40, Refusal.TOO_LONG),  # each becomes 18 characters
         ("open \x1b[2J", Refusal.CONTROL),
     ],
 )

@@ -1,5 +1,8 @@
 """Commands that cannot be followed, and those that only look so."""
 
+import json
+from dataclasses import replace
+
 import pytest
 import yaml
 
@@ -48,6 +51,41 @@ def contradictions(wordings=None):
 )
 def test_what_contradicts_itself(text, words):
     assert words in contradictions().find(text)
+
+
+WORDS = frozenset("open close the drawer push pull window it to left right please button".split())
+
+
+@pytest.mark.parametrize("apostrophe", "'\u2019\u2018\u00b4\u0060\u02bc\u2032\uff07")
+@pytest.mark.parametrize("verb", ["don{}t", "Can{}t", "shouldn{}t you", "DO N{}T", "mustn{} t"])
+def test_a_negation_in_any_spelling(apostrophe, verb):
+    assert "asks me not to" in contradictions().find(f"{verb.format(apostrophe)} open the drawer")
+
+
+@pytest.mark.parametrize("verb", ["dont", "cannot", "do n t", "doesnt", "wouldnt", "d\u00adont"])
+def test_a_negation_without_an_apostrophe(verb):
+    assert "asks me not to" in contradictions().find(f"{verb} open the drawer")
+
+
+@pytest.mark.parametrize("strange", ["d0nt", "dom't", "nit", "ne pas", "aldrig", "禁止", "refrain from"])
+def test_an_unknown_word_before_the_action_may_be_a_negation(strange):
+    known = replace(contradictions(), known=WORDS)
+    assert known.find(f"please {strange} open the drawer")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "could you please open the drawer",
+        "hey robot, open the drawer quickly",
+        "the robot should now open the drawer",
+        "bitte open the drawer",
+        "defenestrate it",
+        "open the wooden drawer",
+    ],
+)
+def test_courtesies_before_the_action_and_other_words_behind_it(text):
+    assert replace(contradictions(), known=WORDS).find(text) == ""
 
 
 @pytest.mark.parametrize(
@@ -105,3 +143,14 @@ def test_no_instruction_of_meta_world_contradicts_itself():
 def test_a_table_that_makes_no_sense_is_refused(line):
     with pytest.raises(ValueError, match="accepted: two lists of words"):
         table([line])
+
+
+def test_no_sentence_that_is_held_out_from_training_is_refused(request):
+    grounding = pytest.importorskip("vla_sim.grounding")
+    folder = request.config.rootpath / "models" / "metaworld"
+    words = frozenset(json.loads((folder / "tokenizer.json").read_text())["words"][2:])
+    shipped = yaml.safe_load((folder / "config.yaml").read_text())["commands"]
+    finder = replace(contradictions(shipped), known=words)
+    for task in (task for task in shipped if task.startswith("ground-")):
+        for text in grounding.wordings(task, held_out=True):
+            assert finder.find(text) == "", text

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import enum
-import re
 import unicodedata
 from collections import deque
 from dataclasses import dataclass, replace
 
 from vla_contract.stamps import NANOSECONDS
+from vla_contract.text import normalised, words
 from vla_perception.contradictions import Contradictions
 from vla_perception.vocabulary import Vocabulary
 
 _REMEMBERED_IDS = 1000
-_WORDS = re.compile(r"[^\W_]+")
 
 
 class Refusal(enum.Enum):
@@ -55,23 +54,28 @@ def shown(text: str, length: int = 80) -> str:
 
 
 def clean(text: str, max_length: int) -> str:
-    """One line of printable text.
+    """One line of printable text in the spelling in which texts are compared.
 
     Raises:
         CommandError: empty, too long, not UTF-8, or with characters that nobody types.
     """
-    if len(text) > max_length:
-        raise CommandError(
-            Refusal.TOO_LONG, f"that has {len(text)} characters, I read at most {max_length}"
-        )
+    _check_length(text, max_length)
     if "\ufffd" in text:  # what rclpy puts in place of bytes that are no UTF-8
         raise CommandError(Refusal.NOT_UTF8, f"that is not UTF-8 text: {shown(text, 40)}")
-    line = " ".join(unicodedata.normalize("NFC", text).split())
+    line = " ".join(normalised(text).split())
+    _check_length(line, max_length)  # one character may be made of many
     if any(unicodedata.category(character).startswith("C") for character in line):
         raise CommandError(Refusal.CONTROL, f"that has control characters: {shown(line, 40)}")
-    if not _WORDS.search(line):
+    if not words(line):
         raise CommandError(Refusal.EMPTY, f"I see no words in {shown(line, 40)}")
     return line
+
+
+def _check_length(text: str, longest: int) -> None:
+    if len(text) > longest:
+        raise CommandError(
+            Refusal.TOO_LONG, f"that has {len(text)} characters, I read at most {longest}"
+        )
 
 
 def check_words(text: str, vocabulary: Vocabulary, min_known_fraction: float) -> None:

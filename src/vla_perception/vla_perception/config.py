@@ -6,7 +6,9 @@ import re
 from dataclasses import dataclass
 
 from vla_contract.parameters import Config, ParameterError, parameter
-from vla_perception.contradictions import NEGATIONS, OPPOSITE_ACTIONS, OPPOSITE_DIRECTIONS
+from vla_contract.stop_words import STOP_WORDS
+from vla_contract.text import words
+from vla_perception.contradictions import COURTESIES, NEGATIONS, OPPOSITE_ACTIONS, OPPOSITE_DIRECTIONS
 from vla_perception.contradictions import table as opposites
 from vla_perception.detectors import DetectorLimits
 
@@ -208,7 +210,7 @@ class PerceptionConfig(Config):
         500, "Longest command, in characters.", minimum=1, maximum=10000, runtime=True
     )
     stop_words: tuple[str, ...] = parameter(
-        ("stop", "halt", "freeze"),
+        STOP_WORDS,
         "Utterances that end the command at once; only as a whole utterance.",
         runtime=True,
     )
@@ -225,6 +227,11 @@ class PerceptionConfig(Config):
     negations: tuple[str, ...] = parameter(
         NEGATIONS,
         "Words that turn a command round; the policy would do what it is told not to.",
+        runtime=True,
+    )
+    courtesies: tuple[str, ...] = parameter(
+        COURTESIES,
+        "Words that may stand before an action; another that the policy does not know may forbid it.",
         runtime=True,
     )
     opposite_actions: tuple[str, ...] = parameter(
@@ -275,7 +282,7 @@ class PerceptionConfig(Config):
                 raise ParameterError(
                     f"parameter cameras has {name!r}; accepted: a letter, then letters, digits, _"
                 )
-        if not all(re.search(r"\w", word) for word in self.stop_words):
+        if not all(words(word) for word in self.stop_words):
             raise ParameterError(
                 f"parameter stop_words is {list(self.stop_words)}; accepted: words"
             )

@@ -11,7 +11,25 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-NEGATIONS = ("not", "dont", "don't", "doesn't", "never", "no", "without", "except", "unless")
+from vla_contract.text import normalised
+from vla_contract.text import words as split
+
+# Forms of "not" that are grown together with a verb (don't, cannot, wouldn't) are known without a list.
+NEGATIONS = (
+    "not", "never", "no", "without", "except", "unless", "avoid", "refuse", "forbid",
+    "nicht", "kein", "keine", "nie", "niemals", "ohne", "pas", "jamais", "sans", "nunca", "jamás",
+    "sin", "não", "nem", "sem", "non", "mai", "senza", "niet", "geen", "nooit", "zonder", "nigdy",
+    "bez", "hayır", "değil", "asla", "не", "нет", "никогда", "без", "لا", "ليس", "بدون",
+)  # fmt: skip
+# Words in front of a command that forbid nothing.
+COURTESIES = (
+    "please", "kindly", "hey", "hi", "hello", "ok", "okay", "robot", "now", "then", "and", "so",
+    "first", "next", "again", "just", "also", "quickly", "slowly", "carefully", "gently",
+    "can", "could", "would", "will", "you", "i", "we", "want", "like", "need", "us", "let", "lets",
+    "me", "my", "arm", "your", "try", "go", "ahead", "should", "must", "help", "thanks", "thank",
+    "bitte", "mal", "s'il", "te", "vous", "plaît", "por", "favor", "favore", "per", "proszę",
+    "lütfen", "пожалуйста", "alstublieft", "graag",
+)  # fmt: skip
 OPPOSITE_ACTIONS = (
     "open opens opening|close closes closing closed shut shuts",
     "push pushes pushing|pull pulls pulling",
@@ -27,7 +45,11 @@ OPPOSITE_DIRECTIONS = (
     "clockwise|counterclockwise anticlockwise",
 )
 
-_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
+# "do", "can", "would", … with "not", "n't" or "nt" behind it, however that is spelt or split.
+_NOT_WITH_A_VERB = re.compile(
+    r"\b(?:do|does|did|is|are|was|were|am|ai|wo|will|would|ca|can|could|sha|shall|should|must|need"
+    r"|ought|may|might|have|has|had|dare)(?:[\W_]*n[\W_]*t|not)\b"
+)
 _COUNTER = re.compile(r"\b(counter|anti)[ -]clockwise\b")
 _ARTICLES = frozenset({"the", "a", "an", "this", "that"})
 # After an adjective comes what it belongs to; after these, or at the end, comes none.
@@ -53,7 +75,7 @@ def table(lines: Sequence[str]) -> tuple[Pair, ...]:
     """
     pairs = []
     for line in lines:
-        sides = [frozenset(side.lower().split()) for side in line.split("|")]
+        sides = [frozenset(normalised(side).split()) for side in line.split("|")]
         if len(sides) != 2 or not all(sides) or sides[0] & sides[1]:
             raise ValueError(f"{line!r}; accepted: two lists of words, as open|close shut")
         pairs.append(Pair(*sides))
@@ -61,22 +83,24 @@ def table(lines: Sequence[str]) -> tuple[Pair, ...]:
 
 
 def words_of(text: str) -> list[str]:
-    """Lower-case words; apostrophes stay, counter-clockwise is one word."""
-    plain = text.lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
-    return _WORD.findall(_COUNTER.sub(r"\1clockwise", plain))
+    """The words, counter-clockwise as one."""
+    return split(_COUNTER.sub(r"\1clockwise", normalised(text)))
 
 
 @dataclass(frozen=True)
 class Contradictions:
     """Finds what contradicts itself in a command.
 
-    wordings: of every task, the commands that the policy was trained with.
+    wordings: of every task, the commands that the policy was trained with. known: its words; None:
+    every word counts as known. courtesies: words that may stand before an action.
     """
 
     negations: frozenset[str]
     actions: tuple[Pair, ...]
     directions: tuple[Pair, ...]
     wordings: Mapping[str, tuple[str, ...]]
+    known: frozenset[str] | None = None
+    courtesies: frozenset[str] = frozenset(COURTESIES)
 
     def find(self, text: str) -> str:
         """What contradicts what, in words; empty where nothing does."""
@@ -85,15 +109,28 @@ class Contradictions:
         if any(words == wording for _, wording in known):
             return ""
         return (
-            self._negation(words)
+            self._negation(text, words)
+            or self._unknown_before_the_action(words, [wording for _, wording in known])
             or _two_commands(words, known)
             or _opposites(words, self.actions, _actions)
             or _opposites(words, self.directions, _directions)
         )
 
-    def _negation(self, words: list[str]) -> str:
+    def _negation(self, text: str, words: list[str]) -> str:
+        with_a_verb = _NOT_WITH_A_VERB.search(normalised(text))
         found = [word for word in words if word in self.negations]
+        if with_a_verb:
+            found.insert(0, with_a_verb.group())
         return f'"{found[0]}" asks me not to, and I know only what to do' if found else ""
+
+    def _unknown_before_the_action(self, words: list[str], wordings: list[list[str]]) -> str:
+        """A word before the action may forbid it, in a spelling or language of which no list tells."""
+        actions = {each for wording in wordings for each in wording[:1]} - self.courtesies
+        first = next((i for i, word in enumerate(words) if word in actions), None)
+        if self.known is None or first is None:
+            return ""
+        strange = [w for w in words[:first] if w not in self.known and w not in self.courtesies]
+        return f'"{strange[0]}" before "{words[first]}" may forbid it; I do not know it' if strange else ""
 
 
 def _two_commands(words: list[str], known: list[tuple[str, list[str]]]) -> str:

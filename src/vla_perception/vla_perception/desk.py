@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from vla_contract.stop_words import StopWords
+from vla_contract.text import normalised
 from vla_perception.commands import (
     CommandError,
     CommandHold,
@@ -270,10 +271,12 @@ class CommandDesk:
     def _contradictions(self) -> Contradictions:
         config = self.config
         return Contradictions(
-            frozenset(config.negations),
+            frozenset(normalised(word) for word in config.negations),
             opposites(config.opposite_actions),
             opposites(config.opposite_directions),
             self._vocabulary.wordings,
+            self._vocabulary.words,
+            frozenset(normalised(word) for word in config.courtesies),
         )
 
     def _refuse(

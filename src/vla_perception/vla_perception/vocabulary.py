@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import difflib
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
 
-_WORD = re.compile(r"[a-z0-9]+")
+from vla_contract.text import normalised, tokens
+
 _SPECIAL = 2  # words[0] is padding, words[1] the unknown word
 
 
@@ -51,7 +51,7 @@ class Vocabulary:
             raise VocabularyError(f'vocabulary {file}: accepted: {{"words": [a list of words]}}')
         if len(words) <= _SPECIAL:
             raise VocabularyError(f"vocabulary {file}: no words after padding and unknown")
-        known = frozenset(word.lower() for word in words[_SPECIAL:])
+        known = frozenset(normalised(word) for word in words[_SPECIAL:])
         wordings = _wordings(file.with_name("config.yaml"))
         return Vocabulary(known, tuple(texts[0] for texts in wordings.values()), wordings)
 
@@ -59,12 +59,12 @@ class Vocabulary:
         """Words of a text that the policy does not know, each once, in order."""
         if self.words is None:
             return ()
-        words = _WORD.findall(text.lower())
+        words = tokens(text)
         return tuple(dict.fromkeys(word for word in words if word not in self.words))
 
     def known_fraction(self, text: str) -> float:
         """Share of the words of a text that are known, 0 to 1; 0 where it has none."""
-        words = _WORD.findall(text.lower())
+        words = tokens(text)
         if self.words is None:
             return 1.0
         return sum(word in self.words for word in words) / len(words) if words else 0.0
@@ -73,7 +73,7 @@ class Vocabulary:
         """Commands the policy knows, those most like the text first; one of each task."""
 
         def likeness(command: str) -> float:
-            return difflib.SequenceMatcher(None, text.lower()[:200], command.lower()).ratio()
+            return difflib.SequenceMatcher(None, text[:200], normalised(command)).ratio()
 
         return tuple(sorted(self.commands, key=likeness, reverse=True)[:count])
 

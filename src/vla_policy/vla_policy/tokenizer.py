@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from vla_contract.text import tokens
+
 PADDING = 0
 UNKNOWN = 1
-_WORD = re.compile(r"[a-z0-9]+")
 
 
 class TokenizerError(ValueError):
@@ -78,8 +78,8 @@ class Tokenizer:
         return Tokenizer(tuple(words), max_words)
 
     def encode(self, text: str) -> Tokens:
-        """Tokens of a command: lower-cased runs of a-z and 0-9, the first max_words of them."""
-        found = _WORD.findall(text.lower())
+        """Tokens of a command: runs of a-z and 0-9 of the normalised text, the first max_words of them."""
+        found = tokens(text)
         kept = found[: self.max_words]
         ids = np.full(self.max_words, PADDING, dtype=np.int64)
         vocabulary: dict[str, int] = self._ids  # type: ignore[attr-defined]

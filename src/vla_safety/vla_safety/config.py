@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from vla_contract.action_space import ActionSpace
 from vla_contract.parameters import Config, ParameterError, parameter
+from vla_contract.stop_words import STOP_WORDS
+from vla_contract.text import words
 from vla_safety.config_parts import (
     DetectorParameters,
     RecordingParameters,
@@ -129,7 +131,7 @@ class ControlParameters(Config):
         False, "While active, refuse changes that loosen a limit.", runtime=True
     )
     stop_words: tuple[str, ...] = parameter(
-        ("stop", "halt", "freeze"), "Utterances that stop the robot; each as a whole."
+        STOP_WORDS, "Utterances that stop the robot; each as a whole."
     )
     shadow: bool = parameter(False, "Run everything, but send nothing to the robot.", runtime=True)
     armed_on_start: bool = parameter(
@@ -159,10 +161,9 @@ class ControlParameters(Config):
 
     def check(self) -> None:
         """Refuse a stop word that is none."""
-        if any(not word.strip() for word in self.stop_words):
+        if not all(words(word) for word in self.stop_words):
             raise ParameterError(
-                f"parameter stop_words is {list(self.stop_words)}; accepted: words that are not "
-                "empty"
+                f"parameter stop_words is {list(self.stop_words)}; accepted: words"
             )
         super().check()
 
