@@ -14,7 +14,7 @@ from rclpy.task import Future
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
-from vla_contract.executor import OneThreadExecutor
+from vla_contract.executor import CallbackError, OneThreadExecutor
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks
@@ -266,12 +266,27 @@ def test_an_error_of_a_callback_reaches_who_spins(rig):
         raise ValueError("broken")
 
     timer = node.create_timer(0.01, fail)
-    with pytest.raises(ValueError, match="broken"):
+    with pytest.raises(CallbackError, match="a timer: ValueError: broken") as failed:
         spin_until(executor, lambda: False)
+    assert isinstance(failed.value.error, ValueError)
     timer.cancel()
     rung = []
     node.create_timer(0.01, lambda: rung.append(1))
     spin_until(executor, lambda: rung)
+
+
+def test_an_error_is_told_with_its_topic(rig):
+    node, executor = rig
+
+    def fail(message):
+        raise ValueError(message.data)
+
+    node.create_subscription(String, "~/words", fail, 10)
+    words = node.create_publisher(String, "~/words", 10)
+    spin_until(executor, words.get_subscription_count)
+    words.publish(String(data="broken"))
+    with pytest.raises(CallbackError, match="topic /executed/words: ValueError: broken"):
+        spin_until(executor, lambda: False)
 
 
 def test_a_callback_that_waits_is_refused(rig):

@@ -7,15 +7,22 @@ from dataclasses import dataclass
 
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from lifecycle_msgs.msg import State
-from lifecycle_msgs.srv import GetState
+from lifecycle_msgs.msg import State, Transition
+from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
+from std_msgs.msg import String
+from std_srvs.srv import Trigger
 
 from vla_contract.graph_node import Diagnosis, GraphNode, run
 from vla_contract.parameters import Config, parameter
 from vla_contract.testing import Client, NodeProcess, node_process
 
+# Transitions of the inactive state, while the node is active.
+KNOWN = {
+    "activate": Transition.TRANSITION_ACTIVATE,
+    "cleanup": Transition.TRANSITION_CLEANUP,
+}
 DOMAIN = int(os.environ.get("ROS_DOMAIN_ID", "42"))
 
 
@@ -28,6 +35,15 @@ class ExampleConfig(Config):
 class Example(GraphNode[ExampleConfig]):
     def __init__(self) -> None:
         super().__init__("example", ExampleConfig)
+
+        self.create_service(Trigger, "~/fail", self._fail)
+        self.create_subscription(String, "~/fail_on", self._fail_on, 10)
+
+    def _fail(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        raise ValueError("not\n today")
+
+    def _fail_on(self, message: String) -> None:
+        raise ValueError(message.data)
 
     def configure(self) -> None:
         if self.config.path:
@@ -121,6 +137,48 @@ def test_parameters_change_at_run_time_within_their_bounds(client):
         right = ParameterValue(type=double, double_value=3.0)
         assert set_parameter(client, "gain", right).successful
         process.wait_for_output("gain is now 3.0")
+
+
+@pytest.mark.parametrize("transition", ["activate", "cleanup", "no such thing"])
+def test_a_transition_that_cannot_be_made_is_answered(client, transition):
+    with example():
+        request = ChangeState.Request(transition=Transition(label=transition))
+        if transition in KNOWN:
+            request = ChangeState.Request(transition=Transition(id=KNOWN[transition]))
+        assert not client.call(ChangeState, "/example/change_state", request).success
+        assert state(client) == State.PRIMARY_STATE_ACTIVE
+
+
+def test_a_service_that_raises_is_answered_with_the_reason(client):
+    with example() as process:
+        answer = client.call(Trigger, "/example/fail", Trigger.Request())
+        assert not answer.success
+        assert answer.message == "service ~/fail: ValueError: not today"
+        process.wait_for_output("callback failed: service ~/fail: ValueError: not today")
+
+
+def test_a_message_that_cannot_be_read_is_told_with_its_topic(client):
+    with example() as process:
+        words = client.publisher(String, "/example/fail_on", 10)
+        words.publish(b"\0\1\0\0\xff\xff\xff\x7f")  # a text that is said to be 2 GiB long
+        process.wait_for_output(
+            "topic /example/fail_on: ValueError: 8 bytes that are no std_msgs/msg/String"
+        )
+
+
+def test_a_callback_that_raises_is_told_with_its_topic_and_the_node_lives(client):
+    messages = client.collect(DiagnosticArray, "/diagnostics", 10)
+    with example() as process:
+        client.publisher(String, "/example/fail_on", 10).publish(String(data="broken"))
+        process.wait_for_output("callback failed: topic /example/fail_on: ValueError: broken")
+        client.wait(
+            lambda: any(
+                v.key == "callback_errors" and v.value == "1"
+                for m in messages
+                for v in m.status[0].values
+            )
+        )
+        assert state(client) == State.PRIMARY_STATE_ACTIVE
 
 
 def test_an_interrupt_ends_it_at_once(client):

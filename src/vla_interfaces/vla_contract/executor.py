@@ -8,10 +8,11 @@ wake, and the list changes only when a node says so.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,22 @@ from rclpy.utilities import timeout_sec_to_nsec
 from rclpy.waitable import NumberOfEntities, Waitable
 
 SELDOM = 0.02  # s
+
+
+class CallbackError(RuntimeError):
+    """A callback, or taking the message for it, has failed.
+
+    Attributes:
+        what: whose it is, such as a topic with its name.
+        error: what it raised.
+    """
+
+    def __init__(self, what: str, error: Exception) -> None:
+        super().__init__(f"{what}: {type(error).__name__}: {error}")
+        self.what = what
+        self.error = error
+
+
 _RCLPYS_OWN = (Service, Client, Waitable)
 
 
@@ -185,10 +202,12 @@ class OneThreadExecutor(SingleThreadedExecutor):
                 _run(guard.callback)
         for timer in ready.timers:
             if not self._is_shutdown and _call(timer):
-                _run(timer.callback)
+                with _naming(lambda: "a timer"):
+                    _run(timer.callback)
         for subscription in ready.subscriptions:
-            if not self._is_shutdown and (taken := _take(subscription)) is not None:
-                _run(subscription.callback, *taken)
+            with _naming(lambda of=subscription: f"topic {of.topic_name}"):  # type: ignore[misc]
+                if not self._is_shutdown and (taken := _take(subscription)) is not None:
+                    _run(subscription.callback, *taken)
         if ready.others:
             self._serve()
 
@@ -220,6 +239,14 @@ class OneThreadExecutor(SingleThreadedExecutor):
             except (ShutdownException, TimeoutException):
                 return
             _finish(task)
+
+
+@contextlib.contextmanager
+def _naming(what: Callable[[], str]) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        raise CallbackError(what(), error) from error
 
 
 def _is_there(entity: Any) -> bool:

@@ -21,11 +21,12 @@ from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
+from rclpy.serialization import deserialize_message
 from rclpy.signals import SignalHandlerOptions
 
 from vla_contract import parameters, topics
 from vla_contract.diagnosis import Diagnosis
-from vla_contract.executor import OneThreadExecutor
+from vla_contract.executor import CallbackError, OneThreadExecutor
 from vla_contract.network import open_to_network
 from vla_contract.parameters import ConfigType, ParameterError
 
@@ -65,6 +66,8 @@ class GraphNode(LifecycleNode, Generic[ConfigType]):
         # Not a lifecycle publisher: a node that could not be configured must be able to say so.
         self._diagnostics = self.create_publisher(DiagnosticArray, topics.DIAGNOSTICS, 10)
         self.create_timer(DIAGNOSTICS_PERIOD, self.publish_diagnostics, clock=self.steady_clock)
+        for service in self.services:  # of parameters and of the life cycle
+            service.callback = self._answering(service.callback, service.srv_name)
 
     # Topics.
 
@@ -78,10 +81,48 @@ class GraphNode(LifecycleNode, Generic[ConfigType]):
         options: Any = {**self._events(PublisherEventCallbacks), **kwargs}
         return super().create_lifecycle_publisher(*args, **options)
 
-    def create_subscription(self, *args: Any, **kwargs: Any) -> Any:
-        """As rclpy's; in lock-step without its event handlers."""
+    def create_subscription(
+        self, message_type: Any, topic: str, callback: Any, qos_profile: Any, **kwargs: Any
+    ) -> Any:
+        """As rclpy's; in lock-step without its event handlers.
+
+        The bytes of a message are taken and read here, because rclpy says nothing of a message
+        that cannot be read, such as one of another distribution's definition.
+        """
         options: Any = {**self._events(SubscriptionEventCallbacks), **kwargs}
-        return super().create_subscription(*args, **options)
+        if not options.pop("raw", False):
+            callback = _reading(message_type, callback)
+        return super().create_subscription(
+            message_type, topic, callback, qos_profile, raw=True, **options
+        )
+
+    # Services.
+
+    def create_service(self, service_type: Any, name: str, callback: Any, **kwargs: Any) -> Any:
+        """As rclpy's; whoever calls it gets an answer also where `callback` raises."""
+        answering = self._answering(callback, name)
+        return super().create_service(service_type, name, answering, **kwargs)
+
+    def _answering(self, callback: Any, name: str) -> Any:
+        def answer(request: Any, response: Any) -> Any:
+            try:
+                return callback(request, response)
+            except Exception as error:  # rclpy would send nothing, and the caller wait for ever
+                reason = self.callback_failed(f"service {name}", error)
+                if hasattr(response, "success"):
+                    response.success = False
+                if hasattr(response, "message"):
+                    response.message = reason
+                return response
+
+        return answer
+
+    def callback_failed(self, what: str, error: Exception) -> str:
+        """A callback raised: count it and log one line, which is returned."""
+        self.callback_errors += 1
+        reason = f"{what}: {type(error).__name__}: {' '.join(str(error).split())}"
+        self.get_logger().error(f"callback failed: {reason}", throttle_duration_sec=1.0)
+        return reason
 
     def _events(self, kind: Any) -> dict[str, Any]:
         # Each handler is one more thing that every wait of the executor looks at: without them a
@@ -228,6 +269,20 @@ class GraphNode(LifecycleNode, Generic[ConfigType]):
         return self.diagnose()
 
 
+def _reading(message_type: Any, callback: Any) -> Any:
+    """A callback that gets the bytes of a message in place of one that gets the message."""
+    name = f"{message_type.__module__.split('.')[0]}/msg/{message_type.__name__}"
+
+    def read(data: bytes) -> None:
+        try:
+            message = deserialize_message(data, message_type)
+        except Exception as error:
+            raise ValueError(f"{len(data)} bytes that are no {name} of this ROS") from error
+        callback(message)
+
+    return read
+
+
 class _Signals:
     """SIGINT and SIGTERM as a flag that wakes the executor at once.
 
@@ -301,11 +356,10 @@ def _spin_once(executor: OneThreadExecutor, node: GraphNode[Any]) -> None:
         executor.spin_once()
     except ExternalShutdownException:
         return
-    except Exception as error:  # one bad callback must not end the node
-        node.callback_errors += 1
-        node.get_logger().error(
-            f"callback failed: {type(error).__name__}: {error}", throttle_duration_sec=1.0
-        )
+    except CallbackError as failure:  # one bad callback must not end the node
+        node.callback_failed(failure.what, failure.error)
+    except Exception as error:
+        node.callback_failed("a service or an action", error)
 
 
 def _end(node: GraphNode[Any]) -> None:
