@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vla_cli import doctor
 from vla_cli.doctor import Finding, Level
+from vla_cli.doctor_qos import End, judge
 
 
 def test_a_finding_tells_its_remedy():
@@ -36,6 +37,19 @@ def test_an_open_network_is_a_warning(monkeypatch):
     monkeypatch.delenv("ROS_LOCALHOST_ONLY", raising=False)
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "SUBNET")
     assert doctor.network()[-1].level is Level.WARNING
+
+
+def test_a_topic_with_two_types_is_an_error_that_names_both():
+    def end(node, kind, publishes):
+        return End("/cmd_vel", f"geometry_msgs/msg/{kind}", node, publishes, True, False)
+
+    sent = end("safety", "Twist", True)
+    (found,) = judge([sent, end("turtlebot3_node", "TwistStamped", False)])
+    assert found.level == Level.ERROR and "/cmd_vel for turtlebot3_node" in found.line()
+    assert "reads geometry_msgs/msg/TwistStamped" in found.line()
+    assert "safety sends geometry_msgs/msg/Twist" in found.line()
+    (found,) = judge([sent, end("base", "Twist", False)])
+    assert found.level == Level.OK
 
 
 def test_a_check_that_fails_is_a_finding():

@@ -83,10 +83,22 @@ def _mismatch(offered: End, wanted: Qos | End) -> str:
     return ""
 
 
+def _types(found: Iterable[End]) -> dict[str, str]:
+    """Topics on which a publisher and a subscription are of different types: nothing is heard there."""
+    bad = {}
+    for topic in {item.topic for item in found}:
+        sent = {item.type: item.node for item in found if item.topic == topic and item.publishes}
+        read = {item.type: item.node for item in found if item.topic == topic and not item.publishes}
+        for kind in read.keys() - sent.keys() if sent else ():
+            senders = ", ".join(f"{node} sends {type_}" for type_, node in sorted(sent.items()))
+            bad[f"{topic} for {read[kind]}"] = f"it reads {kind}, but {senders}"
+    return bad
+
+
 def judge(found: Iterable[End]) -> list[Finding]:
     """One finding for each pair that does not match, or one that all do."""
     found = list(found)
-    bad: dict[str, str] = {}
+    bad: dict[str, str] = _types(found)
     for item in found:
         if reason := against_ours(item):
             bad[f"{item.topic} of {item.node}"] = reason
@@ -94,7 +106,10 @@ def judge(found: Iterable[End]) -> list[Finding]:
             if item.publishes and not other.publishes and item.topic == other.topic:
                 if reason := _mismatch(item, other):
                     bad[f"{item.topic} of {item.node} for {other.node}"] = reason
-    remedy = "the publisher's QoS as in README.md, section Topics (for a camera: reliable: false)"
+    remedy = (
+        "the publisher's type, or its QoS, as in README.md, section Topics (for a camera: reliable: "
+        "false)"
+    )
     if bad:
         return [
             Finding("QoS", Level.ERROR, f"{where}: {reason}", remedy)

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import rclpy
 from builtin_interfaces.msg import Time
-from geometry_msgs.msg import PoseStamped
+from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import PoseStamped, Twist
 from node_rig import (
     BRAKING_TIME,
     DOMAIN,
@@ -26,7 +27,7 @@ from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import JointState
-from std_msgs.msg import Bool, String
+from std_msgs.msg import Bool, Float64, String
 from std_srvs.srv import SetBool, Trigger
 
 from vla_contract import topics
@@ -53,6 +54,32 @@ def test_chunks_become_motion_within_the_limits(parameters, space_file, graph):
         stamp = g.twists[-1].header.stamp
         assert abs(now - (stamp.sec * 10**9 + stamp.nanosec)) < 10**9
         assert g.twists[-1].header.frame_id == "base_link"
+
+
+def test_a_driver_that_waits_for_another_type_is_named(parameters):
+    client = Client(DOMAIN, NAMESPACE, name="base")
+    statuses = client.collect(SafetyStatus, topics.SAFETY_STATUS, 1)
+    diagnostics = client.collect(DiagnosticArray, topics.DIAGNOSTICS, 10)
+    client.collect(Twist, "twist", 10)
+    client.collect(Float64, "gripper_effort", 10)
+    states = client.node.create_publisher(JointState, topics.JOINT_STATES, 10)
+    words = "nobody reads /vla/twist as geometry_msgs/msg/TwistStamped; /vla/base reads it as geometry_msgs/msg/Twist"
+
+    def told():
+        states.publish(JointState(name=["a"], position=[0.0]))
+        return any(words in status.causes for status in statuses) and any(
+            value.key == "unread" and value.value == words
+            for array in diagnostics
+            for status in array.status
+            for value in status.values
+        )
+
+    try:
+        with safety(parameters):
+            client.wait(told)
+            assert statuses[-1].state == SafetyStatus.STATE_HOLD  # for a command, not for this
+    finally:
+        client.close()
 
 
 def test_bad_chunks_are_counted_and_do_not_reach_the_robot(parameters, space_file, graph):

@@ -86,6 +86,8 @@ class SafetyCore:
         self.connected = False
         # Why somebody else is at the chunks or at the robot's commands; empty where nobody is.
         self.other_publishers = ""
+        # What is sent to the robot and nobody reads; empty where everything is read.
+        self.unread_outputs = ""
         # Until then (steady, ns) a newcomer listens whether another safety node drives.
         self.listen_until = 0
         # Dimension → joint of those whose position must be known before the first command.
@@ -418,6 +420,9 @@ class SafetyCore:
         elif steady < self.listen_until:
             text, clears = "listening for another safety node", "none was heard for a moment"
             yield Cause(Reason.START, Severity.HOLD, text, clears)
+        if self.connected and self.unread_outputs:
+            clears = "the driver reads this type from this topic"
+            yield Cause(Reason.UNREAD, Severity.DEGRADE, self.unread_outputs, clears)
 
     # Outputs.
 

@@ -353,6 +353,7 @@ class SafetyNode(GraphNode[SafetyConfig]):
     def _on_look(self) -> None:
         steady = self.steady()
         self.others.look(steady)
+        self.core.unread_outputs = self.others.unread
         if self.others.commands_shared and not self.core.connected:
             self._listen()
 

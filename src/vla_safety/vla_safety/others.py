@@ -1,26 +1,32 @@
-"""Looks at the graph for others who publish what only one may; see `publishers` for the rules."""
+"""Looks at the graph: who else publishes what only one may, and who reads what the robot is sent.
+
+See `publishers` and `readers` for the rules.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from vla_contract import topics
 from vla_contract.stamps import NANOSECONDS, to_nanoseconds
 from vla_safety.publishers import ChunkSenders, CommandSenders, Endpoint, Mixture, Twin
+from vla_safety.readers import CommandReaders, Reader
 
 
 class Others:
     """One per activation. Everything is cheap where nobody else is there."""
 
-    def __init__(self, node: Any, topic_names: Iterable[str], own: Iterable[bytes], beat: float):
-        """topic_names: full, of the robot's commands. own: ids of this node's publishers there.
+    def __init__(self, node: Any, types: Mapping[str, str], own: Iterable[bytes], beat: float):
+        """types: of the robot's commands, by full topic name. own: ids of this node's publishers there.
 
         beat: s between two fault levels of a safety node.
         """
         self._node = node
         self._chunk_topic = node.resolve_topic_name(topics.ACTION_CHUNK)
-        self._topics = tuple(topic_names)
+        self._topics = tuple(types)
+        self._readers = CommandReaders(types)
+        self.unread = ""  # what is sent and nobody reads, in words
         self._senders = ChunkSenders()
         self._mixture = Mixture()
         self._commands = CommandSenders(own, node.get_fully_qualified_name())
@@ -48,6 +54,7 @@ class Others:
             problems.append(self._commands.look(self._endpoints(self._topics), twin))
         self.commands_shared = twin or (shared and bool(problems[-1]))
         self._graph_problem = "; ".join(problem for problem in problems if problem)
+        self.unread = self._readers.look({topic: readers(self._node, topic) for topic in self._topics})
 
     def problem(self, steady: int) -> str:
         """What is wrong now; empty where nothing is."""
@@ -57,6 +64,14 @@ class Others:
 
     def _endpoints(self, names: Iterable[str]) -> list[Endpoint]:
         return [endpoint for name in names for endpoint in endpoints(self._node, name)]
+
+
+def readers(node: Any, topic: str) -> list[Reader]:
+    """The subscriptions that the graph shows of a topic; topic: full name."""
+    return [
+        Reader(f"{info.node_namespace.rstrip('/')}/{info.node_name}", info.topic_type)
+        for info in node.get_subscriptions_info_by_topic(topic)
+    ]
 
 
 def endpoints(node: Any, topic: str) -> list[Endpoint]:

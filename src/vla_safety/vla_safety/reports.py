@@ -200,6 +200,7 @@ def diagnosis(
         "cause": machine.cause.text if machine.cause else "",
         "clears_when": machine.cause.clears_when if machine.cause else "",
         "outputs_connected": core.connected,
+        "unread": core.unread_outputs,
         "speed_scale": core.config.speed_scale,
         "jitter_p99_ms": round(timing.jitter_p99 * 1e3, 3),
         "duration_p50_ms": round(timing.duration_p50 * 1e3, 3),
@@ -220,6 +221,6 @@ def diagnosis(
     often = max(faulty, core.bad_in_a_row) >= core.config.error_count
     if machine.state is State.STOPPED or often:
         level = DiagnosticStatus.ERROR
-    elif not quiet:
+    elif not quiet or (core.connected and core.unread_outputs):
         level = DiagnosticStatus.WARN
     return Diagnosis(level, text, values)

@@ -62,9 +62,9 @@ class Senders:
         return publisher
 
     @property
-    def robot_topics(self) -> list[str]:
-        """Full names of the robot's command topics."""
-        return [sender.topic for sender, _ in self.robot]
+    def robot_topics(self) -> dict[str, str]:
+        """Types of the robot's commands by the full names of their topics."""
+        return {sender.topic: sender.type for sender, _ in self.robot}
 
     def send(self, decision: Decision, tick: int, stamp: Any) -> None:
         """Everything of one period."""
@@ -148,11 +148,11 @@ class _Sender:
         self._senders = senders
         self.publisher = publisher
         self.topic = publisher.topic_name
-        self._type = type_name(publisher.msg_type)
+        self.type = type_name(publisher.msg_type)
 
     def send(self, message: Any) -> None:
         self.send_bytes(serialize_message(message))
 
     def send_bytes(self, data: bytes) -> None:
-        self._senders.record_bytes(self.topic, self._type, data)
+        self._senders.record_bytes(self.topic, self.type, data)
         self.publisher.publish(data)

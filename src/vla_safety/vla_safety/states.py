@@ -63,6 +63,7 @@ class Reason(enum.Enum):
     LIMITED = "limited"
     RECOVERY = "recovery"
     OUTPUTS = "outputs"
+    UNREAD = "unread"
     EPISODE = "episode"
     COMMAND = "command"
     TELEOPERATION = "teleoperation"
