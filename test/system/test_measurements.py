@@ -18,7 +18,7 @@ SHORT = {
     "bench safety": ("--steps 200 --duration 2", "bench_safety.json"),
     "bench pipeline": ("--duration 2", "bench_pipeline.json"),
     "bench replay": ("--minutes 0.05", ""),
-    "bench backends": ("--rounds 11 --episodes 0 --no-cameras", "bench_backends.json"),
+    "bench backends": ("--threads 1 --rounds 11 --episodes 0 --no-cameras", "bench_backends.json"),
     "prove properties": ("--commands 2000 --processes 1", "prove_properties.json"),
     "prove faults": ("--scenario camera_black --repeats 1", "fault_injection.json"),
     "prove soak": ("--duration 15 --between 5", "prove_soak.json"),
