@@ -28,6 +28,7 @@ from vla_contract.diagnosis import Diagnosis
 from vla_contract.executor import OneThreadExecutor
 from vla_contract.network import open_to_network
 from vla_contract.parameters import ConfigType, ParameterError
+from vla_contract.parent import end_with_parent
 
 try:
     from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
@@ -261,12 +262,15 @@ class _Signals:
 def run(factory: Callable[[], GraphNode[Any]], args: list[str] | None = None) -> int:
     """Make the node, start it as its `autostart` says, spin until SIGINT or SIGTERM, brake, end.
 
+    It also ends when the launch that started it is gone.
+
     Returns:
         The process's exit status: 0, or 1 when the node could not be made.
     """
     signals = _Signals()
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     try:
+        end_with_parent(os.environ)
         node = factory()
     except Exception as error:  # one line instead of a traceback
         rclpy.logging.get_logger("vla").fatal(f"cannot start: {' '.join(str(error).split())}")
