@@ -9,6 +9,7 @@ import pytest
 from launched import ROOT, parameters, processes
 
 from vla_contract.parameters import fields
+from vla_contract.parent import VARIABLE
 from vla_policy.checkpoint import Checkpoint
 from vla_policy.config import PolicyConfig
 
@@ -23,7 +24,8 @@ HUMBLE = {
     "let": {"name", "value"},
     "set_env": {"name", "value"},
     "unset_env": {"name"},
-    "executable": {"cmd", "name", "output"},
+    "env": {"name", "value"},
+    "executable": {"cmd", "name", "output", "shell"},
     "group": {"scoped"},
     "include": {"file"},
     "node": {"pkg", "exec", "name", "namespace", "output", "respawn", "respawn_delay", "args",
@@ -159,6 +161,17 @@ def test_parameter_files_exist(file):
         for before, word in zip(spec.command, spec.command[1:], strict=False):
             if before == "--params-file":
                 assert Path(word).is_file(), f"{file}: {word}"
+
+
+def test_every_process_is_told_to_end_with_its_launch():
+    for spec in processes("sim.launch.xml").values():
+        assert spec.environment[VARIABLE] == "true"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_no_argument_is_empty(path):
+    for name, element in arguments(path).items():
+        assert element.attrib.get("default"), f"{path.name}: {name}, which ros2 launch cannot set"
 
 
 @pytest.mark.parametrize("name", ["fastdds.xml", "fastdds_local.xml"])
