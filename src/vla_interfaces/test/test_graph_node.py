@@ -123,6 +123,17 @@ def test_parameters_change_at_run_time_within_their_bounds(client):
         process.wait_for_output("gain is now 3.0")
 
 
+def test_a_keystore_that_does_not_exist_is_one_line(monkeypatch):
+    monkeypatch.setenv("ROS_SECURITY_ENABLE", "true")
+    monkeypatch.setenv("ROS_SECURITY_STRATEGY", "Enforce")
+    monkeypatch.setenv("ROS_SECURITY_KEYSTORE", "none")
+    with example() as process:
+        process.wait_for_output("cannot start: ")
+        assert process.process.wait(20.0) == 1
+        assert "none" in process.output
+        assert "Traceback" not in process.output
+
+
 def test_an_interrupt_ends_it_at_once(client):
     with example() as process:
         assert isinstance(process, NodeProcess)

@@ -268,9 +268,9 @@ def run(factory: Callable[[], GraphNode[Any]], args: list[str] | None = None) ->
         The process's exit status: 0, or 1 when the node could not be made.
     """
     signals = _Signals()
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     try:
         end_with_parent(os.environ)
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
         node = factory()
     except Exception as error:  # one line instead of a traceback
         rclpy.logging.get_logger("vla").fatal(f"cannot start: {' '.join(str(error).split())}")
