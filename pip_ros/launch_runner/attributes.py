@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from .document import Element
 from .substitutions import Scope, boolean, perform, truth
-from .template import parse
+from .template import SubstitutionError, parse
 
 
 def needed(element: Element, name: str, scope: Scope) -> str:
@@ -23,6 +23,14 @@ def text(element: Element, name: str, scope: Scope) -> str | None:
 def flag(element: Element, name: str, scope: Scope, default: bool) -> bool:
     """Return a boolean attribute, spelt as in YAML, or the default."""
     value = text(element, name, scope)
+    return default if value is None else boolean(value)
+
+
+def fixed_flag(element: Element, name: str, default: bool) -> bool:
+    """Return a boolean attribute in which launch performs no substitution, or the default."""
+    value = element.get(name)
+    if value is not None and "$(" in value:
+        raise SubstitutionError(f"'{name}' takes true or false, no substitution: '{value}'")
     return default if value is None else boolean(value)
 
 

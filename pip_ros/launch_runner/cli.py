@@ -20,23 +20,17 @@ from .substitutions import Scope
 from .template import SubstitutionError
 
 
-def find_file(words: Sequence[str]) -> Path:
-    """Return the launch file that one word (a path) or two (package, file name) mean.
+def find_file(package: str, name: str) -> Path:
+    """Return the launch file of a package.
 
     Raises:
         LaunchError: there is no such package or file, or more than one.
     """
-    if len(words) == 1:
-        file = Path(words[0])
-        if not file.is_file():
-            raise LaunchError(f"the launch file '{file}' does not exist")
-        return file
-    package, name = words
     try:
         share = Path(get_package_share_directory(package))
     except (PackageNotFoundError, ValueError) as error:
         raise LaunchError(f"package '{package}' is not found; is it built and sourced?") from error
-    found = sorted(share.rglob(name))
+    found = [file for file in sorted(share.rglob("*")) if file.name == name]
     if len(found) != 1:
         have = ", ".join(sorted(file.name for file in share.rglob("*.launch.xml"))) or "none"
         raise LaunchError(f"{len(found)} files '{name}' in package '{package}', which has: {have}")
@@ -44,17 +38,31 @@ def find_file(words: Sequence[str]) -> Path:
 
 
 def parse_words(words: Sequence[str]) -> tuple[Path, dict[str, str]]:
-    """Return the launch file and the arguments of a command line.
+    """Return the launch file and the arguments of a command line, by the rules of ``ros2 launch``.
 
     Raises:
-        LaunchError: a word is neither, or the file does not exist.
+        LaunchError: there is no such file or package, or an argument is malformed.
     """
-    names = [word for word in words if ":=" not in word]
-    if not 1 <= len(names) <= 2:
-        raise LaunchError(
-            f"expected FILE or PACKAGE FILE, then name:=value, got: {' '.join(names) or 'nothing'}"
-        )
-    return find_file(names), dict(word.split(":=", 1) for word in words if ":=" in word)
+    if not words or ":=" in words[0]:
+        got = words[0] if words else "nothing"
+        raise LaunchError(f"expected FILE or PACKAGE FILE, then name:=value, got: {got}")
+    if Path(words[0]).is_file():
+        return Path(words[0]), dict(map(parse_argument, words[1:]))
+    if len(words) == 1 or ":=" in words[1]:
+        raise LaunchError(f"the launch file '{words[0]}' does not exist")
+    return find_file(words[0], words[1]), dict(map(parse_argument, words[2:]))
+
+
+def parse_argument(word: str) -> tuple[str, str]:
+    """Return the name and the value of a launch argument; of several of a name the last one counts.
+
+    Raises:
+        LaunchError: it is malformed. An empty value is, too: ``ros2 launch`` takes none.
+    """
+    name, mark, value = word.partition(":=")
+    if not (name and mark and value):
+        raise LaunchError(f"malformed argument '{word}', expected name:=value with a value")
+    return name, value
 
 
 def declared_arguments(root: Element, scope: Scope, seen: tuple[Path, ...] = ()) -> list[Element]:

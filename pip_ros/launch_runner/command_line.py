@@ -28,15 +28,18 @@ def _words(parts: Template) -> list[Template]:
             word.append(part)
             continue
         tokens = shlex.split(part)
+        if not tokens:  # as in launch, blank text ends a word even where none has begun
+            words.append(word)
+            word = []
+            continue
         if word and part[0].isspace():
             words.append(word)
             word = []
         for token in tokens[:-1]:
             words.append([*word, token])
             word = []
-        if tokens:
-            word.append(tokens[-1])
-            if part[-1].isspace():
-                words.append(word)
-                word = []
+        word.append(tokens[-1])
+        if part[-1].isspace():
+            words.append(word)
+            word = []
     return words + ([word] if word else [])

@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .attributes import applies, flag, needed, text
+from .attributes import applies, fixed_flag, flag, needed, text
 from .document import Element, load
 from .errors import LaunchError
 from .names import check_namespace, join_namespace
 from .specs import NAMESPACE, ProcessSpec, executable_spec, node_spec
 from .substitutions import Scope
+from .template import unescape
 
 
 @dataclass
@@ -23,6 +24,7 @@ class _State:
     processes: list[ProcessSpec] = field(default_factory=list)
     declared: set[str] = field(default_factory=set)
     files: tuple[Path, ...] = ()  # the one being read and those that include it
+    passed: set[str] = field(default_factory=set)  # arguments, by the command line or an <include>
 
 
 def interpret(
@@ -33,7 +35,8 @@ def interpret(
     Raises:
         LaunchError: the file, an included one or an argument is wrong.
     """
-    state = _State(Scope(dict(arguments), dict(os.environ if environment is None else environment)))
+    scope = Scope(dict(arguments), dict(os.environ if environment is None else environment))
+    state = _State(scope, passed=set(arguments))
     _run_file(file.absolute(), state)
     unknown = sorted(set(arguments) - state.declared)
     if unknown:
@@ -61,15 +64,14 @@ def _run_all(elements: list[Element], state: _State) -> None:
 
 
 def _arg(element: Element, state: _State) -> None:
-    name, variables = element.attributes["name"], state.scope.variables
+    name, variables = unescape(element.attributes["name"]), state.scope.variables
     state.declared.add(name)
+    if element.get("default") is None and name not in state.passed:
+        described = f" ({element.get('description')})" if element.get("description") else ""
+        raise element.error(f"the argument '{name}'{described} has no default; pass {name}:=…")
     if name not in variables:
-        default = text(element, "default", state.scope)
-        if default is None:
-            described = f" ({element.get('description')})" if element.get("description") else ""
-            raise element.error(f"the argument '{name}'{described} has no default; pass {name}:=…")
-        variables[name] = default
-    choices = [choice.attributes["value"] for choice in element.children]
+        variables[name] = needed(element, "default", state.scope)
+    choices = [unescape(choice.attributes["value"]) for choice in element.children]
     if choices and variables[name] not in choices:
         raise element.error(
             f"argument '{name}' is '{variables[name]}', expected one of: {', '.join(choices)}"
@@ -87,14 +89,17 @@ def _include(element: Element, state: _State) -> None:
         raise element.error(f"the included file '{file}' does not exist")
     if file in state.files:
         raise element.error(f"the file '{file}' includes itself")
+    outer = state.passed
+    state.passed = outer | {needed(child, "name", state.scope) for child in element.children}
     for argument in element.children:  # as in launch, what an include sets stays set after it
         _let(argument, state)
     _run_file(file, state)
+    state.passed = outer
 
 
 def _group(element: Element, state: _State) -> None:
     outer = state.scope
-    if flag(element, "scoped", outer, True):
+    if fixed_flag(element, "scoped", True):
         state.scope = outer.copy()
     _run_all(element.children, state)
     state.scope = outer

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .attributes import flag, needed, text
+from .attributes import fixed_flag, flag, needed, text
 from .command_line import split
 from .document import Element
 from .names import check_name, check_namespace, join_namespace
@@ -41,8 +42,8 @@ def executable_spec(element: Element, scope: Scope, number: int) -> ProcessSpec:
         ValueError: a substitution is malformed or has no value.
     """
     command = split(element.attributes["cmd"], scope)
-    if not command:
-        raise element.error("'cmd' is empty")
+    if not command[0]:
+        raise element.error("'cmd' begins with an empty word: it is empty, or blank before a $(")
     return _spec(element, scope, command, number, text(element, "name", scope), None)
 
 
@@ -55,7 +56,8 @@ def node_spec(element: Element, scope: Scope, number: int) -> ProcessSpec:
     """
     package, executable = text(element, "pkg", scope), needed(element, "exec", scope)
     command = [executable if package is None else find_executable(executable, package)]
-    command += split(element.get("args") or "", scope)
+    if element.get("args") is not None:
+        command += split(element.attributes["args"], scope)
     if element.get("ros_args") is not None:
         command += ["--ros-args", *split(element.attributes["ros_args"], scope)]
     command.append("--ros-args")
@@ -89,6 +91,16 @@ def _parameters(element: Element, node: str | None, scope: Scope) -> list[str]:
     return words
 
 
+def _prefix(element: Element, scope: Scope, program: str) -> list[str]:
+    prefix = text(element, "launch-prefix", scope)
+    if prefix is None:
+        wanted = re.match(
+            scope.variables.get("launch-prefix-filter", ""), os.path.basename(program)
+        )
+        prefix = scope.variables.get("launch-prefix", "") if wanted else ""
+    return shlex.split(prefix)
+
+
 def _spec(
     element: Element,
     scope: Scope,
@@ -97,8 +109,7 @@ def _spec(
     name: str | None,
     node: str | None,
 ) -> ProcessSpec:
-    prefix = text(element, "launch-prefix", scope) or scope.variables.get("launch-prefix", "")
-    command = [*shlex.split(prefix), *command]
+    command = [*_prefix(element, scope, command[0]), *command]
     delay = float(element.get("respawn_delay") or 0.0)
     if delay < 0.0:
         raise element.error(f"'respawn_delay' is {delay}, expected 0 or more seconds")
@@ -112,7 +123,7 @@ def _spec(
         environment=scope.environment | extra,
         node=node,
         cwd=text(element, "cwd", scope),
-        shell=flag(element, "shell", scope, False),
+        shell=fixed_flag(element, "shell", False),
         respawn=flag(element, "respawn", scope, False),
         respawn_delay=delay,
         output=output,

@@ -7,6 +7,7 @@ launch's.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
@@ -38,27 +39,44 @@ class _Parser:
     def peek(self, ahead: int = 0) -> str:
         return self.text[self.at + ahead : self.at + ahead + 1]
 
+    def escaped(self) -> bool:
+        """Whether a backslash stands before the next character, be it escaped itself."""
+        return self.text[self.at - 1 : self.at] == "\\"
+
     def starts_call(self) -> bool:
-        return self.peek() == "$" and self.peek(1) == "("
+        return self.peek() == "$" and self.peek(1) == "(" and not self.escaped()
 
-    def template(self, end: str = "", stop: str = "") -> Template:
-        """Read up to the character `end` (empty: all of the text), or before one of `stop`."""
+    def template(self, quote: str = "") -> Template:
+        """Read up to the quote that is open, or all of the text."""
+        return self._parts(lambda: self.peek() == quote and not self.escaped(), quote)
+
+    def word(self, quote: str) -> Template:
+        """Read up to the space or ')' that ends an argument, within the quote that is open."""
+
+        def ends() -> bool:
+            if self.peek() in {"(", *(quote or "'\"")} and not self.escaped():
+                raise SubstitutionError(f"{self.peek()} needs a backslash in '{self.text}'")
+            return self.peek() == " " or (self.peek() == ")" and not self.escaped())
+
+        value = self._parts(ends, quote)
+        if not value:
+            raise SubstitutionError(f"an argument is missing in '{self.text}'")
+        return value
+
+    def _parts(self, ends: Callable[[], bool], quote: str) -> Template:
         parts: Template = []
-        plain = ""
-        while self.at < len(self.text) and self.peek() != end and self.peek() not in (*stop, ""):
+        begin = self.at
+        while self.peek() and not ends():
             if self.starts_call():
-                parts += [plain] if plain else []
-                plain = ""
-                parts.append(self.call())
-                continue
-            if self.peek() == "\\" and self.peek(1) not in ("", " " if stop else ""):
+                parts += [unescape(self.text[begin : self.at])] if self.at > begin else []
+                parts.append(self.call(quote))
+                begin = self.at
+            else:
                 self.at += 1
-            plain += self.peek()
-            self.at += 1
-        return parts + ([plain] if plain else [])
+        return parts + ([unescape(self.text[begin : self.at])] if self.at > begin else [])
 
-    def call(self) -> Call:
-        """Read a call whose ``$(`` is next."""
+    def call(self, quote: str = "") -> Call:
+        """Read a call whose ``$(`` is next, within the quote that is open."""
         begin = self.at
         self.at += 2
         match = IDENTIFIER.match(self.text, self.at)
@@ -68,32 +86,34 @@ class _Parser:
         arguments = []
         while self.peek() == " ":
             self.at += 1
-            arguments.append(self.argument())
+            arguments.append(self.argument(quote))
         if self.peek() != ")":
             raise SubstitutionError(f"the closing ')' is missing in '{self.text[begin:]}'")
         self.at += 1
         return Call(match[0], tuple(arguments))
 
-    def argument(self) -> Template:
-        """Read a quoted or a plain argument."""
-        quote = self.peek()
-        if quote not in ("'", '"') or not quote:
-            value = self.template(stop=" )")
-            if not value:
-                raise SubstitutionError(f"an argument is missing in '{self.text}'")
-            return value
+    def argument(self, quote: str) -> Template:
+        """Read a quoted or a plain argument; within quotes there are no others."""
+        opening = self.peek()
+        if quote or opening not in ("'", '"'):
+            return self.word(quote)
         self.at += 1
-        value = self.template(end=quote)
-        if self.peek() != quote:
-            raise SubstitutionError(f"the closing {quote} is missing in '{self.text}'")
+        value = self.template(opening)
+        if self.peek() != opening:
+            raise SubstitutionError(f"the closing {opening} is missing in '{self.text}'")
         self.at += 1
         return value
 
 
+def unescape(text: str) -> str:
+    """Return a text that holds no substitutions without the backslashes that escape."""
+    return re.sub(r"\\(.)", r"\1", text)
+
+
 def parse(text: str) -> Template:
-    """Return the parts of a text.
+    """Return the parts of a text; an empty text has one, which is empty.
 
     Raises:
         SubstitutionError: a substitution in it is malformed.
     """
-    return _Parser(text).template()
+    return _Parser(text).template() or [""]

@@ -1,15 +1,18 @@
-"""Starts launch files with launch itself and writes down which processes it started.
+"""What launch itself makes of the cases of launch_cases.py.
 
     python pip_ros/test/real_launch.py            writes launch/expected.json
-    python pip_ros/test/real_launch.py FILE …     prints the processes of one file as JSON
+    python pip_ros/test/real_launch.py --case CASE PREFIX
 
-Needs launch, launch_xml and launch_ros to be importable.
+The second, which the first and the tests run, prints exit code and processes of one case as JSON. A
+CASE is a name, or the path of a launch file. Needs launch, launch_xml, launch_ros and ros2launch to
+be importable, and on AMENT_PREFIX_PATH.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -17,12 +20,20 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from launch_cases import CASES, EXPECTED, HERE, describe, environment, make_prefix
+from launch_cases import (
+    CASES,
+    EXPECTED,
+    REFUSED,
+    WORDS,
+    Case,
+    Started,
+    describe,
+    environment,
+    make_prefix,
+)
 
 
-def start(
-    file: Path, arguments: dict[str, str]
-) -> tuple[int, list[tuple[str, list[str], dict[str, str], str | None]]]:
+def start(file: Path, arguments: dict[str, str]) -> tuple[int, list[Started]]:
     """Run a launch file to its end; return the exit code, and every process as it was started."""
     from launch.actions import IncludeLaunchDescription, RegisterEventHandler
     from launch.event_handlers import OnProcessStart
@@ -46,28 +57,20 @@ def start(
     code = service.run(shutdown_when_idle=True)
     events = {event.process_name: event for event in started}.values()  # by name
     ordered = sorted(events, key=lambda event: int(event.process_name.rsplit("-", 1)[1]))
-    return code, [(e.process_name, list(e.cmd), dict(e.env), e.cwd) for e in ordered]
+    return code, [
+        Started(e.process_name, list(e.cmd), dict(e.env), e.cwd, e.action.shell) for e in ordered
+    ]
 
 
-def processes_of(file: Path, arguments: dict[str, str], prefix: Path) -> dict[str, Any]:
-    """Return exit code and processes of one launch file; the environment must be set up."""
-    base = dict(os.environ)
-    code, processes = start(file, arguments)
-    return {"code": code, "processes": describe(processes, prefix, base)}
-
-
-def run_apart(file: Path, arguments: dict[str, str], prefix: Path) -> dict[str, Any]:
-    """Do the same in a process of its own, because launch counts its processes.
+def run_apart(name: str, prefix: Path) -> dict[str, Any]:
+    """Return what launch does in a case, in a process of its own: launch counts its processes.
 
     Raises:
         RuntimeError: launch failed to say anything.
     """
-    import subprocess
-
-    words = [f"{name}:={value}" for name, value in arguments.items()]
     done = subprocess.run(
-        [sys.executable, __file__, "--prefix", str(prefix), str(file), *words],
-        env=environment(prefix),
+        [sys.executable, __file__, "--case", name, str(prefix)],
+        env=environment(prefix, CASES.get(name, Case(name))),
         capture_output=True,
         text=True,
         timeout=60,
@@ -79,20 +82,68 @@ def run_apart(file: Path, arguments: dict[str, str], prefix: Path) -> dict[str, 
     return json.loads(lines[0].removeprefix("RESULT "))
 
 
+def takes(content: str) -> bool:
+    """Return whether launch takes a file with this in it."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "some.launch.xml"
+        file.write_text(f"<launch>{content}</launch>", encoding="utf-8")
+        return run_apart(str(file), make_prefix(Path(folder) / "prefix"))["code"] == 0
+
+
+def argument(word: str) -> list[str] | None:
+    """Return the name and value that ``ros2 launch`` finds in a word, or None if it refuses it."""
+    from ros2launch.api.api import parse_launch_arguments
+
+    try:
+        return list(next(iter(parse_launch_arguments([word]))))
+    except RuntimeError:
+        return None
+
+
+def processes(name: str) -> list[dict[str, Any]]:
+    """Return the processes of a case.
+
+    Raises:
+        RuntimeError: launch refuses it.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        answer = run_apart(name, make_prefix(Path(folder)))
+    if answer["code"]:
+        raise RuntimeError(f"{name}: {answer}")
+    return answer["processes"]
+
+
+def write() -> None:
+    """Write what launch does in every case, a process on a line."""
+    result = {
+        "processes": {name: processes(name) for name in CASES},
+        "taken": {name: takes(content) for name, content in REFUSED.items()},
+        "arguments": {word: argument(word) for word in WORDS},
+    }
+    lines = []
+    for part, content in result.items():
+        lines.append(f'"{part}": {{')
+        for name, value in content.items():
+            items = value if part == "processes" else None
+            text = ",\n  ".join(map(json.dumps, items)) if items else json.dumps(value)
+            lines.append(f" {json.dumps(name)}: " + (f"[\n  {text}]" if items else text) + ",")
+        lines[-1] = lines[-1][:-1] + "},"
+    lines[-1] = lines[-1][:-1]
+    EXPECTED.write_text("{\n" + "\n".join(lines) + "\n}\n", encoding="utf-8")
+
+
 def main() -> None:
     """Do what the module says."""
-    if len(sys.argv) > 1:
-        prefix, file, *words = sys.argv[2:]
-        arguments = dict(word.split(":=", 1) for word in words)
-        print("RESULT " + json.dumps(processes_of(Path(file), arguments, Path(prefix))))
+    if len(sys.argv) == 1:
+        write()
         return
-    result = {}
-    for case, (file, arguments) in CASES.items():
-        with tempfile.TemporaryDirectory() as folder:
-            answer = run_apart(HERE / file, arguments, make_prefix(Path(folder)))
-            assert answer["code"] == 0, answer
-            result[case] = answer["processes"]
-    EXPECTED.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    name, prefix = sys.argv[2], Path(sys.argv[3])
+    case = CASES.get(name)
+    file = case.path(prefix) if case else Path(name)
+    base = dict(os.environ)
+    code, started = start(file, case.arguments if case else {})
+    answer = {"code": code, "processes": describe(started, prefix, base)}
+    print("RESULT " + json.dumps(answer))
 
 
 if __name__ == "__main__":

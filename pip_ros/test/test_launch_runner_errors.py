@@ -1,7 +1,7 @@
 """Whatever is wrong with a launch file is said in one line, with the file and the line."""
 
 import pytest
-from launch_cases import environment, make_prefix
+from launch_cases import Case, environment, make_prefix
 
 launch_runner = pytest.importorskip("launch_runner")
 
@@ -25,6 +25,18 @@ WRONG = {
     "count": ("<let name='a' value='$(dirname x)'/>", "$(dirname) takes 0 arguments, got 1"),
     "open": ("<let name='a' value='$(var x'/>", "the closing ')' is missing"),
     "open quote": ("<let name='a' value='$(var \"x)'/>", 'the closing " is missing'),
+    "parenthesis": ("<let name='a' value='$(env HOME a(b)'/>", "( needs a backslash"),
+    "quote": ("<let name='a' value='$(env HOME a&quot;b)'/>", '" needs a backslash'),
+    "empty command": ("<executable cmd=''/>", "'cmd' begins with an empty word"),
+    "blank command": ("<executable cmd=' $(env HOME)'/>", "'cmd' begins with an empty word"),
+    "shell": (
+        "<executable cmd='true' shell='$(env HOME)'/>",
+        "'shell' takes true or false, no substitution",
+    ),
+    "scoped": (
+        "<group scoped='$(env HOME)'/>",
+        "'scoped' takes true or false, no substitution",
+    ),
     "package": ("<node pkg='nowhere' exec='x'/>", "package 'nowhere' is not found"),
     "executable": ("<node pkg='demo' exec='singer'/>", "which has: listener, talker"),
     "node name": ("<node exec='true' name='a b'/>", "'a b' is no node name"),
@@ -74,7 +86,7 @@ WRONG = {
 @pytest.fixture
 def prefix(tmp_path, monkeypatch):
     prefix = make_prefix(tmp_path / "prefix")
-    monkeypatch.setenv("AMENT_PREFIX_PATH", environment(prefix)["AMENT_PREFIX_PATH"])
+    monkeypatch.setenv("AMENT_PREFIX_PATH", environment(prefix, Case(""))["AMENT_PREFIX_PATH"])
     return prefix
 
 

@@ -234,5 +234,11 @@ def test_command_line_words(tmp_path):
     wrong = run(file, "y:=1")
     assert wrong.returncode == 2
     assert wrong.stderr == f"launch_runner: {file}: unknown argument 'y', expected one of: x\n"
+    empty = run(file, "x:=")
+    assert empty.returncode == 2
+    expected = "malformed argument 'x:=', expected name:=value with a value"
+    assert empty.stderr == f"launch_runner: {expected}\n"
+    assert "malformed argument 'second.xml'" in run(file, "second.xml").stderr
+    assert "expected FILE or PACKAGE FILE, then name:=value, got: x:=1" in run("x:=1", file).stderr
     assert "does not exist" in run(tmp_path / "no.launch.xml").stderr
     assert "package 'nowhere' is not found" in run("nowhere", "a.launch.xml").stderr

@@ -108,7 +108,7 @@ def launch(**arguments) -> Launch:
     """The robot's graph; without a robot it holds."""
     space = ROOT / "config" / "action_spaces" / "mobile_base.yaml"
     return Launch(
-        "vla.launch.xml", backend="constant", checkpoint="", action_space=space, **arguments
+        "vla.launch.xml", backend="constant", checkpoint="none", action_space=space, **arguments
     )
 
 

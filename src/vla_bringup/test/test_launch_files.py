@@ -9,6 +9,7 @@ import pytest
 from launched import ROOT, parameters, processes
 
 from vla_contract.parameters import fields
+from vla_contract.parent import VARIABLE
 from vla_policy.checkpoint import Checkpoint
 from vla_policy.config import PolicyConfig
 
@@ -23,7 +24,8 @@ HUMBLE = {
     "let": {"name", "value"},
     "set_env": {"name", "value"},
     "unset_env": {"name"},
-    "executable": {"cmd", "name", "output"},
+    "env": {"name", "value"},
+    "executable": {"cmd", "name", "output", "shell"},
     "group": {"scoped"},
     "include": {"file"},
     "node": {"pkg", "exec", "name", "namespace", "output", "respawn", "respawn_delay", "args",
@@ -161,11 +163,38 @@ def test_parameter_files_exist(file):
                 assert Path(word).is_file(), f"{file}: {word}"
 
 
+def test_every_process_is_told_to_end_with_its_launch():
+    for spec in processes("sim.launch.xml").values():
+        assert spec.environment[VARIABLE] == "true"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_no_argument_is_empty(path):
+    for name, element in arguments(path).items():
+        assert element.attrib.get("default"), f"{path.name}: {name}, which ros2 launch cannot set"
+
+
 @pytest.mark.parametrize("name", ["fastdds.xml", "fastdds_local.xml"])
 def test_the_fast_dds_profiles_have_room_for_images(name):
     profile = ElementTree.parse(ROOT / "config" / name)
     sizes = [e.text for e in profile.iter() if e.tag.endswith("segment_size")]
     assert sizes and int(sizes[0]) >= 32 * 2**20
+
+
+@pytest.mark.parametrize(
+    ("namespace", "enclave"),
+    [("vla", "/vla/"), ("/robot1", "/robot1/"), ("/", "/"), ("a/b", "/a/b/"), ("/a/b/", "/a/b/")],
+)
+def test_an_enclave_has_the_namespace_with_whatever_slashes_it_is_given(namespace, enclave):
+    for spec in processes("sim.launch.xml", namespace=namespace).values():
+        at = spec.command.index("--enclave")
+        assert spec.command[at + 1] == enclave + spec.node.rsplit("/", 1)[-1]
+
+
+def test_what_cannot_start_is_told_whether_it_would_be_started_again():
+    for respawn in ("true", "false"):
+        for spec in processes("vla.launch.xml", respawn=respawn).values():
+            assert spec.environment["VLA_RESPAWNED"] == respawn
 
 
 def test_security_enforces_and_every_node_has_its_enclave():

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from vla_cli import __main__ as entry
-from vla_cli import demo, paths
+from vla_cli import demo, launch, paths
 from vla_cli.errors import CommandError
 
 
@@ -31,6 +33,13 @@ def test_demo_wants_at_least_one_episode(value, capsys):
 def test_a_folder_that_is_no_checkpoint_is_named(tmp_path):
     with pytest.raises(CommandError, match="is not a checkpoint"):
         paths.checkpoint(str(tmp_path))
+
+
+def test_an_empty_launch_argument_is_left_out_and_told(capsys, monkeypatch):
+    monkeypatch.delenv("ROS_DISTRO", raising=False)
+    line = launch.command(Path("x.launch.xml"), ["checkpoint:=", "armed:=true"])
+    assert line[-2:] == ["x.launch.xml", "armed:=true"]
+    assert "checkpoint:=" in capsys.readouterr().err
 
 
 def test_launch_files_by_name_and_by_path():

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from rcl_interfaces.srv import SetParameters
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
-from vla_contract.graph_node import Diagnosis, GraphNode, run
+from vla_contract.graph_node import EXIT_CANNOT_START, Diagnosis, GraphNode, run
 from vla_contract.parameters import Config, parameter
 from vla_contract.testing import Client, NodeProcess, node_process
 
@@ -179,6 +180,38 @@ def test_a_callback_that_raises_is_told_with_its_topic_and_the_node_lives(client
             )
         )
         assert state(client) == State.PRIMARY_STATE_ACTIVE
+
+
+@pytest.mark.parametrize("respawned", [False, True])
+def test_parameters_that_rcl_refuses_are_said_once(monkeypatch, tmp_path, respawned):
+    file = tmp_path / "mixed.yaml"
+    file.write_text("/**:\n  ros__parameters:\n    list: [1, 2.5]\n")
+    if respawned:
+        monkeypatch.setenv("VLA_RESPAWNED", "true")
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        [os.path.dirname(__file__), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    )
+    with node_process("test_graph_node", DOMAIN, {}, ["--params-file", str(file)]) as process:
+        process.wait_for_output("cannot start: ")
+        line = next(each for each in process.output.splitlines() if "cannot start" in each)
+        assert str(file) in line and "line_num 3" in line and "./src" not in line
+        assert "Traceback" not in process.output
+        if respawned:  # a launch would start it again; it waits for the end instead
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.process.wait(1.0)
+            process.process.send_signal(signal.SIGTERM)
+        assert process.process.wait(20.0) == EXIT_CANNOT_START
+
+
+def test_a_keystore_that_does_not_exist_is_one_line(monkeypatch):
+    monkeypatch.setenv("ROS_SECURITY_ENABLE", "true")
+    monkeypatch.setenv("ROS_SECURITY_STRATEGY", "Enforce")
+    monkeypatch.setenv("ROS_SECURITY_KEYSTORE", "none")
+    with example() as process:
+        process.wait_for_output("cannot start: ")
+        assert process.process.wait(20.0) == EXIT_CANNOT_START
+        assert "none" in process.output
+        assert "Traceback" not in process.output
 
 
 def test_an_interrupt_ends_it_at_once(client):

@@ -8,6 +8,7 @@ transitions reported as one line, `/diagnostics`, and an orderly shutdown. A nod
 from __future__ import annotations
 
 import os
+import re
 import signal
 import threading
 from collections.abc import Callable
@@ -29,6 +30,7 @@ from vla_contract.diagnosis import Diagnosis
 from vla_contract.executor import CallbackError, OneThreadExecutor
 from vla_contract.network import open_to_network
 from vla_contract.parameters import ConfigType, ParameterError
+from vla_contract.parent import end_with_parent
 
 try:
     from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
@@ -38,6 +40,9 @@ except ImportError:  # Humble
 __all__ = ["DIAGNOSTICS_PERIOD", "Diagnosis", "GraphNode", "autostart", "run"]
 
 DIAGNOSTICS_PERIOD = 1.0  # s
+EXIT_CANNOT_START = 78  # as EX_CONFIG of sysexits.h
+RESPAWNED = "VLA_RESPAWNED"  # environment variable: "true" where a launch starts again what ends
+_PLACES_IN_RCL = re.compile(r",? at (?:/project/|\./)src/\S+")  # of its own source, in its errors
 
 
 class GraphNode(LifecycleNode, Generic[ConfigType]):
@@ -309,6 +314,11 @@ class _Signals:
 
         threading.Thread(target=forward, name="signals", daemon=True).start()
 
+    def wait(self) -> None:
+        """Sleep until one comes."""
+        while self.received is None:
+            os.read(self._read_end, 1)
+
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.received = number
 
@@ -316,15 +326,24 @@ class _Signals:
 def run(factory: Callable[[], GraphNode[Any]], args: list[str] | None = None) -> int:
     """Make the node, start it as its `autostart` says, spin until SIGINT or SIGTERM, brake, end.
 
+    It also ends when the launch that started it is gone.
+
     Returns:
-        The process's exit status: 0, or 1 when the node could not be made.
+        The process's exit status: 0; 1 when the middleware could not make the node; EXIT_CANNOT_START
+        when its arguments or parameters are such that no further try can.
     """
     signals = _Signals()
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        end_with_parent(os.environ)
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    except Exception as error:
+        return _cannot_start(error, signals)
     try:
         node = factory()
+    except ParameterError as error:
+        return _cannot_start(error, signals)
     except Exception as error:  # one line instead of a traceback
-        rclpy.logging.get_logger("vla").fatal(f"cannot start: {' '.join(str(error).split())}")
+        _say_why(error)
         rclpy.try_shutdown()
         return 1
     if warning := open_to_network():
@@ -343,6 +362,24 @@ def run(factory: Callable[[], GraphNode[Any]], args: list[str] | None = None) ->
         node.destroy_node()
         rclpy.try_shutdown()
     return 0
+
+
+def _cannot_start(error: Exception, signals: _Signals) -> int:
+    """Say why once, and end; where the launch would start the process again, first wait for its end.
+
+    A launch file's respawn asks for no exit status: it starts whatever has ended, every second, and
+    what cannot start would say so for ever.
+    """
+    _say_why(error)
+    rclpy.try_shutdown()
+    if os.environ.get(RESPAWNED) == "true":
+        signals.wait()
+    return EXIT_CANNOT_START
+
+
+def _say_why(error: Exception) -> None:
+    words = " ".join(str(error).split()) or type(error).__name__
+    rclpy.logging.get_logger("vla").fatal(f"cannot start: {_PLACES_IN_RCL.sub('', words)}")
 
 
 def autostart(node: GraphNode[Any]) -> bool:

@@ -14,9 +14,13 @@ def test_a_checkpoint_on_onnxruntime(checkpoint_folder, action_space_file, obser
     assert policy.answer(observation()).chunk.actions.shape == (32, 4)
 
 
-def test_constant_without_a_checkpoint(action_space_file, observation):
+@pytest.mark.parametrize("none", ["none", ""])
+def test_constant_without_a_checkpoint(none, action_space_file, observation):
     config = PolicyConfig(
-        backend="constant", action_space=str(action_space_file), constant_action=(0.25,)
+        checkpoint=none,
+        backend="constant",
+        action_space=str(action_space_file),
+        constant_action=(0.25,),
     )
     policy, _ = load_policy(config)
     result = policy.answer(observation(camera_names=("any", "names"), command="any words"))
@@ -27,8 +31,8 @@ def test_constant_without_a_checkpoint(action_space_file, observation):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({}, "parameter checkpoint is empty"),
-        ({"backend": "constant"}, "checkpoint and action_space are empty"),
+        ({}, "parameter checkpoint is none"),
+        ({"backend": "constant"}, "checkpoint is none and action_space empty"),
         ({"backend": "constant", "action_space": "/nowhere.yaml"}, "/nowhere.yaml: No such file"),
         ({"checkpoint": "/nowhere"}, "checkpoint /nowhere: no such folder"),
     ],

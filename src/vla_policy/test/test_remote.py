@@ -259,9 +259,10 @@ def test_what_the_remote_end_leaves_unanswered_is_answered_by_the_checkpoint(
 @pytest.mark.parametrize(
     ("values", "words"),
     [
+        ({}, "parameter remote_mapping is none; accepted: a file as in config/remote"),
         ({"remote_mapping": "/nowhere.yaml"}, "/nowhere.yaml: No such file"),
         ({"remote_mapping": str(MAPPING), "action_space": ""}, "action_space is empty"),
-        ({"fallback_checkpoint": "/nowhere"}, "no such folder"),
+        ({"remote_mapping": str(MAPPING), "fallback_checkpoint": "/nowhere"}, "no such folder"),
     ],
 )
 def test_what_cannot_be_configured_is_named(action_space_file, values, words):

@@ -7,13 +7,20 @@ from dataclasses import dataclass
 from vla_contract.parameters import Config, ParameterError, parameter
 from vla_policy.inference import DONE_COUNT
 
+NONE = "none"  # for a file or folder: there is none; a launch argument cannot be empty
+
+
+def is_given(path: str) -> bool:
+    """Whether a parameter names a file or folder, rather than none."""
+    return path not in ("", NONE)
+
 
 @dataclass(frozen=True)
 class PolicyConfig(Config):
     """See each field's description; `vla_contract.parameters.table` prints them."""
 
     checkpoint: str = parameter(
-        "", "Folder of the checkpoint; may be empty only for the backend constant."
+        NONE, "Folder of the checkpoint; may be none only for the backend constant."
     )
     backend: str = parameter(
         "onnxruntime",
@@ -129,7 +136,7 @@ class PolicyConfig(Config):
         "ws://localhost:8000", "Server of the backend remote: ws:// or wss://, host and port."
     )
     remote_mapping: str = parameter(
-        "", "File that maps cameras, state, prompt and actions for the backend remote."
+        NONE, "File that maps cameras, state, prompt and actions for the backend remote."
     )
     remote_connect_timeout: float = parameter(
         2.0, "Time that the server has to accept a connection.", "s", minimum=0.05, maximum=60.0
@@ -148,7 +155,7 @@ class PolicyConfig(Config):
         5.0, "Longest pause between two attempts to connect again.", "s", minimum=0.2
     )
     fallback_checkpoint: str = parameter(
-        "", "Local checkpoint that drives while the server is gone; empty: the robot holds."
+        NONE, "Local checkpoint that drives while the server is gone; none: the robot holds."
     )
     fallback_backend: str = parameter("onnxruntime", "What runs the fallback checkpoint.")
     recovery_time: float = parameter(

@@ -10,7 +10,7 @@ from vla_policy import backends
 from vla_policy.answering import Answering
 from vla_policy.backends import BackendError
 from vla_policy.checkpoint import Checkpoint, CheckpointError
-from vla_policy.config import PolicyConfig
+from vla_policy.config import PolicyConfig, is_given
 from vla_policy.inference import Policy
 
 # The server's key is no parameter: those can be read by everyone in the graph.
@@ -56,8 +56,10 @@ def _remote(config: PolicyConfig) -> tuple[Answering, list[float]]:
     backends.require(backends.REMOTE)
     from vla_policy.remote import fallback, link, mapping, policy
 
+    if not is_given(config.remote_mapping):
+        raise BackendError("parameter remote_mapping is none; accepted: a file as in config/remote")
     local: Policy | None = None
-    if config.fallback_checkpoint:
+    if is_given(config.fallback_checkpoint):
         chosen = replace(
             config, backend=config.fallback_backend, checkpoint=config.fallback_checkpoint
         )
@@ -96,9 +98,10 @@ def _required_space(config: PolicyConfig) -> ActionSpace:
 
 
 def _checkpoint(config: PolicyConfig) -> Checkpoint:
-    if not config.checkpoint and config.backend != "constant":
-        raise CheckpointError("parameter checkpoint is empty; accepted: a checkpoint's folder")
-    checkpoint = Checkpoint.load(config.checkpoint) if config.checkpoint else None
+    given = is_given(config.checkpoint)
+    if not given and config.backend != "constant":
+        raise CheckpointError("parameter checkpoint is none; accepted: a checkpoint's folder")
+    checkpoint = Checkpoint.load(config.checkpoint) if given else None
     space = _action_space(config.action_space) if config.action_space else None
     if checkpoint is not None:
         if space is not None:
@@ -110,7 +113,7 @@ def _checkpoint(config: PolicyConfig) -> Checkpoint:
         return checkpoint
     if space is None:
         raise CheckpointError(
-            "parameters checkpoint and action_space are empty; accepted for the backend "
+            "parameter checkpoint is none and action_space empty; accepted for the backend "
             "constant: one of them"
         )
     return Checkpoint.without_weights(space)

@@ -208,7 +208,7 @@ class Rig:
         return {
             **arguments,
             "backend": "constant",
-            "checkpoint": "",
+            "checkpoint": "none",
             "action_space": self.space_file,
             "armed": True,
             "respawn": not self.settings.pretended_policy,
