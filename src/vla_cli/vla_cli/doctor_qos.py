@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,8 @@ from vla_cli.doctor_findings import Finding, Level
 from vla_contract import topics
 from vla_contract.topics import Qos
 
-DISCOVERY = 1.0  # s
+SETTLED = 2.0  # s without news of the graph, after which it counts as known
+LONGEST = 10.0  # s
 OWN_NODES = ("perception", "policy", "safety", "simulator")
 # Types whose topics have no fixed name → row of the table, and whether the graph reads them.
 BY_TYPE = {
@@ -39,7 +41,7 @@ class End:
 
 
 def ends() -> list[End]:
-    """Every publisher and subscription in the domain, after a second of discovery."""
+    """Every publisher and subscription in the domain, once discovery has nothing new to tell."""
     from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 
     from vla_cli.graph import Graph
@@ -57,7 +59,17 @@ def ends() -> list[End]:
 
     found = []
     with Graph() as graph:
-        graph.wait(lambda: False, DISCOVERY)
+        known, since = 0, time.monotonic()
+
+        def settled() -> bool:
+            nonlocal known, since
+            counts = graph.node.count_publishers, graph.node.count_subscribers
+            names = [name for name, _ in graph.node.get_topic_names_and_types()]
+            if (now := sum(count(name) for count in counts for name in names)) != known:
+                known, since = now, time.monotonic()
+            return time.monotonic() - since > SETTLED
+
+        graph.wait(settled, LONGEST)
         for topic, _ in graph.node.get_topic_names_and_types():
             for info in graph.node.get_publishers_info_by_topic(topic):
                 found.append(end(topic, info, True))

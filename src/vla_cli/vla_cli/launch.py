@@ -18,10 +18,8 @@ def command(file: Path, arguments: list[str]) -> list[str]:
     """The command line that starts a launch file here."""
     ros2 = shutil.which("ros2") if os.environ.get("ROS_DISTRO") else None
     start = [ros2, "launch"] if ros2 else [sys.executable, "-m", "launch_runner"]
-    empty = [word for word in arguments if word.endswith(":=")]
-    if empty:  # which `ros2 launch` takes for malformed
-        print(f"vla: left out, as they are empty: {' '.join(empty)}", file=sys.stderr)
-    return [*start, str(file), *(word for word in arguments if word not in empty)]
+    # `ros2 launch` takes an empty value for malformed; the launch files call it "none".
+    return [*start, str(file), *(f"{a}none" if a.endswith(":=") else a for a in arguments)]
 
 
 def main(arguments: list[str]) -> int:
