@@ -150,25 +150,17 @@ def machine() -> list[Finding]:
 
 def network() -> list[Finding]:
     """The domain, and who can hear it."""
-    text = os.environ.get("ROS_DOMAIN_ID", "")
-    good = not text or (text.isdigit() and int(text) <= 232)
-    found = [
-        Finding(
-            "domain",
-            graded(good),
-            f"ROS_DOMAIN_ID is {text!r}" if text else "0 (ROS_DOMAIN_ID is not set)",
-            "" if good else "export ROS_DOMAIN_ID=1 (0 to 101)",
-        )
-    ]
-    if good and domains.current() > domains.LAST_DOMAIN:
-        found = [
-            Finding(
-                "domain",
-                Level.WARNING,
-                f"{text}: its ports run into the ephemeral ones",
-                "export ROS_DOMAIN_ID=1 (0 to 101)",
-            )
-        ]
+    remedy = "export ROS_DOMAIN_ID=1 (0 to 101)"
+    try:
+        number = domains.current()
+    except CommandError as error:
+        found = [Finding("domain", Level.ERROR, str(error), remedy)]
+    else:
+        low = number <= domains.LAST_DOMAIN
+        text = str(number) if low else f"{number}: its ports run into the ephemeral ones"
+        given = "" if os.environ.get("ROS_DOMAIN_ID") else " (ROS_DOMAIN_ID is not set)"
+        level = Level.OK if low else Level.WARNING
+        found = [Finding("domain", level, text + given, "" if low else remedy)]
     local = kept_to_this_machine(os.environ)
     where = "this machine only" if local else "the whole network segment, without authentication"
     remedy = "" if local else "export ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST ROS_LOCALHOST_ONLY=1"

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from vla_cli.errors import CommandError
+
+HIGHEST_DOMAIN = 232
+_NUMBER = re.compile(r"\s*\+?(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)")
 LAST_DOMAIN = 101  # above it the ports run into the ephemeral ones
 PORTS_PER_DOMAIN = 250
 FIRST_PORT = 7400
@@ -17,9 +22,26 @@ _locks: dict[int, int] = {}  # domain → descriptor of its file, which this pro
 
 
 def current() -> int:
-    """The domain of this environment."""
-    text = os.environ.get("ROS_DOMAIN_ID", "") or "0"
-    return int(text) if text.isdigit() else 0
+    """The domain of this environment, read as ROS reads it: decimal, 0x hexadecimal or 0 octal.
+
+    Raises:
+        CommandError: it is none. ROS would take "5abc" for 5, and a stop would go elsewhere.
+    """
+    text = os.environ.get("ROS_DOMAIN_ID", "")
+    if not text:
+        return 0
+    found = _NUMBER.fullmatch(text)
+    if found is None or (number := int(found[1], _base(found[1]))) > HIGHEST_DOMAIN:
+        raise CommandError(
+            f"ROS_DOMAIN_ID is {text!r}; accepted: a whole number from 0 to {HIGHEST_DOMAIN}"
+        )
+    return number
+
+
+def _base(digits: str) -> int:
+    if digits[:2].lower() == "0x":
+        return 16
+    return 8 if digits.startswith("0") else 10
 
 
 def used(ports: Iterable[int]) -> set[int]:
