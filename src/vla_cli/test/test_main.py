@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from vla_cli import __main__ as entry
@@ -33,7 +35,8 @@ def test_a_folder_that_is_no_checkpoint_is_named(tmp_path):
         paths.checkpoint(str(tmp_path))
 
 
-def test_launch_files_by_name_and_by_path():
+def test_launch_files_by_name_and_by_path(monkeypatch):
+    monkeypatch.setenv("VLA_ROOT", str(Path(__file__).resolve().parents[3]))
     assert paths.launch_file("sim").name == "sim.launch.xml"
     assert paths.launch_file("launch/vla.launch.xml").name == "vla.launch.xml"
     with pytest.raises(CommandError, match="sim.launch.xml, vla.launch.xml"):
