@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,7 @@ def test_no_folder_is_named_as_a_module(folder):
     assert not folders & imported
 
 
+@cache
 def imports(path: Path) -> set[str]:
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -38,6 +40,35 @@ def imports(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             names.add(node.module.split(".")[0])
     return names
+
+
+def test_files_are_found_from_another_folder(tmp_path):
+    """By the package whose tests read most of config/ when they are imported."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "--collect-only", "-q", str(ROOT / "src" / "vla_safety")],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+
+
+def test_without_vla_the_tests_take_a_domain_of_their_own_on_this_machine():
+    robot = {"ROS_DOMAIN_ID": "0", "ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET"}
+    names = ("ROS_DOMAIN_ID", "ROS_AUTOMATIC_DISCOVERY_RANGE", "ROS_LOCALHOST_ONLY")
+    program = f"import conftest, os; print([os.environ.get(name) for name in {names}])"
+
+    def seen(**environment: str) -> list[str | None]:
+        inherited = {k: v for k, v in os.environ.items() if k not in ("ROS_DISTRO", "VLA_ROOT")}
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=ROOT, env=inherited | robot | environment, capture_output=True, text=True,
+            check=True,
+        )  # fmt: skip
+        return ast.literal_eval(done.stdout)
+
+    domain, scope, _ = seen()
+    assert 1 <= int(domain or 0) <= 101 and scope == "LOCALHOST"
+    assert seen(ROS_DISTRO="humble")[2] == "1"
+    assert seen(VLA_ROOT=str(ROOT), ROS_DOMAIN_ID="7")[0] == "7", "which `./vla test` has taken"
 
 
 PLUGIN = """
