@@ -41,7 +41,8 @@ def test_an_empty_launch_argument_is_none(monkeypatch):
     assert line[-3:] == ["x.launch.xml", "checkpoint:=none", "armed:=true"]
 
 
-def test_launch_files_by_name_and_by_path():
+def test_launch_files_by_name_and_by_path(monkeypatch):
+    monkeypatch.setenv("VLA_ROOT", str(Path(__file__).resolve().parents[3]))
     assert paths.launch_file("sim").name == "sim.launch.xml"
     assert paths.launch_file("launch/vla.launch.xml").name == "vla.launch.xml"
     with pytest.raises(CommandError, match="sim.launch.xml, vla.launch.xml"):

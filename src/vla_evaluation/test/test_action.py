@@ -1,4 +1,5 @@
 import math
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -92,6 +93,13 @@ def test_bad_actions_are_errors(call):
         call()
 
 
+with_warping = pytest.mark.skipif(
+    find_spec("similaritymeasures") is None,
+    reason="similaritymeasures is not installed (requirements/evaluate.txt)",
+)
+
+
+@with_warping
 def test_warping_gives_fastdtws_own_example():
     result = trajectory_error([[1, 1], [2, 2], [3, 3], [4, 4], [5, 5]], [[2, 2], [3, 3], [4, 4]])
     assert result.dtw == pytest.approx(2.8284271247461903)
@@ -99,17 +107,20 @@ def test_warping_gives_fastdtws_own_example():
     assert math.isnan(result.ade) and math.isnan(result.fde)
 
 
+@with_warping
 def test_displacement_over_time_and_at_the_end():
     result = trajectory_error([[0, 0], [1, 0], [2, 0]], [[0, 0], [1, 3], [2, 6]])
     assert (result.ade, result.fde) == (3.0, 6.0)
 
 
+@with_warping
 @given(tracks)
 def test_a_track_is_at_no_distance_from_itself(track):
     result = trajectory_error(track, track)
     assert (result.ade, result.fde, result.dtw) == (0.0, 0.0, 0.0)
 
 
+@with_warping
 @given(tracks, tracks)
 def test_warping_is_symmetric_and_at_most_the_straight_pairing(a, b):
     one, other = trajectory_error(a, b), trajectory_error(b, a)

@@ -3,9 +3,13 @@ import math
 import sys
 from pathlib import Path
 
+import pytest
+
+pytest.importorskip("pyarrow")
+pytest.importorskip("similaritymeasures")
+
 import pyarrow
 import pyarrow.parquet
-import pytest
 
 from vla_evaluation import files, kinds, report
 from vla_evaluation.errors import EvaluationError

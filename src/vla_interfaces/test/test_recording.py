@@ -1,7 +1,9 @@
 import errno
 import struct
+from pathlib import Path
 
 import pytest
+from ament_index_python.packages import get_package_share_directory
 from rclpy.serialization import deserialize_message, serialize_message
 from rosbags.rosbag2 import Reader
 from rosbags.typesys import get_types_from_msg
@@ -22,7 +24,14 @@ def test_a_definition_holds_all_that_it_needs(message_class):
     text = definition(name).text
     store = Typestore()
     store.register(get_types_from_msg(text, name))
-    assert store.hash_rihs01(name) == definition(name).hash == recording._installed_hash(name)
+    assert store.hash_rihs01(name) == definition(name).hash
+    assert recording._installed_hash(name) == (definition(name).hash if hashes_exist(name) else "")
+
+
+def hashes_exist(name):
+    """Whether the build wrote hashes beside the messages, which Humble's does not."""
+    package, _, message = name.partition("/msg/")
+    return (Path(get_package_share_directory(package)) / "msg" / f"{message}.json").is_file()
 
 
 def test_a_bag_holds_what_was_written(tmp_path):

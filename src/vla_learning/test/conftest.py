@@ -31,9 +31,14 @@ def space(settings):
 
 
 @pytest.fixture
-def data(tmp_path, settings):
+def dataset_libraries():
+    """What writing and reading a dataset needs."""
     pytest.importorskip("av")
     pytest.importorskip("pyarrow")
+
+
+@pytest.fixture
+def data(tmp_path, settings, dataset_libraries):
     folder = tmp_path / "data"
     tasks = enumerate(("one", "two"))
     episodes = [demonstration(t, 10 * i + seed) for i, t in tasks for seed in range(2)]

@@ -13,6 +13,7 @@ from vla_policy.testing import write_checkpoint
 
 @pytest.fixture
 def loaded(tmp_path, root):
+    pytest.importorskip("onnx")
     folder = write_checkpoint(
         tmp_path / "tiny", root / "config" / "action_spaces" / "metaworld.yaml", size=16
     )

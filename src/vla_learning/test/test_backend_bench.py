@@ -19,6 +19,7 @@ GRAPHS = ("language.onnx", "policy.onnx")
 
 @pytest.fixture
 def folder(tmp_path, root):
+    pytest.importorskip("onnx")
     return write_checkpoint(
         tmp_path / "tiny", root / "config" / "action_spaces" / "metaworld.yaml", size=16
     )

@@ -1,4 +1,5 @@
 import json
+from importlib.util import find_spec
 
 import pytest
 import yaml
@@ -20,6 +21,17 @@ def test_seeds():
             parse_seeds(text)
 
 
+NOT_OF_THE_CHECKPOINT = "task 'assembly' is not one of the checkpoint's"
+
+
+def needs(library, *values):
+    """A case of a command that needs a library which a robot may lack."""
+    lacks = find_spec(library) is None
+    return pytest.param(
+        *values, marks=pytest.mark.skipif(lacks, reason=f"{library} is not installed")
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
@@ -31,8 +43,8 @@ def test_seeds():
         (["evaluate", "--command", "go", "--shuffle-commands"], "--command says what is said"),
         (["evaluate", "--command", "go", "--wording", "1"], "--command says what is said"),
         (["evaluate", "--wording", "1", "--wordings", "held-out"], "--wording says what is said"),
-        (["confidence", "--tasks", "mt50"], "task 'assembly' is not one of the checkpoint's"),
-        (["quantize", "--tasks", "mt50"], "task 'assembly' is not one of the checkpoint's"),
+        needs("torch", ["confidence", "--tasks", "mt50"], NOT_OF_THE_CHECKPOINT),
+        needs("onnx", ["quantize", "--tasks", "mt50"], NOT_OF_THE_CHECKPOINT),
         (["limits", "--limits", "fast"], "limits has 'fast'; accepted: acceleration/jerk"),
     ],
 )
@@ -45,6 +57,7 @@ def test_what_cannot_be_done_is_one_line(arguments, text, capsys, monkeypatch, r
 
 def robot_of_ones_own(folder, root):
     """A checkpoint and a learning config with a task and a camera that the simulator lacks."""
+    pytest.importorskip("onnx")
     path = root / "config/action_spaces/metaworld.yaml"
     checkpoint = write_checkpoint(folder / "own", path, cameras=("front",))
     entries = yaml.safe_load((checkpoint / "config.yaml").read_text())

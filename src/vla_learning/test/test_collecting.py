@@ -91,6 +91,7 @@ def test_the_same_seed_gives_the_same_episode(settings, space):
     assert np.array_equal(a.executed, b.executed) and np.array_equal(a.images, b.images)
 
 
+@pytest.mark.usefixtures("dataset_libraries")
 def test_what_is_there_is_not_recorded_again_and_failures_are_replaced(
     settings, space, tmp_path, monkeypatch
 ):
@@ -102,6 +103,7 @@ def test_what_is_there_is_not_recorded_again_and_failures_are_replaced(
     assert list(collect_task("two", Job(tmp_path / "data", settings, space))) == [1, 2]
 
 
+@pytest.mark.usefixtures("dataset_libraries")
 def test_a_dataset_grows_and_its_seeds_give_the_same_bytes(settings, space, tmp_path):
     counts = []
     assert collect_all(Job(tmp_path / "a", settings, space), 1, counts.append) == 4
@@ -150,6 +152,7 @@ def test_the_expert_labels_what_a_pilot_does_and_takes_over(settings, space):
     assert episode.success_tick > 45 and episode.command == "pull"
 
 
+@pytest.mark.usefixtures("dataset_libraries")
 def test_episodes_of_a_policy_have_seeds_of_their_own(settings, space, tmp_path, monkeypatch):
     collect = replace(settings.collect, relabelled_episodes=2, relabelled_first_seed=50)
     settings = replace(settings, collect=collect)

@@ -68,6 +68,7 @@ def test_frames_of_all_tasks(data, settings, space):
     assert np.abs(frames.images[:13].astype(float) - first.images).mean() < 4.0
 
 
+@pytest.mark.usefixtures("dataset_libraries")
 def test_a_task_without_demonstrations_is_named(settings, space, tmp_path):
     write_dataset(tmp_path / "half", settings, [demonstration("one")])
     with pytest.raises(DemonstrationError, match="no demonstrations of two .*vla learn collect"):

@@ -46,6 +46,8 @@ class Robot:
 
 @pytest.fixture
 def make(monkeypatch, tmp_path, root):
+    pytest.importorskip("onnx")
+
     def make_(steps_left=None, **settings):
         monkeypatch.setattr(evaluating, "MetaworldEnvironment", Robot)
         space = root / "config/action_spaces/metaworld.yaml"

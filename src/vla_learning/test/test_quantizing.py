@@ -5,10 +5,13 @@ import sys
 from types import SimpleNamespace
 
 import numpy as np
-import onnx
-import onnxruntime
 import pytest
 import yaml
+
+pytest.importorskip("onnx")
+
+import onnx
+import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from vla_learning.byte_input import take_bytes

@@ -22,11 +22,13 @@ def space():
 
 @pytest.fixture
 def checkpoint_folder(tmp_path):
+    pytest.importorskip("onnx")
     return write_checkpoint(tmp_path / "tiny", ACTION_SPACE)
 
 
 @pytest.fixture(scope="session")
 def faulty_folder(tmp_path_factory):
+    pytest.importorskip("onnx")
     return write_checkpoint(tmp_path_factory.mktemp("faulty"), ACTION_SPACE, faulty=True)
 
 

@@ -150,6 +150,7 @@ def test_constant(space):
 
 
 def test_same_seed_same_model(tmp_path, action_space_file):
+    pytest.importorskip("onnx")
     first = write_checkpoint(tmp_path / "a", action_space_file, seed=3)
     second = write_checkpoint(tmp_path / "b", action_space_file, seed=3)
     assert (first / "policy.onnx").read_bytes() == (second / "policy.onnx").read_bytes()

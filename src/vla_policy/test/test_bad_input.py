@@ -5,9 +5,12 @@
 
 import pickle
 
-import onnx
 import pytest
 import yaml
+
+pytest.importorskip("onnx")
+
+import onnx
 from onnx import TensorProto, helper
 
 from vla_policy.backends import BackendError

@@ -1,6 +1,6 @@
 """Tiny checkpoints for tests: right inputs and outputs, nothing learned.
 
-Needs the Python package `onnx`, which running does not, and no torch.
+Writing one needs the Python package `onnx`, which running does not, and no torch.
 """
 
 from __future__ import annotations
@@ -12,10 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import onnx
 import yaml
-from onnx import TensorProto, helper, numpy_helper
 
 from vla_contract.action_space import ActionSpace
 from vla_policy.checkpoint import CONFIG, FORMAT, LANGUAGE_ONNX, POLICY_ONNX
@@ -23,8 +20,6 @@ from vla_policy.checkpoint import CONFIG, FORMAT, LANGUAGE_ONNX, POLICY_ONNX
 CAMERAS = ("corner2", "gripper_pov")
 STATE_NAMES = ("end_effector.x", "end_effector.y", "end_effector.z", "gripper_opening")
 COMMANDS = {"drawer-open": ["open the drawer"], "window-open": ["open the window"]}
-HIDDEN = 8
-CELLS = 16  # of a camera, four by four
 
 # With `faulty`, this first state value makes the model fail in the middle of its run, or NaN.
 STATE_THAT_RAISES = 9.0
@@ -48,20 +43,22 @@ def write_checkpoint(
     steps_left: what the model says of the steps to the end; None: as many as the chunk has.
     faulty: make `STATE_THAT_RAISES` and `STATE_THAT_GIVES_NAN` do so.
     """
+    from vla_policy import testing_graphs
+
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(action_space, folder / "action_space.yaml")
     space = ActionSpace.load(action_space)
     words = sorted({word for texts in COMMANDS.values() for text in texts for word in text.split()})
     vocabulary = ["<pad>", "<unknown>", *words]
     (folder / "tokenizer.json").write_text(json.dumps({"words": vocabulary}))
-    weights = _Weights(seed)
-    language = _language(weights, len(vocabulary), max_words)
-    policy = _policy(
+    weights = testing_graphs.Weights(seed)
+    language = testing_graphs.language(weights, len(vocabulary), max_words)
+    policy = testing_graphs.policy(
         weights,
         (len(cameras), size, len(state_names), max_words),
         (space.chunk_length, space.width),
         space.chunk_length if steps_left is None else steps_left,
-        faulty,
+        STATE_THAT_RAISES if faulty else None,
     )
     (folder / LANGUAGE_ONNX).write_bytes(language.SerializeToString())
     (folder / POLICY_ONNX).write_bytes(policy.SerializeToString())
@@ -88,126 +85,3 @@ def write_config(folder: Path, config: dict[str, Any]) -> None:
     names = sorted(p.name for p in folder.iterdir() if p.name not in (CONFIG, "README.md"))
     files = {n: hashlib.sha256((folder / n).read_bytes()).hexdigest() for n in names}
     (folder / CONFIG).write_text(yaml.safe_dump({**config, "files": files}))
-
-
-class _Weights:
-    """Named random weights, collected as a graph's initializers."""
-
-    def __init__(self, seed: int) -> None:
-        self._random = np.random.default_rng(seed)
-        self._made: list[Any] = []
-
-    def normal(self, name: str, *shape: int) -> str:
-        return self.value(name, self._random.normal(0.0, 0.5, shape).astype(np.float32))
-
-    def value(self, name: str, array: Any) -> str:
-        self._made.append(numpy_helper.from_array(np.asarray(array), name))
-        return name
-
-    def take(self) -> list[Any]:
-        made, self._made = self._made, []
-        return made
-
-
-def _model(name: str, nodes: list[Any], inputs: list[Any], outputs: list[Any], w: _Weights) -> Any:
-    graph = helper.make_graph(nodes, name, inputs, outputs, w.take())
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
-    model.ir_version = 10
-    onnx.checker.check_model(model)
-    return model
-
-
-def _tensor(name: str, kind: int, *shape: int) -> Any:
-    return helper.make_tensor_value_info(name, kind, shape)
-
-
-def _language(w: _Weights, vocabulary: int, words: int) -> Any:
-    """Embedding; the sentence is the sum over the words."""
-    node = helper.make_node
-    nodes = [
-        node("Gather", [w.normal("embedding", vocabulary, HIDDEN), "tokens"], ["word_states"]),
-        node("ReduceSum", ["word_states", w.value("axis", [1])], ["sum"], keepdims=0),
-        node("Cast", ["word_count"], ["count"], to=TensorProto.FLOAT),
-        node("Div", ["sum", "count"], ["sentence"]),
-    ]
-    inputs = [
-        _tensor("tokens", TensorProto.INT64, 1, words),
-        _tensor("word_count", TensorProto.INT64, 1),
-    ]
-    outputs = [
-        _tensor("word_states", TensorProto.FLOAT, 1, words, HIDDEN),
-        _tensor("sentence", TensorProto.FLOAT, 1, HIDDEN),
-    ]
-    return _model("language", nodes, inputs, outputs, w)
-
-
-def _policy(
-    w: _Weights,
-    sizes: tuple[int, int, int, int],
-    chunk: tuple[int, int],
-    steps_left: int,
-    faulty: bool,
-) -> Any:
-    """Tanh of a linear map of mean colours, state and sentence."""
-    cameras, size, states, words = sizes
-    rows, width = chunk
-    features = cameras * 3 + states + HIDDEN
-    node = helper.make_node
-    nodes = [
-        node("Cast", ["images"], ["pixels"], to=TensorProto.FLOAT),
-        node("ReduceMean", ["pixels", w.value("axes", [2, 3])], ["colours"], keepdims=0),
-        node("Div", ["colours", w.value("white", np.float32(255.0))], ["scaled"]),
-        node("Unsqueeze", ["camera_mask", w.value("last", [2])], ["mask"]),
-        node("Mul", ["scaled", "mask"], ["masked"]),
-        node("Reshape", ["masked", w.value("flat", [1, cameras * 3])], ["seen"]),
-        node("ReduceMean", ["word_states", w.value("words_axis", [1])], ["words"], keepdims=0),
-        node("Add", ["words", "sentence"], ["meaning"]),
-        node("Concat", ["seen", "state", "meaning"], ["features"], axis=1),
-        node("MatMul", ["features", w.normal("map", features, rows * width)], ["mapped"]),
-        node("Tanh", ["mapped"], ["bounded"]),
-        node("Reshape", ["bounded", w.value("chunk", [1, rows, width])], ["whole"]),
-        node("Identity", [w.value("logits", _logits(rows, steps_left))], ["steps_logits"]),
-        node("Identity", [w.value("looks", _looks(words, cameras))], ["attention"]),
-    ]
-    nodes += _faults(w) if faulty else [node("Identity", ["whole"], ["actions"])]
-    inputs = [
-        _tensor("images", TensorProto.UINT8, 1, cameras, size, size, 3),
-        _tensor("camera_mask", TensorProto.FLOAT, 1, cameras),
-        _tensor("state", TensorProto.FLOAT, 1, states),
-        _tensor("word_states", TensorProto.FLOAT, 1, words, HIDDEN),
-        _tensor("word_mask", TensorProto.FLOAT, 1, words),
-        _tensor("sentence", TensorProto.FLOAT, 1, HIDDEN),
-    ]
-    outputs = [
-        _tensor("actions", TensorProto.FLOAT, 1, rows, width),
-        _tensor("steps_logits", TensorProto.FLOAT, 1, rows + 1),
-        _tensor("attention", TensorProto.FLOAT, 1, words, CELLS * cameras),
-    ]
-    return _model("policy", nodes, inputs, outputs, w)
-
-
-def _looks(words: int, cameras: int) -> Any:
-    """Each word at a cell of its own, of the first camera."""
-    cells = np.eye(words, CELLS * cameras, dtype=np.float32)
-    return cells[np.newaxis]
-
-
-def _logits(rows: int, steps_left: int) -> Any:
-    logits = np.zeros((1, rows + 1), dtype=np.float32)
-    logits[0, steps_left] = 20.0
-    return logits
-
-
-def _faults(w: _Weights) -> list[Any]:
-    # Adds 0, except that the index is out of range, or the root not real, for those states.
-    node = helper.make_node
-    return [
-        node("Gather", ["state", w.value("first", np.int64(0))], ["value"], axis=1),
-        node("Div", ["value", w.value("raise_at", np.float32(STATE_THAT_RAISES))], ["share"]),
-        node("Cast", ["share"], ["index"], to=TensorProto.INT64),
-        node("Gather", [w.value("one_zero", np.zeros(1, np.float32)), "index"], ["zero"]),
-        node("Add", ["value", w.value("one", np.float32(1.0))], ["above"]),
-        node("Sqrt", ["above"], ["root"]),
-        node("Mul", ["root", "zero"], ["nothing"]),
-        node("Add", ["whole", "nothing"], ["actions"]),
-    ]

@@ -1,20 +1,16 @@
 """Which dimensions of an action space move a base."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+from shipped_spaces import shipped_space
 
-from vla_contract.action_space import ActionSpace
 from vla_safety.base_motion import BaseMotion
 from vla_safety.kinematics import Twist2D
 from vla_safety.obstacle_types import BaseBoundary
 
-SPACES = Path(__file__).resolve().parents[3] / "config/action_spaces"
-
 
 def motion(name):
-    return BaseMotion(ActionSpace.load(SPACES / f"{name}.yaml"))
+    return BaseMotion(shipped_space(name))
 
 
 def test_a_mobile_base():
@@ -29,7 +25,7 @@ def test_a_mobile_base():
 
 def test_only_the_planar_velocity_is_scaled():
     base = motion("arm_6dof")
-    space = ActionSpace.load(SPACES / "arm_6dof.yaml")
+    space = shipped_space("arm_6dof")
     row = [0.1 * (i + 1) for i in range(space.width)]
     fields = [d.output.field for d in space.dimensions]
     for before, after, field in zip(row, base.scaled(row, 0.5), fields, strict=True):

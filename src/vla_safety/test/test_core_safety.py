@@ -7,8 +7,8 @@ import pytest
 from core_rig import CONFIG, PERIOD, Rig
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shipped_spaces import shipped_space
 
-from vla_contract.action_space import ActionSpace
 from vla_safety import obstacle_config
 from vla_safety.core import SafetyCore, Verdict
 from vla_safety.inputs import FaultReport, Level
@@ -21,8 +21,8 @@ from vla_safety.surroundings import Surroundings
 from vla_safety.teleoperation import TeleopConfig, Teleoperation
 
 SECOND = 10**9
-BASE = ActionSpace.load("config/action_spaces/mobile_base.yaml")
-ARM = ActionSpace.load("config/action_spaces/metaworld.yaml")
+BASE = shipped_space("mobile_base")
+ARM = shipped_space("metaworld")
 
 
 def report(kind=FaultKind.VISION, level=Level.ERROR):

@@ -1,21 +1,20 @@
 import math
 
 import pytest
+from shipped_spaces import shipped_space
 
-from vla_contract.action_space import ActionSpace
 from vla_contract.parameters import ParameterError
 from vla_safety.config import SafetyConfig
 from vla_safety.limits import Limit
 from vla_safety.place import Place, Pose, RobotKind, SpeedZoneConfig, robot_kind
 from vla_safety.states import FaultKind, Reason
 
-ROOT = "config/action_spaces"
 SECOND = 10**9
 BOX = {"workspace_low": (-0.6, 0.3, -0.05), "workspace_high": (0.6, 1.1, 0.6)}
 
 
 def space(name):
-    return ActionSpace.load(f"{ROOT}/{name}.yaml")
+    return shipped_space(name)
 
 
 def pose(x=0.0, y=0.6, z=0.2, frame="base_link", quaternion=(0.0, 0.0, 0.0, 1.0)):

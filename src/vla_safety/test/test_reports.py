@@ -2,7 +2,7 @@ from vla_safety.reports import StatusKey
 from vla_safety.states import State
 
 KEY = StatusKey(
-    State.HOLD, "scan is 0.52 s old", True, True, False, 1.0, 3, True, "policy", False
+    State.HOLD, "scan is 0.52 s old", True, True, False, 1.0, 3, True, "policy", False, 0
 )  # fmt: skip
 
 

@@ -3,13 +3,14 @@
 import math
 
 import pytest
+from shipped_spaces import shipped_space
 
-from vla_contract.action_space import ActionSpace, SoftThresholds
+from vla_contract.action_space import SoftThresholds
 from vla_safety.limits import Limit
 from vla_safety.soft import distance_warning, warnings
 
-BASE = ActionSpace.load("config/action_spaces/mobile_base.yaml")
-ARM = ActionSpace.load("config/action_spaces/arm_6dof.yaml")
+BASE = shipped_space("mobile_base")
+ARM = shipped_space("arm_6dof")
 
 
 def test_the_defaults_are_those_of_the_reference():

@@ -5,6 +5,7 @@ import math
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shipped_spaces import shipped_space
 
 from vla_contract.action_space import ActionSpace, Dimension, Kind, Limits, Output
 from vla_safety.limits import Limit, MotionLimiter
@@ -67,11 +68,11 @@ def test_the_age_of_a_position_brings_a_zone_nearer():
 
 
 def test_slowing_down_counts_on_the_weakest_dimension():
-    arm = ActionSpace.load("config/action_spaces/arm_6dof.yaml")
+    arm = shipped_space("arm_6dof")
     assert slowing(arm).deceleration == 1.0
     assert slowing(arm).velocity == pytest.approx(0.25 * math.sqrt(3.0))
     with pytest.raises(ValueError, match="no linear velocity"):
-        slowing(ActionSpace.load("config/action_spaces/reference_7dof.yaml"))
+        slowing(shipped_space("reference_7dof"))
 
 
 @given(st.floats(0.0, 1.0), st.floats(-1.0, 10.0), st.floats(0.0, 1.0))

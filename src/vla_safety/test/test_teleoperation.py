@@ -1,11 +1,10 @@
 import math
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from shipped_spaces import NAMES, shipped_space
 
-from vla_contract.action_space import ActionSpace
 from vla_contract.parameters import ParameterError
 from vla_safety.teleoperation import (
     FIELDS,
@@ -23,7 +22,6 @@ from vla_safety.teleoperation import (
 MS = 1_000_000
 FORWARD = (0.2, 0.0, 0.0, 0.0, 0.0, 0.1)
 REST = (0.0,) * 6
-SPACES = Path(__file__).parents[3] / "config" / "action_spaces"
 
 
 def joystick(**settings):
@@ -172,9 +170,9 @@ def test_names_that_are_refused(names):
         check_names(names)
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in SPACES.glob("*.yaml")))
+@pytest.mark.parametrize("name", NAMES)
 def test_a_twist_becomes_a_request(name):
-    space = ActionSpace.load(SPACES / f"{name}.yaml")
+    space = shipped_space(name)
     twist = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
     for dimension, value in zip(space.dimensions, requested(space, twist), strict=True):
         if "Twist" in dimension.output.type:

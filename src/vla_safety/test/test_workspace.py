@@ -5,14 +5,14 @@ import random
 
 import numpy as np
 import pytest
+from shipped_spaces import shipped_space
 
-from vla_contract.action_space import ActionSpace
 from vla_safety.limits import Limit, MotionLimiter
 from vla_safety.workspace import IDENTITY, Workspace, linear_axes, quaternion_rotation, yaw_rotation
 
-ARM = ActionSpace.load("config/action_spaces/arm_6dof.yaml")
-BASE = ActionSpace.load("config/action_spaces/mobile_base.yaml")
-JOINTS = ActionSpace.load("config/action_spaces/reference_7dof.yaml")
+ARM = shipped_space("arm_6dof")
+BASE = shipped_space("mobile_base")
+JOINTS = shipped_space("reference_7dof")
 BOX = Workspace((-0.3, -0.4, 0.1), (0.3, 0.4, 0.7), "base_link")
 FLOOR = Workspace((-1.0, -1.0, -math.inf), (1.0, 1.0, math.inf), "odom")
 

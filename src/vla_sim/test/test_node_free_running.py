@@ -1,15 +1,12 @@
 """The simulator as a process, running by itself: topics, rates, services, the watchdog."""
 
 import os
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 pytest.importorskip("metaworld")
-sys.path.insert(0, str(Path(__file__).parent))
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
+pytest.importorskip("torch")
+
 from vla_learning import evaluating
 from vla_learning.dataset import load_frames
 from vla_learning.launching import train_in_processes

@@ -1,6 +1,9 @@
 """The graphs that become engines compute what the network does."""
 
 import pytest
+
+pytest.importorskip("torch")
+
 import torch
 from torch import nn
 

@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("torch")
+pytest.importorskip("onnx")
+
 from vla_learning import backend_bench_command
 from vla_learning.backend_variants import int8_variants, single_precision
 from vla_learning.exporting import export_run

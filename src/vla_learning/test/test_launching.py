@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+pytest.importorskip("torch")
+
 from vla_learning import launching
 from vla_learning.demonstrations import DemonstrationError
 from vla_learning.launching import train_in_processes

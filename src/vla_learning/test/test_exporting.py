@@ -3,9 +3,13 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("onnx")
+
 import onnx
 import onnxruntime
-import pytest
 import torch
 from safetensors.torch import load_file
 

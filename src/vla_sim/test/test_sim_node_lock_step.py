@@ -1,14 +1,11 @@
 """The simulator as a process, in lock-step: wall time and message order decide nothing."""
 
 import os
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 pytest.importorskip("metaworld")
-sys.path.insert(0, str(Path(__file__).parent))
 
 from simulated_safety import NAMESPACE, SimulatedSafety
 

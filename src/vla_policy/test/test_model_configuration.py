@@ -2,6 +2,8 @@
 
 import pytest
 
+pytest.importorskip("torch")
+
 from vla_policy.model import ModelConfig, ModelConfigError
 
 

@@ -1,6 +1,9 @@
 """The policy network: shapes, gradients, and what must not change its answer. Needs torch."""
 
 import pytest
+
+pytest.importorskip("torch")
+
 import torch
 
 from vla_policy.model import ModelConfig, VLAModel

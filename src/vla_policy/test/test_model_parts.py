@@ -1,6 +1,9 @@
 """Every part of the network by itself: shapes, types, gradients, batches, repeatability."""
 
 import pytest
+
+pytest.importorskip("torch")
+
 import torch
 
 from vla_policy.model import (
