@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 import tempfile
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
@@ -162,10 +163,13 @@ def _attribute(limit: ElementTree.Element | None, name: str, joint: str, path: P
 
 
 def _from_bag(path: Path) -> tuple[str, list[Proposal]]:
+    notes: list[str] = []
     try:
-        motions = measure(path)
+        motions = measure(path, notes)
     except MeasureError as error:
         raise CommandError(str(error)) from error
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
     return path.resolve().stem, [_moved(motion) for motion in motions]
 
 

@@ -17,10 +17,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from rosbags.highlevel import AnyReader, AnyReaderError
-from rosbags.typesys import Stores, get_typestore
 
 from vla_contract.stamps import to_seconds
+from vla_replay.bag import open_bag
+from vla_replay.blocks import Stored
+from vla_replay.storage import BagError
 
 Array = npt.NDArray[np.float64]
 JOINT_STATE = "sensor_msgs/msg/JointState"
@@ -70,22 +71,24 @@ class _Key:
     frame: str
 
 
-def measure(path: Path) -> list[Motion]:
-    """Every quantity that moved, in the order of the bag.
+def measure(path: Path, notes: list[str] | None = None) -> list[Motion]:
+    """Every quantity that moved, in the order of the bag; what was lost of it goes to `notes`.
 
     Raises:
         MeasureError: it is no bag, or nothing in it moved for long enough.
     """
     signals: dict[_Key, list[tuple[float, float]]] = defaultdict(list)
     try:
-        with AnyReader([path], default_typestore=get_typestore(Stores.ROS2_HUMBLE)) as reader:
+        with open_bag(path) as bag:
             known = (JOINT_STATE, ODOMETRY, TWIST, TWIST_STAMPED)
-            wanted = [c for c in reader.connections if c.msgtype in known]
-            for connection, stamp, raw in reader.messages(connections=wanted):
-                message = reader.deserialize(raw, connection.msgtype)
-                for key, when, value in _samples(connection, message, stamp):
-                    signals[key].append((when, value))
-    except (AnyReaderError, OSError, ValueError, KeyError, AssertionError) as error:
+            wanted = [topic.name for topic in bag.topics.values() if topic.type in known]
+            for stored in bag.messages(wanted):
+                if (message := bag.read(stored)) is not None:
+                    for key, when, value in _samples(stored, message):
+                        signals[key].append((when, value))
+            if notes is not None:
+                notes += bag.losses.told()
+    except BagError as error:
         raise MeasureError(f"{path} is no bag that can be read: {error}") from error
     found: dict[str, Motion] = {}
     for key in sorted(signals, key=lambda key: key.rank):
@@ -100,12 +103,12 @@ def measure(path: Path) -> list[Motion]:
     return list(found.values())
 
 
-def _samples(connection: Any, message: Any, received: int) -> Iterator[tuple[_Key, float, float]]:
+def _samples(stored: Stored, message: Any) -> Iterator[tuple[_Key, float, float]]:
     """(signal, time in s, value) of a message."""
     header = getattr(message, "header", None)
     stamp = to_seconds(header.stamp) if header else 0.0
-    when = stamp or received * 1e-9
-    topic, kind = connection.topic, connection.msgtype
+    when = stamp or stored.key.time * 1e-9
+    topic, kind = stored.topic, stored.type
     if kind == JOINT_STATE:
         for name, value in zip(message.name, message.position, strict=False):
             yield _Key(0, topic, kind, name, True, "base_link"), when, float(value)

@@ -91,13 +91,17 @@ def evaluate(sources: Sequence[Path], kind: str, chosen: dict[str, Any]) -> list
     """
     from vla_evaluation import files, kinds, replay
     from vla_evaluation.errors import EvaluationError
+    from vla_replay.bag_files import is_bag
 
     tables = []
+    notes: list[str] = []
     for source in sources:
-        if source.is_dir() or source.suffix == ".mcap":
-            tables += replay.tables(source)
+        if source.is_dir() or is_bag(source):
+            tables += replay.tables(source, notes)
         else:
             tables.append(files.read(source))
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
     names = [table.kind or kind for table in tables]
     known = [kinds.KINDS[name].options if name in kinds.KINDS else {} for name in names]
     evaluations = []

@@ -230,9 +230,16 @@ def _play(
     session.drops.update(player.graph_drops())
     actions.close()
     document = setup.document(bag, session, timeline, wall, chosen)
+    if not document["ticks"]:
+        raise CommandError(_nothing_replayed(document))
     (out / "result.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     _print_result(document)
     return report.material(document, session)
+
+
+def _nothing_replayed(document: dict[str, Any]) -> str:
+    why = "; ".join(f"{reason}: {count}" for reason, count in document["drops"].items())
+    return f"nothing was replayed: no control period was answered ({why or 'no message was sent'})"
 
 
 def _wait_until_ready(

@@ -281,7 +281,7 @@ def lock_step(
         command=chosen.command,
         ahead=bool(chosen.as_fast_as_possible),
     )
-    replay.run(timeline.steps(bag.messages()))
+    replay.run(timeline.steps(bag.messages(setup.selection.roles())))
 
 
 def first_states(bag: Bag, setup: Setup) -> dict[str, Part]:
@@ -292,7 +292,7 @@ def first_states(bag: Bag, setup: Setup) -> dict[str, Part]:
     }
     found: dict[str, Part] = {}
     probe = setup.timeline()  # counts of its own
-    for message in bag.messages():
+    for message in bag.messages(wanted):
         if len(found) == len(wanted):
             break
         role = wanted.get(message.topic)
@@ -322,7 +322,8 @@ def at_rate(
         command=chosen.command,
         timeline=timeline,
     )
-    replay.run(bag.messages(), setup.selection.roles())
+    roles = setup.selection.roles()
+    replay.run(bag.messages(roles), roles)
 
 
 def _mode(chosen: argparse.Namespace) -> str:

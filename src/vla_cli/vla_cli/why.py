@@ -9,10 +9,12 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from rosbags.highlevel import AnyReader, AnyReaderError
-
 from vla_cli import names, options
 from vla_cli.errors import CommandError
+from vla_interfaces.msg import SafetyStatus
+from vla_replay.bag import Bag, open_bag
+from vla_replay.bag_files import is_bag
+from vla_replay.storage import BagError
 
 SAFE_ACTION = "vla_interfaces/msg/SafeAction"
 FAULT = "vla_interfaces/msg/Fault"
@@ -20,6 +22,8 @@ STATUS = "vla_interfaces/msg/SafetyStatus"
 CHUNK = "vla_interfaces/msg/ActionChunk"
 BOOL = "std_msgs/msg/Bool"
 STRING = "std_msgs/msg/String"
+TOLD = (SAFE_ACTION, FAULT, STATUS, CHUNK, BOOL, STRING)
+STOPS = (SafetyStatus.STATE_HOLD, SafetyStatus.STATE_STOPPED)
 ROW = 0.5  # s between two rows of the table
 
 
@@ -37,6 +41,7 @@ class Story:
     wall: int
     rows: list[tuple[float, str]] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def text(self) -> str:
         """As it is printed."""
@@ -48,6 +53,7 @@ class Story:
         ]
         lines += [f"{time:+8.2f} s  {text}" for time, text in self.rows]
         lines += ["", *(f"{count:6d}  {topic}" for topic, count in sorted(self.counts.items()))]
+        lines += [f"note: {note}" for note in self.notes]
         return "\n".join(lines)
 
 
@@ -69,10 +75,10 @@ def newest() -> Path:
     """
     home = os.environ.get("ROS_HOME") or os.path.join(os.path.expanduser("~"), ".ros")
     folder = Path(home) / "vla_safety" / "recordings"
-    found = sorted(folder.glob("*/[0-9]*_*/metadata.yaml"), key=lambda path: path.parent.name)
+    found = [path for path in folder.glob("*/[0-9]*_*") if path.is_dir() and is_bag(path)]
     if not found:
         raise CommandError(f"no recording of a stop in {folder}; accepted: ./vla why BAG")
-    return found[-1].parent
+    return max(found, key=lambda path: path.name)
 
 
 def read(bag: Path, last: float) -> Story:
@@ -82,22 +88,53 @@ def read(bag: Path, last: float) -> Story:
         CommandError: it cannot be read, or is no recording of a stop.
     """
     try:
-        with AnyReader([bag]) as reader:
-            notes = reader.readers[0].metadata.get("custom_data") or {}  # type: ignore[union-attr]
-            if "cause" not in notes:
-                raise CommandError(f"{bag} is no recording of a stop; accepted: one by safety")
-            wall, stopped_at = int(notes["wall_time"]), int(notes["stopped_at"])
-            story = Story(bag, notes["state"], notes["cause"], stopped_at, wall)
-            events = _Events()
-            for connection, stamp, raw in reader.messages():
-                story.counts[connection.topic] = story.counts.get(connection.topic, 0) + 1
-                message = reader.deserialize(raw, connection.msgtype)
-                time = (stamp - story.stopped_at) * 1e-9
-                for text in events.take(connection.msgtype, connection.topic, message, time):
-                    if time >= -last:
-                        story.rows.append((time, text))
-    except (AnyReaderError, OSError, ValueError, KeyError, AttributeError) as error:
+        with open_bag(bag) as opened:
+            return _story(bag, opened, last)
+    except BagError as error:
         raise CommandError(f"recording {bag} cannot be read: {error}") from error
+
+
+def _story(path: Path, bag: Bag, last: float) -> Story:
+    wanted = [topic.name for topic in bag.topics.values() if topic.type in TOLD]
+    messages = [
+        (stored, message)
+        for stored in bag.messages(wanted)
+        if (message := bag.read(stored)) is not None
+    ]
+    story = _from_notes(path, bag.notes) or _from_status(path, messages)
+    if story is None:
+        raise CommandError(f"{path} is no recording of a stop; accepted: one by safety")
+    story.counts = {topic.name: topic.count for topic in bag.topics.values()}
+    story.notes += bag.losses.told()
+    events = _Events()
+    for stored, message in messages:
+        time = (stored.key.time - story.stopped_at) * 1e-9
+        for text in events.take(stored.type, stored.topic, message, time):
+            if time >= -last:
+                story.rows.append((time, text))
+    return story
+
+
+def _from_notes(path: Path, notes: dict[str, str]) -> Story | None:
+    """What the safety node wrote beside it; None where that is missing, or damaged."""
+    try:
+        times = int(notes["stopped_at"]), int(notes["wall_time"])
+        return Story(path, notes["state"], notes["cause"], *times)
+    except (KeyError, ValueError):
+        return None
+
+
+def _from_status(path: Path, messages: list[tuple[Any, Any]]) -> Story | None:
+    """Of a recording without its metadata.yaml: the last stop that it tells of."""
+    story, state = None, SafetyStatus.STATE_INACTIVE
+    for stored, message in messages:
+        if stored.type != STATUS:
+            continue
+        if message.state in STOPS and message.state > state:
+            name = names.name_of(names.STATES, message.state).upper()
+            story = Story(path, name, message.cause, stored.key.time, stored.key.time)
+            story.notes.append("metadata.yaml is missing: told from the last stop in the messages")
+        state = message.state
     return story
 
 

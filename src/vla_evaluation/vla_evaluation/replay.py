@@ -11,9 +11,6 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from rosbags.serde import SerdeError
-from rosbags.typesys import Stores, TypesysError, get_types_from_msg, get_typestore
-
 from vla_contract.stamps import to_seconds
 from vla_evaluation.errors import EvaluationError
 from vla_evaluation.files import Table
@@ -26,18 +23,19 @@ _CHUNK = "vla_interfaces/msg/ActionChunk"
 _SAFE = "vla_interfaces/msg/SafeAction"
 
 
-def tables(source: Path) -> list[Table]:
+def tables(source: Path, notes: list[str] | None = None) -> list[Table]:
     """What can be evaluated without a known truth: timing, smoothness, seams, what limits changed.
 
     Args:
-        source: the folder of a replay's result or of a bag, or an .mcap file.
+        source: the folder of a replay's result, or a bag.
+        notes: gets what was lost of it.
 
     Raises:
         EvaluationError: no such bag or one without safe actions, or something in the folder that
             cannot be read.
     """
     bag = _bag(source)
-    messages, document = _read(bag), _document(bag)
+    messages, document = _read(bag, notes if notes is not None else []), _document(bag)
     safe, chunks = messages[_SAFE], messages[_CHUNK]
     if not safe:
         raise EvaluationError(f"{source}: holds no {_SAFE}; accepted: the bag of a replay")
@@ -68,21 +66,17 @@ def _document(path: Path) -> dict[str, Any]:
         raise EvaluationError(str(error)) from error
 
 
-def _read(path: Path) -> dict[str, list[Any]]:
+def _read(path: Path, notes: list[str]) -> dict[str, list[Any]]:
     messages: dict[str, list[Any]] = defaultdict(list)
-    store = get_typestore(Stores.EMPTY)
     try:
         with open_bag(path) as bag:
-            wanted = {t.type: t for t in bag.topics.values() if t.type in (_CHUNK, _SAFE)}
-            for name, topic in wanted.items():
-                store.register(get_types_from_msg(topic.definition, name))
-            for stored in bag.messages():
-                if stored.type in wanted:
-                    messages[stored.type].append(store.deserialize_cdr(stored.data, stored.type))
+            wanted = [t.name for t in bag.topics.values() if t.type in (_CHUNK, _SAFE)]
+            for stored in bag.messages(wanted):
+                if (message := bag.read(stored)) is not None:
+                    messages[stored.type].append(message)
+            notes += bag.losses.told()
     except BagError as error:
         raise EvaluationError(str(error)) from error
-    except (TypesysError, SerdeError) as error:
-        raise EvaluationError(f"{path}: a message that cannot be read ({error})") from error
     return messages
 
 

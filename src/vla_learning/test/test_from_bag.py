@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 pytest.importorskip("av")
 pytest.importorskip("pyarrow")
@@ -13,12 +14,16 @@ pytest.importorskip("pyarrow")
 from rosbags.rosbag1 import Writer as Writer1
 from rosbags.typesys import Stores, get_typestore
 
+from vla_contract.action_space import ActionSpace
 from vla_learning import lerobot_format as form
 from vla_learning.cli import main
 from vla_learning.dataset import load_frames
+from vla_learning.demonstrations import DemonstrationError
 from vla_learning.from_bag import convert
 from vla_learning.lerobot_reader import LeRobotDataset
 from vla_learning.settings import Settings
+from vla_learning.testing import tiny_config
+from vla_replay import cdr
 from vla_replay.codec import Codec
 from vla_replay.testing import STORE, Item, Recipe, header, items, serialised, text, write_bag
 
@@ -246,7 +251,143 @@ def test_wrong_use_is_one_line(tmp_path, settings, capsys):
 def test_clocks_that_differ_are_refused(tmp_path, settings, space):
     late = [replace(item, time=item.time + 10**12) for item in recorded()]
     save(tmp_path / "bag", late)
-    from vla_learning.demonstrations import DemonstrationError
-
-    with pytest.raises(DemonstrationError, match="gripper_effort has no stamps.* by 1000.0 s"):
+    with pytest.raises(
+        DemonstrationError, match="gripper_effort tells no action: it has no stamps.* by 1000.0 s"
+    ):
         run(tmp_path / "bag", tmp_path / "data", settings, space, "pull")
+
+
+SO101 = ("shoulder_pan", "shoulder_lift", "elbow_flex", "wrist_flex", "wrist_roll", "gripper")
+TRAJECTORY = "trajectory_msgs/msg/JointTrajectory"
+
+
+@pytest.fixture
+def arm(tmp_path):
+    """Settings and action space of an arm that a JointTrajectory moves, with one camera."""
+    content = tiny_config(ROOT)
+    content["action_space"] = str(ROOT / "config/action_spaces/so101.yaml")
+    content["cameras"], content["state_names"] = ["front"], list(SO101)
+    content["collect"]["image_period"], content["train"]["state_noise"] = 2, [0.02] * 6
+    path = tmp_path / "so101.yaml"
+    path.write_text(yaml.safe_dump(content))
+    loaded = Settings.load(path)
+    return loaded, ActionSpace.load(loaded.action_space)
+
+
+def arm_bag(path, plans, seconds=5.0, joints=0.0, stamped=True):
+    """Images and joints at 25 Hz; plans: (s when sent, [(time_from_start in s, position)])."""
+    types, kind = STORE.types, "sensor_msgs/msg/JointState"
+    recipe = Recipe((("/camera/front/image_raw", 25.0),), seconds=seconds, state_rate=25.0,
+                    command="", pose=False, width=128, height=128)  # fmt: skip
+    content = [item for item in items(recipe) if item.topic != "/joint_states"]
+    for tick in range(round(seconds * 25)):
+        time = recipe.start + tick * 40_000_000
+        values = np.full(6, joints)
+        fields = {"position": values, "velocity": np.full(6, np.nan), "effort": np.zeros(0)}
+        data = serialised(kind, header=header(time), name=list(SO101), **fields)
+        content.append(Item("/joint_states", kind, time, data))
+    for sent, points in plans:
+        time = recipe.start + round(sent * 1e9)
+        made = [
+            types["trajectory_msgs/msg/JointTrajectoryPoint"](
+                positions=np.full(6, position), velocities=np.zeros(0), accelerations=np.zeros(0),
+                effort=np.zeros(0),
+                time_from_start=types["builtin_interfaces/msg/Duration"](
+                    sec=int(after), nanosec=round(after % 1 * 1e9)
+                ),
+            )
+            for after, position in points
+        ]  # fmt: skip
+        head = header(time if stamped else 0)
+        data = serialised(TRAJECTORY, header=head, joint_names=list(SO101), points=made)
+        content.append(Item("/controller/joint_trajectory", TRAJECTORY, time, data))
+    return write_bag(path, sorted(content, key=lambda item: item.time)), recipe.start
+
+
+def labels(folder, start):
+    """(time in s since `start`, requested position of the first joint) of each row."""
+    dataset = LeRobotDataset(folder)
+    (episode,) = dataset.episodes
+    rows = dataset.column(episode, form.REQUESTED).reshape(-1, 6)
+    begin = dataset.column(episode, form.SEED)[0] / 1e3 - start / 1e9
+    return begin + 0.02 * np.arange(len(rows)), rows[:, 0]
+
+
+@pytest.mark.parametrize("stamped", [True, False])
+def test_the_points_of_a_plan_are_due_at_their_times(tmp_path, arm, stamped):
+    """Two motions as a planner sends them, 40 points each: 0 to 0.6 to -0.4."""
+    first = [(0.05 * (i + 1), 0.6 * (i + 1) / 40) for i in range(40)]
+    second = [(0.05 * (i + 1), 0.6 - (i + 1) / 40) for i in range(40)]
+    bag, start = arm_bag(tmp_path / "bag", [(0.2, first), (2.7, second)], stamped=stamped)
+    report = run(bag, tmp_path / "data", *arm, "open the door")
+    assert report.episodes == 1
+    times, found = labels(tmp_path / "data", start)
+    expected = np.interp(times, [0.2, 2.2, 2.7, 4.7], [0.0, 0.6, 0.6, -0.4])
+    assert found == pytest.approx(expected, abs=0.002)
+    assert times[0] < 0.25 and times[-1] > 4.7  # the whole motion, nothing of it cut as waiting
+
+
+def test_a_lone_point_far_away_in_time_is_no_setpoint(tmp_path, arm):
+    bag, start = arm_bag(tmp_path / "bag", [(1.0, [(2.0, 1.0)])], joints=0.2)
+    run(bag, tmp_path / "data", *arm, "open the door")
+    times, found = labels(tmp_path / "data", start)
+    assert found == pytest.approx(np.interp(times, [1.0, 3.0], [0.2, 1.0]), abs=0.002)
+
+
+def test_an_empty_trajectory_stops(tmp_path, arm):
+    bag, start = arm_bag(tmp_path / "bag", [(1.0, [(2.0, 1.0)]), (2.0, [])])
+    run(bag, tmp_path / "data", *arm, "open the door")
+    times, found = labels(tmp_path / "data", start)
+    assert found == pytest.approx(np.interp(times, [1.0, 2.0], [0.0, 0.5]), abs=0.002)
+
+
+def test_a_stream_of_setpoints_is_as_sent(tmp_path, arm):
+    """As the safety node sends them: one point, due within a period."""
+    plans = [(0.04 * i, [(0.04, 0.03 * i)]) for i in range(50)]
+    bag, start = arm_bag(tmp_path / "bag", plans, seconds=2.0)
+    run(bag, tmp_path / "data", *arm, "open the door")
+    times, found = labels(tmp_path / "data", start)
+    assert found == pytest.approx(0.03 * np.floor(times / 0.04 + 1e-3), abs=1e-4)
+
+
+def test_one_bad_message_costs_itself_and_not_the_bag(tmp_path, settings, space):
+    """Cut short, not finite, of another clock, and a camera's stamp of the year 2033."""
+    content = recorded()
+    twists = [i for i, item in enumerate(content) if item.topic == "/arm/end_effector_twist"]
+    images = [i for i, item in enumerate(content) if "corner2" in item.topic]
+    nan = next(commands(RECIPE, moving=(0, 9)))
+    vector = STORE.types["geometry_msgs/msg/Vector3"](x=np.nan, y=0.0, z=0.0)
+    body = STORE.types["geometry_msgs/msg/Twist"](linear=vector, angular=vector)
+    time = content[twists[40]].time
+    data = serialised(TWIST, header=header(time), twist=body)
+    content[twists[40]] = replace(nan, time=time, data=data)
+    content[twists[50]] = replace(content[twists[50]], data=content[twists[50]].data[:30])
+    odd = cdr.with_stamp(content[twists[60]].data, 10**9)
+    content[twists[60]] = replace(content[twists[60]], data=odd)
+    late = cdr.with_stamp(content[images[3]].data, 2 * 10**18)
+    content[images[3]] = replace(content[images[3]], data=late)
+    report = run(write_bag(tmp_path / "bag", content), tmp_path / "data", settings, space, "pull")
+    assert report.episodes >= 1
+    notes = "; ".join(report.notes)
+    for words in ("a value is not a finite number", "broken message", "its stamps are -1699999"):
+        assert f"/arm/end_effector_twist: 1 lost ({words}" in notes
+    assert "corner2/image_raw: 1 lost (its stamp is of another clock" in notes
+
+
+def test_a_topic_of_which_no_message_tells_an_action_is_one_line(tmp_path, settings, space):
+    content = [
+        replace(item, data=item.data[:6]) if item.topic == "/arm/gripper_effort" else item
+        for item in recorded()
+    ]
+    with pytest.raises(DemonstrationError, match="gripper_effort tells no action: broken message"):
+        run(write_bag(tmp_path / "bag", content), tmp_path / "data", settings, space, "pull")
+
+
+def test_a_bag_without_its_metadata_or_cut_off_is_read(tmp_path, settings, space):
+    bag = write_bag(tmp_path / "bag", recorded())
+    (bag / "metadata.yaml").unlink()
+    file = next(bag.glob("*.mcap"))
+    file.write_bytes(file.read_bytes()[:-40])
+    report = run(bag, tmp_path / "data", settings, space, "pull")
+    assert report.episodes == 1
+    assert any("no metadata.yaml" in note for note in report.notes)

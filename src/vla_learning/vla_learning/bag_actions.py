@@ -15,26 +15,67 @@ import numpy as np
 import numpy.typing as npt
 
 from vla_contract.action_space import ActionSpace
+from vla_learning.bag_trajectories import Trajectories, TrajectoryError
 from vla_learning.demonstrations import DemonstrationError
 from vla_replay.storage import Topic
 
 Float = npt.NDArray[np.float64]
 
 SAFE_ACTION = "vla_interfaces/msg/SafeAction"
+TRAJECTORY = "trajectory_msgs/msg/JointTrajectory"
 PREFIX = "action/"  # of a remap's target: action/end_effector_twist, action/safe_action
 HELD = 0.5  # s that a command stays in force without a newer one; then its robot stands
 _TWISTS = ("geometry_msgs/msg/Twist", "geometry_msgs/msg/TwistStamped")
 _INDEX = re.compile(r"data\[(\d+)\]")
 
 
+class ActionError(ValueError):
+    """A message that tells no action; the message is one line."""
+
+
 @dataclass
 class Series:
-    """Values over time of some dimensions. times: ns, as they came. indices: of the dimensions."""
+    """Values over time of some dimensions. times: ns, as they came. velocity: (d,) which are."""
 
-    indices: Sequence[int]
+    velocity: npt.NDArray[np.bool_]
     times: list[int] = field(default_factory=list)
     requested: list[Float] = field(default_factory=list)
     executed: list[Float] = field(default_factory=list)
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing came."""
+        return not self.times
+
+    def add(self, time: int, requested: Float, executed: Float) -> None:
+        """Take the values of a message; of two of one time the later one counts.
+
+        Raises:
+            ActionError: it is older than the one before it, or not finite.
+        """
+        if not np.isfinite([requested, executed]).all():
+            raise ActionError("a value is not a finite number")
+        if self.times and time < self.times[-1]:
+            raise ActionError("it is older than the one before it")
+        if self.times and time == self.times[-1]:
+            for values in (self.times, self.requested, self.executed):
+                values.pop()
+        self.times.append(time)
+        self.requested.append(requested)
+        self.executed.append(executed)
+
+    def at(self, times: npt.NDArray[np.int64]) -> tuple[Float, Float]:
+        """Requested and executed (T, d): the newest of these times, ns.
+
+        What is older than `HELD` counts no more: a velocity is 0 then, anything else stays.
+        """
+        known = np.array(self.times, np.int64)
+        index = np.searchsorted(known, times, side="right") - 1
+        fresh = (index >= 0) & (times - known[np.maximum(index, 0)] <= HELD * 1e9)
+        stale = ~fresh[:, None] & self.velocity
+        newest = np.maximum(index, 0)
+        requested, executed = np.array(self.requested)[newest], np.array(self.executed)[newest]
+        return np.where(stale, 0.0, requested), np.where(stale, 0.0, executed)
 
 
 class BagActions:
@@ -49,10 +90,11 @@ class BagActions:
             DemonstrationError: it is not clear which topic holds the actions, or there is none.
         """
         self._space = space
-        self._series: dict[str, Series] = {}
+        self._indices: dict[str, Sequence[int]] = {}
+        self._series: dict[str, Series | Trajectories] = {}
         safe = _chosen("safe_action", (SAFE_ACTION,), topics, remaps, by_type=True)
         if safe is not None:
-            self._series[safe] = Series(range(space.width))
+            self._add(safe, range(space.width))
         else:
             for name in dict.fromkeys(d.output.topic for d in space.dimensions):
                 self._find(name, topics, remaps)
@@ -70,53 +112,83 @@ class BagActions:
                 f"{', '.join(there) or 'none'}, and no SafeAction; say it with --remap "
                 f"/topic:={PREFIX}{name}"
             )
-        self._series[topic] = Series(dimensions)
+        self._add(topic, dimensions, kind == TRAJECTORY)
 
-    def take(self, topic: str, kind: str, message: Any, stamp: int) -> None:
-        """A message of one of `topics` came; stamp: ns.
+    def _add(self, topic: str, dimensions: Sequence[int], trajectory: bool = False) -> None:
+        wanted = [self._space.dimensions[i] for i in dimensions]
+        self._indices[topic] = dimensions
+        self._series[topic] = (
+            Trajectories([d.output.field for d in wanted])
+            if trajectory
+            else Series(np.array([d.kind.is_velocity for d in wanted]))
+        )
+
+    @property
+    def missing(self) -> list[str]:
+        """Topics of which no message told an action."""
+        return [topic for topic, series in self._series.items() if series.is_empty]
+
+    def take(self, topic: str, kind: str, message: Any, stamp: int, received: int) -> None:
+        """A message of one of `topics` came; stamp: ns, 0 for none; received: ns.
 
         Raises:
-            DemonstrationError: it is of another robot, or lacks a field.
+            ActionError: it tells no action; the others do.
+            DemonstrationError: it is of another robot.
         """
         series = self._series[topic]
+        if isinstance(series, Trajectories):
+            try:
+                series.accept(message, stamp, received)
+            except TrajectoryError as error:
+                raise ActionError(str(error)) from error
+            return
         if kind == SAFE_ACTION:
             requested, executed = self._of_safe_action(topic, message)
         else:
-            fields = [self._space.dimensions[i].output.field for i in series.indices]
-            requested = executed = np.array([_value(message, f, topic) for f in fields])
-        if series.times and stamp <= series.times[-1]:
-            return  # twice, or out of order
-        series.times.append(stamp)
-        series.requested.append(requested)
-        series.executed.append(executed)
+            fields = [self._space.dimensions[i].output.field for i in self._indices[topic]]
+            requested = executed = np.array([_value(message, f) for f in fields])
+        series.add(stamp or received, requested, executed)
+
+    def observe(self, positions: Mapping[str, float]) -> None:
+        """Where joints were measured to be."""
+        for series in self._series.values():
+            if isinstance(series, Trajectories):
+                series.observe(positions)
 
     def restart(self) -> None:
         """Time jumped: forget what was."""
-        for series in self._series.values():
-            series.times.clear()
-            series.requested.clear()
-            series.executed.clear()
+        for topic, series in self._series.items():
+            if isinstance(series, Trajectories):
+                series.restart()
+            else:
+                self._series[topic] = Series(series.velocity)
+
+    def times(self, begin: int, count: int) -> npt.NDArray[np.int64]:
+        """Of `count` rows from `begin` on, ns."""
+        return begin + np.round(np.arange(count) * self._space.chunk_period * 1e9).astype(np.int64)
 
     def rows(self, begin: int, count: int) -> tuple[Float, Float]:
-        """Requested and executed (count, D) from `begin`, ns, on: the newest at each row's time.
-
-        What is older than `HELD` counts no more: a velocity is 0 then, anything else stays.
-        """
-        times = begin + np.round(np.arange(count) * self._space.chunk_period * 1e9).astype(np.int64)
+        """Requested and executed (count, D) from `begin`, ns, on."""
+        times = self.times(begin, count)
         requested = np.zeros((count, self._space.width))
         executed = np.zeros((count, self._space.width))
-        for series in self._series.values():
-            if not series.times:
+        for topic, series in self._series.items():
+            columns = list(self._indices[topic])
+            if series.is_empty:
                 continue
-            known = np.array(series.times, np.int64)
-            index = np.searchsorted(known, times, side="right") - 1
-            fresh = (index >= 0) & (times - known[np.maximum(index, 0)] <= HELD * 1e9)
-            for column, dimension in enumerate(series.indices):
-                velocity = self._space.dimensions[dimension].kind.is_velocity
-                for target, values in ((requested, series.requested), (executed, series.executed)):
-                    found = np.array(values)[np.maximum(index, 0), column]
-                    target[:, dimension] = np.where(fresh | (not velocity), found, 0.0)
+            if isinstance(series, Trajectories):
+                requested[:, columns] = executed[:, columns] = series.at(times)
+            else:
+                requested[:, columns], executed[:, columns] = series.at(times)
         return requested, executed
+
+    def moving(self, begin: int, count: int) -> npt.NDArray[np.bool_]:
+        """(count,) whether a planned trajectory is under way in a row, however slow."""
+        found = np.zeros(count, bool)
+        for series in self._series.values():
+            if isinstance(series, Trajectories) and not series.is_empty:
+                found |= series.moving(self.times(begin, count))
+        return found
 
     def _of_safe_action(self, topic: str, message: Any) -> tuple[Float, Float]:
         names = tuple(message.dimension_names)
@@ -127,6 +199,8 @@ class BagActions:
             )
         safe = np.array(message.safe, np.float64)
         requested = np.array(message.requested, np.float64)
+        if safe.shape != (self._space.width,) or requested.shape != safe.shape:
+            raise ActionError("it has not a value for each dimension")
         return np.where(np.isfinite(requested), requested, safe), safe
 
 
@@ -155,12 +229,9 @@ def _chosen(
     return fitting[0] if by_type and len(fitting) == 1 and not named else None
 
 
-def _value(message: Any, path: str, topic: str) -> float:
+def _value(message: Any, path: str) -> float:
     """The number that an output's field stands for."""
     try:
-        if hasattr(message, "joint_names"):
-            index = list(message.joint_names).index(path)
-            return float(message.points[-1].positions[index])
         match = _INDEX.fullmatch(path)
         if match is not None:
             return float(message.data[int(match[1])])
@@ -170,4 +241,4 @@ def _value(message: Any, path: str, topic: str) -> float:
             value = getattr(value, part)
         return float(value)
     except (AttributeError, IndexError, ValueError, TypeError) as error:
-        raise DemonstrationError(f"{topic}: a message has no {path}") from error
+        raise ActionError(f"it has no {path}") from error

@@ -45,7 +45,7 @@ def episodes(
         rows = max(1, round((min(end, part[-1].stamp + period) - part[0].stamp) / NANOSECONDS
                             / space.chunk_period))  # fmt: skip
         requested, executed = actions.rows(part[0].stamp, rows)
-        moving = np.flatnonzero(_moves(requested, space))
+        moving = np.flatnonzero(_moves(requested, space) | actions.moving(part[0].stamp, rows))
         if not len(moving):
             continue
         step = settings.collect.image_period

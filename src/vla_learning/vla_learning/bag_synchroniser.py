@@ -9,6 +9,7 @@ where one is missing there is no demonstration.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -120,8 +121,10 @@ class BagSynchroniser:
 
 
 def state_values(kind: str, message: Any) -> dict[str, float]:
-    """State names → SI values of a JointState or PoseStamped."""
+    """State names → SI values of a JointState or PoseStamped; what is not finite is not there."""
     if kind == "sensor_msgs/msg/JointState":
-        return dict(zip(message.name, map(float, message.position), strict=False))
-    position = message.pose.position
-    return dict(zip(END_EFFECTOR_STATES, (position.x, position.y, position.z), strict=True))
+        values = zip(message.name, map(float, message.position), strict=False)
+    else:
+        place = message.pose.position
+        values = zip(END_EFFECTOR_STATES, (place.x, place.y, place.z), strict=True)
+    return {name: value for name, value in values if math.isfinite(value)}

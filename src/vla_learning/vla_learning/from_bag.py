@@ -10,7 +10,8 @@ from typing import Any
 from vla_contract.action_space import ActionSpace
 from vla_contract.recording import RecordingError
 from vla_contract.stop_words import StopWords
-from vla_learning.bag_actions import PREFIX, BagActions
+from vla_learning.bag_actions import PREFIX, TRAJECTORY, ActionError, BagActions
+from vla_learning.bag_clock import BagClock, ClockError
 from vla_learning.bag_episodes import Sight, episodes
 from vla_learning.bag_synchroniser import BagSynchroniser, state_values
 from vla_learning.dataset_writer import open_writer
@@ -22,13 +23,10 @@ from vla_policy.checkpoint import END_EFFECTOR_STATES
 from vla_replay import cdr
 from vla_replay.bag import Bag, open_bag
 from vla_replay.blocks import Stored
-from vla_replay.codec import Codec
 from vla_replay.selection import CAMERA, COMMAND, Needs, Selection, select
 from vla_replay.storage import BagError
 
 Progress = Callable[[int, int], None]
-
-_CLOCKS = 1_000_000_000  # ns between a stamp and its recording above which clocks differ
 
 
 @dataclass
@@ -118,9 +116,8 @@ class BagReader:
         self._roles = self._selection.roles()
         self._size = (settings.height, settings.width)
         self._synchroniser = BagSynchroniser(settings.cameras, settings.state_names, self._size)
-        self._codec = Codec()
-        for name in (*self._actions.topics, *self._roles):
-            self._codec.learn(bag.topics[name].type, bag.topics[name].definition)
+        self._clock = BagClock()
+        self._told: set[str] = set()  # topics that told an action
         self._stop = StopWords(PerceptionConfig().stop_words)
         self._limit = int(PerceptionConfig().command_timeout * cdr.NANOSECONDS)
         self._tasks = {
@@ -130,43 +127,60 @@ class BagReader:
         }
         self._words = command or ""
         self._sights: list[Sight] = []
-        self._now = 0
 
     def demonstrations(self, progress: Progress) -> Iterator[Demonstration]:
         """All episodes; progress is told messages read, and of how many."""
         segment = None
-        for number, message in enumerate(self._bag.messages()):
+        wanted = {*self._actions.topics, *self._roles}
+        count = sum(self._bag.topics[name].count for name in wanted)
+        for number, message in enumerate(self._bag.messages(wanted)):
             if number % 200 == 0:
-                progress(number, self._bag.count)
+                progress(number, count)
             if segment is not None and message.key.segment != segment:
                 yield from self._finish()
                 self._synchroniser.restart()
                 self._actions.restart()
+                self._clock = BagClock()
                 self._words = self._command or ""
             segment = message.key.segment
             yield from self._take(message)
         yield from self._finish()
-        progress(self._bag.count, self._bag.count)
+        self._check_actions()
+        progress(count, count)
         self._tell()
 
     def _take(self, message: Stored) -> Iterator[Demonstration]:
         role = self._roles.get(message.topic)
-        if message.topic in self._actions.topics:
-            content, stamp = self._content(message)
-            if content is not None:
-                self._actions.take(message.topic, message.type, content, stamp)
-        elif role == COMMAND:
+        if role == COMMAND:
             yield from self._finish()
             self._words = self._command_words(message)
-        elif role is not None and role.startswith(CAMERA):
-            content, stamp = self._content(message)
-            if content is not None:
-                self._see(self._synchroniser.image(role[len(CAMERA) :], content, stamp))
-        elif role in ("joint_states", "end_effector_pose"):
-            content, stamp = self._content(message)
-            if content is not None:
+            return
+        content = self._bag.read(message)
+        if content is None:
+            return
+        try:
+            if message.topic in self._actions.topics:
+                self._act(message, content)
+            elif role is not None and role.startswith(CAMERA):
+                when = self._clock.image(message, _stamp(content))
+                self._see(self._synchroniser.image(role[len(CAMERA) :], content, when))
+            elif role in ("joint_states", "end_effector_pose"):
+                when = self._clock.other(message, _stamp(content))
                 values = state_values(message.type, content)
-                self._synchroniser.state(message.topic, values, stamp)
+                self._synchroniser.state(message.topic, values, when)
+                self._actions.observe(values)
+        except (ActionError, ClockError) as error:
+            self._bag.losses.broken(message.topic, str(error))
+
+    def _act(self, message: Stored, content: Any) -> None:
+        stamp = _stamp(content)
+        if message.type == TRAJECTORY:  # its stamp is when it begins, not when it was sent
+            received = self._clock.received(message)
+            self._actions.take(message.topic, message.type, content, stamp, received)
+        else:
+            when = self._clock.other(message, stamp)
+            self._actions.take(message.topic, message.type, content, when, when)
+        self._told.add(message.topic)
 
     def _command_words(self, message: Stored) -> str:
         """What a command asks for; nothing where it is a word of stop or broken."""
@@ -177,28 +191,8 @@ class BagReader:
             return ""
         return "" if self._stop.match(words) else words
 
-    def _content(self, message: Stored) -> tuple[Any, int]:
-        """The message and its stamp, ns; None where it is broken."""
-        try:
-            content = self._codec.read(message.type, message.data)
-        except Exception:  # whatever a damaged message makes of the decoder
-            self._bag.losses.broken(message.topic, "broken message")
-            return None, 0
-        stamp = 0
-        if hasattr(content, "header"):
-            time = content.header.stamp
-            stamp = time.sec * cdr.NANOSECONDS + time.nanosec
-        if not stamp and abs(message.key.time - self._now) > _CLOCKS and self._now:
-            raise DemonstrationError(
-                f"{message.topic} has no stamps, and the recorder's clock differs from that of the "
-                f"images by {(message.key.time - self._now) / cdr.NANOSECONDS:.1f} s; accepted: "
-                "actions with stamps (SafeAction, TwistStamped), or one clock"
-            )
-        return content, stamp or message.key.time
-
     def _see(self, sights: list[Sight]) -> None:
         for sight in sights:
-            self._now = sight.stamp
             late = self._sights and sight.stamp - self._sights[0].stamp > self._limit
             if self._words and not (late and self._command is None):
                 self._sights.append(sight)
@@ -208,6 +202,9 @@ class BagReader:
         sights, self._sights = self._sights, []
         words = self._words
         if not sights:
+            return
+        if missing := self._actions.missing:
+            self._report.skipped[repr(words[:60])] = f"no action came on {', '.join(missing)}"
             return
         task = self._tasks.get(plain(words))
         if task is None:
@@ -228,15 +225,20 @@ class BagReader:
                 f"({len(sights) / seconds:.1f} sets a second came)"
             )
 
+    def _check_actions(self) -> None:
+        """Refuse a bag in which every action of a topic was lost."""
+        for topic in self._actions.missing:
+            reasons = [why for (name, why) in self._bag.losses.messages if name == topic]
+            if reasons and topic not in self._told:
+                raise DemonstrationError(f"{topic} tells no action: {'; '.join(reasons)}")
+
     def _tell(self) -> None:
         """What was lost on the way."""
-        notes = list(self._bag.losses.lines)
+        notes = [*self._bag.losses.told(), *self._selection.notes]
         drops = self._synchroniser.drops.values()
         notes += [f"{name}: {count}" for name, count in drops.items()]
         for name, count in self._synchroniser.incomplete.items():
             notes.append(f"{count} sets of images without a state {name} near them")
-        for (topic, reason), count in self._bag.losses.messages.items():
-            notes.append(f"{topic}: {count} lost ({reason})")
         self._report.notes += notes
 
     def _check_cameras(self, selection: Selection) -> None:
@@ -246,3 +248,11 @@ class BagReader:
                 f"no images of {', '.join(missing)}; a demonstration needs all cameras of the "
                 f"config: {', '.join(self._settings.cameras)}"
             )
+
+
+def _stamp(content: Any) -> int:
+    """Of its header, ns; 0 where it has none."""
+    if not hasattr(content, "header"):
+        return 0
+    time = content.header.stamp
+    return int(time.sec) * cdr.NANOSECONDS + int(time.nanosec)

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rosbags.highlevel import AnyReader
@@ -133,21 +134,42 @@ def test_a_ros1_bag_without_its_index_is_one_clear_line(tmp_path):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        (rb"uint32 height", rb"uint3$ height"),  # a message definition
-        (rb"(compression=none....size=.....).", b"\\1\xff"),  # a chunk longer than the file
-    ],
-)
-def test_a_ros1_bag_that_is_damaged_is_one_clear_line(tmp_path, old, new):
+def test_a_ros1_bag_that_is_damaged_is_one_clear_line(tmp_path):
     content = ros1_bag(tmp_path / "old.bag").read_bytes()
-    damaged, count = re.subn(old, new, content, flags=re.DOTALL)
+    longer = rb"(compression=none....size=.....).", b"\\1\xff"  # a chunk longer than the file
+    damaged, count = re.subn(*longer, content, flags=re.DOTALL)
     assert count
     (tmp_path / "damaged.bag").write_bytes(damaged)
     with pytest.raises(BagError, match=r"damaged\.bag: ") as error:
         open_bag(tmp_path / "damaged.bag")
-    assert "\n" not in str(error.value)
+    assert "\n" not in str(error.value) and "reindex" not in str(error.value)
+
+
+def test_a_damaged_definition_in_a_ros1_bag_costs_no_other_topic(tmp_path):
+    """A common type is read as ROS 1 has it; of another nothing is known."""
+    content = ros1_bag(tmp_path / "old.bag").read_bytes()
+    (tmp_path / "image.bag").write_bytes(content.replace(b"uint32 height", b"uint3$ height"))
+    found, _ = read(tmp_path / "image.bag")
+    assert found == read(tmp_path / "old.bag")[0]
+    odd = content.replace(b"std_msgs/String", b"odd_msgs/String").replace(
+        b"string data", b"strin$ data"
+    )
+    (tmp_path / "odd.bag").write_bytes(odd)
+    found, opened = read(tmp_path / "odd.bag")
+    assert {topic for topic, _, _ in found} == {"/camera/image_raw", "/joint_states"}
+    reason = "of a type that is not known: odd_msgs/msg/String"
+    assert opened.topics["/vla/command"].problem == reason
+    assert opened.losses.messages == {("/vla/command", reason): 1}
+
+
+def test_a_message_that_does_not_fit_its_ros1_type_is_counted(tmp_path):
+    content = ros1_bag(tmp_path / "old.bag").read_bytes()
+    words = b"\x0f\0\0\0open the drawer"
+    (tmp_path / "bad.bag").write_bytes(content.replace(words, b"\x0e" + words[1:]))
+    found, opened = read(tmp_path / "bad.bag")
+    assert len(found) == 2
+    reason = "broken message: it is longer than its type"
+    assert opened.losses.messages == {("/vla/command", reason): 1}
 
 
 @pytest.mark.parametrize("new", [b"'\xffXT NOT NULL,", b"'EXT NOT NULL,"])
@@ -351,3 +373,58 @@ def test_behind_a_damaged_chunk_the_next_one_is_read(tmp_path, at, value):
     assert 0.7 * len(expected) < len(found) < len(expected)
     assert found[-1] == expected[-1]
     assert sum(opened.losses.messages.values()) == len(expected) - len(found)
+
+
+def test_empty_files_of_a_bag_are_left_out_and_named(tmp_path):
+    """A recorder that was killed while it began another file."""
+    bag = testing.write_bag(tmp_path / "bag", testing.items(RECIPE))
+    expected, _ = read(bag)
+    (bag / "bag_1.mcap").touch()
+    found, opened = read(bag)
+    assert found == expected and "empty files are left out: bag_1.mcap" in opened.losses.lines
+    for file in bag.glob("*.mcap"):
+        file.write_bytes(b"")
+    with pytest.raises(BagError, match=r"every file of the bag is empty: bag\.mcap, bag_1\.mcap"):
+        open_bag(bag)
+
+
+def test_a_folder_of_bags_names_them(tmp_path):
+    for name in ("morning", "evening"):
+        testing.write_bag(tmp_path / name, testing.items(RECIPE))
+    with pytest.raises(BagError, match="it holds the bags evening, morning: name one of them"):
+        open_bag(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a.mcap", "a.db3", "a.bag"])
+def test_a_pointer_of_git_lfs_is_named_as_one(tmp_path, name):
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"
+    (tmp_path / name).write_text(pointer)
+    with pytest.raises(BagError, match="a Git LFS pointer, not the bag; .* git lfs pull"):
+        open_bag(tmp_path / name)
+
+
+def test_a_compressed_ros1_bag(tmp_path):
+    expected, _ = read(ros1_bag(tmp_path / "old.bag"))
+    packed = zstandard.compress((tmp_path / "old.bag").read_bytes())
+    (tmp_path / "packed.bag.zst").write_bytes(packed)
+    assert read(tmp_path / "packed.bag.zst")[0] == expected
+
+
+def test_several_ros1_files_are_one_bag_in_order_of_time(tmp_path):
+    folder = tmp_path / "bags"
+    folder.mkdir()
+    for name in ("b", "a"):
+        ros1_bag(folder / f"{name}.bag")
+    found, opened = read(folder)
+    assert len(found) == 6 and opened.topics["/joint_states"].count == 2
+    assert not opened.losses.lines
+
+
+def test_only_what_is_asked_for_is_given_and_the_fingerprint_is_of_all(tmp_path):
+    bag = testing.write_bag(tmp_path / "bag", testing.items(RECIPE))
+    whole = read(bag)[1].fingerprint()
+    with open_bag(bag) as opened:
+        assert {message.topic for message in opened.messages(["/joint_states"])} == {
+            "/joint_states"
+        }
+        assert opened.fingerprint() == whole

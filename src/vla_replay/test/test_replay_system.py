@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from geometry_msgs.msg import TwistStamped
+from rosbags.typesys import Stores, get_typestore
 from std_msgs.msg import Float64
 
 from vla_contract.testing import Client, wait_until
@@ -160,6 +161,49 @@ def test_what_cannot_be_replayed_is_one_line(tmp_path):
     status, output = replay(tmp_path / "empty.mcap", "--out", tmp_path)
     assert status == 2
     assert output.strip().splitlines() == [f"vla: {tmp_path / 'empty.mcap'}: the file is empty"]
+
+
+def test_where_nothing_can_be_replayed_it_says_why(tmp_path):
+    broken = (dataclasses.replace(item, data=item.data[:7]) for item in testing.items(GAPS))
+    bag = testing.write_bag(tmp_path / "bag", broken)
+    status, output = replay(bag, "--lock-step", "--command", COMMAND, "--out", tmp_path / "out")
+    last = output.strip().splitlines()[-1]
+    assert status == 2
+    assert last.startswith("vla: nothing was replayed: no control period was answered (")
+    assert "/joint_states: broken message: it cannot be read as its type: 240" in last
+
+
+def ranges(store):
+    """What a range sensor says that sees something far away, as a distribution has it."""
+    kind = "sensor_msgs/msg/Range"
+    stamped, more = store.types["std_msgs/msg/Header"], {}
+    if any(name == "variance" for name, _ in store.fielddefs[kind][1]):
+        more = {"variance": 0.0}
+    for tick in range(round(GAPS.seconds * 20)):
+        time = GAPS.start + tick * 50_000_000
+        head = stamped(stamp=testing.header(time).stamp, frame_id="base_link")
+        message = store.types[kind](
+            header=head, radiation_type=0, field_of_view=0.1, min_range=0.02, max_range=4.0,
+            range=3.25, **more,
+        )  # fmt: skip
+        yield testing.Item("/range", kind, time, bytes(store.serialize_cdr(message, kind)))
+
+
+@pytest.mark.parametrize("which", [Stores.ROS2_HUMBLE, Stores.ROS2_JAZZY])
+def test_a_range_sensor_of_any_distribution_is_obeyed(tmp_path, which):
+    store = get_typestore(which)
+    config = tmp_path / "safety.yaml"
+    config.write_text(
+        "/**/safety:\n  ros__parameters:\n    obstacle_sources: [range]\n    range: {type: range, "
+        "use_tf: false, mount: [0.2, 0.0, 0.3, 0.0, 0.0, 0.0]}\n    workspace_required: false\n"
+    )
+    content = sorted([*testing.items(GAPS), *ranges(store)], key=lambda item: item.time)
+    bag = testing.write_bag(tmp_path / "bag", content, store=store)
+    out = tmp_path / "out"
+    options = ("--safety-config", config, "--lock-step", "--command", COMMAND, "--no-report")
+    status, output = replay(bag, *options, "--out", out)
+    assert status == 0, output
+    assert json.loads((out / "result.json").read_text())["verdicts"]["PASS"] > 50, output
 
 
 def test_record_ends_cleanly(tmp_path):

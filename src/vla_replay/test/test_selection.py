@@ -1,5 +1,7 @@
 """Cameras and states are found by type; what is not clear is asked."""
 
+from dataclasses import replace
+
 import pytest
 
 from vla_replay.selection import ROBOT_COMMANDS, Needs, parse_remaps, select
@@ -118,6 +120,21 @@ def test_commands_may_come_from_several_topics():
     assert [topic.name for topic in found.commands] == ["/a", "/b"]
 
 
-def test_unknown_types_are_listed():
-    found = select(bag(("/c", IMAGE), ("/x", "weird/Type")), Needs(("f",)), {})
-    assert found.skipped["/x"] == "unknown type"
+def test_what_cannot_be_read_is_listed_and_never_taken():
+    content = bag(("/c", IMAGE), ("/d", IMAGE), ("/x", "weird/Type"))
+    content["/x"] = replace(content["/x"], problem="of a type that is not known: weird/Type")
+    content["/d"] = replace(content["/d"], problem="its messages are JSON")
+    found = select(content, Needs(("f",)), {})
+    assert found.cameras["f"].name == "/c"
+    assert found.skipped["/x"] == "of a type that is not known: weird/Type"
+    assert found.skipped["/d"] == "its messages are JSON"
+    with pytest.raises(BagError, match=r"no topic of images .*not read: /d: its messages are JSON"):
+        select({"/d": content["/d"]}, Needs(("f",)), {})
+    with pytest.raises(BagError, match=r"/d:=camera/f: the topic cannot be read: its messages"):
+        select(content, Needs(("f",)), {"/d": "camera/f"})
+
+
+def test_what_is_lost_of_a_topic_that_is_used_is_noted():
+    content = {"/c": Topic("/c", IMAGE, 5, note="less"), "/n": Topic("/n", TWIST, 5, note="more")}
+    notes = select(content, Needs(("f",)), {}, "go").notes
+    assert "/c: less" in notes and "/n: more" not in notes

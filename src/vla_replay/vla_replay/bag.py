@@ -5,43 +5,44 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
 import zstandard
 
+from vla_replay.bag_files import COMPRESSED, ROS1_BAG, Metadata, bag_files, check_content
 from vla_replay.blocks import Block, Segments, Stored, merged
+from vla_replay.cdr import CdrError
+from vla_replay.codec import Codec
+from vla_replay.conversion import Conversion
 from vla_replay.mcap import McapFile
 from vla_replay.ros1 import Ros1Bag
 from vla_replay.sqlite import SqliteFile
-from vla_replay.storage import BagError, Losses, Topic
+from vla_replay.storage import BagError, Losses, Topic, unread
 
 FILES = {".mcap": McapFile, ".db3": SqliteFile}
-COMPRESSED = (".zstd", ".zst")
 ENDS = 64  # bytes
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
-ACCEPTED = (
-    "a folder or a file of rosbag2 (.mcap, .db3; .zstd behind it), or a ROS 1 bag (.bag), "
-    "one file or a folder"
-)
 
 
 @dataclass
 class Bag:
     """A bag that is open. Its messages are read while they are asked for, in constant memory.
 
-    topics: by name. losses: complete once the messages were read. start, end: ns, least and
-    greatest time in it; 0 where it is empty. jumps: times that its clock jumped back.
+    topics: by name; one with a `problem` has no message that can be read. notes: what its recorder
+    wrote beside it. losses: complete once the messages were read. jumps: times that its clock
+    jumped back.
     """
 
     path: Path
     topics: dict[str, Topic]
     losses: Losses
+    notes: dict[str, str] = field(default_factory=dict)
     jumps: int = 0
     disorder: int = 0
+    _conversions: dict[str, Conversion] = field(default_factory=dict)
     _blocks: list[Block] = field(default_factory=list)
     _ros1: Ros1Bag | None = None
     _temporary: tempfile.TemporaryDirectory[str] | None = None
@@ -50,11 +51,17 @@ class Bag:
 
     @property
     def count(self) -> int:
-        """Messages that can be read."""
+        """Messages in it."""
         return sum(topic.count for topic in self.topics.values())
 
-    def messages(self) -> Iterator[Stored]:
-        """All messages in order of segment and time. Each pass counts its losses anew."""
+    def messages(self, wanted: Container[str] | None = None) -> Iterator[Stored]:
+        """Messages as nodes of this machine take them (CDR), in order of segment and time.
+
+        Each pass counts its losses anew: what cannot be read, and what does not fit its type.
+
+        Args:
+            wanted: topics; None: all.
+        """
         if self._known is None:
             self._known = Counter(self.losses.messages)
         self.losses.messages.clear()
@@ -64,7 +71,36 @@ class Bag:
             size = len(message.data)
             self._digest.update(f"{message.topic} {message.key.time} {size} ".encode())
             self._digest.update(message.data[-ENDS:])
-            yield message
+            if wanted is None or message.topic in wanted:
+                converted = self._converted(message)
+                if converted is not None:
+                    yield converted
+
+    def read(self, message: Stored) -> Any:
+        """A message of `messages` as an object; None, and counted, where it is broken.
+
+        Fields are named as in the definition, arrays are NumPy's.
+        """
+        try:
+            return self._conversions[message.topic].read(message.data)
+        except CdrError as error:
+            self.losses.broken(message.topic, f"broken message: {error}")
+            return None
+
+    def _converted(self, message: Stored) -> Stored | None:
+        topic = self.topics[message.topic]
+        problem = topic.problem
+        if not problem and message.type != topic.type:
+            problem = f"of another type ({message.type}) than the rest ({topic.type})"
+        if problem:
+            self.losses.broken(message.topic, problem)
+            return None
+        try:
+            data = self._conversions[message.topic].cdr(message.data)
+        except CdrError as error:
+            self.losses.broken(message.topic, f"broken message: {error}")
+            return None
+        return message if data is message.data else replace(message, data=data)
 
     def fingerprint(self) -> str:
         """Of the messages that the last pass has read: topic, time, size and last bytes of each.
@@ -108,30 +144,49 @@ def open_bag(path: Path) -> Bag:
     """Open a bag and list its topics.
 
     Raises:
-        BagError: there is none, it is of no known kind, or it holds no message.
+        BagError: there is none, it is of no known kind, or it holds no message that can be read.
     """
     losses = Losses()
-    files = _files(path, losses)
-    if any(file.suffix == ".bag" for file in files):
-        ros1 = Ros1Bag(files)
-        bag = Bag(path, ros1.topics, ros1.losses, _ros1=ros1)
-    else:
-        bag = _open_files(path, files, losses)
-    if not bag.count:
-        bag.close()
-        why = f" ({'; '.join(losses.lines)})" if losses.lines else ""
-        raise BagError(f"{path}: the bag holds no message that can be read{why}")
-    return bag
-
-
-def _open_files(path: Path, files: list[Path], losses: Losses) -> Bag:
-    segments = Segments()
-    topics: dict[str, Topic] = {}
-    blocks: list[Block] = []
+    files, metadata = bag_files(path, losses)
     temporary = None
     if any(file.suffix in COMPRESSED for file in files):
         temporary = tempfile.TemporaryDirectory(prefix="vla_bag_")
-        files = [_unpacked(file, Path(temporary.name), losses) for file in files]
+    bag = Bag(path, {}, losses, metadata.notes, _temporary=temporary)
+    try:
+        if temporary is not None:
+            files = [_unpacked(file, Path(temporary.name), losses) for file in files]
+        _open_files(bag, files, metadata)
+        _convert(bag, metadata.distribution)
+    except BaseException:
+        bag.close()
+        raise
+    return bag
+
+
+def _convert(bag: Bag, distribution: str) -> None:
+    """Compare what the bag holds with what is installed; refuse it where nothing can be read."""
+    codec = Codec()
+    for name, topic in bag.topics.items():
+        conversion = Conversion(topic, distribution, codec)
+        bag._conversions[name] = conversion
+        bag.topics[name] = replace(topic, problem=conversion.problem, note=conversion.note)
+    filled = [topic for topic in bag.topics.values() if topic.count]
+    if any(not topic.problem for topic in filled):
+        return
+    reasons = [*bag.losses.lines, *unread(filled)]
+    why = f" ({'; '.join(reasons)})" if reasons else ""
+    raise BagError(f"{bag.path}: the bag holds no message that can be read{why}")
+
+
+def _open_files(bag: Bag, files: list[Path], metadata: Metadata) -> None:
+    for file in files:
+        check_content(file)
+    if files[0].suffix == ROS1_BAG:
+        bag._ros1 = Ros1Bag(files, bag.losses)
+        bag.topics = bag._ros1.topics
+        return
+    losses = bag.losses
+    segments = Segments()
     refused: list[BagError] = []
     for file in files:
         try:
@@ -141,14 +196,16 @@ def _open_files(path: Path, files: list[Path], losses: Losses) -> Bag:
             continue
         except OSError as error:
             raise BagError(f"{file}: {error.strerror}") from error
-        blocks += opened.blocks
+        bag._blocks += opened.blocks
+        metadata.distribution = metadata.distribution or getattr(opened, "distribution", "")
         for name, topic in opened.topics.items():
-            before = topics[name].count if name in topics else 0
-            topics[name] = replace(topic, count=topic.count + before)
-    if refused and not blocks:
+            before = bag.topics[name].count if name in bag.topics else 0
+            bag.topics[name] = replace(topic, count=topic.count + before)
+    if refused and not bag._blocks:
         raise refused[0]
     for refusal in refused:
         losses.note(f"left out: {refusal}")
+    bag.jumps, bag.disorder = segments.jumps, segments.disorder
     if segments.jumps:
         losses.note(
             f"time jumps back on {segments.jumps} topic(s) or times, as in a looped recording: "
@@ -156,61 +213,6 @@ def _open_files(path: Path, files: list[Path], losses: Losses) -> Bag:
         )
     if segments.disorder:
         losses.note(f"{segments.disorder} messages were stored out of order; sorted by their time")
-    return Bag(path, topics, losses, segments.jumps, segments.disorder, blocks, None, temporary)
-
-
-def _files(path: Path, losses: Losses) -> list[Path]:
-    if not path.exists():
-        raise BagError(f"{path}: there is no such file; accepted: {ACCEPTED}")
-    if path.is_file():
-        if path.stat().st_size == 0:
-            raise BagError(f"{path}: the file is empty")
-        if _kind(path) not in (*FILES, ".bag"):
-            raise BagError(f"{path}: no bag by its name; accepted: {ACCEPTED}")
-        return [path]
-    files = sorted(
-        (file for file in path.iterdir() if _kind(file) in (*FILES, ".bag")), key=_natural
-    )
-    named = _named_in_metadata(path, losses)
-    missing = [name for name in named if name not in {file.name for file in files}]
-    if missing:
-        losses.note(f"metadata.yaml names files that are missing: {', '.join(missing)}")
-    if named:
-        # In the order in which they were recorded, whatever their names are.
-        files.sort(key=lambda file: named.index(file.name) if file.name in named else len(named))
-        if others := [file.name for file in files if file.name not in named]:
-            losses.note(
-                f"metadata.yaml does not name {', '.join(others)}; read after those that it names"
-            )
-    files = [file for file in files if file.stat().st_size]
-    if not files:
-        raise BagError(f"{path}: the folder holds no bag file; accepted: {ACCEPTED}")
-    ros1 = [file for file in files if file.suffix == ".bag"]
-    return ros1 or files
-
-
-def _kind(file: Path) -> str:
-    return Path(file.stem).suffix if file.suffix in COMPRESSED else file.suffix
-
-
-def _natural(file: Path) -> tuple[int, str]:
-    """rosbag2 numbers its files: _0, _1, …, _10."""
-    digits = file.name.split(".")[0].rpartition("_")[2]
-    return (int(digits) if digits.isdigit() else 0, file.name)
-
-
-def _named_in_metadata(folder: Path, losses: Losses) -> list[str]:
-    file = folder / "metadata.yaml"
-    if not file.is_file():
-        losses.note(f"{folder.name} has no metadata.yaml; its files are read without it")
-        return []
-    try:
-        content: Any = yaml.safe_load(file.read_text(encoding="utf-8", errors="replace"))
-        names = content["rosbag2_bagfile_information"]["relative_file_paths"]
-        return [Path(str(name)).name for name in names]
-    except (yaml.YAMLError, KeyError, TypeError, OSError):
-        losses.note("metadata.yaml is damaged; the files are read without it")
-        return []
 
 
 def _unpacked(file: Path, folder: Path, losses: Losses) -> Path:

@@ -8,59 +8,78 @@ from __future__ import annotations
 
 from typing import Any
 
-from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from rosbags.typesys import Stores, TypesysError, get_types_from_msg, get_typestore
 
-from vla_contract.recording import definition
+from vla_contract.recording import RecordingError, definition
 from vla_replay.cdr import CdrError, Cursor
+from vla_replay.definitions import CDR, ROS1, layout
+
+
+def decoded(store: Any, kind: str, data: bytes, encoding: str = CDR) -> Any:
+    """A message as an object of a store's type; encoding: cdr or ros1.
+
+    What follows a whole message of CDR is accepted: Fast DDS leaves up to a few words there.
+
+    Raises:
+        CdrError: it is not what its type says.
+    """
+    known = store.get_msgdef(kind)
+    if encoding == ROS1:
+        read, body = known.deserialize_ros1, data
+    else:
+        Cursor(data)
+        read = known.deserialize_cdr_le if data[1] else known.deserialize_cdr_be
+        body = data[4:]
+    try:
+        message, end = read(body, 0, known.cls, store)
+    except Exception as error:  # whatever a damaged message makes of the decoder
+        raise CdrError("it cannot be read as its type") from error
+    if end > len(body):
+        raise CdrError("it is cut short")
+    if encoding == ROS1 and end < len(body):
+        raise CdrError("it is longer than its type")
+    return message
 
 
 class Codec:
-    """For installed message types; free of rclpy, and faster than it for small messages."""
+    """For message types as they are installed; free of rclpy, and faster for small messages."""
 
     def __init__(self) -> None:
-        self._store = get_typestore(Stores.ROS2_HUMBLE)
+        self.store: Any = get_typestore(Stores.EMPTY)
         self._known: set[str] = set()
 
-    def learn(self, kind: str, text: str = "") -> None:
-        """Make a type known; text: its definition as a bag stores it, else the installed one."""
+    def learn(self, kind: str) -> None:
+        """Make a type known.
+
+        Raises:
+            RecordingError: it is not installed, or has fields that rosbags does not know.
+        """
         if kind in self._known:
             return
-        types = get_types_from_msg(text or definition(kind).text, kind)
-        present = self._store.fielddefs
-        self._store.register({name: value for name, value in types.items() if name not in present})
+        text, present = definition(kind).text, self.store.fielddefs
+        try:
+            types = get_types_from_msg(text, kind)
+            self.store.register({name: each for name, each in types.items() if name not in present})
+            layout(self.store, kind)
+        except (TypesysError, KeyError) as error:
+            raise RecordingError(f"the definition of {kind} cannot be read") from error
         self._known.add(kind)
 
     def types(self, kind: str) -> Any:
         """Message classes by name, `kind` and those of its fields among them."""
         self.learn(kind)
-        return self._store.types
+        return self.store.types
 
     def read(self, kind: str, data: bytes) -> Any:
-        """The message; fields are named as in the definition, arrays are NumPy's."""
-        self.learn(kind)
-        return self._store.deserialize_cdr(data, kind)
-
-    def check(self, kind: str, data: bytes) -> None:
-        """Refuse a message that a subscriber could not read either.
-
-        What follows a whole message is accepted: Fast DDS leaves up to a few words there.
+        """The message; fields are named as in the definition, arrays are NumPy's.
 
         Raises:
-            CdrError: it is not CDR, or ends before its type does.
+            CdrError: it is not what its type says.
         """
-        Cursor(data)
-        if kind not in self._store.fielddefs:
-            self.learn(kind)
-        known = self._store.get_msgdef(kind)
-        read = known.deserialize_cdr_le if data[1] else known.deserialize_cdr_be
-        try:
-            _, end = read(data[4:], 0, known.cls, self._store)
-        except Exception as error:  # whatever a damaged message makes of the decoder
-            raise CdrError("it cannot be read as its type") from error
-        if end > len(data) - 4:
-            raise CdrError("it is cut short")
+        self.learn(kind)
+        return decoded(self.store, kind, data)
 
     def write(self, kind: str, message: Any) -> bytes:
         """CDR of what `read` gave."""
         self.learn(kind)
-        return bytes(self._store.serialize_cdr(message, kind))
+        return bytes(self.store.serialize_cdr(message, kind))

@@ -15,8 +15,10 @@ from typing import BinaryIO
 
 import lz4.frame
 import zstandard
+from rosbags.typesys.msg import normalize_msgtype
 
 from vla_replay.blocks import Block, Key, Segments, Stored
+from vla_replay.definitions import ROS1
 from vla_replay.storage import BagError, Losses, Topic
 
 MAGIC = b"\x89MCAP0\r\n"
@@ -89,7 +91,9 @@ class McapFile:
         for number, channel in self.channels.items():
             before = found.get(channel.topic)
             count = self.counts.get(number, 0) + (before.count if before else 0)
-            found[channel.topic] = Topic(channel.topic, channel.type, count, channel.definition)
+            found[channel.topic] = Topic(
+                channel.topic, channel.type, count, channel.definition, channel.encoding
+            )
         return found
 
     # Index.
@@ -215,8 +219,10 @@ class McapFile:
             elif opcode == CHANNEL:
                 number, schema = struct.unpack_from("<HH", content)
                 fields = _Strings(content, 4)
-                topic, encoding = fields.text(), fields.text()
+                topic, encoding = fields.text(), fields.text().lower()
                 name, definition = self._schemas.get(schema, ("unknown", ""))
+                if encoding == ROS1:
+                    name = normalize_msgtype(name)
                 self.channels[number] = Channel(topic, name, encoding, definition)
         except (struct.error, ValueError):
             self.losses.broken("(declaration)", "a schema or channel record is damaged")

@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from vla_contract.stamps import to_nanoseconds
 from vla_replay.bag import open_bag
-from vla_replay.codec import Codec
 from vla_replay.session import STATES, VERDICTS, violation_name
 from vla_replay.storage import BagError
 
@@ -108,11 +107,9 @@ def safe_actions(path: Path) -> Iterator[Any]:
         topic = next((t for t in bag.topics.values() if t.type == SAFE_ACTION), None)
         if topic is None:
             raise BagError(f"{path} holds no {SAFE_ACTION}")
-        codec = Codec()
-        codec.learn(SAFE_ACTION, topic.definition)
-        for message in bag.messages():
-            if message.topic == topic.name:
-                yield codec.read(SAFE_ACTION, message.data)
+        for message in bag.messages([topic.name]):
+            if (content := bag.read(message)) is not None:
+                yield content
 
 
 def _row(values: Any, width: int) -> list[float]:

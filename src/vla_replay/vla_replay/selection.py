@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from vla_replay.cdr import COMPRESSED_IMAGE, IMAGE
-from vla_replay.storage import BagError, Topic
+from vla_replay.storage import BagError, Topic, unread
 
 IMAGES = (IMAGE, COMPRESSED_IMAGE)
 CAMERA = "camera/"
@@ -113,17 +113,24 @@ def select(
     """
     by_name = {"/" + name.lstrip("/"): topic for name, topic in topics.items() if topic.count}
     chosen = Selection()
-    left = dict(by_name)
+    chosen.skipped = {topic.name: topic.problem for topic in by_name.values() if topic.problem}
+    left = {name: topic for name, topic in by_name.items() if not topic.problem}
     for name, target in remaps.items():
         _apply_remap(chosen, left, by_name, name, target, needs)
-    _find_cameras(chosen, left, needs)
-    for role in ROLES:
-        if role == COMMAND:
-            _find_commands(chosen, left, command)
-        elif role not in chosen.states:
-            _find_state(chosen, left, role, needs)
+    try:
+        _find_cameras(chosen, left, needs)
+        for role in ROLES:
+            if role == COMMAND:
+                _find_commands(chosen, left, command)
+            elif role not in chosen.states:
+                _find_state(chosen, left, role, needs)
+    except BagError as error:
+        reasons = "; ".join(unread(by_name.values()))
+        raise BagError(f"{error}{f' (not read: {reasons})' if reasons else ''}") from error
     for topic in left.values():
         chosen.skipped.setdefault(topic.name, _why_skipped(topic))
+    used = chosen.roles()
+    chosen.notes += [f"{t.name}: {t.note}" for t in topics.values() if t.note and t.name in used]
     return chosen
 
 
@@ -139,6 +146,8 @@ def _apply_remap(
     if topic is None:
         known = ", ".join(sorted(by_name))
         raise BagError(f"--remap {name}:={target}: the bag has no such topic; it has: {known}")
+    if topic.problem:
+        raise BagError(f"--remap {name}:={target}: the topic cannot be read: {topic.problem}")
     role = _role(target, needs)
     kinds = IMAGES if role.startswith(CAMERA) else ROLES[role][0]
     if topic.type not in kinds:
@@ -278,6 +287,4 @@ def _find_commands(chosen: Selection, left: dict[str, Topic], command: str | Non
 def _why_skipped(topic: Topic) -> str:
     if topic.type in ROBOT_COMMANDS:
         return "a robot's command: never replayed"
-    if topic.type.count("/") != 2:
-        return "unknown type"
     return "no input of the graph"

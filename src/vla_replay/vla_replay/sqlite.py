@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vla_replay.blocks import Block, Key, Segments, Stored
@@ -25,6 +25,7 @@ class SqliteFile:
     losses: Losses
     topics: dict[str, Topic] = field(default_factory=dict)
     blocks: list[Block] = field(default_factory=list)
+    distribution: str = ""  # that recorded it, where the file tells
     _names: dict[int, Topic] = field(default_factory=dict)
     _counts: dict[int, int] = field(default_factory=dict)
 
@@ -48,7 +49,7 @@ class SqliteFile:
                 rows = []
         self._add_block(rows)
         self.topics = {
-            topic.name: Topic(topic.name, topic.type, self._counts.get(number, 0), topic.definition)
+            topic.name: replace(topic, count=self._counts.get(number, 0))
             for number, topic in self._names.items()
         }
 
@@ -70,8 +71,13 @@ class SqliteFile:
                     "SELECT topic_type, encoded_message_definition FROM message_definitions"
                 )
             )
-        for number, name, kind in database.execute("SELECT id, name, type FROM topics"):
-            self._names[number] = Topic(name, kind, 0, definitions.get(kind, ""))
+        with contextlib.suppress(*DAMAGED):
+            rows = database.execute("SELECT ros_distro FROM schema").fetchall()
+            self.distribution = next((str(name) for (name,) in rows), "")
+        query = "SELECT id, name, type, serialization_format FROM topics"
+        for number, name, kind, encoding in database.execute(query):
+            definition = definitions.get(kind, "")
+            self._names[number] = Topic(name, kind, 0, definition, str(encoding).lower())
         database.execute("SELECT id, topic_id, timestamp FROM messages LIMIT 1").fetchall()
 
     def _rows(self) -> Iterator[tuple[int, int, int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 
@@ -16,12 +17,28 @@ class NotJoinedError(BagError):
 
 @dataclass(frozen=True)
 class Topic:
-    """A topic of a bag. type: e.g. "sensor_msgs/msg/Image". definition: as stored, or empty."""
+    """A topic of a bag. type: e.g. "sensor_msgs/msg/Image". definition: as stored, or empty.
+
+    encoding: of its messages as stored, e.g. "cdr", "ros1", "json". problem: why they cannot be
+    read; note: what is lost when they are; both empty where there is nothing to say.
+    """
 
     name: str
     type: str
     count: int
     definition: str = ""
+    encoding: str = "cdr"
+    problem: str = ""
+    note: str = ""
+
+
+def unread(topics: Iterable[Topic]) -> list[str]:
+    """Topics whose messages cannot be read, and why; one line for each reason."""
+    by_reason: dict[str, list[str]] = {}
+    for topic in topics:
+        if topic.problem:
+            by_reason.setdefault(topic.problem, []).append(topic.name)
+    return [f"{', '.join(names)}: {reason}" for reason, names in by_reason.items()]
 
 
 @dataclass
@@ -49,3 +66,8 @@ class Losses:
         """A chunk of `count` messages cannot be read."""
         self.messages["(chunk)", reason] += max(count, 1)
         self.note(f"a damaged chunk is skipped: {reason}")
+
+    def told(self) -> list[str]:
+        """All of it in lines."""
+        lost = [f"{topic}: {n} lost ({why})" for (topic, why), n in self.messages.items()]
+        return [*self.lines, *lost]

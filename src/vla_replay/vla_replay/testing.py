@@ -159,6 +159,7 @@ def write_bag(
     storage: str = "mcap",
     compression: str = "none",
     limit: int | None = None,
+    store: Any = STORE,
 ) -> Path:
     """Write a rosbag2 folder.
 
@@ -166,6 +167,7 @@ def write_bag(
         storage: mcap or sqlite3.
         compression: none, file, message, or storage (mcap's own chunks).
         limit: messages.
+        store: whose definitions the messages have.
     """
     writer = Writer(folder, version=8, storage_plugin=StoragePlugin[storage.upper()])
     if compression != "none":
@@ -177,7 +179,7 @@ def write_bag(
                 break
             if item.topic not in connections:
                 connections[item.topic] = writer.add_connection(
-                    item.topic, item.kind, typestore=STORE
+                    item.topic, item.kind, typestore=store
                 )
             writer.write(connections[item.topic], item.time, item.data)
     return folder

@@ -148,7 +148,7 @@ class Timeline:
                 cdr.check_compressed(message.data)
             else:
                 # DDS throws it away without a word, and in lock-step everybody waits for it.
-                self._codec.check(message.type, message.data)
+                self._codec.read(message.type, message.data)
             if role == COMMAND and not cdr.command_text(message.data, message.type):
                 self.drops[message.topic, "an empty command"] += 1
                 return None
