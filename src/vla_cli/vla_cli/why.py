@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from rosbags.highlevel import AnyReader, AnyReaderError
+from rosbags.serde import SerdeError
 
 from vla_cli import names, options
 from vla_cli.errors import CommandError
+from vla_contract.recording import RecordingError, read_notes
 
 SAFE_ACTION = "vla_interfaces/msg/SafeAction"
 FAULT = "vla_interfaces/msg/Fault"
@@ -83,7 +85,7 @@ def read(bag: Path, last: float) -> Story:
     """
     try:
         with AnyReader([bag]) as reader:
-            notes = reader.readers[0].metadata.get("custom_data") or {}  # type: ignore[union-attr]
+            notes = read_notes(bag)
             if "cause" not in notes:
                 raise CommandError(f"{bag} is no recording of a stop; accepted: one by safety")
             wall, stopped_at = int(notes["wall_time"]), int(notes["stopped_at"])
@@ -96,7 +98,9 @@ def read(bag: Path, last: float) -> Story:
                 for text in events.take(connection.msgtype, connection.topic, message, time):
                     if time >= -last:
                         story.rows.append((time, text))
-    except (AnyReaderError, OSError, ValueError, KeyError, AttributeError) as error:
+    except (
+        AnyReaderError, RecordingError, SerdeError, OSError, ValueError, KeyError,
+    ) as error:  # fmt: skip
         raise CommandError(f"recording {bag} cannot be read: {error}") from error
     return story
 
