@@ -190,6 +190,38 @@ def test_no_python_is_said(copy):
     assert "missing: the system packages python3 python3-venv python3-dev" in done.stderr
 
 
+def test_without_python_310_ubuntus_versions_are_one_line(copy):
+    copy.put("uname", "echo Linux x86_64")
+    done = copy.run("test", "--jammy", "-q", VLA_PYTHON="/bin/false")
+    assert done.returncode == 1
+    assert done.stderr == (
+        "vla: missing: Python 3.10 with venv and headers, for the versions of Ubuntu 22.04; "
+        "mend it with: VLA_PYTHON=/path/to/python3.10 ./vla test --jammy\n"
+    )
+    assert os.listdir(copy.root) == ["vla"]
+
+
+def test_ubuntus_versions_have_folders_of_their_own_and_hear_of_no_other_environment(copy):
+    names = ("WORK", "VENV", "STATE", "BUILD_LOG", "PYTHON", "MODE")
+    script = "find_python() { :; }; choose_jammy; "
+    script += "".join(f'echo "${{{name}}}"; ' for name in (*names, "PYTHONPATH:-", "ROS_DISTRO:-"))
+    copy.put("uname", "echo Linux x86_64")
+    done = copy.run(source=script, PYTHONPATH="/theirs", ROS_DISTRO="humble")
+    work = copy.root / ".jammy"
+    paths = [f"{work}{rest}" for rest in ("", "/.venv", "/.vla", "/.vla/build.log")]
+    assert done.stdout.splitlines() == [*paths, f"{work}/.venv/bin/python", "wheels", "", ""]
+
+
+def test_the_build_is_told_its_python_under_both_names(copy):
+    """With several Pythons, parts of ROS 2 look for one, parts for the other."""
+    copy.put("colcon", 'echo "$@"')
+    copy.put("nproc", "echo 1")
+    (copy.root / ".vla").mkdir()
+    copy.run(source="MODE=ros PYTHON=/a/python KEY=k; colcon_build some")
+    words = (copy.root / ".vla/build.log").read_text(encoding="utf-8").split()
+    assert {"-DPython3_EXECUTABLE=/a/python", "-DPYTHON_EXECUTABLE=/a/python"} <= set(words)
+
+
 def test_one_sets_up_at_a_time(copy):
     (copy.root / ".vla").mkdir()
     with open(copy.root / ".vla/lock", "w", encoding="utf-8") as lock:

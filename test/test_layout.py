@@ -95,7 +95,8 @@ PIP_ONLY = {
     "torch": "torch",
     "torch_tensorrt": "torch-tensorrt",
     "torchvision": "torchvision",
-    "zstandard": "zstandard",  # comes with rosbags
+    "backports": "rosbags",  # backports.zstd comes with its newer releases
+    "zstandard": "zstandard",  # comes with its older ones
     "websockets": "websockets",  # Ubuntu 22.04's has no synchronous client
 }
 # Where ROS is not installed these are in pip_ros/.

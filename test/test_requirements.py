@@ -5,8 +5,14 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
+from packaging.version import Version
 
-REQUIREMENTS = Path(__file__).resolve().parents[1] / "requirements"
+ROOT = Path(__file__).resolve().parents[1]
+REQUIREMENTS = ROOT / "requirements"
+KEYS = yaml.safe_load((ROOT / "test/data/rosdep_keys.yaml").read_text(encoding="utf-8"))
+# Names that differ between Ubuntu and pip.
+OTHER_NAMES = {"opencv": "opencv-python-headless", "sklearn": "scikit-learn", "yaml": "pyyaml"}
 GROUPS = ("run", "build", "learn", "evaluate", "docs", "test", "prove")
 
 
@@ -20,7 +26,13 @@ def pins(file):
     return [line for line in wanted if line and not line.startswith("-c ")]
 
 
-@pytest.mark.parametrize("file", [*GROUPS, "constraints"])
+def versions(*files):
+    """Normal name → version of what these files pin."""
+    named = (line.split(" ;")[0].split("==") for file in files for line in pins(file))
+    return {normal(name): version for name, version in named}
+
+
+@pytest.mark.parametrize("file", [*GROUPS, "constraints", "jammy"])
 def test_every_version_is_exact(file):
     assert pins(file)
     for line in pins(file):
@@ -38,6 +50,33 @@ def test_a_package_has_one_version():
 def test_running_needs_no_torch():
     names = {normal(line.split("==")[0]) for file in ("run", "build") for line in pins(file)}
     assert not names & {"torch", "torchvision", "onnx", "onnxscript"}
+
+
+def test_ubuntu_2204_differs_in_what_is_not_of_ros_alone():
+    jammy, ours = versions("jammy"), versions("run", "build", "constraints")
+    for name in jammy:
+        if name.startswith(("ros-", "colcon-", "catkin-")):
+            assert jammy[name] == ours[name], name
+
+
+def test_ubuntu_2204_has_an_older_version_of_all_that_rosdep_takes_from_it():
+    jammy, ours = versions("jammy"), versions(*GROUPS)
+    for key, (target, _) in KEYS.items():
+        if key.startswith("python3-") and not target.startswith("pip "):
+            name = key.split("-", 1)[1]
+            name = OTHER_NAMES.get(name, name)
+            assert Version(jammy[name]) < Version(ours[name]), name
+
+
+def test_the_docs_say_which_releases_of_what_pip_takes_were_tried():
+    """From what is pinned here; up to the newest, which the tests with Ubuntu 22.04's versions have."""
+    text = (ROOT / "docs/deploy.md").read_text(encoding="utf-8")
+    run, jammy = versions("run", "constraints"), versions("jammy")
+    for name in {t[4:] for targets in KEYS.values() for t in targets if t.startswith("pip ")}:
+        row = re.search(rf"^\| `{name}` \| ([\d.]+) \| ([\d.]+)\b", text, re.MULTILINE)
+        assert row, f"{name}: docs/deploy.md has no row of releases"
+        assert row[1] == run[name], name
+        assert Version(row[1]) <= Version(jammy[name]) <= Version(row[2]), name
 
 
 def load_repair():

@@ -10,7 +10,14 @@ import numpy as np
 from sensor_msgs.msg import CompressedImage, Image
 
 from .colors import cvtColor2
-from .encodings import CV_DEPTHS, DTYPES, CvBridgeError, getCvType
+from .encodings import (
+    CV_DEPTHS,
+    DTYPES,
+    ONE_MORE_CHANNEL,
+    CvBridgeError,
+    cv_type_of,
+    getCvType,
+)
 
 
 class CvBridge:
@@ -19,7 +26,7 @@ class CvBridge:
     def __init__(self) -> None:
         self.cvdepth_to_numpy_depth = {CV_DEPTHS[depth]: dtype for depth, dtype in DTYPES.items()}
         self.cvtype_to_name = {
-            int(cv2.CV_MAKETYPE(CV_DEPTHS[depth], channels)): f"{depth}C{channels}"
+            cv_type_of(depth, channels): f"{depth}C{channels}"
             for depth in DTYPES
             for channels in (1, 2, 3, 4)
         }
@@ -35,8 +42,7 @@ class CvBridge:
 
     def cvtype2_to_dtype_with_channels(self, cvtype: int) -> tuple[str, int]:
         """Return the depth as NumPy names it, and the channels, of OpenCV's type number."""
-        one_more_channel = int(cv2.CV_MAKETYPE(0, 2))  # 8; OpenCV 5 has room for more depths
-        channels, depth = divmod(cvtype, one_more_channel)
+        channels, depth = divmod(cvtype, ONE_MORE_CHANNEL)
         return self.cvdepth_to_numpy_depth[depth], channels + 1
 
     def encoding_to_cvtype2(self, encoding: str) -> int:

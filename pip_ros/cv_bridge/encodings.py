@@ -45,7 +45,7 @@ class Encoding(NamedTuple):
     @property
     def cv_type(self) -> int:
         """OpenCV's number for depth and channels."""
-        return int(cv2.CV_MAKETYPE(CV_DEPTHS[self.depth], self.channels))
+        return cv_type_of(self.depth, self.channels)
 
 
 DTYPES = {
@@ -58,6 +58,12 @@ DTYPES = {
     "64F": "float64",
 }
 CV_DEPTHS = {depth: getattr(cv2, f"CV_{depth}") for depth in DTYPES}
+ONE_MORE_CHANNEL = cv2.CV_8UC2 - cv2.CV_8UC1  # 8; OpenCV 5 has room for more depths
+
+
+def cv_type_of(depth: str, channels: int) -> int:
+    """OpenCV's number for a depth as it names it ("8U") and channels; 4.5.4 has no CV_MAKETYPE."""
+    return int(CV_DEPTHS[depth]) + (channels - 1) * ONE_MORE_CHANNEL
 
 
 def _named() -> dict[str, Encoding]:

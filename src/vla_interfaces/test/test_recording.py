@@ -44,9 +44,9 @@ def test_a_bag_holds_what_was_written(tmp_path):
             bag.write("/vla/safe_action", serialize_message(action), stamp)
         bag.write("/scan", serialize_message(LaserScan(ranges=[1.0, 2.0])), 7)
     assert bag.count == 3
+    assert recording.read_notes(tmp_path / "bag") == {"cause": "a test"}
     with Reader(tmp_path / "bag") as reader:
         found = [(c.topic, t, bytes(raw)) for c, t, raw in reader.messages()]
-        assert reader.metadata["custom_data"] == {"cause": "a test"}
     assert [(topic, stamp) for topic, stamp, _ in found] == [
         ("/vla/safe_action", 5),
         ("/vla/safe_action", 6),

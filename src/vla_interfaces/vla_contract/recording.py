@@ -24,6 +24,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
+import yaml
 from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
 from rosbags.interfaces import (
     Connection,
@@ -36,6 +37,7 @@ from rosbags.interfaces import (
 )
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.rosbag2.errors import WriterError
+from rosbags.serde import SerdeError
 from rosbags.typesys import get_types_from_msg
 from rosbags.typesys.store import Typestore
 
@@ -186,11 +188,30 @@ class BagWriter:
 
     def abandon(self) -> None:
         """After an error: what its file's buffer still holds goes nowhere, now and later."""
-        with contextlib.suppress(AttributeError, OSError, ValueError):
-            file = self._writer.storage.bio.fileno()  # type: ignore[union-attr]
-            null = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(null, file)
-            os.close(null)
+        path = self.folder / f"{self.folder.name}.mcap"
+        for name in os.listdir("/proc/self/fd"):
+            with contextlib.suppress(OSError):
+                if os.path.samestat(os.fstat(int(name)), path.stat()):
+                    null = os.open(os.devnull, os.O_WRONLY)
+                    os.dup2(null, int(name))
+                    os.close(null)
+
+
+def read_notes(folder: Path) -> dict[str, str]:
+    """The notes that a BagWriter was given, from the bag's metadata.yaml.
+
+    Raises:
+        RecordingError: there is none, or it is not that of a bag.
+    """
+    path = folder / "metadata.yaml"
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        notes = content["rosbag2_bagfile_information"].get("custom_data") or {}
+        return {str(key): str(value) for key, value in notes.items()}
+    except OSError as error:
+        raise RecordingError(f"{path}: {error.strerror}") from error
+    except (ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError) as error:
+        raise RecordingError(f"{path} is not the metadata of a bag") from error
 
 
 def prepare(name: str) -> None:
@@ -214,7 +235,7 @@ def exact(name: str, data: bytes) -> bytes:
     read = known.deserialize_cdr_le if data[1:2] == b"\x01" else known.deserialize_cdr_be
     try:
         _, end = read(data[4:], 0, known.cls, store)
-    except (ValueError, IndexError, struct.error):
+    except (ValueError, IndexError, struct.error, SerdeError):
         return data
     return data[: 4 + end]
 

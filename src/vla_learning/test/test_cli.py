@@ -1,4 +1,5 @@
 import json
+import sys
 from importlib.util import find_spec
 
 import pytest
@@ -177,3 +178,11 @@ def test_numbers_that_cannot_be_are_refused_at_once(arguments, capsys):
     with pytest.raises(SystemExit):
         main(arguments)
     assert f"{arguments[1]}: is '{arguments[2]}'; accepted: a wh" in capsys.readouterr().err
+
+
+def test_a_missing_library_is_one_line(capsys, monkeypatch, root):
+    monkeypatch.chdir(root)
+    monkeypatch.setitem(sys.modules, "vla_learning.launching", None)  # as without PyTorch
+    assert main(["train"]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "vla_learning.launching" in error and "deploy.md" in error

@@ -138,7 +138,10 @@ def draw(report: Report, path: Path) -> None:
     from matplotlib import pyplot
 
     figure, (left, right) = pyplot.subplots(
-        1, 2, figsize=(12, 0.5 * len(report.figures) + 2.5), width_ratios=(3, 2)
+        1,
+        2,
+        figsize=(12, 0.5 * len(report.figures) + 2.5),
+        gridspec_kw={"width_ratios": (3, 2)},
     )
     names = [f.name for f in report.figures]
     left.boxplot(

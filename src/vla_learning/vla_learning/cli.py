@@ -33,6 +33,9 @@ def main(arguments: Sequence[str]) -> int:
     except CommandError as error:
         print(f"vla learn: {error}", file=sys.stderr)
         return 1
+    except ModuleNotFoundError as error:
+        print(f"vla learn: {error}; how to install it: docs/deploy.md", file=sys.stderr)
+        return 1
     return 0
 
 

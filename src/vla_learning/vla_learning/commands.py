@@ -13,7 +13,6 @@ from typing import Any
 
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
     TextColumn,
     TimeElapsedColumn,
@@ -107,9 +106,6 @@ def train(arguments: argparse.Namespace) -> None:
 
 def confidence(arguments: argparse.Namespace) -> None:
     """Teach a trained run how likely it is to succeed; print what that is worth."""
-    from vla_learning.confidence import ConfidenceError
-    from vla_learning.confidence_command import table, teach
-    from vla_learning.runs import TrainingError
     from vla_sim.tasks import expand
 
     settings, space = _load(arguments.config)
@@ -118,6 +114,11 @@ def confidence(arguments: argparse.Namespace) -> None:
     _check_tasks(tasks, list(settings.tasks))
     _check_simulator(tasks, settings.cameras)
     seeds = parse_seeds(arguments.seeds)
+
+    from vla_learning.confidence import ConfidenceError
+    from vla_learning.confidence_command import table, teach
+    from vla_learning.runs import TrainingError
+
     with _progress("episodes", len(tasks) * len(seeds)) as progress:
         try:
             report = teach(settings, space, run, tasks, seeds, progress.done)
@@ -425,7 +426,7 @@ def _progress(name: str, total: int) -> Iterator[_Bar]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        TextColumn("{task.completed:.0f}/{task.total:.0f}"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         TextColumn("{task.fields[text]}"),

@@ -8,7 +8,9 @@ import pytest
 from geometry_msgs.msg import Pose
 from sensor_msgs.msg import Image
 
+from cv_bridge import CvBridgeError
 from vla_contract.images import BYTES_PER_PIXEL
+from vla_perception import conversions
 from vla_perception.conversions import check_pose, raw_pixels
 from vla_perception.streams import Drop, Refused
 
@@ -65,9 +67,13 @@ def test_the_message_itself_is_left_as_it_is():
     assert str(image) == before
 
 
-def test_what_cannot_be_converted_says_so():
-    with pytest.raises(Refused, match="yuv422 cannot be converted") as refused:
-        raw_pixels(message("yuv422", np.zeros((1, 2), np.uint8)))
+def test_what_cannot_be_converted_says_so(monkeypatch):
+    def refuse(*_):
+        raise CvBridgeError("no such conversion")
+
+    monkeypatch.setattr(conversions._BRIDGE, "imgmsg_to_cv2", refuse)
+    with pytest.raises(Refused, match="mono8 cannot be converted: no such") as refused:
+        raw_pixels(message("mono8", scene("mono8")))
     assert refused.value.reason is Drop.ENCODING
 
 

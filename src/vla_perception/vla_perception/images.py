@@ -43,6 +43,10 @@ def check_raw(encoding: str, height: int, width: int, step: int, length: int) ->
         raise Refused(Drop.ENCODING, f"encoding is {encoding[:40]!r}; accepted: {accepted}")
     if height < 1 or width < 1 or height * width > MAX_PIXELS:
         raise Refused(Drop.SIZE, f"size is {width}x{height}; accepted: 1 to {MAX_PIXELS} pixels")
+    if width % 2 and BYTES_PER_PIXEL[encoding] == 2:
+        raise Refused(
+            Drop.SIZE, f"width is {width}; accepted of {encoding}: even, pairs share a colour"
+        )
     row = width * BYTES_PER_PIXEL[encoding]
     if step < row:
         raise Refused(

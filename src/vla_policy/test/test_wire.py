@@ -26,6 +26,10 @@ def array(dtype="<f4", shape=(2,), data=bytes(8)):
     return msgpack.packb({b"__ndarray__": True, b"data": data, b"dtype": dtype, b"shape": shape})
 
 
+def scalar(dtype, data):
+    return msgpack.packb({b"__npgeneric__": True, b"data": data, b"dtype": dtype})
+
+
 def test_a_message_comes_back():
     back = unpack(pack(MESSAGE))
     assert back.keys() == MESSAGE.keys()
@@ -56,14 +60,21 @@ def test_it_is_byte_for_byte_what_openpi_s_client_sends():
         (array(shape=[1] * 40), "no shape"),
         (array(data=b"1234567"), "not the 8 bytes"),
         (msgpack.packb({b"__ndarray__": True}), "dtype is 'None'"),
-        (msgpack.packb({b"__npgeneric__": True, b"dtype": "|S8", b"data": 10**9}), "'|S8'"),
-        (msgpack.packb({b"__npgeneric__": True, b"dtype": "|u1", b"data": 10**9}), "fit|not msgp"),
-        (msgpack.packb({b"__npgeneric__": True, b"dtype": "<f4", b"data": "x"}), "scalar is str"),
+        (scalar("|S8", 10**9), "'|S8'"),
+        (scalar("|u1", 10**9), "not fit its dtype uint8: 1000000000"),
+        (scalar("|u1", -1), "not fit"),
+        (scalar("<i8", 2**63), "not fit"),
+        (scalar("<i4", 1.5), "not fit"),
+        (scalar("<i4", float("inf")), "not fit"),
+        (scalar("|b1", 2), "not fit"),
+        (scalar("<f2", 1e6), "not fit"),
+        (scalar(">f4", 1e300), "not fit"),
+        (scalar("<f4", "x"), "scalar is str"),
         (msgpack.packb(msgpack.ExtType(5, b"x")), "extension of type 5"),
         (pickle.dumps({"actions": 1}), "not msgpack"),
         (b"\x81" * 5000, "not msgpack"),
         (b"", "not msgpack"),
-        (bytes(MAX_BYTES + 1), "accepted: up to"),
+        pytest.param(bytes(MAX_BYTES + 1), "accepted: up to", id="too long"),
     ],
 )
 def test_hostile_bytes_are_refused(data, words):

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import zstandard
-
+from vla_replay import zstd
 from vla_replay.bag_files import COMPRESSED, ROS1_BAG, Metadata, bag_files, check_content
 from vla_replay.blocks import Block, Segments, Stored, merged
 from vla_replay.cdr import CdrError
@@ -113,12 +112,11 @@ class Bag:
         if self._ros1 is not None:
             yield from self._ros1.messages()
             return
-        decompressor = zstandard.ZstdDecompressor()
         for message in merged(self._blocks):
             if message.data[:4] == ZSTD_MAGIC:  # compressed one by one; CDR begins otherwise
                 try:
-                    message = replace(message, data=_decompressed(decompressor, message.data))
-                except zstandard.ZstdError:
+                    message = replace(message, data=zstd.decompress(message.data))
+                except zstd.ZstdError:
                     self.losses.broken(message.topic, "it cannot be decompressed")
                     continue
             yield message
@@ -221,13 +219,9 @@ def _unpacked(file: Path, folder: Path, losses: Losses) -> Path:
     target = folder / file.stem
     try:
         with file.open("rb") as packed, target.open("wb") as unpacked:
-            zstandard.ZstdDecompressor().copy_stream(packed, unpacked)
-    except zstandard.ZstdError:
+            zstd.copy(packed, unpacked)
+    except zstd.ZstdError:
         losses.note(f"{file.name}: the compressed file is damaged; read as far as it goes")
     except OSError as error:
         raise BagError(f"{file}: cannot be decompressed: {error.strerror}") from error
     return target
-
-
-def _decompressed(decompressor: zstandard.ZstdDecompressor, data: bytes) -> bytes:
-    return bytes(decompressor.decompressobj().decompress(data))

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 import lz4.frame
-import zstandard
 from rosbags.typesys.msg import normalize_msgtype
 
+from vla_replay import zstd
 from vla_replay.blocks import Block, Key, Segments, Stored
 from vla_replay.definitions import ROS1
 from vla_replay.storage import BagError, Losses, Topic
@@ -383,8 +383,8 @@ def _read_index(content: bytes, into: dict[int, list[int]]) -> None:
 
 def _unpack_zstd(data: bytes, size: int) -> bytes:
     try:
-        return zstandard.ZstdDecompressor().decompressobj().decompress(data)
-    except zstandard.ZstdError:
+        return zstd.decompress(data)
+    except zstd.ZstdError:
         return b""
 
 

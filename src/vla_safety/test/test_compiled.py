@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -77,7 +78,7 @@ def test_a_missing_or_old_mypy_is_named(monkeypatch):
         raise PackageNotFoundError
 
     monkeypatch.setattr(compile_limiter, "version", missing)
-    with pytest.raises(compile_limiter.CompileError, match="not installed; it takes 1.11"):
+    with pytest.raises(compile_limiter.CompileError, match="mypy is not installed; accepted: 1.11"):
         compile_limiter.compile_modules()
     monkeypatch.setattr(compile_limiter, "version", lambda _: "0.942")
     with pytest.raises(compile_limiter.CompileError, match="mypy is 0.942; accepted: 1.11"):
@@ -89,3 +90,13 @@ def test_a_compiler_that_fails_is_named(monkeypatch):
     with pytest.raises(compile_limiter.CompileError, match=r"not compiled: .*g\+\+"):
         compile_limiter.compile_modules()
     assert compiled.present()
+
+
+def test_the_compiler_is_blamed_for_nothing_else(monkeypatch):
+    """The tools may not fit each other, as an old setuptools and a new mypy."""
+    monkeypatch.setattr(compile_limiter, "_SETUP", "raise AttributeError('an_old_name')")
+    with pytest.raises(compile_limiter.CompileError) as refused:
+        compile_limiter.compile_modules()
+    words = r"not compiled: AttributeError: an_old_name \(mypy \d.*, setuptools \d.*\)"
+    assert re.search(words, str(refused.value))
+    assert "g++" not in str(refused.value)

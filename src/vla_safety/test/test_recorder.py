@@ -1,12 +1,14 @@
 import os
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from rclpy.serialization import serialize_message
 from rosbags.rosbag2 import Reader
 from std_msgs.msg import Bool, String
 
+from vla_contract.recording import read_notes
 from vla_contract.testing import wait_until
 from vla_safety import recorder
 from vla_safety.recorder import (
@@ -82,7 +84,7 @@ def test_a_stop_is_written_with_the_seconds_before_and_after_it(tmp_path):
     assert "STOPPED_the_emergency_stop_is_pressed" in made.folder
     with Reader(made.folder) as reader:
         times = [t - START for _, t, _ in reader.messages()]
-        assert reader.metadata["custom_data"]["cause"] == "the emergency stop is pressed"
+    assert read_notes(Path(made.folder))["cause"] == "the emergency stop is pressed"
     assert min(times) == 10 * S
     assert max(times) == 21 * S - S // 50
     assert [p.name for p in (tmp_path / "recordings").iterdir()] == [os.path.basename(made.folder)]

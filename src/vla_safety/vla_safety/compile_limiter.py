@@ -19,6 +19,7 @@ from vla_safety.compiled import LIBRARY, MODULES, PACKAGE, SUFFIX, digests, fold
 
 # Earlier ones do not compile arithmetic with floats to that of the processor.
 LEAST_MYPY = (1, 11)
+BUILT = "built"  # the folder of the stage that holds what was compiled
 _SETUP = """
 from mypyc.build import mypycify
 from setuptools import setup
@@ -39,40 +40,48 @@ def compile_modules() -> None:
     """Compile them; takes about half a minute.
 
     Raises:
-        CompileError: no mypy that is new enough, no compiler, or no right to write the folder.
+        CompileError: no mypy that is new enough, no setuptools, no compiler, or no right to write
+            the folder.
     """
-    _require_mypy()
+    _require_tools()
     target = folder()
     with tempfile.TemporaryDirectory(prefix="vla_safety_") as stage:
         build = Path(stage)
         _stage(build)
+        # Not --inplace: mypyc's way of it takes a setuptools newer than that of Ubuntu 22.04.
         made = subprocess.run(
-            [sys.executable, "setup.py", "-q", "build_ext", "--inplace"],
+            [sys.executable, "setup.py", "-q", "build_ext", "--build-lib", BUILT],
             cwd=build, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
             env={**os.environ, "MYPY_CACHE_DIR": str(build / "cache")},
         )  # fmt: skip
         if made.returncode:
-            lines = [line for line in made.stdout.splitlines() if "rror" in line] or [made.stdout]
-            raise CompileError(
-                f"the motion limiter was not compiled: {lines[0].strip()}; it takes g++ and "
-                "Python's headers (python3-dev)"
-            )
+            raise CompileError(f"the motion limiter was not compiled: {_cause(made.stdout)}")
         try:
             _install(build, target)
         except OSError as error:
             raise CompileError(f"cannot write {target}: {error.strerror}") from error
 
 
-def _require_mypy() -> None:
+def _require_tools() -> None:
     least = ".".join(map(str, LEAST_MYPY))
-    try:
-        found = version("mypy")
-    except PackageNotFoundError:
-        raise CompileError(
-            f"mypy is not installed; it takes {least} or newer: python3 -m pip install mypy"
-        ) from None
-    if tuple(int(part) for part in found.split(".")[:2]) < LEAST_MYPY:
-        raise CompileError(f"mypy is {found}; accepted: {least} or newer")
+    for name, accepted in (("mypy", f"{least} or newer"), ("setuptools", "any")):
+        try:
+            found = version(name)
+        except PackageNotFoundError:
+            raise CompileError(
+                f"{name} is not installed; accepted: {accepted}: python3 -m pip install {name}"
+            ) from None
+        if name == "mypy" and tuple(int(part) for part in found.split(".")[:2]) < LEAST_MYPY:
+            raise CompileError(f"mypy is {found}; accepted: {accepted}")
+
+
+def _cause(output: str) -> str:
+    """Why the build failed, in one line; what it takes where that is the compiler."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()] or ["it says nothing"]
+    if not lines[-1].startswith("error: command"):  # setuptools' word for a compiler that failed
+        return f"{lines[-1]} (mypy {version('mypy')}, setuptools {version('setuptools')})"
+    said = next((line for line in lines if " error: " in line), lines[-1])
+    return f"{said}; it takes g++ and Python's headers (python3-dev)"
 
 
 def _stage(build: Path) -> None:
@@ -91,9 +100,9 @@ def _install(build: Path, target: Path) -> None:
     fresh = Path(tempfile.mkdtemp(prefix="new_", dir=target.parent))
     try:
         (fresh / "vla_safety").mkdir()
-        shutil.copy(build / f"{LIBRARY}{SUFFIX}", fresh)
+        shutil.copy(build / BUILT / f"{LIBRARY}{SUFFIX}", fresh)
         for name in MODULES:
-            shutil.copy(build / "vla_safety" / f"{name}{SUFFIX}", fresh / "vla_safety")
+            shutil.copy(build / BUILT / "vla_safety" / f"{name}{SUFFIX}", fresh / "vla_safety")
         of = digests(build / "vla_safety")
         (fresh / "sources.json").write_text(json.dumps(of, indent=1) + "\n")
         fresh.chmod(0o755)

@@ -70,14 +70,23 @@ def _unpacked(value: dict[Any, Any]) -> Any:
     if b"__ndarray__" in value:
         return _array(value)
     if b"__npgeneric__" in value:
-        number = value.get(b"data")
-        if not isinstance(number, (bool, int, float)):
-            raise WireError(f"a scalar is {type(number).__name__}; accepted: a number")
-        try:
-            return _dtype(value).type(number)
-        except OverflowError as error:
-            raise WireError(f"a scalar does not fit its dtype: {error}") from error
+        return _scalar(_dtype(value), value.get(b"data"))
     return value
+
+
+def _scalar(dtype: np.dtype[Any], number: Any) -> Any:
+    """A NumPy scalar. Its range is checked here: NumPy before 2 wraps what does not fit."""
+    if not isinstance(number, (bool, int, float)):
+        raise WireError(f"a scalar is {type(number).__name__}; accepted: a number")
+    if dtype.kind == "f":
+        # Infinity and NaN are numbers of every float; all others must not become infinite.
+        fits = not float(np.finfo(dtype).max) < abs(number) < math.inf
+    else:
+        low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+        fits = isinstance(number, int) and low <= number <= high
+    if not fits:
+        raise WireError(f"a scalar does not fit its dtype {dtype.name}: {str(number)[:20]}")
+    return dtype.type(number)
 
 
 def _array(value: dict[Any, Any]) -> Any:
