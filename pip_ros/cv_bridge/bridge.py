@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import cv2
@@ -57,30 +58,30 @@ class CvBridge:
         """
         return self.cvtype2_to_dtype_with_channels(self.encoding_to_cvtype2(encoding))
 
-    def imgmsg_to_cv2(self, img_msg: Image, desired_encoding: str = "passthrough") -> np.ndarray:
+    def imgmsg_to_cv2(self, img_msg: Image, desired_encoding: str = "passthrough") -> Any:
         """Return an image message as an array, height × width (× channels), in native byte order.
 
         With "passthrough" the array may share the message's memory; else it is converted to the
-        desired encoding.
+        desired encoding. As the real one it takes a row for a whole number of pixels: where `step`
+        is none, the rows shear; where it is less than the width, the image is narrower.
 
         Raises:
             CvBridgeError: an encoding is unknown, or there is no conversion between the two.
             TypeError: the message has fewer bytes than its height and step say.
+            AttributeError: the byte order is not this machine's, and this is NumPy 2.
         """
         dtype_name, channels = self.encoding_to_dtype_with_channels(img_msg.encoding)
         dtype = np.dtype(dtype_name).newbyteorder(">" if img_msg.is_bigendian else "<")
         data: Any = img_msg.data
         if isinstance(data, list):
-            data = np.asarray(data, dtype=np.uint8)
-        width = min(img_msg.width, img_msg.step // (dtype.itemsize * channels))
-        shape: tuple[int, ...] = (img_msg.height, width)
-        strides: tuple[int, ...] = (img_msg.step, dtype.itemsize * channels)
+            data = np.asarray(data, dtype=dtype)
+        shape: tuple[int, ...] = (img_msg.height, img_msg.step // dtype.itemsize // channels)
         if channels != 1:
-            shape, strides = (*shape, channels), (*strides, dtype.itemsize)
-        if img_msg.height * img_msg.step > memoryview(data).nbytes:
-            raise TypeError("buffer is too small for requested array")
-        image: np.ndarray = np.ndarray(shape, dtype, buffer=data, strides=strides)
-        image = np.ascontiguousarray(image.astype(dtype.newbyteorder("="), copy=False))
+            shape = (*shape, channels)
+        pixels: np.ndarray = np.ndarray(shape, dtype, buffer=data)
+        image: Any = np.ascontiguousarray(pixels[:, : img_msg.width])
+        if img_msg.is_bigendian == (sys.byteorder == "little"):
+            image = image.byteswap().newbyteorder()
         if desired_encoding == "passthrough":
             return image
         return _convert(image, img_msg.encoding, desired_encoding)
@@ -93,41 +94,42 @@ class CvBridge:
         Raises:
             TypeError: not an array.
             CvBridgeError: the encoding is unknown, or the array is not of its depth and channels.
+            KeyError: OpenCV has no such depth, or the encoding has more than 4 channels.
+            IndexError, ZeroDivisionError: the array has one dimension, or no rows.
         """
         _require_array(cvim)
-        channels = 1 if cvim.ndim < 3 else cvim.shape[2]
-        cv_type = self.dtype_with_channels_to_cvtype2(cvim.dtype, channels)
-        msg = Image()
+        msg = Image(height=cvim.shape[0], width=cvim.shape[1])
         if header is not None:
             msg.header = header
-        msg.height, msg.width = cvim.shape[:2]
+        channels = 1 if cvim.ndim < 3 else cvim.shape[2]
+        cv_type = self.dtype_with_channels_to_cvtype2(cvim.dtype, channels)
         msg.encoding = cv_type if encoding == "passthrough" else encoding
         if (
             encoding != "passthrough"
-            and self.cvtype_to_name.get(self.encoding_to_cvtype2(encoding)) != cv_type
+            and self.cvtype_to_name[self.encoding_to_cvtype2(encoding)] != cv_type
         ):
             raise CvBridgeError(
                 f"encoding specified as {encoding}, but image has incompatible type {cv_type}"
             )
         msg.is_bigendian = cvim.dtype.byteorder == ">"
         msg.data.frombytes(cvim.tobytes())
-        msg.step = len(msg.data) // msg.height if msg.height else 0
+        msg.step = len(msg.data) // msg.height
         return msg
 
     def compressed_imgmsg_to_cv2(
         self, cmprs_img_msg: CompressedImage, desired_encoding: str = "passthrough"
-    ) -> np.ndarray | None:
+    ) -> Any:
         """Return a compressed image message as an array: as it was encoded, or converted from BGR.
+
+        None where this is no image and nothing is to be converted ("passthrough" or "bgr8").
 
         Raises:
             CvBridgeError: the encoding is unknown, there is no conversion to it, or this is no
             image.
+            cv2.error: there are no bytes.
         """
         buffer = np.frombuffer(cmprs_img_msg.data, dtype=np.uint8)
-        try:
-            image = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED)  # None where this is no image
-        except cv2.error as error:
-            raise CvBridgeError(error) from error
+        image = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED)
         if desired_encoding == "passthrough":
             return image
         return _convert(image, "bgr8", desired_encoding)
@@ -139,13 +141,10 @@ class CvBridge:
 
         Raises:
             TypeError: not an array.
-            CvBridgeError: the format is unknown, or cannot hold the array.
+            cv2.error: the format is unknown, or cannot hold the array.
         """
         _require_array(cvim)
-        try:
-            _, encoded = cv2.imencode("." + dst_format, cvim)
-        except cv2.error as error:
-            raise CvBridgeError(error) from error
+        _, encoded = cv2.imencode("." + dst_format, cvim)
         msg = CompressedImage(format=dst_format)
         msg.data.frombytes(encoded.tobytes())
         return msg
@@ -156,10 +155,8 @@ def _require_array(cvim: Any) -> None:
         raise TypeError("Your input type is not a numpy array")
 
 
-def _convert(image: np.ndarray | None, source: str, target: str) -> np.ndarray:
-    if image is None:
-        raise CvBridgeError("the data is not an image")
+def _convert(image: np.ndarray | None, source: str, target: str) -> np.ndarray | None:
     try:
         return cvtColor2(image, source, target)
-    except (RuntimeError, cv2.error) as error:
+    except RuntimeError as error:
         raise CvBridgeError(error) from error

@@ -77,18 +77,23 @@ def _change_depth(image: np.ndarray, source: Encoding, target: Encoding) -> np.n
     )
 
 
-def cvtColor2(image: np.ndarray, encoding_in: str, encoding_out: str) -> np.ndarray:
-    """Return a copy of an image in another encoding.
+def cvtColor2(image: np.ndarray | None, encoding_in: str, encoding_out: str) -> np.ndarray | None:
+    """Return a copy of an image in another encoding; None where nothing is in it.
 
     Raises:
-        RuntimeError: an encoding is unknown, or there is no conversion between the two.
-        cv2.error: the image does not have the shape or the depth of its encoding.
+        RuntimeError: an encoding is unknown, there is no conversion between the two, or the image
+            does not have the shape or the depth of its encoding.
     """
     if encoding_out in ("", encoding_in):
-        return image.copy()
+        return image.copy() if image is not None and image.size else None
     source, target = parse_encoding(encoding_in), parse_encoding(encoding_out)
     code = _code(source, target, encoding_in, encoding_out)
     if code is not None:
-        image = cv2.cvtColor(image, code)
+        try:
+            image = cv2.cvtColor(image, code)  # type: ignore[arg-type]
+        except cv2.error as error:
+            raise RuntimeError(error) from error
+    if image is None or not image.size:
+        return None
     changed = _change_depth(image, source, target)
     return changed.copy() if code is None and changed is image else changed

@@ -120,13 +120,39 @@ def test_a_row_may_be_longer_than_its_pixels():
     )
 
 
-def test_big_endian():
-    image = random_image(3, 5, dtype=np.uint16)
-    message = image_message("mono16", 3, 5, 10, image.astype(">u2").tobytes(), is_bigendian=True)
-    result = BRIDGE.imgmsg_to_cv2(message)
-    assert result.dtype.isnative
-    np.testing.assert_array_equal(result, image)
-    assert BRIDGE.cv2_to_imgmsg(image.astype(">u2")).is_bigendian
+@pytest.mark.parametrize(
+    ("encoding", "pixel", "dtype"),
+    [("rgba8", 4, np.uint8), ("rgb8", 3, np.uint8), ("yuv422", 2, np.uint8), ("mono16", 2, "<u2")],
+)
+def test_a_row_that_is_no_whole_number_of_pixels_shears_the_image(encoding, pixel, dtype):
+    """So whoever has such rows has to leave their padding out."""
+    padded = random_image(4, 6 * pixel + pixel + 1)
+    message = image_message(encoding, 4, 6, padded.shape[1], padded.tobytes())
+    sheared = padded.ravel()[: 4 * 7 * pixel].reshape(4, 7 * pixel)[:, : 6 * pixel].copy()
+    wanted = sheared.view(dtype).reshape(4, 6, -1).squeeze()
+    np.testing.assert_array_equal(BRIDGE.imgmsg_to_cv2(message), wanted)
+
+
+def test_a_step_below_the_width_makes_the_image_narrower():
+    image = random_image(3, 4, 3)
+    message = image_message("rgb8", 3, 5, 12, image.tobytes())
+    np.testing.assert_array_equal(BRIDGE.imgmsg_to_cv2(message), image)
+
+
+@pytest.mark.parametrize("encoding", ["mono8", "mono16"])
+def test_another_byte_order(encoding):
+    """Even of single bytes it fails with NumPy 2."""
+    image = random_image(3, 5, dtype=np.uint8 if encoding == "mono8" else np.uint16)
+    data = image.astype(image.dtype.newbyteorder(">")).tobytes()
+    message = image_message(encoding, 3, 5, len(data) // 3, data, is_bigendian=True)
+    if np.lib.NumpyVersion(np.__version__) >= "2.0.0":
+        with pytest.raises(AttributeError, match="newbyteorder"):
+            BRIDGE.imgmsg_to_cv2(message)
+    else:
+        result = BRIDGE.imgmsg_to_cv2(message)
+        assert result.dtype.isnative
+        np.testing.assert_array_equal(result, image)
+    assert BRIDGE.cv2_to_imgmsg(random_image(3, 5, dtype=np.uint16).astype(">u2")).is_bigendian
 
 
 @pytest.mark.parametrize(
@@ -151,6 +177,10 @@ def test_too_little_data_and_no_image_are_type_errors():
         BRIDGE.imgmsg_to_cv2(image_message("rgb8", 10, 10, 30, bytes(299)))
     with pytest.raises(TypeError):
         BRIDGE.cv2_to_imgmsg([[1]], "mono8")
+    with pytest.raises(ZeroDivisionError):
+        BRIDGE.cv2_to_imgmsg(np.zeros((0, 4, 3), np.uint8), "rgb8")
+    with pytest.raises(KeyError):
+        BRIDGE.cv2_to_imgmsg(np.zeros((1, 1), np.uint32))
 
 
 def test_compressed():
@@ -163,8 +193,13 @@ def test_compressed():
     )
     broken = CompressedImage(format="png", data=bytes(message.data)[:20])
     assert BRIDGE.compressed_imgmsg_to_cv2(broken) is None
+    assert BRIDGE.compressed_imgmsg_to_cv2(broken, "bgr8") is None
     with pytest.raises(CvBridgeError):
         BRIDGE.compressed_imgmsg_to_cv2(broken, "rgb8")
+    with pytest.raises(cv2.error):
+        BRIDGE.compressed_imgmsg_to_cv2(CompressedImage(format="png"))
+    with pytest.raises(cv2.error):
+        BRIDGE.cv2_to_compressed_imgmsg(image, "nothing")
 
 
 def test_types():

@@ -130,12 +130,46 @@ def test_the_exceptions_and_their_common_base():
     assert buffer.can_transform("odom", "base", at(1.5))
 
 
+def turned(*quaternion):
+    message = transform("odom", "base")
+    turn = message.transform.rotation
+    turn.x, turn.y, turn.z, turn.w = map(float, quaternion)
+    return message
+
+
 def test_what_is_no_transform_is_not_taken():
-    bent = transform("odom", "base")
-    bent.transform.rotation.w = 0.5
-    hole = transform("odom", "base", xyz=(math.nan, 0, 0))
-    buffer = buffer_of(bent, hole, transform("odom", ""), transform("base", "base"))
+    buffer = buffer_of(
+        turned(0, 0, 0, 0),
+        turned(0, 0, 0, 1e-170),
+        turned(0, 0, math.nan, 1),
+        turned(math.inf, 0, 0, 1),
+        transform("odom", "base", xyz=(math.nan, 0, 0)),
+        transform("odom", ""),
+        transform("base", "base"),
+    )
     assert not buffer.can_transform("odom", "base", LATEST)
+
+
+@pytest.mark.parametrize(
+    ("quaternion", "wanted"),
+    [
+        ((0, 0, 0, 0.5), (0, 0, 0, 1)),
+        ((0, 0, 2, 2), (0, 0, 0.5**0.5, 0.5**0.5)),
+        ((0, 0, 0, -1), (0, 0, 0, 1)),
+        ((0, -3, 0, 0.1), (0, 1, 0, -0.1 / 3)),
+        ((1e200, 0, 0, 0), (0, 0, 0, 1)),
+    ],
+)
+def test_a_rotation_of_any_length_comes_out_with_length_1(quaternion, wanted):
+    found = buffer_of(turned(*quaternion)).lookup_transform("odom", "base", LATEST)
+    turn = found.transform.rotation
+    assert (turn.x, turn.y, turn.z, turn.w) == pytest.approx(wanted, abs=1e-3)
+
+
+def test_a_place_at_infinity_is_taken():
+    """So whoever uses a transform has to look whether it is finite."""
+    buffer = buffer_of(transform("odom", "base", xyz=(math.inf, 0, 0)))
+    assert buffer.lookup_transform("odom", "base", LATEST).transform.translation.x == math.inf
 
 
 def test_old_ones_are_forgotten():
@@ -161,8 +195,9 @@ def test_a_late_listener_hears_static_transforms():
     executor = rclpy.executors.SingleThreadedExecutor(context=context)
     try:
         broadcaster = StaticTransformBroadcaster(sender)
-        broadcaster.sendTransform(transform("base", "laser", xyz=(0.5, 0, 0)))
-        broadcaster.sendTransform([transform("base", "sonar", xyz=(0.1, 0, 0))])
+        # In one call: of several, Humble's late listener hears the last alone.
+        laser = transform("base", "laser", xyz=(0.5, 0, 0))
+        broadcaster.sendTransform([laser, transform("base", "sonar", xyz=(0.1, 0, 0))])
         buffer = Buffer()
         listener = TransformListener(buffer, receiver)
         executor.add_node(receiver)

@@ -22,7 +22,11 @@ class TransformBroadcaster:
 
 
 class StaticTransformBroadcaster:
-    """Transforms that stay; each of them is published again with every new one."""
+    """Transforms that stay. Who listens later hears those of the last call only, as of Humble.
+
+    Jazzy's sends those of the calls before it again, and no second transform of a frame. So that
+    both say the same, send all of them in one call.
+    """
 
     def __init__(self, node: Node, qos: QoSProfile | int | None = None) -> None:
         if qos is None:
@@ -32,14 +36,10 @@ class StaticTransformBroadcaster:
                 history=HistoryPolicy.KEEP_LAST,
             )
         self.pub_tf = node.create_publisher(TFMessage, "/tf_static", qos)
-        self.net_message = TFMessage()
-        self._sent: dict[str, TransformStamped] = {}
 
     def sendTransform(self, transform: TransformStamped | Iterable[TransformStamped]) -> None:
-        """Publish one or several, and all before them."""
-        self._sent.update((one.child_frame_id, one) for one in _listed(transform))
-        self.net_message = TFMessage(transforms=list(self._sent.values()))
-        self.pub_tf.publish(self.net_message)
+        """Publish one or several."""
+        self.pub_tf.publish(TFMessage(transforms=_listed(transform)))
 
 
 def _or_default(qos: QoSProfile | int | None, depth: int) -> QoSProfile | int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from typing import Any
 
@@ -20,7 +21,6 @@ from .time_cache import Quaternion, StaticCache, Stored, TimeCache, Vector
 
 CACHE_TIME = 10_000_000_000  # ns
 _MAX_DEPTH = 1000
-_NORMAL = 10e-3
 _Pose = tuple[Vector, Quaternion]
 _IDENTITY: _Pose = ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0))
 
@@ -105,14 +105,14 @@ class BufferCore:
     def _set(
         self, transform: TransformStamped, authority: str, kind: type[StaticCache | TimeCache]
     ) -> None:
-        parent = transform.header.frame_id.lstrip("/")
-        child = transform.child_frame_id.lstrip("/")
+        parent = transform.header.frame_id.removeprefix("/")
+        child = transform.child_frame_id.removeprefix("/")
         where, turn = transform.transform.translation, transform.transform.rotation
         stored = Stored(
             _nanoseconds(transform.header.stamp),
             parent,
             (where.x, where.y, where.z),
-            (turn.x, turn.y, turn.z, turn.w),
+            _through_matrix((turn.x, turn.y, turn.z, turn.w)),
         )
         problem = _problem(stored, child)
         if not problem:
@@ -235,8 +235,6 @@ def _problem(stored: Stored, child: str) -> str:
     numbers = (*stored.translation, *stored.rotation)
     if any(number != number for number in numbers):
         return "TF_NAN_INPUT: a nan value in the transform"
-    if not abs(sum(number * number for number in stored.rotation) - 1.0) < _NORMAL:
-        return "TF_DENORMALIZED_QUATERNION: an invalid quaternion in the transform"
     return ""
 
 
@@ -253,8 +251,25 @@ def _message(target: str, source: str, pose: _Pose, when: int) -> TransformStamp
     message.header.stamp.sec, message.header.stamp.nanosec = divmod(when, 1_000_000_000)
     where, turn = message.transform.translation, message.transform.rotation
     where.x, where.y, where.z = pose[0]
-    turn.x, turn.y, turn.z, turn.w = pose[1]
+    turn.x, turn.y, turn.z, turn.w = _through_matrix(pose[1])
     return message
+
+
+def _through_matrix(q: Quaternion) -> Quaternion:
+    """The quaternion that tf2 makes of one's matrix: of length 1, whatever length it had.
+
+    NaN where it is 0 or not finite; of a length whose square overflows, no rotation.
+    """
+    square = sum(value * value for value in q)
+    if square == math.inf and all(map(math.isfinite, q)):
+        return _IDENTITY[1]
+    if not (square and 0.0 < 2.0 / square < math.inf):
+        return (math.nan,) * 4
+    length = math.sqrt(square)
+    x, y, z, w = (value / length for value in q)
+    # The matrix does not tell q from -q: the greatest part comes out positive, w where it suffices.
+    positive = w if w * w > 0.25 else max((x, y, z), key=abs)
+    return (x, y, z, w) if positive > 0.0 else (-x, -y, -z, -w)
 
 
 def _multiply(a: Quaternion, b: Quaternion) -> Quaternion:

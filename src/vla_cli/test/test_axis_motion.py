@@ -53,7 +53,7 @@ def test_a_base_that_looks_left_drives_forwards_along_its_own_x():
 
 
 def test_turning_is_a_rotation_vector():
-    none = Pose((0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 0.0), "odom")
+    none = Pose((0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0), "odom")
     turned = dataclasses.replace(none, rotation=LEFT)
     for frame in ("odom", "base_link"):
         moved = displacement(none, turned, "angular", frame)

@@ -12,7 +12,7 @@ import pytest
 from geometry_msgs.msg import PoseStamped, TwistStamped
 from sensor_msgs.msg import JointState
 
-from vla_cli import doctor_axes
+from vla_cli import axis_driver, doctor_axes
 from vla_cli.axis_motion import Outcome
 from vla_cli.errors import CommandError
 from vla_contract.action_space import ActionSpace
@@ -158,3 +158,12 @@ def test_nobody_who_answers_is_no_consent():
 def test_times_that_are_refused():
     with pytest.raises(CommandError, match="--seconds is 60; accepted"):
         doctor_axes.run(options("--seconds", "60"))
+
+
+def test_a_pose_without_a_rotation_is_no_measurement():
+    pose = PoseStamped().pose
+    pose.orientation.w = 0.0
+    with pytest.raises(
+        CommandError, match=r"^odom: quaternion is \[0.0, 0.0, 0.0, 0.0\]; accepted"
+    ):
+        axis_driver._pose(pose, "odom", "odom")

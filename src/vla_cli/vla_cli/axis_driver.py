@@ -20,6 +20,7 @@ from vla_cli.errors import CommandError
 from vla_cli.graph import DISCOVERY_TIMEOUT, Graph
 from vla_contract import topics
 from vla_contract.action_space import ActionSpace, ActionSpaceError, Dimension
+from vla_contract.quaternions import quaternion_problem
 from vla_contract.stamps import to_nanoseconds, to_time
 from vla_interfaces.msg import ActionChunk, Fault, SafeAction, SafetyStatus
 
@@ -271,14 +272,18 @@ class AxisDriver:
         return watched
 
     def _measured(self, dimension: Dimension) -> Pose | float | None:
-        """What is measured of a dimension now."""
+        """What is measured of a dimension now.
+
+        Raises:
+            CommandError: a pose whose rotation is none.
+        """
         if axis_of(dimension) is None:
             return self._joint(dimension)
         pose, odom = (self._watched.get(kind, []) for kind in (PoseStamped, Odometry))
         if pose and not (odom and odom[-1].child_frame_id == dimension.frame):
-            return _pose(pose[-1].pose, pose[-1].header.frame_id)
+            return _pose(pose[-1].pose, pose[-1].header.frame_id, topics.END_EFFECTOR_POSE)
         if odom:
-            return _pose(odom[-1].pose.pose, odom[-1].header.frame_id)
+            return _pose(odom[-1].pose.pose, odom[-1].header.frame_id, "odom")
         return None
 
     def _joint(self, dimension: Dimension) -> float | None:
@@ -327,6 +332,10 @@ class AxisDriver:
         return space
 
 
-def _pose(pose: Any, frame: str) -> Pose:
+def _pose(pose: Any, frame: str, name: str) -> Pose:
     p, q = pose.position, pose.orientation
-    return Pose((p.x, p.y, p.z), (q.x, q.y, q.z, q.w), frame)
+    rotation = (q.x, q.y, q.z, q.w)
+    problem = quaternion_problem(rotation)
+    if problem:
+        raise CommandError(f"{name}: {problem}")
+    return Pose((p.x, p.y, p.z), rotation, frame)

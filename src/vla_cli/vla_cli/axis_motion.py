@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vla_contract.action_space import Dimension, Kind
+from vla_safety.transforms import quaternion_matrix
 
 Array = npt.NDArray[np.float64]
 
@@ -86,13 +87,16 @@ def displacement(before: Pose, after: Pose, part: str, frame: str) -> tuple[floa
     """Displacement along x, y, z of `frame`: m, or rad as a rotation vector.
 
     Where the poses are in another frame, `frame` is taken as the one that moves.
+
+    Raises:
+        TransformError: a rotation is none.
     """
-    start = _rotation(before.rotation)
+    start = quaternion_matrix(before.rotation)
     own = frame == before.frame
     if part == "linear":
         moved = np.subtract(after.position, before.position)
         return tuple((moved if own else start.T @ moved).tolist())
-    end = _rotation(after.rotation)
+    end = quaternion_matrix(after.rotation)
     return tuple(_rotation_vector(end @ start.T if own else start.T @ end).tolist())
 
 
@@ -116,20 +120,6 @@ def amount(dimension: Dimension, value: float) -> str:
     if dimension.kind is Kind.ANGULAR_VELOCITY or dimension.unit == "rad":
         return f"{math.degrees(abs(value)):.1f} degrees"
     return f"{abs(value):.2g} {dimension.unit}"
-
-
-def _rotation(quaternion: Sequence[float]) -> Array:
-    """Matrix of a quaternion x, y, z, w; one that is all 0 is no rotation."""
-    q = np.asarray(quaternion, dtype=np.float64)
-    norm = float(np.linalg.norm(q))
-    x, y, z, w = q / norm if norm > 0.0 else (0.0, 0.0, 0.0, 1.0)
-    return np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-        ]
-    )
 
 
 def _rotation_vector(matrix: Array) -> Array:

@@ -12,10 +12,12 @@ import rclpy
 from rclpy.action import ActionClient
 from rclpy.context import Context
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
 
 from vla_cli import domains, paths
+from vla_cli.client_node import ClientNode, refusable
 from vla_cli.errors import CommandError
 from vla_contract import network, topics
 from vla_contract.executor import OneThreadExecutor
@@ -42,29 +44,42 @@ class Graph:
     def __init__(
         self, namespace: str = "vla", domain: int | None = None, *, topics_only: bool = False
     ) -> None:
-        """topics_only: no services, actions or timers are used, which allows a faster executor."""
+        """Join the graph.
+
+        Args:
+            topics_only: no services, actions or timers are used, which allows a faster executor.
+
+        Raises:
+            CommandError: the middleware refuses, as where DDS security lacks a key.
+        """
         self.domain = domains.current() if domain is None else domain
         self.namespace = "/" + namespace.strip("/")
         use_profile()
         self._context = Context()
-        rclpy.init(
-            args=[],
-            context=self._context,
-            domain_id=self.domain,
-            signal_handler_options=SignalHandlerOptions.NO,
-        )
-        self.node = Node(
+        with refusable("join the graph"):
+            rclpy.init(
+                args=[],
+                context=self._context,
+                domain_id=self.domain,
+                signal_handler_options=SignalHandlerOptions.NO,
+            )
+            self.node = self._make_node()
+        fast = topics_only and EventsExecutor is not None
+        kind: Any = EventsExecutor if fast else OneThreadExecutor
+        self._executor = kind(context=self._context)
+        self._executor.add_node(self.node)
+
+    def _make_node(self) -> Node:
+        """It serves nothing: what it served under a name of its own, no permission could name."""
+        return ClientNode(
             f"vla_cli_{os.getpid()}",
             namespace=self.namespace,
             context=self._context,
             use_global_arguments=False,
             enable_rosout=False,
             start_parameter_services=False,
+            parameter_overrides=[Parameter("start_type_description_service", value=False)],
         )
-        fast = topics_only and EventsExecutor is not None
-        kind: Any = EventsExecutor if fast else OneThreadExecutor
-        self._executor = kind(context=self._context)
-        self._executor.add_node(self.node)
 
     def __enter__(self) -> Graph:
         """Itself; closed at the end of the block."""
@@ -202,7 +217,8 @@ class Graph:
         Raises:
             CommandError: nobody serves it.
         """
-        client = ActionClient(self.node, kind, name)
+        with refusable(f"call the action {name}"):
+            client = ActionClient(self.node, kind, name)
         self.require(
             client.server_is_ready,
             DISCOVERY_TIMEOUT,

@@ -25,9 +25,17 @@ def main(arguments: list[str]) -> int:
     out = chosen.out
     if out.exists() and any(out.iterdir() if out.is_dir() else [out]):
         raise CommandError(f"{out} exists already; choose another folder with --out")
-    if chosen.with_ros2 or (shutil.which("ros2") and os.environ.get("ROS_DISTRO")):
-        return _run_ros2(chosen)
-    return _run_here(chosen)
+    return _run_ros2(chosen) if chosen.with_ros2 or _has_ros2() else _run_here(chosen)
+
+
+def _has_ros2() -> bool:
+    """Whether there is a `ros2 bag record` that may run.
+
+    Not with DDS security: its node serves parameters and more with every version, all of which
+    would have to be allowed.
+    """
+    secured = os.environ.get("ROS_SECURITY_ENABLE") == "true"
+    return bool(shutil.which("ros2") and os.environ.get("ROS_DISTRO") and not secured)
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:

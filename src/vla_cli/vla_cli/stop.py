@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from rclpy.duration import Duration
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
@@ -27,15 +29,19 @@ def main(arguments: list[str]) -> int:
 def stop(graph: Graph) -> int:
     """Call the service; where it does not answer, publish the stop word and say so."""
     # Made first, so that it is matched by the time it may be needed.
-    publisher = graph.node.create_publisher(
-        String, topics.COMMAND, topics.qos_profile(topics.COMMAND)
-    )
+    publisher = None
+    with contextlib.suppress(CommandError):  # where only the service is allowed
+        publisher = graph.node.create_publisher(
+            String, topics.COMMAND, topics.qos_profile(topics.COMMAND)
+        )
     try:
         response = graph.call(
             Trigger, topics.STOP_SERVICE, Trigger.Request(), ANSWER_TIMEOUT, ANSWER_TIMEOUT
         )
     except CommandError as error:
-        if not graph.wait(publisher.get_subscription_count, DISCOVERY_TIMEOUT / 10):
+        if not publisher or not graph.wait(
+            publisher.get_subscription_count, DISCOVERY_TIMEOUT / 10
+        ):
             raise
         publisher.publish(String(data=STOP_WORD))
         publisher.wait_for_all_acked(Duration(seconds=ANSWER_TIMEOUT))

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from vla_cli.errors import CommandError
 from vla_cli.trace import Snapshot
 from vla_cli.view import milliseconds
+from vla_contract.images import pixels_of
 
 Picture = npt.NDArray[np.uint8]
 
@@ -32,8 +33,7 @@ COLOURS = {"nominal": GREEN, "degraded": YELLOW, "stopped": RED}
 
 def decode(message: Any) -> Picture:
     """Pixels of a sensor_msgs/Image in rgb8 or bgr8, shape [height, width, 3], RGB."""
-    rows = np.frombuffer(message.data, np.uint8).reshape(message.height, message.step)
-    pixels = rows[:, : message.width * 3].reshape(message.height, message.width, 3)
+    pixels = pixels_of(message.data, message.height, message.width, message.step)
     return pixels[..., ::-1] if message.encoding == "bgr8" else pixels
 
 

@@ -1,9 +1,29 @@
-"""The one resize."""
+"""Reading pixels, and the one resize."""
+
+import array
 
 import numpy as np
 import pytest
 
-from vla_contract.images import resize_area
+from vla_contract.images import pixels_of, resize_area
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("padding", range(8))
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (5, 7), (8, 2)])
+def test_pixels_are_read_in_place_with_and_without_padding(height, width, padding, channels):
+    step = width * channels + padding
+    data = array.array("B", bytes(i % 251 for i in range(step * height)))
+    pixels = pixels_of(data, height, width, step, channels)
+    assert pixels.shape == (height, width, channels)
+    for y in range(height):
+        assert pixels[y].tobytes() == bytes(data[y * step : y * step + width * channels])
+    assert np.shares_memory(pixels, np.frombuffer(data, np.uint8))
+
+
+def test_data_of_another_length_is_refused():
+    with pytest.raises(ValueError, match="cannot reshape"):
+        pixels_of(bytes(17), 2, 3, 9)
 
 
 def test_averages_areas():

@@ -1,12 +1,38 @@
-"""The one image resize of the project: recording, training and running must not differ in it."""
+"""How pixels are read and resized: recording, training and running must not differ in it."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 Image = npt.NDArray[np.uint8]
+
+# Of the encodings of sensor_msgs/Image that can become rgb8. Depth images cannot.
+BYTES_PER_PIXEL = {
+    "rgb8": 3, "bgr8": 3, "rgba8": 4, "bgra8": 4, "mono8": 1,
+    "yuv422": 2, "uyvy": 2, "yuv422_yuy2": 2, "yuyv": 2,
+    "bayer_rggb8": 1, "bayer_bggr8": 1, "bayer_gbrg8": 1, "bayer_grbg8": 1,
+}  # fmt: skip
+
+
+def pixels_of(data: Any, height: int, width: int, step: int, channels: int = 3) -> Image:
+    """The pixels in the data of a sensor_msgs/Image, in place and without the padding of its rows.
+
+    Args:
+        data: buffer of height * step bytes. step: bytes from row to row, at least width * channels;
+            it need not be a whole number of pixels. channels: bytes per pixel.
+
+    Returns:
+        uint8, shape (height, width, channels).
+
+    Raises:
+        ValueError: the data has another length.
+    """
+    rows = np.frombuffer(data, dtype=np.uint8).reshape(height, step)
+    return rows[:, : width * channels].reshape(height, width, channels)
 
 
 def resize_area(image: Image, height: int, width: int) -> Image:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vla_contract.images import resize_area
-from vla_perception.images import BYTES_PER_PIXEL, check_raw, decode, view
+from vla_contract.images import BYTES_PER_PIXEL, resize_area
+from vla_perception.images import check_raw, decode
 from vla_perception.streams import Drop, Refused
 
 PIXELS = np.random.default_rng(1).integers(0, 255, (18, 24, 3), dtype=np.uint8)
@@ -49,18 +49,6 @@ def test_a_description_that_contradicts_itself_is_refused(description, expected)
 def test_a_consistent_description_is_accepted(encoding, height, width, padding):
     step = width * BYTES_PER_PIXEL[encoding] + padding
     check_raw(encoding, height, width, step, step * height)
-
-
-@given(st.integers(1, 20), st.integers(1, 20), st.integers(0, 7))
-def test_a_view_reads_in_place_with_and_without_padding(height, width, padding):
-    step = width * 3 + padding
-    data = array.array("B", bytes(i % 251 for i in range(step * height)))
-    pixels = view(data, height, width, step)
-    assert pixels.shape == (height, width, 3)
-    for y in (0, height - 1):
-        row = bytes(data[y * step : y * step + width * 3])
-        assert np.ascontiguousarray(pixels[y]).tobytes() == row
-    assert np.shares_memory(pixels, np.frombuffer(data, np.uint8))
 
 
 def test_complete_images_are_decoded_as_bgr():

@@ -14,7 +14,8 @@ from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Header
 
 from cv_bridge import CvBridge, CvBridgeError
-from vla_contract.images import Image, resize_area
+from vla_contract.images import BYTES_PER_PIXEL, Image, pixels_of, resize_area
+from vla_contract.quaternions import quaternion_problem
 from vla_contract.stamps import to_time
 from vla_interfaces.msg import Command, Fault, Observation
 from vla_perception import images
@@ -24,6 +25,7 @@ from vla_perception.streams import Drop, Refused
 
 _BRIDGE = CvBridge()
 _THREE_CHANNELS = ("rgb8", "bgr8")
+_BRIDGE_NAMES = {"uyvy": "yuv422", "yuyv": "yuv422_yuy2"}  # the newer names, which it has not
 
 
 @dataclass
@@ -54,13 +56,34 @@ def raw_pixels(message: ImageMessage) -> tuple[Image, bool]:
     images.check_raw(
         message.encoding, message.height, message.width, message.step, len(message.data)
     )
+    channels = BYTES_PER_PIXEL[message.encoding]
+    pixels = pixels_of(message.data, message.height, message.width, message.step, channels)
     if message.encoding in _THREE_CHANNELS:
-        pixels = images.view(message.data, message.height, message.width, message.step)
         return pixels, message.encoding == "bgr8"
     try:
-        return np.asarray(_BRIDGE.imgmsg_to_cv2(message, desired_encoding="bgr8")), True
-    except (CvBridgeError, ValueError, TypeError) as error:
+        return np.asarray(_BRIDGE.imgmsg_to_cv2(_for_bridge(message, pixels), "bgr8")), True
+    except CvBridgeError as error:
         raise Refused(Drop.ENCODING, f"{message.encoding} cannot be converted: {error}") from error
+
+
+def _for_bridge(message: ImageMessage, pixels: Image) -> ImageMessage:
+    """A message of pixels, shape (H, W, channels), that cv_bridge converts as they are.
+
+    It shears rows whose padding is no whole number of pixels, and with NumPy 2 it fails at a byte
+    order that is not this machine's, which bytes have not.
+    """
+    height, width, channels = pixels.shape
+    plain = ImageMessage(height=height, width=width, step=width * channels)
+    plain.encoding = _BRIDGE_NAMES.get(message.encoding, message.encoding)
+    plain.data = message.data if message.step == plain.step else _bytes_of(pixels)
+    return plain
+
+
+def _bytes_of(pixels: Image) -> array.array[int]:
+    """For a message: an array.array is taken as it is; bytes and lists are checked one by one."""
+    data = array.array("B")
+    data.frombytes(np.ascontiguousarray(pixels).data)
+    return data
 
 
 def to_image(frame: Frame, height: int, width: int) -> ImageMessage:
@@ -77,10 +100,7 @@ def to_image(frame: Frame, height: int, width: int) -> ImageMessage:
         pixels = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), dtype=np.uint8)
     message.height, message.width = pixels.shape[:2]
     message.step = message.width * 3
-    # An array.array is handed over as it is; bytes and lists are checked byte by byte.
-    data = array.array("B")
-    data.frombytes(np.ascontiguousarray(pixels).data)
-    message.data = data
+    message.data = _bytes_of(pixels)
     return message
 
 
@@ -119,13 +139,14 @@ def to_observation(
 
 
 def check_pose(pose: Any) -> None:
-    """Refuse a pose with NaN or infinity, or with a quaternion of no length."""
+    """Refuse a pose with NaN or infinity, or with a quaternion that is no rotation."""
     position, rotation = pose.position, pose.orientation
     values = (position.x, position.y, position.z, rotation.x, rotation.y, rotation.z, rotation.w)
     if not all(map(math.isfinite, values)):
         raise Refused(Drop.NOT_FINITE, f"pose has {[round(value, 3) for value in values]}")
-    if sum(value * value for value in values[3:]) < 0.5:
-        raise Refused(Drop.INVALID, f"quaternion is {list(values[3:])}; accepted: of length 1")
+    problem = quaternion_problem(values[3:])
+    if problem:
+        raise Refused(Drop.INVALID, problem)
 
 
 def to_fault(source: str, kind: Kind, fault: FaultLevel, now: int) -> Fault:

@@ -13,16 +13,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from vla_contract.images import Image
+from vla_contract.images import BYTES_PER_PIXEL, Image
 from vla_perception.jpeg_warnings import Listener
 from vla_perception.streams import Drop, Refused
 
-# Bytes per pixel of the encodings that can become rgb8. Depth images cannot.
-BYTES_PER_PIXEL = {
-    "rgb8": 3, "bgr8": 3, "rgba8": 4, "bgra8": 4, "mono8": 1,
-    "yuv422": 2, "uyvy": 2, "yuv422_yuy2": 2, "yuyv": 2,
-    "bayer_rggb8": 1, "bayer_bggr8": 1, "bayer_gbrg8": 1, "bayer_grbg8": 1,
-}  # fmt: skip
 MAX_PIXELS = 8192 * 8192
 
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
@@ -58,23 +52,6 @@ def check_raw(encoding: str, height: int, width: int, step: int, length: int) ->
         raise Refused(
             Drop.LENGTH, f"data has {length} bytes; accepted: step * height = {step * height}"
         )
-
-
-def view(data: Any, height: int, width: int, step: int) -> Image:
-    """Three-channel pixels in a message's data without a copy, rows padded to `step` or not.
-
-    Args:
-        data: buffer of step * height bytes, checked by `check_raw`.
-
-    Returns:
-        uint8, shape (height, width, 3), read in place.
-    """
-    rows = np.frombuffer(data, dtype=np.uint8).reshape(height, step)
-    if step == width * 3:
-        return rows.reshape(height, width, 3)
-    return np.lib.stride_tricks.as_strided(
-        rows, shape=(height, width, 3), strides=(step, 3, 1), writeable=False
-    )
 
 
 def decode(data: Any, height: int = 0, width: int = 0) -> tuple[Image, int]:

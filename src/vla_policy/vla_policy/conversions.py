@@ -9,6 +9,7 @@ import numpy as np
 from sensor_msgs.msg import Image as ImageMessage
 
 from vla_contract.action_space import ActionSpace
+from vla_contract.images import pixels_of
 from vla_contract.stamps import to_nanoseconds
 from vla_interfaces.msg import ActionChunk
 from vla_interfaces.msg import Observation as ObservationMessage
@@ -106,13 +107,13 @@ def _image(name: str, message: ImageMessage) -> Image:
             f"the image of {name} is {message.encoding!r} {width}x{height}; "
             "accepted: rgb8 of at least 1x1"
         )
-    data = np.frombuffer(message.data, dtype=np.uint8)
-    if step < width * 3 or data.size != step * height:
+    size = len(message.data)
+    if step < width * 3 or size != step * height:
         raise ConversionError(
-            f"the image of {name} has {data.size} bytes in rows of {step} for {width}x{height} "
+            f"the image of {name} has {size} bytes in rows of {step} for {width}x{height} "
             f"rgb8; accepted: rows of at least {width * 3}, height times"
         )
-    return data.reshape(height, step)[:, : width * 3].reshape(height, width, 3)
+    return pixels_of(message.data, height, width, step)
 
 
 def _state(message: ObservationMessage) -> Mapping[str, float]:

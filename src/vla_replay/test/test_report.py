@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from vla_contract.images import BYTES_PER_PIXEL
 from vla_replay import charts, pictures, report, testing
 from vla_replay.recorder import Moment, Moments, Samples
 from vla_replay.session import Session
@@ -104,14 +105,18 @@ def test_samples_of_any_length_stay_small():
     assert samples.summary()["p50"] == pytest.approx(50_000, rel=0.01)
 
 
-@pytest.mark.parametrize("encoding", ["rgb8", "bgr8", "mono8", "rgba8", "yuyv", "bayer_rggb8"])
+@pytest.mark.parametrize("encoding", BYTES_PER_PIXEL)
 def test_pictures_of_every_encoding(encoding):
-    channels = {"mono8": 1, "bayer_rggb8": 1, "yuyv": 2, "rgba8": 4}.get(encoding, 3)
-    data = testing.serialised(
-        "sensor_msgs/msg/Image", header=testing.header(0), height=40, width=60, encoding=encoding,
-        is_bigendian=0, step=60 * channels, data=np.full(40 * 60 * channels, 99, np.uint8),
-    )  # fmt: skip
-    assert pictures.jpeg(data, False)[:2] == b"\xff\xd8"
+    rows = np.full((40, 60 * BYTES_PER_PIXEL[encoding]), 99, np.uint8)
+    shown = []
+    for padding in (0, 5):
+        padded = np.pad(rows, ((0, 0), (0, padding)), constant_values=255)
+        data = testing.serialised(
+            "sensor_msgs/msg/Image", header=testing.header(0), height=40, width=60,
+            encoding=encoding, is_bigendian=0, step=padded.shape[1], data=padded.ravel(),
+        )  # fmt: skip
+        shown.append(pictures.jpeg(data, False))
+    assert shown[0] == shown[1] and shown[0][:2] == b"\xff\xd8"
 
 
 def browser():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from vla_contract.images import BYTES_PER_PIXEL, pixels_of
 from vla_replay import cdr
 
 WIDTH = 320  # px
@@ -48,13 +49,8 @@ def _decoded(data: bytes) -> np.ndarray | None:
 
 def _raw(data: bytes) -> np.ndarray | None:
     height, width, encoding, step, pixels = cdr.image_parts(data)
-    if encoding != "bgr8" and encoding not in _TO_BGR:
+    if encoding not in BYTES_PER_PIXEL:
         return None
-    rows = np.frombuffer(pixels, dtype=np.uint8).reshape(height, step)
-    channels = {"rgb8": 3, "bgr8": 3, "rgba8": 4, "bgra8": 4}.get(encoding, 1)
-    if "yuv" in encoding or "yuy" in encoding or encoding == "uyvy":
-        channels = 2
-    shape = (height, width) if channels == 1 else (height, width, channels)
-    picture = np.ascontiguousarray(rows[:, : width * channels]).reshape(shape)
+    picture = pixels_of(pixels, height, width, step, BYTES_PER_PIXEL[encoding])
     code = _TO_BGR.get(encoding)
-    return picture if code is None else cv2.cvtColor(picture, code)
+    return picture if code is None else cv2.cvtColor(np.ascontiguousarray(picture), code)

@@ -66,7 +66,6 @@ class TopicRecorder:
         local = all(
             p.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL for p in publishers
         )
-        self._ring.add_topic(name, kind, Qos(reliable, local, DEPTH, "as published"))
         profile = QoSProfile(
             history=HistoryPolicy.KEEP_LAST,
             depth=DEPTH,
@@ -77,7 +76,11 @@ class TopicRecorder:
         def receive(data: Any) -> None:
             self._write(name, data)
 
-        self._node.create_subscription(message_class, name, receive, profile, raw=True)
+        try:
+            self._node.create_subscription(message_class, name, receive, profile, raw=True)
+        except RuntimeError as error:  # as rclpy's are; DDS security may not allow it
+            return f"not recorded: {name}: {error}"
+        self._ring.add_topic(name, kind, Qos(reliable, local, DEPTH, "as published"))
         return f"recording {name} ({kind})"
 
     def _write(self, name: str, data: bytes) -> None:

@@ -127,8 +127,21 @@ def test_a_joint_state_that_cannot_be_used_says_why(fields, problem):
 
 def test_a_pose_or_an_odometry_that_is_not_finite_says_so():
     pose, odometry = PoseStamped(), Odometry()
-    assert conversions.pose_problem(pose) == conversions.odometry_problem(odometry) == ""
+    assert pose_problem(pose) == conversions.odometry_problem(odometry) == ""
     pose.pose.position.y = math.inf
     odometry.twist.twist.angular.z = math.nan
-    assert conversions.pose_problem(pose) == "end_effector_pose is not finite"
+    assert pose_problem(pose) == "tip is not finite"
     assert conversions.odometry_problem(odometry) == "odom is not finite"
+
+
+def pose_problem(message):
+    return conversions.pose_problem(conversions.pose_from_message(message), "tip")
+
+
+@pytest.mark.parametrize("w", [0.0, 0.5, 2.0, math.nan, math.inf])
+def test_a_pose_or_an_odometry_without_a_rotation_says_so(w):
+    pose, odometry = PoseStamped(), Odometry()
+    pose.pose.orientation.w = odometry.pose.pose.orientation.w = w
+    accepted = f"quaternion is [0.0, 0.0, 0.0, {w}]; accepted: x, y, z, w of length 1"
+    assert pose_problem(pose) == f"tip: {accepted}"
+    assert conversions.odometry_problem(odometry) == f"odom: {accepted}"

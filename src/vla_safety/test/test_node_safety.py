@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
-from geometry_msgs.msg import PoseStamped, TwistStamped
+from geometry_msgs.msg import PoseStamped, TransformStamped, TwistStamped
 from node_rig import DOMAIN, FORWARD, NAMESPACE, PERIOD, assert_within_limits, new_id, safety
 from sensor_msgs.msg import JointState, LaserScan
 from std_srvs.srv import Trigger
+from tf2_ros import TransformBroadcaster
 
 from vla_contract import topics
 from vla_contract.testing import Client
@@ -98,6 +99,28 @@ def test_an_arm_without_workspace_or_pose_holds_and_says_what_is_missing(paramet
         g.run(beat, command)
         assert x <= 1.0
         assert any(v.limit == v.LIMIT_WORKSPACE for s in g.safe for v in s.violations)
+
+
+def test_a_place_by_tf_that_is_nowhere_is_refused_and_the_arm_holds(parameters, graph):
+    box = {"workspace_low": [-9.0, -9.0, -9.0], "workspace_high": [9.0, 9.0, 9.0]}
+    with safety({**parameters, **box, "position_source": "tf", "tip_frame": "tip"}) as process:
+        g, command = graph(), new_id()
+        tf = TransformBroadcaster(g.client.node)
+        transform = TransformStamped(child_frame_id="tip")
+        transform.header.frame_id = "base_link"
+
+        def run(condition, x):
+            def beat():
+                transform.header.stamp = g.client.node.get_clock().now().to_msg()
+                transform.transform.translation.x = x
+                tf.sendTransform(transform)
+                return condition()
+
+            g.run(beat, command)
+
+        run(lambda: g.speed >= 0.39, 0.0)
+        run(lambda: g.at_rest() and "the position is not known" in g.status[-1].cause, math.inf)
+        process.wait_for_output("transform base_link ← tip is not finite")
 
 
 def test_a_person_takes_over_and_the_policy_waits_for_a_new_command(parameters, space_file, graph):

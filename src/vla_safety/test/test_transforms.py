@@ -71,14 +71,16 @@ def test_yaw(angle):
     assert Transform.from_rpy((0, 0, 0), (0, 0, angle)).yaw == pytest.approx(angle)
 
 
-def test_a_quaternion_is_normalised():
-    assert np.allclose(quaternion_matrix((0, 0, 0, 2.0)), np.eye(3))
+def test_a_quaternion_is_rounded_to_length_1():
+    matrix = quaternion_matrix((0.0, 0.0, 0.5, 0.87))  # length 1.0034
+    assert np.allclose(matrix @ matrix.T, np.eye(3), atol=1e-12)
 
 
 @pytest.mark.parametrize(
     ("translation", "quaternion"),
     [
         ((0, 0, 0), (0, 0, 0, 0)),
+        ((0, 0, 0), (0, 0, 0, 2.0)),
         ((0, 0, 0), (0, 0, math.nan, 1)),
         ((0, 0, 0), (0, 0, 1)),
         ((0, math.inf, 0), (0, 0, 0, 1)),

@@ -9,6 +9,7 @@ from typing import Any
 from builtin_interfaces.msg import Time
 
 from vla_contract.action_space import ActionSpace, Kind
+from vla_contract.quaternions import quaternion_problem
 from vla_contract.stamps import NANOSECONDS, to_nanoseconds, to_time
 from vla_interfaces.msg import ActionChunk, Fault, SafeAction, Violation
 from vla_safety.decision import Decision
@@ -163,17 +164,17 @@ def joints_problem(message: Any, required: Iterable[str]) -> str:
 
 
 def pose_from_message(message: Any) -> Pose:
-    """Pose of a PoseStamped; finite."""
+    """Pose of a PoseStamped."""
     return _pose(message.pose, message.header.frame_id)
 
 
 def pose_from_odometry(message: Any) -> Pose:
-    """Pose of an Odometry; finite."""
+    """Pose of an Odometry."""
     return _pose(message.pose.pose, message.header.frame_id)
 
 
 def pose_from_transform(message: Any) -> Pose:
-    """Pose of the child frame of a TransformStamped; finite."""
+    """Pose of the child frame of a TransformStamped."""
     p, q = message.transform.translation, message.transform.rotation
     return Pose((p.x, p.y, p.z), (q.x, q.y, q.z, q.w), message.header.frame_id)
 
@@ -189,16 +190,16 @@ def twist_from_message(message: Any) -> tuple[float, ...]:
     return (linear.x, linear.y, linear.z, angular.x, angular.y, angular.z)
 
 
-def pose_problem(message: Any) -> str:
-    """Why a PoseStamped cannot be used; empty when it can."""
-    p, q = message.pose.position, message.pose.orientation
-    if not all(map(math.isfinite, (p.x, p.y, p.z, q.x, q.y, q.z, q.w))):
-        return "end_effector_pose is not finite"
-    return ""
+def pose_problem(pose: Pose, name: str) -> str:
+    """Why a pose cannot be used, beginning with its name; empty when it can."""
+    if not all(map(math.isfinite, pose.position)):
+        return f"{name} is not finite"
+    problem = quaternion_problem(pose.quaternion)
+    return f"{name}: {problem}" if problem else ""
 
 
 def odometry_problem(message: Any) -> str:
     """Why an Odometry cannot be used; empty when it can."""
-    pose = pose_from_odometry(message)
-    values = (*twist_from_message(message.twist.twist), *pose.position, *pose.quaternion)
-    return "" if all(map(math.isfinite, values)) else "odom is not finite"
+    if not all(map(math.isfinite, twist_from_message(message.twist.twist))):
+        return "odom is not finite"
+    return pose_problem(pose_from_odometry(message), "odom")

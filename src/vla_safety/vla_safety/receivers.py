@@ -158,10 +158,9 @@ class Receivers:
         self._take_state(topics.JOINT_STATES, message.header.stamp, problem, measured)
 
     def _on_pose(self, message: PoseStamped) -> None:
-        problem = conversions.pose_problem(message)
-        pose = None if problem else conversions.pose_from_message(message)
-        name = topics.END_EFFECTOR_POSE
-        self._take_state(name, message.header.stamp, problem, {}, pose)
+        name, pose = topics.END_EFFECTOR_POSE, conversions.pose_from_message(message)
+        problem = conversions.pose_problem(pose, name)
+        self._take_state(name, message.header.stamp, problem, {}, None if problem else pose)
 
     def _on_odometry(self, message: Odometry) -> None:
         problem = conversions.odometry_problem(message)
@@ -215,7 +214,14 @@ class Receivers:
         if (stamp and stamp == self._tip_stamp) or age > round(config.input_timeout * NANOSECONDS):
             return
         self._tip_stamp = stamp
-        self._place.take(conversions.pose_from_transform(found), node.steady())
+        pose = conversions.pose_from_transform(found)
+        problem = conversions.pose_problem(
+            pose, f"transform {config.workspace_frame} ← {config.tip_frame}"
+        )
+        if problem:
+            node.refuse(problem)
+        else:
+            self._place.take(pose, node.steady())
 
     # Obstacles.
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from vla_contract.quaternions import quaternion_problem
+
 Array = npt.NDArray[np.float64]
 
 
@@ -37,10 +39,10 @@ class Transform:
 
     @staticmethod
     def from_quaternion(translation: Sequence[float], quaternion: Sequence[float]) -> Transform:
-        """From x, y, z and a quaternion (x, y, z, w), which is normalised.
+        """From x, y, z and a quaternion (x, y, z, w).
 
         Raises:
-            TransformError: a number is not finite, or the quaternion is 0.
+            TransformError: a number is not finite, or the quaternion is not of length 1.
         """
         where = np.array(translation, dtype=np.float64)
         if where.shape != (3,) or not np.isfinite(where).all():
@@ -78,16 +80,15 @@ class Transform:
 
 
 def quaternion_matrix(quaternion: Sequence[float]) -> Array:
-    """Rotation matrix of a quaternion (x, y, z, w) of any length above 0.
+    """Rotation matrix of a quaternion (x, y, z, w), which is rounded to length 1.
 
     Raises:
-        TransformError: it is not finite, or 0.
+        TransformError: it has another length, or is not finite.
     """
-    if len(quaternion) != 4 or not all(map(math.isfinite, quaternion)):
-        raise TransformError(f"quaternion is {list(quaternion)}; accepted: 4 finite numbers")
+    problem = quaternion_problem(quaternion)
+    if problem:
+        raise TransformError(problem)
     norm = math.sqrt(sum(value * value for value in quaternion))
-    if not (math.isfinite(norm) and norm > 1e-6):
-        raise TransformError(f"quaternion is {list(quaternion)}; accepted: a length above 0")
     x, y, z, w = (value / norm for value in quaternion)
     return np.array(
         [

@@ -1,0 +1,84 @@
+"""Raw images of every encoding, however a camera lays out its rows; poses that are none."""
+
+import array
+import math
+
+import numpy as np
+import pytest
+from geometry_msgs.msg import Pose
+from sensor_msgs.msg import Image
+
+from vla_contract.images import BYTES_PER_PIXEL
+from vla_perception.conversions import check_pose, raw_pixels
+from vla_perception.streams import Drop, Refused
+
+HEIGHT, WIDTH = 6, 8
+
+
+def message(encoding: str, rows: np.ndarray, padding: int = 0) -> Image:
+    """An image whose rows end in bytes that are no pixels. rows: uint8, (H, bytes of pixels)."""
+    width = rows.shape[1] // BYTES_PER_PIXEL[encoding]
+    rows = np.pad(rows, ((0, 0), (0, padding)), constant_values=255)
+    data = array.array("B", rows.tobytes())
+    return Image(height=len(rows), width=width, encoding=encoding, step=rows.shape[1], data=data)
+
+
+def scene(encoding: str) -> np.ndarray:
+    row = WIDTH * BYTES_PER_PIXEL[encoding]
+    return np.random.default_rng(1).integers(0, 200, (HEIGHT, row), dtype=np.uint8)
+
+
+def rgb(image: Image) -> np.ndarray:
+    pixels, bgr = raw_pixels(image)
+    return pixels[..., ::-1] if bgr else pixels
+
+
+@pytest.mark.parametrize("encoding", BYTES_PER_PIXEL)
+@pytest.mark.parametrize("padding", range(1, 9))
+def test_padding_of_any_length_changes_nothing(encoding, padding):
+    plain = rgb(message(encoding, scene(encoding)))
+    assert plain.shape == (HEIGHT, WIDTH, 3)
+    np.testing.assert_array_equal(rgb(message(encoding, scene(encoding), padding)), plain)
+
+
+@pytest.mark.parametrize("encoding", BYTES_PER_PIXEL)
+def test_bytes_have_no_order(encoding):
+    """Some drivers say big-endian of every image."""
+    image = message(encoding, scene(encoding))
+    plain = rgb(image)
+    image.is_bigendian = 1
+    np.testing.assert_array_equal(rgb(image), plain)
+
+
+@pytest.mark.parametrize("encoding", ["yuv422", "yuv422_yuy2", "uyvy", "yuyv"])
+def test_both_names_of_the_yuv_encodings(encoding):
+    luminance_first = encoding in ("yuv422_yuy2", "yuyv")
+    pixel = (90, 128) if luminance_first else (128, 90)
+    grey = rgb(message(encoding, np.tile(np.uint8(pixel), (HEIGHT, WIDTH))))
+    assert np.ptp(grey) == 0 and grey[0, 0, 0] == 86  # 90 of 16 to 235
+
+
+def test_the_message_itself_is_left_as_it_is():
+    image = message("rgba8", scene("rgba8"), padding=5)
+    before = str(image)
+    raw_pixels(image)
+    assert str(image) == before
+
+
+def test_what_cannot_be_converted_says_so():
+    with pytest.raises(Refused, match="yuv422 cannot be converted") as refused:
+        raw_pixels(message("yuv422", np.zeros((1, 2), np.uint8)))
+    assert refused.value.reason is Drop.ENCODING
+
+
+@pytest.mark.parametrize(
+    ("w", "reason"),
+    [(0.0, Drop.INVALID), (2.0, Drop.INVALID), (0.5, Drop.INVALID), (math.nan, Drop.NOT_FINITE)],
+)
+def test_a_pose_without_a_rotation_is_refused(w, reason):
+    pose = Pose()
+    check_pose(pose)
+    pose.orientation.w = w
+    with pytest.raises(Refused) as refused:
+        check_pose(pose)
+    assert refused.value.reason is reason
