@@ -12,7 +12,7 @@ from vla_contract.recording import RecordingError
 from vla_contract.stop_words import StopWords
 from vla_learning.bag_actions import PREFIX, BagActions
 from vla_learning.bag_episodes import Sight, episodes
-from vla_learning.bag_synchroniser import BagSynchroniser, state_values
+from vla_learning.bag_synchroniser import BagSynchroniser
 from vla_learning.dataset_writer import open_writer
 from vla_learning.demonstrations import Demonstration, DemonstrationError
 from vla_learning.settings import Settings
@@ -165,8 +165,7 @@ class BagReader:
         elif role in ("joint_states", "end_effector_pose"):
             content, stamp = self._content(message)
             if content is not None:
-                values = state_values(message.type, content)
-                self._synchroniser.state(message.topic, values, stamp)
+                self._synchroniser.state(message.topic, message.type, content, stamp)
 
     def _command_words(self, message: Stored) -> str:
         """What a command asks for; nothing where it is a word of stop or broken."""

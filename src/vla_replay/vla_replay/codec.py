@@ -36,31 +36,37 @@ class Codec:
         return self._store.types
 
     def read(self, kind: str, data: bytes) -> Any:
-        """The message; fields are named as in the definition, arrays are NumPy's."""
-        self.learn(kind)
-        return self._store.deserialize_cdr(data, kind)
+        """The message; fields are named as in the definition, arrays are NumPy's.
+
+        What follows a whole message is accepted: Fast DDS leaves up to a few words there.
+        """
+        return self._decode(kind, data)
 
     def check(self, kind: str, data: bytes) -> None:
         """Refuse a message that a subscriber could not read either.
-
-        What follows a whole message is accepted: Fast DDS leaves up to a few words there.
 
         Raises:
             CdrError: it is not CDR, or ends before its type does.
         """
         Cursor(data)
-        if kind not in self._store.fielddefs:
-            self.learn(kind)
-        known = self._store.get_msgdef(kind)
-        read = known.deserialize_cdr_le if data[1] else known.deserialize_cdr_be
         try:
-            _, end = read(data[4:], 0, known.cls, self._store)
+            self._decode(kind, data)
+        except CdrError:
+            raise
         except Exception as error:  # whatever a damaged message makes of the decoder
             raise CdrError("it cannot be read as its type") from error
-        if end > len(data) - 4:
-            raise CdrError("it is cut short")
 
     def write(self, kind: str, message: Any) -> bytes:
         """CDR of what `read` gave."""
         self.learn(kind)
         return bytes(self._store.serialize_cdr(message, kind))
+
+    def _decode(self, kind: str, data: bytes) -> Any:
+        if kind not in self._store.fielddefs:
+            self.learn(kind)
+        known = self._store.get_msgdef(kind)
+        read = known.deserialize_cdr_le if data[1] else known.deserialize_cdr_be
+        message, end = read(data[4:], 0, known.cls, self._store)
+        if end > len(data) - 4:
+            raise CdrError("it is cut short")
+        return message
