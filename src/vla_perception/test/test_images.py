@@ -142,6 +142,11 @@ def test_a_thumbnail_has_an_end_of_its_own():
             decode(nested[:length])
 
 
+def test_bytes_behind_the_end_that_look_like_another_end(capfd):
+    for behind in (JPEG[300:], b"\xff\xd9", JPEG):
+        np.testing.assert_array_equal(decode(JPEG + behind)[0], decode(JPEG)[0])
+
+
 def test_a_cut_off_jpeg_before_the_next_one_is_refused():
     assert reason(decode, JPEG[: len(JPEG) // 2] + JPEG) == Drop.CORRUPT
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from vla_contract.images import BYTES_PER_PIXEL, Image, refusal_of_encoding
 from vla_perception.jpeg_damage import harmless, stray_bytes
-from vla_perception.jpeg_structure import JpegStructure, read_structure, without_remarks
+from vla_perception.jpeg_structure import read_structure, without_remarks
 from vla_perception.jpeg_warnings import Listener
 from vla_perception.streams import Drop, Refused
 
@@ -130,20 +130,18 @@ def _decode_jpeg(
     picture = content[: structure.end] if structure.end else bytes(content) + _JPEG_END
     pixels, remark = _pixels(picture, reduction)
     if remark and limits.looked_for:
-        _check_remark(remark, content, structure, limits)
+        _check_remark(remark, content, limits)
     return pixels, reduction
 
 
-def _check_remark(
-    remark: str, content: memoryview, structure: JpegStructure, limits: DamageLimits
-) -> None:
+def _check_remark(remark: str, content: memoryview, limits: DamageLimits) -> None:
     """Refuse what the decoder remarked on, or on what comes behind a harmless remark."""
-    most = limits.stray_bytes
-    if harmless(remark, content, structure, most):
+    most, structure = limits.stray_bytes, read_structure(content, exact=True)
+    if structure.end and harmless(remark, content, structure, most):
         stray, at_end = stray_bytes(remark) or (0, False)
         clean = memoryview(without_remarks(content, structure, stray if at_end else 0))
         remark = _pixels(clean, max(_FLAGS))[1]
-        if not remark or harmless(remark, clean, read_structure(clean), most):
+        if not remark or harmless(remark, clean, read_structure(clean, exact=True), most):
             return
     raise Refused(Drop.CORRUPT, f"damaged: {remark[:100]}")
 
