@@ -250,7 +250,7 @@ class AxisDriver:
         return max(last) - min(last) < 1e-6
 
     def _watch(self) -> dict[Any, list[Any]]:
-        """Newest messages of each measured quantity, by type; topics as the safety node has them."""
+        """Newest messages of each measured quantity, by type; topics are the safety node's."""
         node = self._graph.node
         known = {
             "geometry_msgs/msg/PoseStamped": PoseStamped,

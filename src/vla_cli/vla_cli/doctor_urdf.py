@@ -1,8 +1,9 @@
 """Which joints a URDF tells of, and what it tells of each: nothing of one joint refuses the others.
 
 The specification asks for limits of revolute and prismatic joints only, and files of real robots
-hold less: velocities of 0, end stops of 1e16, words of xacro. What can be proposed by a rule is, and
-says so; what moves with another joint, in several directions or not at all is listed and left out.
+hold less: velocities of 0, end stops of 1e16, words of xacro. What a rule can propose is proposed
+and marked; a joint that moves with another, in several directions or not at all is left out and
+listed.
 """
 
 from __future__ import annotations

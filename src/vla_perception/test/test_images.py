@@ -181,6 +181,8 @@ def test_formats_of_pictures(text):
     check_format(text)
 
 
-@pytest.mark.parametrize("text", ["16UC1; compressedDepth png", "32FC1; compressedDepth", "16UC1; png compressed "])  # fmt: skip
+@pytest.mark.parametrize(
+    "text", ["16UC1; compressedDepth png", "32FC1; compressedDepth", "16UC1; png compressed "]
+)
 def test_formats_of_depth_are_refused(text):
     assert reason(check_format, text) == Drop.ENCODING

@@ -38,7 +38,7 @@ def test_a_damaged_jpeg_with_its_end_is_corrupt(damaged, capfd):
 
 
 def with_scan_parameters(content):
-    """Parameters of the scan that mean nothing in a sequential JPEG, as some cameras' chips write."""
+    """With parameters of the scan that mean nothing in a sequential JPEG."""
     at = content.index(b"\xff\xda") + 11
     assert content[at : at + 3] == b"\0\x3f\0"
     return content[:at] + b"\0\0\0" + content[at + 3 :]

@@ -1,8 +1,5 @@
 """Stamps, counts and joint states."""
 
-import math
-
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -8,7 +8,12 @@ from dataclasses import dataclass
 from vla_contract.parameters import Config, ParameterError, parameter
 from vla_contract.stop_words import STOP_WORDS
 from vla_contract.text import words
-from vla_perception.contradictions import COURTESIES, NEGATIONS, OPPOSITE_ACTIONS, OPPOSITE_DIRECTIONS
+from vla_perception.contradictions import (
+    COURTESIES,
+    NEGATIONS,
+    OPPOSITE_ACTIONS,
+    OPPOSITE_DIRECTIONS,
+)
 from vla_perception.contradictions import table as opposites
 from vla_perception.detectors import DetectorLimits
 from vla_perception.images import DamageLimits

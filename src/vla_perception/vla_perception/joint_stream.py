@@ -34,6 +34,7 @@ class JointStream:
         self._timeout = timeout
         self._table = JointTable(timeout)
         self._left_out: dict[str, str] = {}
+        self._said: set[str] = set()  # of those that are silent
 
     def check_stamp(self, message: JointState, stamp: int, now: int) -> None:
         """Accept a stamp, ns, of the publisher of these joints.
@@ -72,6 +73,12 @@ class JointStream:
         ages = self._table.silent(now)
         return {name: f"silent for {age * 1e-9:.1f} s" for name, age in ages.items()}
 
+    def newly_silent(self, now: int) -> dict[str, str]:
+        """Those of them that were not given before, since they were told of last."""
+        new = {name: why for name, why in self.silent(now).items() if name not in self._said}
+        self._said.update(new)
+        return new
+
     def values(self, now: int) -> dict[str, Any]:
         """Joints that are left out of observations, and why; for diagnostics."""
         reasons = {**self._left_out, **self.silent(now)}
@@ -89,6 +96,7 @@ class JointStream:
             raise Refused(Drop.NOT_FINITE, str(error)) from error
         except JointStateError as error:
             raise Refused(Drop.NAMES, str(error)) from error
+        self._said.difference_update(reading.joints)
         for name in reading.joints:
             self._left_out.pop(name, None)
         if len(self._left_out) < 64:

@@ -2,8 +2,8 @@
 
 Most of its remarks do. Some do not: comments of applications that are odd, parameters of a scan
 that mean nothing in a sequential one, and bytes between a scan and the next marker where an encoder
-flushed or a driver filled up. Of the last kind are also the rest of a scan of which a part was lost,
-which is long and has many values.
+flushed or a driver filled up. Such bytes are also the rest of a scan in which something is wrong:
+then they are many, and of many values.
 """
 
 from __future__ import annotations

@@ -72,17 +72,14 @@ class Observer:
             )
             for name, camera in cameras.items()
         }
-        self._positions: dict[str, Sequence[float]] = {}  # newest, by topic; rad or m
+        self._positions: dict[str, Sequence[float]] = {}  # newest; rad or m
         lock_step = config.lock_step
-        self._stamp_tolerance = (
-            None if lock_step else round(config.future_tolerance * NANOSECONDS)
-        )
+        self._stamp_tolerance = None if lock_step else round(config.future_tolerance * NANOSECONDS)
         self._joints = JointStream(
             config.joint_names,
             0 if lock_step else round(config.state_timeout * NANOSECONDS),
             self._stamp_tolerance,
         )
-        self._silent_joints: set[str] = set()
         self.inputs = {name: self._camera(name, camera) for name, camera in cameras.items()}
         self.states = self._state_types()
         self._state_times = dict.fromkeys(self.states, -NEVER)
@@ -128,11 +125,9 @@ class Observer:
         """Find inputs that have fallen silent."""
         for change in self.set.check(self._time()):
             self._changed(change)
-        silent = self._joints.silent(self._now())
-        for joint in silent.keys() - self._silent_joints:
-            line = f"joint_states: joint {joint} is {silent[joint]}, while others are told of"
+        for joint, silence in self._joints.newly_silent(self._now()).items():
+            line = f"joint_states: joint {joint} is {silence}, while others are told of"
             self._node.get_logger().warning(line)
-        self._silent_joints = set(silent)
 
     def look_at_graph(self) -> None:
         """Find out who publishes what, and whether it can arrive."""
@@ -248,7 +243,8 @@ class Observer:
 
     def _note_positions(self, name: str, message: Any) -> None:
         if name == topics.JOINT_STATES:
-            self._positions[name] = message.position
+            told = zip(message.name, message.position, strict=True)
+            self._positions.update({joint: (position,) for joint, position in told})
         else:
             position = message.pose.position
             self._positions[name] = (position.x, position.y, position.z)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from vla_replay import cdr
 from vla_replay.blocks import JUMP, Stored
 from vla_replay.codec import Codec
-from vla_replay.joint_parts import JointMerger
+from vla_replay.joint_parts import JointMerger, JointParts
 from vla_replay.parts import Part
 from vla_replay.selection import CAMERA, COMMAND
 
@@ -173,9 +173,10 @@ class Timeline:
         if role == COMMAND:
             step.commands.append(cdr.command_text(part.data, part.topic))
             return
-        told, publisher, together = part, (part.topic,), part
+        joints = JointParts((part.topic,), part, part)
         if role == JOINT_STATES:
-            publisher, told, together = self._joints.add(part, first=role not in step.inputs)
+            joints = self._joints.add(part, first=role not in step.inputs)
+        publisher, told, together = joints
         newest = self._newest.get(publisher)
         if newest is not None and part.stamp <= newest:
             reason = "stamp as of the one before" if part.stamp == newest else "stamp out of order"

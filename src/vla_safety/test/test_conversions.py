@@ -117,13 +117,17 @@ def test_a_pose_or_an_odometry_that_is_not_finite_says_so():
     pose, odometry = PoseStamped(), Odometry()
     assert pose_problem(pose) == odometry_problem(odometry) == ""
     pose.pose.position.y = math.inf
-    odometry.twist.twist.angular.z = math.nan
+    odometry.twist.twist.angular.z = math.nan  # which no dimension commands
+    assert odometry_problem(odometry) == ""
+    odometry.twist.twist.linear.x = math.nan
     assert pose_problem(pose) == "tip is not finite"
-    assert odometry_problem(odometry) == "odom: the twist is not finite"
+    accepted = "accepted: a finite number"
+    assert odometry_problem(odometry) == f"odom: the velocity of x is nan; {accepted}"
 
 
 def odometry_problem(message):
-    return conversions.odometry_problem(message, pose_needed=True)
+    measured = conversions.measured_from_odometry(message, SPACE)
+    return conversions.odometry_problem(message, measured, pose_needed=True)
 
 
 def pose_problem(message):
@@ -137,4 +141,4 @@ def test_a_pose_or_an_odometry_without_a_rotation_says_so(w):
     accepted = f"quaternion is [0.0, 0.0, 0.0, {w}]; accepted: x, y, z, w of length 1"
     assert pose_problem(pose) == f"tip: {accepted}"
     assert odometry_problem(odometry) == f"odom: {accepted}"
-    assert conversions.odometry_problem(odometry, pose_needed=False) == ""
+    assert conversions.odometry_problem(odometry, {}, pose_needed=False) == ""

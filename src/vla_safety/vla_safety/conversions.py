@@ -179,11 +179,13 @@ def pose_problem(pose: Pose, name: str) -> str:
     return f"{name}: {problem}" if problem else ""
 
 
-def odometry_problem(message: Any, *, pose_needed: bool) -> str:
+def odometry_problem(message: Any, measured: Mapping[str, float], *, pose_needed: bool) -> str:
     """Why an Odometry cannot be used; empty when it can.
 
-    pose_needed: its pose tells where the robot is; else drivers of wheels may leave it unset.
+    measured: what it tells of the action space's dimensions. pose_needed: its pose tells where the
+    robot is. What is not needed may be whatever a driver leaves there.
     """
-    if not all(map(math.isfinite, twist_from_message(message.twist.twist))):
-        return "odom: the twist is not finite"
+    for name, value in measured.items():
+        if not math.isfinite(value):
+            return f"odom: the velocity of {name} is {value}; accepted: a finite number"
     return pose_problem(pose_from_odometry(message), "odom") if pose_needed else ""

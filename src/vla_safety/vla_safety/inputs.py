@@ -242,7 +242,6 @@ class RobotState:
                 FaultKind.ROBOT_STATE,
             )
 
-
     def joint_causes(
         self, positions: Mapping[str, str], config: SafetyConfig, steady: int
     ) -> Iterator[Cause]:

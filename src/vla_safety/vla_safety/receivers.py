@@ -60,9 +60,7 @@ class Receivers:
         self._core = node.core
         self._place = node.core.surroundings.place
         self._required = node.config.required_joints
-        self._joints = frozenset(
-            (*self._required, *joint_of_position(node.core.space).values())
-        )
+        self._joints = frozenset((*self._required, *joint_of_position(node.core.space).values()))
         self._readers = {name: SourceReader(config) for name, config in sources.items()}
         self._transforms = transforms
         self._tip_stamp = 0
@@ -174,9 +172,8 @@ class Receivers:
 
     def _on_odometry(self, message: Odometry) -> None:
         needed = self._place.source == ODOM
-        problem = conversions.odometry_problem(message, pose_needed=needed)
-        space = self._core.space
-        measured = {} if problem else conversions.measured_from_odometry(message, space)
+        measured = conversions.measured_from_odometry(message, self._core.space)
+        problem = conversions.odometry_problem(message, measured, pose_needed=needed)
         pose = conversions.pose_from_odometry(message) if needed and not problem else None
         self._take_state(ODOM, message.header.stamp, problem, measured, pose)
 
