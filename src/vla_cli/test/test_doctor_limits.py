@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -62,16 +63,118 @@ def test_a_urdf_becomes_an_action_space(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ('velocity="2.0"', 'velocity="0"', "velocity of joint shoulder is '0'"),
-        ('lower="-1.5" ', "", "lower of joint shoulder is None"),
-        ('lower="-1.5"', 'lower="3"', r"range of shoulder is \[3.0, 2.0\]"),
-        ("</robot>", "", "no element found"),
-        ("<robot", '<robot xmlns:xacro="http://ros.org/wiki/xacro"><xacro:a/></robot><x', "junk"),
+        ('lower="-1.5" upper="2.0"', 'lower="3" upper="2"', r"shoulder has the range \[3, 2\]"),
+        ('lower="-1.5" upper="2.0"', 'lower="2" upper="2"', r"shoulder has the range \[2, 2\]"),
+        ('lower="-1.5"', 'lower="1,5"', "shoulder has lower '1,5'; accepted: a number"),
+        ('lower="-1.5"', 'lower="${-pi}"', "shoulder has lower '${-pi}'"),
+        ('lower="-1.5"', 'lower="nan"', "shoulder has lower 'nan'"),
+        ('type="revolute">\n    <parent link="base"/><child link="upper"', 'type="floating">\n    '
+         '<parent link="base"/><child link="upper"', "shoulder is of type 'floating'; accepted"),
+        ('type="revolute">\n    <parent link="base"/><child link="upper"', 'type="planar">\n    '
+         '<parent link="base"/><child link="upper"', "shoulder is of type 'planar'; accepted"),
+        ('name="shoulder"', "", "joint (without a name) has no name"),
     ],
-)
-def test_urdfs_that_are_refused(tmp_path, old, new, words):
+)  # fmt: skip
+def test_a_joint_of_which_nothing_follows_is_left_out_and_named(tmp_path, old, new, words):
     path = tmp_path / "robot.urdf"
     path.write_text(URDF.replace(old, new))
+    text = doctor_limits.propose(path, 50.0)
+    assert loaded(tmp_path, text).dimension_names == ("lift", "wheel")
+    lines = [line for line in text.splitlines() if line.startswith("# Left out: ")]
+    assert re.search(words.replace("${", r"\${"), lines[0]) or words in lines[0]
+    assert lines[1] == "# Left out: joint finger_2 moves with lift"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "bounds", "words"),
+    [
+        ('velocity="2.0"', 'velocity="0"', (-1.5, 2.0, 0.5), "velocity '0' in the URDF: 1 rad/s"),
+        ('velocity="2.0"', "", (-1.5, 2.0, 0.5), "no velocity in the URDF: 1 rad/s by a rule"),
+        ('velocity="2.0"', 'velocity="1e9"', (-1.5, 2.0, 0.5), "velocity '1e9' in the URDF"),
+        ('velocity="2.0"', 'velocity="-1"', (-1.5, 2.0, 0.5), "velocity '-1' in the URDF"),
+        ('velocity="2.0"', 'velocity="inf"', (-1.5, 2.0, 0.5), "velocity 'inf' in the URDF"),
+        ('lower="-1.5" ', "", (0.0, 2.0, 1.0), "range of the URDF"),  # the default is 0
+        ('lower="-1.5" upper="2.0"', 'lower="-1e16" upper="1e16"',
+         (-6.28319, 6.28319, 1.0), "is no range: range of two turns"),
+        ('effort="87"', "", (-1.5, 2.0, 1.0), "range of the URDF"),
+    ],
+)  # fmt: skip
+def test_what_a_urdf_does_not_tell_is_proposed_by_a_rule_and_marked(
+    tmp_path, old, new, bounds, words
+):
+    path = tmp_path / "robot.urdf"
+    path.write_text(URDF.replace(old, new))
+    text = doctor_limits.propose(path, 50.0)
+    shoulder, *others = loaded(tmp_path, text).dimensions
+    assert len(others) == 2
+    assert (shoulder.low, shoulder.high, shoulder.normal.velocity) == pytest.approx(bounds)
+    note = text.split('  - name: "shoulder"')[0].splitlines()[-1]
+    assert note.startswith("  # ") and words in note
+
+
+WHEELS = """<robot name="base"><link name="base"/><link name="l"/><link name="r"/>
+  <!-- <joint name="old" type="revolute"/> -->
+  <joint name="wheel_left" type="continuous"><parent link="base"/><child link="l"/></joint>
+  <joint name="wheel_right" type="continuous"><parent link="base"/><child link="r"/></joint>
+</robot>"""
+
+
+def test_wheels_without_limits_are_proposed_by_a_rule(tmp_path):
+    path = tmp_path / "base.urdf"
+    path.write_text(WHEELS)
+    text = doctor_limits.propose(path, 50.0)
+    assert loaded(tmp_path, text).dimension_names == ("wheel_left", "wheel_right")
+    assert text.count("no velocity in the URDF: 1 rad/s by a rule, CHECK IT") == 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("<robot", '<robot xmlns="http://www.ros.org"'),
+        ("<robot", '<robot xmlns:xi="http://www.w3.org/2001/XInclude"'),
+        ("</robot>", '<gazebo><joint name="x" type="revolute"/></gazebo></robot>'),
+        ("</robot>", '<transmission name="t"><joint name="wheel_left"/></transmission></robot>'),
+    ],
+)
+def test_namespaces_and_other_elements_change_nothing(tmp_path, old, new):
+    (tmp_path / "base.urdf").write_text(WHEELS)
+    plain = doctor_limits.propose(tmp_path / "base.urdf", 50.0)
+    (tmp_path / "base.urdf").write_text(WHEELS.replace(old, new))
+    assert doctor_limits.propose(tmp_path / "base.urdf", 50.0) == plain
+
+
+def test_a_name_that_comes_twice_counts_once(tmp_path):
+    (tmp_path / "base.urdf").write_text(WHEELS.replace("wheel_right", "wheel_left"))
+    text = doctor_limits.propose(tmp_path / "base.urdf", 50.0)
+    assert loaded(tmp_path, text).dimension_names == ("wheel_left",)
+    assert text.startswith("# Left out: joint wheel_left has a name that came before\n")
+
+
+def test_what_xacro_would_make_is_said_to_be_missing(tmp_path):
+    xacro = '<robot xmlns:xacro="http://ros.org/wiki/xacro"><xacro:arm prefix="a"/>'
+    path = tmp_path / "robot.urdf"
+    path.write_text(WHEELS.replace('<robot name="base">', xacro))
+    assert "# Left out: what xacro makes of this file: ros2 run xacro" in (
+        doctor_limits.propose(path, 50.0)
+    )
+    path.write_text(xacro + "</robot>")
+    with pytest.raises(CommandError, match="no joints .what xacro makes of this file: ros2 run"):
+        doctor_limits.propose(path, 50.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (URDF.replace("</robot>", ""), "no element found"),
+        ("<sdf/>", "the root is <sdf>; accepted: <robot>"),
+        ("<robot/>", "has no joint that can be commanded: no joints; accepted: revolute"),
+        ('<robot><joint name="a" type="fixed"/><joint name="b" type="ball"/></robot>',
+         "1 fixed, 1 ball .joint b is of type 'ball'; accepted"),
+    ],
+)  # fmt: skip
+def test_urdfs_that_are_refused(tmp_path, text, words):
+    path = tmp_path / "robot.urdf"
+    path.write_text(text)
     with pytest.raises(CommandError, match=words):
         doctor_limits.propose(path, 50.0)
 
@@ -148,5 +251,6 @@ def test_the_command_prints_or_writes_the_file(tmp_path, capsys):
     out = tmp_path / "out.yaml"
     assert doctor.main(["--limits", str(path), "--out", str(out)]) == 0
     assert ActionSpace.load(out).width == 3
+    assert capsys.readouterr().err == "Left out: joint finger_2 moves with lift\n"
     with pytest.raises(CommandError, match="File exists"):
         doctor.main(["--limits", str(path), "--out", str(out)])

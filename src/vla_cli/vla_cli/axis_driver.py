@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import secrets
 import time
 from types import TracebackType
@@ -27,6 +28,7 @@ from vla_interfaces.msg import ActionChunk, Fault, SafeAction, SafetyStatus
 POLICY, SAFETY = "policy", "safety"
 KINDS = range(Fault.KIND_VISION, Fault.KIND_EMERGENCY_STOP + 1)
 CHUNK_PERIOD = 0.05  # s between two chunks
+DRIVERS = 10  # of joint states on one topic, of which each message tells a part
 FAULT_PERIOD = 0.2  # s between two heartbeats
 SETTLE = 0.3  # s at rest before a measurement
 LIMIT = 10.0  # s for anything to happen
@@ -248,7 +250,7 @@ class AxisDriver:
         return max(last) - min(last) < 1e-6
 
     def _watch(self) -> dict[Any, list[Any]]:
-        """Newest message of each measured quantity, by type; topics as the safety node has them."""
+        """Newest messages of each measured quantity, by type; topics are the safety node's."""
         node = self._graph.node
         known = {
             "geometry_msgs/msg/PoseStamped": PoseStamped,
@@ -267,7 +269,8 @@ class AxisDriver:
             kind = known.get(types[0])
             if kind is not None:
                 qos = topics.qos_profile(topics.JOINT_STATES)  # best effort hears everybody
-                watched[kind] = self._graph.collect(kind, name, keep=1, qos=qos)
+                keep = DRIVERS if kind is JointState else 1
+                watched[kind] = self._graph.collect(kind, name, keep=keep, qos=qos)
         self._graph.wait(lambda: all(watched.values()), 1.0)
         return watched
 
@@ -287,11 +290,15 @@ class AxisDriver:
         return None
 
     def _joint(self, dimension: Dimension) -> float | None:
-        states = self._watched.get(JointState, [])
-        if not states or dimension.unit == "1":
+        if dimension.unit == "1":
             return None
-        positions = dict(zip(states[-1].name, states[-1].position, strict=False))
-        return positions.get(dimension.output.field, positions.get(dimension.name))
+        # Newest first: an arm's driver and a gripper's may share the topic.
+        for message in reversed(self._watched.get(JointState, [])):
+            positions = dict(zip(message.name, message.position, strict=False))
+            for name in (dimension.output.field, dimension.name):
+                if math.isfinite(positions.get(name, math.nan)):
+                    return float(positions[name])
+        return None
 
     def _moved(
         self, dimension: Dimension, before: Any, after: Any

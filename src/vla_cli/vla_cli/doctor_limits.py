@@ -10,11 +10,12 @@ import argparse
 import math
 import sys
 import tempfile
-import xml.etree.ElementTree as ElementTree
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from vla_cli.doctor_measure import MeasureError, Motion, measure
+from vla_cli.doctor_urdf import UrdfJoint, read_urdf
 from vla_cli.errors import CommandError
 from vla_contract.action_space import ActionSpace, ActionSpaceError
 
@@ -23,8 +24,7 @@ RISE = 0.5  # s to full speed where nothing tells the acceleration
 ONSET = 0.1  # s to full acceleration where nothing tells the jerk
 EMERGENCY = 2.0  # emergency acceleration over normal; the jerk twice that
 BRAKING_MARGIN = 1.25
-JOINTS = {"revolute": "rad", "continuous": "rad", "prismatic": "m"}
-TURNS = 2.0 * math.pi  # rad; range of a joint without end stops
+_LEFT_OUT = "# Left out: "
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,9 @@ def run(chosen: argparse.Namespace) -> int:
         CommandError: the file cannot be used, or `--out` cannot be written.
     """
     text = propose(Path(chosen.limits), chosen.rate)
+    for line in text.splitlines():
+        if line.startswith(_LEFT_OUT) and chosen.out:
+            print(line.removeprefix("# "), file=sys.stderr)
     if not chosen.out:
         print(text, end="")
         return 0
@@ -81,9 +84,15 @@ def propose(path: Path, rate: float) -> str:
     """
     if not path.exists():
         raise CommandError(f"{path} does not exist; accepted: a URDF file or a bag")
-    urdf = path.suffix in (".urdf", ".xml", ".xacro")
-    name, proposals = _from_urdf(path) if urdf else _from_bag(path)
-    text = _file(name, proposals, rate, path)
+    urdf = path.suffix.lower() in (".urdf", ".xml", ".xacro")
+    left_out: tuple[str, ...] = ()
+    if urdf:
+        robot = read_urdf(path)
+        name, left_out = robot.name, robot.left_out
+        proposals = [_of_joint(joint) for joint in robot.joints]
+    else:
+        name, proposals = _from_bag(path)
+    text = _file(name, proposals, left_out, rate, path)
     with tempfile.NamedTemporaryFile("w", suffix=".yaml", encoding="utf-8") as scratch:
         scratch.write(text)
         scratch.flush()
@@ -98,65 +107,23 @@ def propose(path: Path, rate: float) -> str:
 # --- URDF ----------------------------------------------------------------------------------------
 
 
-def _from_urdf(path: Path) -> tuple[str, list[Proposal]]:
-    try:
-        root = ElementTree.parse(path).getroot()
-    except (OSError, ElementTree.ParseError) as error:
-        raise CommandError(f"URDF {path}: {getattr(error, 'strerror', None) or error}") from error
-    if root.tag != "robot":
-        raise CommandError(f"URDF {path}: the root is <{root.tag}>; accepted: <robot>")
-    if any("xacro" in element.tag for element in root.iter()):
-        raise CommandError(f"{path} is a xacro file; first: ros2 run xacro xacro {path} > x.urdf")
-    joints = [
-        joint
-        for joint in root.findall("joint")
-        if joint.get("type") in JOINTS and joint.find("mimic") is None
-    ]
-    if not joints:
-        raise CommandError(f"URDF {path} has no joint that moves; accepted: {', '.join(JOINTS)}")
-    return root.get("name") or path.stem, [_joint(joint, path) for joint in joints]
-
-
-def _joint(joint: ElementTree.Element, path: Path) -> Proposal:
-    name, kind = str(joint.get("name")), str(joint.get("type"))
-    limit = joint.find("limit")
-    velocity = _attribute(limit, "velocity", name, path)
-    if kind == "continuous":
-        low, high, about = -TURNS, TURNS, "no end stops in the URDF: range of two turns"
-    else:
-        low, high = (_attribute(limit, end, name, path) for end in ("lower", "upper"))
-        about = "range of the URDF"
-    effort = limit.get("effort") if limit is not None else None
-    child = joint.find("child")
-    speed = SHARE * velocity
+def _of_joint(joint: UrdfJoint) -> Proposal:
+    speed = SHARE * joint.velocity
+    about = "; ".join(joint.rules) or "range of the URDF"
     return Proposal(
-        name=name,
+        name=joint.name,
         kind="joint_position",
-        unit=JOINTS[kind],
-        low=low,
-        high=high,
+        unit=joint.unit,
+        low=joint.low,
+        high=joint.high,
         velocity=speed,
         acceleration=speed / RISE,
         jerk=speed / RISE / ONSET,
-        frame=str(child.get("link")) if child is not None else "base_link",
-        output=("joint_trajectory", "trajectory_msgs/msg/JointTrajectory", name),
-        notes=f"{about}; velocity: {SHARE:g} of its {velocity:g}; acceleration and jerk: a rule"
-        + (f"; effort {effort}" if effort else ""),
+        frame=joint.frame,
+        output=("joint_trajectory", "trajectory_msgs/msg/JointTrajectory", joint.name),
+        notes=f"{about}; velocity: {SHARE:g} of its {joint.velocity:g}; acceleration and jerk: a "
+        "rule" + (f"; effort {joint.effort}" if joint.effort else ""),
     )
-
-
-def _attribute(limit: ElementTree.Element | None, name: str, joint: str, path: Path) -> float:
-    text = None if limit is None else limit.get(name)
-    try:
-        value = float(text or "")
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value) or (name == "velocity" and value <= 0.0):
-        accepted = "a number above 0" if name == "velocity" else "a number"
-        raise CommandError(
-            f"URDF {path}: {name} of joint {joint} is {text!r}; accepted: {accepted}"
-        )
-    return value
 
 
 # --- Bag -----------------------------------------------------------------------------------------
@@ -203,7 +170,9 @@ def _rounded_up(value: float) -> float:
 # --- The file ------------------------------------------------------------------------------------
 
 
-def _file(name: str, proposals: list[Proposal], rate: float, path: Path) -> str:
+def _file(
+    name: str, proposals: list[Proposal], left_out: Sequence[str], rate: float, path: Path
+) -> str:
     time = max(_time_to_rest(p) for p in proposals) + 2.0 / rate if rate > 0 else 1.0
     head = f"""# Proposed from {path.name} by ./vla doctor --limits. Read it before any motion;
 # docs/limits.md says how to choose each limit. Emergency: {EMERGENCY:g} times the acceleration and
@@ -216,7 +185,8 @@ chunk:
 braking_time: {_rounded_up(BRAKING_MARGIN * time):g}  # s
 dimensions:
 """
-    return head + "".join(_dimension(p) for p in proposals)
+    missing = "".join(f"{_LEFT_OUT}{_comment(line)}\n" for line in left_out)
+    return missing + head + "".join(_dimension(p) for p in proposals)
 
 
 def _dimension(p: Proposal) -> str:
@@ -226,7 +196,7 @@ def _dimension(p: Proposal) -> str:
         acceleration, jerk = p.acceleration * factor, p.jerk * (factor**2)
         return f"{{velocity: {p.velocity:.6g}, acceleration: {acceleration:.6g}, jerk: {jerk:.6g}}}"
 
-    return f"""  # {p.notes}
+    return f"""  # {_comment(p.notes)}
   - name: {_word(p.name)}
     kind: {p.kind}
     unit: {p.unit}
@@ -236,6 +206,11 @@ def _dimension(p: Proposal) -> str:
     frame: {_word(p.frame)}
     output: {{topic: {_word(topic)}, type: {message}, field: {_word(field)}}}
 """
+
+
+def _comment(text: str) -> str:
+    """One line, whatever is in it."""
+    return " ".join(text.split())
 
 
 def _word(text: str) -> str:

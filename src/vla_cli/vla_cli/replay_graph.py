@@ -18,6 +18,8 @@ from vla_cli.errors import CommandError
 from vla_contract.stamps import NANOSECONDS
 from vla_policy.checkpoint import END_EFFECTOR_STATES
 from vla_policy.config import PolicyConfig
+from vla_replay.codec import Codec
+from vla_replay.joint_parts import JointMerger
 from vla_replay.selection import Needs, Selection, camera_topic, observed
 from vla_replay.session import Session
 from vla_replay.timeline import Layout, Timeline
@@ -25,8 +27,8 @@ from vla_replay.timeline import Layout, Timeline
 if TYPE_CHECKING:
     from vla_cli.graph import Graph
     from vla_replay.bag import Bag
+    from vla_replay.parts import Part
     from vla_replay.player import Player
-    from vla_replay.timeline import Part
 
 DEFAULT_SLOP = 0.1  # s
 NOWHERE = "replay/disconnected"  # where the robot's commands would go, in the replay's own domain
@@ -285,20 +287,33 @@ def lock_step(
 
 
 def first_states(bag: Bag, setup: Setup) -> dict[str, Part]:
-    """The first good message of each input that the graph waits for before it answers."""
+    """The first good message of each input that the graph waits for before it answers.
+
+    Of joint states: what the messages tell together until a driver tells for the second time.
+    """
     wanted = {topic.name: role for role, topic in setup.selection.states.items()}
     wanted = {
         name: role for name, role in wanted.items() if role in ("joint_states", "end_effector_pose")
     }
     found: dict[str, Part] = {}
     probe = setup.timeline()  # counts of its own
-    for message in bag.messages(wanted):
-        if len(found) == len(wanted):
-            break
+    merger = JointMerger(Codec())
+    drivers: set[tuple[str, ...]] = set()
+    for message in bag.messages(set(wanted)):
         role = wanted.get(message.topic)
-        part = probe.part(message, role) if role and role not in found else None
-        if role and part is not None:
+        part = probe.part(message, role) if role else None
+        if role == "joint_states" and part is not None:
+            driver, _, together = merger.add(part, first=True)
+            if driver in drivers:
+                del wanted[message.topic]
+                continue
+            drivers.add(driver)
+            found[role] = together
+        elif role and part is not None:
             found[role] = part
+            del wanted[message.topic]
+        if not wanted:
+            break
     return found
 
 

@@ -17,11 +17,12 @@ import numpy as np
 from std_msgs.msg import Header
 
 from vla_contract.images import Image, resize_area
+from vla_contract.joint_states import JointStateError, JointTable, PerPublisher, read_joints
 from vla_contract.stamps import to_time
 from vla_learning.bag_episodes import Sight
 from vla_perception import images
 from vla_perception.config import CameraConfig, PerceptionConfig
-from vla_perception.conversions import Frame, raw_pixels
+from vla_perception.conversions import Frame, check_pose, raw_pixels
 from vla_perception.detectors import ContentCheck
 from vla_perception.matcher import Matcher  # with message_filters
 from vla_perception.states import StateBuffer
@@ -29,6 +30,7 @@ from vla_perception.streams import Drop, DropCounter, Refused, StampGate
 from vla_policy.checkpoint import END_EFFECTOR_STATES
 
 SECOND = 1_000_000_000
+JOINT_STATE = "sensor_msgs/msg/JointState"
 
 
 class BagSynchroniser:
@@ -50,9 +52,11 @@ class BagSynchroniser:
         self._size = size
         self._slop = int(config.slop * SECOND)
         self._matcher = Matcher(config.queue_size, config.slop, self.drops)
-        self._gates: dict[str, StampGate] = {}
+        self._gates: dict[str, PerPublisher[StampGate]] = {}
         self._content = {name: ContentCheck(CameraConfig().detectors) for name in cameras}
         self._states: dict[str, StateBuffer[Mapping[str, float]]] = {}
+        self._joints: dict[str, JointTable] = {}
+        self._timeout = int(config.state_timeout * SECOND)
         self.restart()
 
     def restart(self) -> None:
@@ -60,6 +64,7 @@ class BagSynchroniser:
         self._matcher.rebuild(self._cameras)
         self._gates.clear()
         self._states.clear()
+        self._joints.clear()
 
     def image(self, camera: str, message: Any, stamp: int) -> list[Sight]:
         """An Image or CompressedImage came; stamp: ns, above 0."""
@@ -72,24 +77,45 @@ class BagSynchroniser:
         sights = (self._sight(frames) for frames in self._matcher.add(frame))
         return [sight for sight in sights if sight is not None]
 
-    def state(self, source: str, values: Mapping[str, float], stamp: int) -> None:
-        """The robot's state came, in part: `source` is the topic, values are SI by name."""
+    def state(self, source: str, kind: str, message: Any, stamp: int) -> None:
+        """The robot's state came, in part: `source` is the topic, `kind` its type."""
         try:
-            self._gate(source, stamp)
+            if kind == JOINT_STATE:
+                values, stamp = self._joint_values(source, message, stamp)
+            else:
+                self._gate(source, stamp)
+                check_pose(message.pose)
+                position = message.pose.position
+                xyz = (position.x, position.y, position.z)
+                values = dict(zip(END_EFFECTOR_STATES, xyz, strict=True))
         except Refused as refused:
             self.drops.count(source, refused.reason)
             return
         span = self._slop + 2 * SECOND
         self._states.setdefault(source, StateBuffer(span)).add(stamp, values)
 
-    def _gate(self, stream: str, stamp: int) -> None:
-        self._gates.setdefault(stream, StampGate(None)).check(stamp, 0)
+    def _joint_values(self, source: str, message: Any, stamp: int) -> tuple[dict[str, float], int]:
+        """Positions of all joints that the topic tells of, and the newest of their stamps, ns."""
+        self._gate(source, stamp, message.name)
+        try:
+            joints = read_joints(message).joints
+        except JointStateError as error:
+            raise Refused(Drop.NAMES, str(error)) from error
+        table = self._joints.setdefault(source, JointTable(self._timeout))
+        table.add(joints, stamp)
+        together, newest = table.together(stamp)
+        return {name: joint.position for name, joint in together.items()}, newest
+
+    def _gate(self, stream: str, stamp: int, publisher: Sequence[str] = ()) -> None:
+        gates = self._gates.setdefault(stream, PerPublisher(lambda: StampGate(None)))
+        gates.of(publisher).check(stamp, 0)
 
     def _frame(self, camera: str, message: Any, stamp: int) -> Frame:
         reduction = 1
         if hasattr(message, "encoding"):
             pixels, bgr = raw_pixels(message)
         else:
+            images.check_format(message.format)
             (pixels, reduction), bgr = images.decode(message.data, *self._size), True
         defect = self._content[camera].check(pixels, reduction)
         if defect is not None:

@@ -166,9 +166,8 @@ class BagReader:
                 self._see(self._synchroniser.image(role[len(CAMERA) :], content, when))
             elif role in ("joint_states", "end_effector_pose"):
                 when = self._clock.other(message, _stamp(content))
-                values = state_values(message.type, content)
-                self._synchroniser.state(message.topic, values, when)
-                self._actions.observe(values)
+                self._synchroniser.state(message.topic, message.type, content, when)
+                self._actions.observe(state_values(message.type, content))
         except (ActionError, ClockError) as error:
             self._bag.losses.broken(message.topic, str(error))
 

@@ -8,6 +8,7 @@ import pytest
 from builtin_interfaces.msg import Time
 from sensor_msgs.msg import JointState
 
+from vla_contract import topics
 from vla_contract.images import resize_area
 from vla_interfaces.msg import Fault
 
@@ -185,8 +186,8 @@ def test_other_encodings_and_padded_rows_become_rgb8(graph, encoding):
     ("reason", "fields"),
     [
         ("not_finite", {"position": [math.nan, 0.0]}),
-        ("not_finite", {"velocity": [math.inf, 0.0]}),
-        ("joint_names", {"name": ["b", "c"]}),
+        ("not_finite", {"position": [-math.inf, 0.5], "velocity": []}),
+        ("joint_names", {"name": ["b", "c"], "position": [1.5, 0.0]}),
         ("joint_names", {"position": [0.0]}),
     ],
 )
@@ -204,6 +205,45 @@ def test_bad_joint_states_are_a_fault_and_never_passed_on(graph, reason, fields)
     both(graph)
     graph.next_observation(lambda each: each.joint_state_valid)
     graph.wait_for_fault(Fault.KIND_ROBOT_STATE, Fault.LEVEL_OK)
+
+
+def test_two_drivers_share_the_topic_and_the_one_that_falls_silent_is_named(graph):
+    """An arm's and a gripper's, of whom each observation has the newest; their stamps cross.
+
+    The robot rests: so the joints' values must not be taken for one another's motion.
+    """
+    telling = ["a", "grip"]
+    late = {"a": -0.005, "grip": 0.0}
+    at = {"a": 0.5, "grip": 0.1}
+
+    def tell() -> None:
+        for name in telling:
+            message = graph.joints(name=[name], position=[at[name]], velocity=[math.nan])
+            message.header.stamp = graph.later(late[name])
+            graph.publish("joint_states", message, topics.JOINT_STATES)
+
+    def whole(each) -> bool:
+        return each.joint_state_valid and sorted(each.joint_state.name) == ["a", "grip"]
+
+    graph.front()
+    graph.side()
+    graph.every(0.02, tell)
+    seen = graph.next_observation(whole)
+    assert dict(zip(seen.joint_state.name, seen.joint_state.position, strict=True)) == at
+    assert list(seen.joint_state.velocity) == []
+    graph.wait_for_fault(Fault.KIND_ROBOT_STATE, Fault.LEVEL_OK)
+    telling.remove("grip")
+    line = "joint_states: joint grip is silent for 0."
+    graph.client.wait(lambda: line in graph.process.output, 60.0)
+    graph.next_observation(
+        lambda each: each.joint_state_valid and list(each.joint_state.name) == ["a"]
+    )
+    graph.client.wait(lambda: "joint_states.left_out.grip" in graph.counts())
+    telling.append("grip")
+    graph.next_observation(whole)
+    telling.remove("a")  # which is required
+    graph.wait_for_fault(Fault.KIND_ROBOT_STATE, Fault.LEVEL_ERROR, "no joint a (silent for 0.")
+    graph.next_observation(lambda each: not each.joint_state_valid)
 
 
 def test_joint_states_of_another_clock_are_named(graph):

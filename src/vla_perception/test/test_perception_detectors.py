@@ -48,6 +48,11 @@ def test_each_detector_names_itself(pixels, reason):
     assert "accepted" in defect.text and "\n" not in defect.text
 
 
+def test_sizes_may_change_where_that_is_allowed():
+    check = ContentCheck(DetectorLimits(size_changes=True))
+    assert check.check(GOOD) is None and check.check(GOOD[:24]) is None
+
+
 @pytest.mark.parametrize(
     "pixels",
     [

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vla_contract.images import BYTES_PER_PIXEL, resize_area
-from vla_perception.images import check_raw, decode
+from vla_perception.images import DamageLimits, check_format, check_raw, decode
 from vla_perception.streams import Drop, Refused
 
 PIXELS = np.random.default_rng(1).integers(0, 255, (18, 24, 3), dtype=np.uint8)
@@ -127,3 +127,66 @@ def test_a_header_that_claims_a_huge_image_is_not_allocated():
 def test_rubbish_is_refused_and_never_raises_anything_else(rubbish, start):
     with contextlib.suppress(Refused):
         decode(start + rubbish)
+
+
+@pytest.mark.parametrize("behind", [b"\0" * 2000, b"\xab" * 70, bytes(range(256)), JPEG[200:]])
+def test_bytes_behind_the_end_of_an_image_mean_nothing(behind, capfd):
+    for content in (JPEG, PNG):
+        np.testing.assert_array_equal(decode(content + behind)[0], decode(content)[0])
+    assert capfd.readouterr().err == ""
+
+
+def test_a_thumbnail_has_an_end_of_its_own():
+    thumbnail = cv2.imencode(".jpg", PIXELS[:8, :8])[1].tobytes()
+    segment = b"\xff\xe1" + struct.pack(">H", 2 + len(thumbnail)) + thumbnail
+    nested = JPEG[:2] + segment + JPEG[2:]
+    np.testing.assert_array_equal(decode(nested)[0], decode(JPEG)[0])
+    for length in range(len(nested) - 1):
+        with pytest.raises(Refused):
+            decode(nested[:length])
+
+
+def test_bytes_behind_the_end_that_look_like_another_end(capfd):
+    for behind in (JPEG[300:], b"\xff\xd9", JPEG):
+        np.testing.assert_array_equal(decode(JPEG + behind)[0], decode(JPEG)[0])
+
+
+def test_a_cut_off_jpeg_before_the_next_one_is_refused():
+    assert reason(decode, JPEG[: len(JPEG) // 2] + JPEG) == Drop.CORRUPT
+
+
+def test_a_png_comment_with_a_wrong_checksum_is_left_out():
+    comment = struct.pack(">I", 4) + b"tEXt" + b"a\0bc" + b"rubb"
+    np.testing.assert_array_equal(decode(PNG[:33] + comment + PNG[33:])[0], PIXELS)
+
+
+@pytest.mark.parametrize("reduced", [(0, 0), (3, 4)])
+def test_progressive_jpegs(reduced):
+    content = cv2.imencode(".jpg", PIXELS, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])[1].tobytes()
+    plain = decode(content, *reduced)[0]
+    np.testing.assert_array_equal(decode(content + b"\0\1\2", *reduced)[0], plain)
+    for length in range(0, len(content) - 1, 7):
+        with pytest.raises(Refused):
+            decode(content[:length], *reduced)
+
+
+def test_with_the_search_for_damage_off_what_the_decoder_makes_is_taken():
+    off = DamageLimits(looked_for=False)
+    assert reason(decode, JPEG[:-200]) == Drop.CORRUPT
+    assert decode(JPEG[:-200], limits=off)[0].shape == PIXELS.shape
+    assert reason(lambda: decode(JPEG[:40], limits=off)) == Drop.CORRUPT
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "jpeg", "png", "jpeg compressed bgr8", "rgb8; jpeg compressed ", "mono8; png compressed "],
+)
+def test_formats_of_pictures(text):
+    check_format(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["16UC1; compressedDepth png", "32FC1; compressedDepth", "16UC1; png compressed "]
+)
+def test_formats_of_depth_are_refused(text):
+    assert reason(check_format, text) == Drop.ENCODING

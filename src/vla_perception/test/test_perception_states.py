@@ -40,3 +40,11 @@ def test_a_clock_that_falls_starts_anew():
     assert buffer.offset(13) == -3
     buffer.clear()
     assert buffer.offset(13) is None
+
+
+def test_a_second_message_of_one_stamp_takes_the_place_of_the_first():
+    buffer: StateBuffer[str] = StateBuffer(100)
+    for stamp, message in ((10, "a"), (20, "arm"), (20, "arm and gripper")):
+        buffer.add(stamp, message)
+    assert len(buffer) == 2
+    assert buffer.nearest(10, 0) == "a" and buffer.newest() == "arm and gripper"

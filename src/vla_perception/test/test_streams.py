@@ -1,8 +1,5 @@
 """Stamps, counts and joint states."""
 
-import math
-
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +12,6 @@ from vla_perception.streams import (
     PendingFrames,
     Refused,
     StampGate,
-    check_joint_state,
 )
 
 NOW = 1_000_000_000
@@ -93,28 +89,3 @@ def test_a_clock_that_jumps_back_or_has_not_started_is_seen():
         (0, ClockEvent.NOT_STARTED),
     ]  # fmt: skip
     assert [watch.update(now) for now, _ in expected] == [event for _, event in expected]
-
-
-@pytest.mark.parametrize(
-    ("names", "position", "velocity", "required", "expected"),
-    [
-        (["a", "b"], [0.0, 1.0], [0.0, 0.0], [], None),
-        (["a", "b"], [0.0, 1.0], [], ["b"], None),
-        (["a", "b"], [math.nan, 1.0], [], ["b"], None),
-        (["a", "b"], [0.0, 1.0], [], ["c"], Drop.NAMES),
-        (["a", "b"], [0.0], [], [], Drop.NAMES),
-        (["a", "b"], [0.0, 1.0], [0.0], [], Drop.NAMES),
-        ([], [], [], ["a"], Drop.NAMES),
-        (["a", "b"], [0.0, math.nan], [], [], Drop.NOT_FINITE),
-        (["a", "b"], [0.0, 1.0], [math.inf, 0.0], [], Drop.NOT_FINITE),
-        (["a", "b"], [math.inf, -math.inf], [], [], Drop.NOT_FINITE),
-        (["a", "b"], [1e308, 1e308], [], [], None),  # finite, though the sum is not
-    ],
-)
-def test_joint_states(names, position, velocity, required, expected):
-    if expected is None:
-        check_joint_state(names, position, velocity, required)
-        return
-    with pytest.raises(Refused) as refused:
-        check_joint_state(names, position, velocity, required)
-    assert refused.value.reason == expected

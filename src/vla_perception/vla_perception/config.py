@@ -8,9 +8,15 @@ from dataclasses import dataclass
 from vla_contract.parameters import Config, ParameterError, parameter
 from vla_contract.stop_words import STOP_WORDS
 from vla_contract.text import words
-from vla_perception.contradictions import COURTESIES, NEGATIONS, OPPOSITE_ACTIONS, OPPOSITE_DIRECTIONS
+from vla_perception.contradictions import (
+    COURTESIES,
+    NEGATIONS,
+    OPPOSITE_ACTIONS,
+    OPPOSITE_DIRECTIONS,
+)
 from vla_perception.contradictions import table as opposites
 from vla_perception.detectors import DetectorLimits
+from vla_perception.images import DamageLimits
 
 _CAMERA_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
@@ -45,6 +51,19 @@ class CameraConfig(Config):
         0, "Height of its images as they come; 0: that of the first one.", "px", minimum=0,
         maximum=8192,
     )  # fmt: skip
+    size_changes: bool = parameter(
+        False, "Images may change their size; else one of another size is refused."
+    )
+    damage: bool = parameter(
+        True, "A compressed image of which pixels are missing or wrong is refused."
+    )
+    stray_bytes: int = parameter(
+        32,
+        "So many bytes of any values between a JPEG's scan and its next marker are no damage.",
+        "bytes",
+        minimum=0,
+        maximum=1_000_000,
+    )
     black_level: float = parameter(
         6.0,
         "An image of which 99 % is darker is black; 0: not looked for.",
@@ -114,7 +133,13 @@ class CameraConfig(Config):
             self.constant_share,
             self.source_width,
             self.source_height,
+            self.size_changes,
         )
+
+    @property
+    def damage_limits(self) -> DamageLimits:
+        """What is damage in a compressed image."""
+        return DamageLimits(self.damage, self.stray_bytes)
 
     def topic_of(self, camera: str) -> str:
         """The topic, given or by default."""

@@ -14,7 +14,7 @@ from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Header
 
 from cv_bridge import CvBridge, CvBridgeError
-from vla_contract.images import BYTES_PER_PIXEL, Image, pixels_of, resize_area
+from vla_contract.images import BYTES_PER_PIXEL, Image, in_bytes, pixels_of, resize_area
 from vla_contract.quaternions import quaternion_problem
 from vla_contract.stamps import to_time
 from vla_interfaces.msg import Command, Fault, Observation
@@ -25,7 +25,6 @@ from vla_perception.streams import Drop, Refused
 
 _BRIDGE = CvBridge()
 _THREE_CHANNELS = ("rgb8", "bgr8")
-_BRIDGE_NAMES = {"uyvy": "yuv422", "yuyv": "yuv422_yuy2"}  # the newer names, which it has not
 
 
 @dataclass
@@ -58,23 +57,24 @@ def raw_pixels(message: ImageMessage) -> tuple[Image, bool]:
     )
     channels = BYTES_PER_PIXEL[message.encoding]
     pixels = pixels_of(message.data, message.height, message.width, message.step, channels)
-    if message.encoding in _THREE_CHANNELS:
-        return pixels, message.encoding == "bgr8"
+    pixels, encoding = in_bytes(pixels, message.encoding, bool(message.is_bigendian))
+    if encoding in _THREE_CHANNELS:
+        return pixels, encoding == "bgr8"
     try:
-        return np.asarray(_BRIDGE.imgmsg_to_cv2(_for_bridge(message, pixels), "bgr8")), True
+        plain = _for_bridge(message, pixels, encoding)
+        return np.asarray(_BRIDGE.imgmsg_to_cv2(plain, "bgr8")), True
     except CvBridgeError as error:
         raise Refused(Drop.ENCODING, f"{message.encoding} cannot be converted: {error}") from error
 
 
-def _for_bridge(message: ImageMessage, pixels: Image) -> ImageMessage:
+def _for_bridge(message: ImageMessage, pixels: Image, encoding: str) -> ImageMessage:
     """A message of pixels, shape (H, W, channels), that cv_bridge converts as they are.
 
     It shears rows whose padding is no whole number of pixels, and with NumPy 2 it fails at a byte
     order that is not this machine's, which bytes have not.
     """
     height, width, channels = pixels.shape
-    plain = ImageMessage(height=height, width=width, step=width * channels)
-    plain.encoding = _BRIDGE_NAMES.get(message.encoding, message.encoding)
+    plain = ImageMessage(height=height, width=width, step=width * channels, encoding=encoding)
     plain.data = message.data if message.step == plain.step else _bytes_of(pixels)
     return plain
 

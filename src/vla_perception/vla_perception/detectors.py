@@ -33,7 +33,8 @@ class DetectorLimits:
     """Of one camera; each limit at 0 turns its detector off.
 
     black_level, uniform_deviation: grey levels of 255. saturated_share, constant_share: 0 to 1.
-    width, height: px, of the pictures as they come; 0: those of the first one.
+    width, height: px, of the pictures as they come; 0: those of the first one, unless the size
+    changes.
     """
 
     black_level: float = 6.0
@@ -42,6 +43,7 @@ class DetectorLimits:
     constant_share: float = 0.3
     width: int = 0
     height: int = 0
+    size_changes: bool = False
 
 
 def sample(pixels: Image) -> Image:
@@ -131,7 +133,8 @@ class ContentCheck:
         """
         limits = self._limits
         size = (pixels.shape[0] * reduction, pixels.shape[1] * reduction)
-        found = another_size(size, self._size or size)
+        expected = size if limits.size_changes else self._size or size
+        found = another_size(size, expected)
         if found is not None:
             return found
         values = sample(pixels)

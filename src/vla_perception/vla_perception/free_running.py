@@ -7,7 +7,7 @@ from typing import Any
 
 from rclpy.node import Node
 
-from vla_contract.stamps import NANOSECONDS
+from vla_contract.stamps import NANOSECONDS, to_nanoseconds
 from vla_perception.config import PerceptionConfig
 from vla_perception.conversions import Frame
 from vla_perception.faults import Level
@@ -99,7 +99,8 @@ class FreeRunningObserver(Observer):
         if message is not None:
             self._state_times[name] = self._time()
             self._note_positions(name, message)
-            self._buffers[name].add(stamp, message)
+            # What is put together of several publishers is as new as the newest of them.
+            self._buffers[name].add(to_nanoseconds(message.header.stamp), message)
 
     def _nearest(self, name: str, stamp: int) -> Any | None:
         buffer = self._buffers[name]

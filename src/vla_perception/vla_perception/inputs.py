@@ -20,7 +20,7 @@ from vla_perception.conversions import Frame, raw_pixels
 from vla_perception.detectors import ContentCheck, Defect
 from vla_perception.health import NEVER, InputReport
 from vla_perception.rate_gate import RateGate
-from vla_perception.streams import Drop, DropCounter, Refused, StampGate
+from vla_perception.streams import Drop, DropCounter, Refused
 
 
 class Input:
@@ -29,6 +29,7 @@ class Input:
     name: for people and counts. now: ns, node clock. time: s, by which silence is
     measured. on_message(stamp in ns, value): value is
     what `convert` made of the message, None where it was refused but its stamp is good.
+    check_stamp(message, stamp in ns, now in ns): refuses a stamp. forget: the clock jumped.
     max_age: s, of a stamp at its arrival. rate: bounds how many messages are looked at.
     """
 
@@ -42,7 +43,8 @@ class Input:
         *,
         convert: Callable[[Any, int], Any],
         on_message: Callable[[int, Any | None], None],
-        gate: StampGate,
+        check_stamp: Callable[[Any, int, int], None],
+        forget: Callable[[], None],
         drops: DropCounter,
         now: Callable[[], int],
         time: Callable[[], float],
@@ -55,7 +57,8 @@ class Input:
         self._node = node
         self._convert = convert
         self._on_message = on_message
-        self._gate = gate
+        self._check_stamp = check_stamp
+        self.reset = forget
         self._drops = drops
         self._now = now
         self._time = time
@@ -78,10 +81,6 @@ class Input:
     def destroy(self) -> None:
         """End the subscription."""
         self._node.destroy_subscription(self._subscription)
-
-    def reset(self) -> None:
-        """The clock jumped: forget the stamps."""
-        self._gate.reset()
 
     def report(self) -> InputReport:
         """How it is doing."""
@@ -129,7 +128,7 @@ class Input:
                     return
                 stamp = now
                 message.header.stamp = to_time(now)
-            self._gate.check(stamp, now)
+            self._check_stamp(message, stamp, now)
         except Refused as error:
             self._refused(error)
             return
@@ -173,7 +172,7 @@ def camera_input(
     if config.reliable:
         qos.reliability = ReliabilityPolicy.RELIABLE
 
-    content = ContentCheck(config.detectors)
+    content, limits = ContentCheck(config.detectors), config.damage_limits
 
     def checked(frame: Frame) -> Frame:
         defect = content.check(frame.pixels, frame.reduction)
@@ -192,7 +191,8 @@ def camera_input(
 
     def from_compressed(message: CompressedImage, stamp: int) -> Frame:
         not_empty(message)
-        pixels, reduction = images.decode(message.data, config.height, config.width)
+        images.check_format(message.format)
+        pixels, reduction = images.decode(message.data, config.height, config.width, limits)
         frame = Frame(name, stamp, message.header, pixels, bgr=True, reduction=reduction)
         return checked(frame)
 

@@ -15,7 +15,16 @@ Result = TypeVar("Result")
 
 _STANDARD_ERROR = 2
 _MOST = 4096  # bytes
-_SIGNS = (b"Corrupt JPEG", b"Premature end of JPEG", b"Invalid JPEG", b"Unsupported marker")
+_SIGNS = (
+    b"Corrupt JPEG",
+    b"Premature end of JPEG",
+    b"Invalid JPEG",
+    b"Invalid SOS",
+    b"Unsupported marker",
+    b"Unknown Adobe color transform",
+    b"Warning: unknown JFIF",
+    b"Inconsistent progression sequence",
+)
 
 
 class Listener:

@@ -20,8 +20,9 @@ from vla_perception.conversions import Frame, check_pose
 from vla_perception.frozen import FrozenWatch
 from vla_perception.health import NEVER, Finding
 from vla_perception.inputs import Input, camera_input
+from vla_perception.joint_stream import JointStream
 from vla_perception.rate_gate import RateGate
-from vla_perception.streams import DropCounter, StampGate, check_joint_state
+from vla_perception.streams import DropCounter, StampGate
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,14 @@ class Observer:
             )
             for name, camera in cameras.items()
         }
-        self._positions: dict[str, Sequence[float]] = {}  # newest, by topic; rad or m
+        self._positions: dict[str, Sequence[float]] = {}  # newest; rad or m
+        lock_step = config.lock_step
+        self._stamp_tolerance = None if lock_step else round(config.future_tolerance * NANOSECONDS)
+        self._joints = JointStream(
+            config.joint_names,
+            0 if lock_step else round(config.state_timeout * NANOSECONDS),
+            self._stamp_tolerance,
+        )
         self.inputs = {name: self._camera(name, camera) for name, camera in cameras.items()}
         self.states = self._state_types()
         self._state_times = dict.fromkeys(self.states, -NEVER)
@@ -117,6 +125,9 @@ class Observer:
         """Find inputs that have fallen silent."""
         for change in self.set.check(self._time()):
             self._changed(change)
+        for joint, silence in self._joints.newly_silent(self._now()).items():
+            line = f"joint_states: joint {joint} is {silence}, while others are told of"
+            self._node.get_logger().warning(line)
 
     def look_at_graph(self) -> None:
         """Find out who publishes what, and whether it can arrive."""
@@ -155,7 +166,7 @@ class Observer:
             values[f"{name}.age"] = f"{each.age:.4f} s"
             if each.problem:
                 values[f"{name}.problem"] = each.problem
-        return values
+        return {**values, **self._joints.values(self._now())}
 
     # Shared by the subclasses.
 
@@ -172,10 +183,11 @@ class Observer:
 
     def _options(self, name: str, on_message: Callable[..., None]) -> dict[str, Any]:
         lock_step = self.config.lock_step
-        tolerance = None if lock_step else int(self.config.future_tolerance * NANOSECONDS)
+        gate = StampGate(self._stamp_tolerance)
         return {
             "on_message": lambda stamp, value: on_message(name, stamp, value),
-            "gate": StampGate(tolerance),
+            "check_stamp": lambda _, stamp, now: gate.check(stamp, now),
+            "forget": gate.reset,
             "drops": self.drops,
             "now": self._now,
             "time": self._time,
@@ -194,22 +206,19 @@ class Observer:
         message_type, convert = self.states[name]
         qos = topics.qos_profile(name, lock_step=self.config.lock_step)
         options = self._options(name, self._on_state)
+        if name == topics.JOINT_STATES:
+            options["check_stamp"] = self._joints.check_stamp
+            options["forget"] = self._joints.forget
         return Input(self._node, name, message_type, name, qos, convert=convert, **options)
 
     def _state_types(self) -> dict[str, tuple[type, Callable[[Any, int], Any]]]:
-        required = self.config.joint_names
-
-        def joint_state(message: JointState, stamp: int) -> JointState:
-            check_joint_state(message.name, message.position, message.velocity, required)
-            return message
-
         def pose(message: PoseStamped, stamp: int) -> PoseStamped:
             check_pose(message.pose)
             return message
 
         states: dict[str, tuple[type, Callable[[Any, int], Any]]] = {}
         if self.config.use_joint_states:
-            states[topics.JOINT_STATES] = (JointState, joint_state)
+            states[topics.JOINT_STATES] = (JointState, self._joints.convert)
         if self.config.use_end_effector_pose:
             states[topics.END_EFFECTOR_POSE] = (PoseStamped, pose)
         return states
@@ -234,7 +243,8 @@ class Observer:
 
     def _note_positions(self, name: str, message: Any) -> None:
         if name == topics.JOINT_STATES:
-            self._positions[name] = message.position
+            told = zip(message.name, message.position, strict=True)
+            self._positions.update({joint: (position,) for joint, position in told})
         else:
             position = message.pose.position
             self._positions[name] = (position.x, position.y, position.z)

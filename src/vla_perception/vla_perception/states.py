@@ -25,9 +25,13 @@ class StateBuffer(Generic[Message]):
         return len(self._stamps)
 
     def add(self, stamp: int, message: Message) -> None:
-        """Append; stamps rise (`StampGate` sees to it), one that falls starts anew."""
+        """Append; stamps rise (`StampGate` sees to it), one that falls starts anew.
+
+        A second message of one stamp takes the place of the first.
+        """
         if self._stamps and stamp <= self._stamps[-1]:
-            self.clear()
+            kept = len(self._stamps) - 1 if stamp == self._stamps[-1] else 0
+            del self._stamps[kept:], self._messages[kept:]
         self._stamps.append(stamp)
         self._messages.append(message)
         old = bisect_left(self._stamps, stamp - self._span)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import math
 from collections import Counter, deque
 from collections.abc import Sequence
 
@@ -170,40 +169,3 @@ class ClockWatch:
         if now == 0:
             return ClockEvent.JUMPED_BACK if last else ClockEvent.NOT_STARTED
         return ClockEvent.JUMPED_BACK if now < last else ClockEvent.RUNS
-
-
-def check_joint_state(
-    names: Sequence[str],
-    position: Sequence[float],
-    velocity: Sequence[float],
-    required: Sequence[str],
-) -> None:
-    """Check a joint state. Efforts are not looked at: drivers that measure none publish NaN.
-
-    Args:
-        names, position, velocity: as in sensor_msgs/JointState; velocity may be empty.
-        required: joints that must be there, and the only ones that must be finite; empty: all.
-
-    Raises:
-        Refused: joints are missing, lengths differ, or a value is NaN or infinite.
-    """
-    for what, values in (("position", position), ("velocity", velocity)):
-        if len(values) != len(names) and not (what == "velocity" and len(values) == 0):
-            raise Refused(
-                Drop.NAMES, f"{len(names)} names, {len(values)} in {what}; accepted: as many"
-            )
-    missing = [name for name in required if name not in names]
-    if missing:
-        raise Refused(
-            Drop.NAMES,
-            f"no joint {', '.join(missing)[:200]}; it has {', '.join(names)[:200] or 'none'}",
-        )
-    # A sum is finite only where everything is: one look at the usual case.
-    if math.isfinite(sum(position) + sum(velocity)):
-        return
-    for index, name in enumerate(names):
-        if required and name not in required:
-            continue
-        values = (position[index], velocity[index] if len(velocity) else 0.0)
-        if not all(map(math.isfinite, values)):
-            raise Refused(Drop.NOT_FINITE, f"joint {name[:60]} is at {values[0]}, {values[1]}/s")

@@ -10,6 +10,7 @@ from sensor_msgs.msg import Image as ImageMessage
 
 from vla_contract.action_space import ActionSpace
 from vla_contract.images import pixels_of
+from vla_contract.joint_states import JointStateError, read_joints
 from vla_contract.stamps import to_nanoseconds
 from vla_interfaces.msg import ActionChunk
 from vla_interfaces.msg import Observation as ObservationMessage
@@ -119,13 +120,11 @@ def _image(name: str, message: ImageMessage) -> Image:
 def _state(message: ObservationMessage) -> Mapping[str, float]:
     state: dict[str, float] = {}
     if message.joint_state_valid:
-        names, positions = message.joint_state.name, message.joint_state.position
-        if len(names) != len(positions):
-            raise ConversionError(
-                f"the joint state has {len(names)} names and {len(positions)} positions; "
-                "accepted: as many of each"
-            )
-        state.update(zip(names, positions, strict=True))
+        try:
+            reading = read_joints(message.joint_state)
+        except JointStateError as error:
+            raise ConversionError(f"the joint state: {error}") from error
+        state.update({name: joint.position for name, joint in reading.joints.items()})
     if message.end_effector_pose_valid:
         position = message.end_effector_pose.pose.position
         xyz = (position.x, position.y, position.z)

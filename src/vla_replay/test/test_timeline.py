@@ -1,5 +1,6 @@
 """Every image of a bag is in exactly one step, and steps are evenly spaced within an episode."""
 
+import math
 from collections import Counter
 from dataclasses import replace
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from vla_replay import cdr, testing
 from vla_replay.blocks import Key, Stored
+from vla_replay.codec import Codec
 from vla_replay.free_running import FreeRunningReplay
 from vla_replay.timeline import HISTORY, LEAD, Layout, Timeline
 
@@ -252,3 +254,55 @@ def test_at_a_rate_a_long_silence_is_not_waited_for(begin):
     replay.run(messages, ROLES)
     assert player.images == [begin, begin + SECOND, begin + SECOND + 50 * MS]
     assert timeline.notes == ["3600000 s without any message are played as 1 s"]
+
+
+def joints_of(part):
+    message = Codec().read("sensor_msgs/msg/JointState", part.data)
+    return dict(zip(message.name, message.position.tolist(), strict=True))
+
+
+def joint_message(time, **positions):
+    kind = "sensor_msgs/msg/JointState"
+    empty = np.zeros(0)
+    data = testing.serialised(
+        kind, header=testing.header(time), name=list(positions),
+        position=np.array(list(positions.values())), velocity=empty, effort=empty,
+    )  # fmt: skip
+    return stored(testing.Item("/joint_states", kind, time, data))
+
+
+def test_two_drivers_of_joint_states_tell_together():
+    """Of a control period what both told in it, of an image the newest of each joint."""
+    messages = [
+        joint_message(SECOND, gripper=0.1),
+        joint_message(SECOND + 5 * MS, arm=1.0, wrist=2.0),
+        joint_message(SECOND + 25 * MS, arm=1.1, wrist=2.1),
+        joint_message(SECOND + 26 * MS, gripper=0.2),
+        picture("/camera/a", SECOND + 30 * MS),
+    ]
+    timeline, steps = play(messages)
+    told = [joints_of(step.inputs["joint_states"]) for step in steps if step.inputs]
+    assert told == [
+        {"gripper": 0.1},
+        {"arm": 1.0, "wrist": 2.0},
+        {"arm": 1.1, "wrist": 2.1, "gripper": 0.2},
+    ]
+    (seen,) = (each for step in steps for each in step.sets)
+    assert joints_of(seen.states["joint_states"]) == {"gripper": 0.2, "arm": 1.1, "wrist": 2.1}
+    assert seen.states["joint_states"].stamp == SECOND + 26 * MS
+    assert not timeline.drops, "two drivers of one period: nothing is lost"
+
+
+def test_messages_of_one_driver_are_replayed_as_they_are():
+    messages = [joint_message(SECOND + i * 5 * MS, arm=1.0 * i, wrist=2.0) for i in range(8)]
+    _, steps = play([*messages, picture("/camera/a", SECOND + 36 * MS)])
+    known = {message.data for message in messages}
+    parts = [step.inputs["joint_states"] for step in steps if step.inputs]
+    parts += [each.states["joint_states"] for step in steps for each in step.sets]
+    assert parts and all(part.data in known for part in parts)
+
+
+def test_a_joint_state_that_contradicts_itself_is_left_for_the_nodes_to_refuse():
+    broken = joint_message(SECOND, arm=math.nan)
+    _, steps = play([joint_message(SECOND - MS, gripper=0.1), broken])
+    assert steps[-1].inputs["joint_states"].data == broken.data

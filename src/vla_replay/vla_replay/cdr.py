@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from typing import NamedTuple
 
 from vla_contract.stamps import NANOSECONDS
 
@@ -130,14 +131,24 @@ def command_text(data: bytes, kind: str) -> str:
     return cursor.text()
 
 
-def image_parts(data: bytes) -> tuple[int, int, str, int, bytes]:
-    """(height, width, encoding, step, pixels) of an Image that `check_image` accepts."""
+class ImageParts(NamedTuple):
+    """The fields of a sensor_msgs/Image behind its header."""
+
+    height: int
+    width: int
+    encoding: str
+    is_bigendian: bool
+    step: int
+    pixels: bytes
+
+
+def image_parts(data: bytes) -> ImageParts:
+    """The fields of an Image that `check_image` accepts."""
     cursor = Cursor(data)
     cursor.header()
-    height, width, encoding = cursor.number("I"), cursor.number("I"), cursor.text()
-    cursor.number("B")
-    step = cursor.number("I")
-    return height, width, encoding, step, cursor.bytes()
+    size = cursor.number("I"), cursor.number("I")
+    encoding, is_bigendian = cursor.text(), bool(cursor.number("B"))
+    return ImageParts(*size, encoding, is_bigendian, cursor.number("I"), cursor.bytes())
 
 
 def compressed_part(data: bytes) -> bytes:

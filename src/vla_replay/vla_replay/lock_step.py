@@ -16,9 +16,10 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 from vla_contract import topics
+from vla_replay.parts import Part
 from vla_replay.player import COMMAND_PAUSE, Player
 from vla_replay.storage import BagError, NotJoinedError
-from vla_replay.timeline import LEAD, ImageSet, Part, Step
+from vla_replay.timeline import LEAD, ImageSet, Step
 
 # Where the robot is: the safety node waits for it in every tick, or is told to repeat the last one.
 PLACE = (topics.END_EFFECTOR_POSE, "odom")

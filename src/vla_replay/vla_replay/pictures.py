@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from vla_contract.images import BYTES_PER_PIXEL, pixels_of
+from vla_contract.images import BYTES_PER_PIXEL, in_bytes, pixels_of
 from vla_replay import cdr
 
 WIDTH = 320  # px
@@ -15,10 +15,8 @@ _TO_BGR = {
     "rgba8": cv2.COLOR_RGBA2BGR,
     "bgra8": cv2.COLOR_BGRA2BGR,
     "mono8": cv2.COLOR_GRAY2BGR,
-    "yuyv": cv2.COLOR_YUV2BGR_YUY2,
     "yuv422_yuy2": cv2.COLOR_YUV2BGR_YUY2,
     "yuv422": cv2.COLOR_YUV2BGR_UYVY,
-    "uyvy": cv2.COLOR_YUV2BGR_UYVY,
     "bayer_rggb8": cv2.COLOR_BayerBG2BGR,
     "bayer_bggr8": cv2.COLOR_BayerRG2BGR,
     "bayer_gbrg8": cv2.COLOR_BayerGR2BGR,
@@ -48,9 +46,11 @@ def _decoded(data: bytes) -> np.ndarray | None:
 
 
 def _raw(data: bytes) -> np.ndarray | None:
-    height, width, encoding, step, pixels = cdr.image_parts(data)
-    if encoding not in BYTES_PER_PIXEL:
+    parts = cdr.image_parts(data)
+    channels = BYTES_PER_PIXEL.get(parts.encoding)
+    if channels is None:
         return None
-    picture = pixels_of(pixels, height, width, step, BYTES_PER_PIXEL[encoding])
+    pixels = pixels_of(parts.pixels, parts.height, parts.width, parts.step, channels)
+    picture, encoding = in_bytes(pixels, parts.encoding, parts.is_bigendian)
     code = _TO_BGR.get(encoding)
     return picture if code is None else cv2.cvtColor(np.ascontiguousarray(picture), code)

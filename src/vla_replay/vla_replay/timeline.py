@@ -13,22 +13,16 @@ from dataclasses import dataclass, field
 from vla_replay import cdr
 from vla_replay.blocks import JUMP, Stored
 from vla_replay.codec import Codec
+from vla_replay.joint_parts import JointMerger, JointParts
+from vla_replay.parts import Part
 from vla_replay.selection import CAMERA, COMMAND
 
 GAP = 5_000_000_000  # ns without any message, after which every input has long timed out
 PAUSE = 1_000_000_000  # ns between two episodes
 LEAD = 20_000  # ns before the first tick, in which lock-step shakes hands
 HISTORY = 2_000_000_000  # ns of robot state kept for pairing with images
-PAIRED = ("joint_states", "end_effector_pose")
-
-
-@dataclass(frozen=True)
-class Part:
-    """One message. stamp: ns, of its header, or when it was recorded where that is 0."""
-
-    topic: str
-    stamp: int
-    data: bytes
+JOINT_STATES = "joint_states"
+PAIRED = (JOINT_STATES, "end_effector_pose")
 
 
 @dataclass(frozen=True)
@@ -86,7 +80,8 @@ class Timeline:
         self._codec = Codec()
         self._waiting: dict[str, deque[tuple[int, Part]]] = {c: deque() for c in layout.cameras}
         self._states: dict[str, deque[tuple[int, Part]]] = {role: deque() for role in PAIRED}
-        self._newest: dict[str, int] = {}  # topic → its newest stamp
+        self._newest: dict[tuple[str, ...], int] = {}  # topic (and joints) → its newest stamp
+        self._joints = JointMerger(self._codec)
 
     def steps(self, messages: Iterable[Stored]) -> Iterator[Step]:
         """Every step from the first message to the last, then those that hold what waits."""
@@ -137,6 +132,7 @@ class Timeline:
         for waiting in self._states.values():
             waiting.clear()
         self._newest.clear()
+        self._joints.forget()
 
     def part(self, message: Stored, role: str) -> Part | None:
         """The message if it is sound; None, and counted, where it is broken."""
@@ -163,7 +159,7 @@ class Timeline:
 
     def _looped(self, part: Part, role: str) -> bool:
         """A camera's own stamps fall: a recording of a loop, whose recorder's time goes on."""
-        newest = self._newest.get(part.topic, 0)
+        newest = self._newest.get((part.topic,), 0)
         return role.startswith(CAMERA) and part.stamp <= newest - JUMP
 
     def _note_restart(self, segment: bool, gap: int) -> None:
@@ -177,21 +173,25 @@ class Timeline:
         if role == COMMAND:
             step.commands.append(cdr.command_text(part.data, part.topic))
             return
-        newest = self._newest.get(part.topic)
+        joints = JointParts((part.topic,), part, part)
+        if role == JOINT_STATES:
+            joints = self._joints.add(part, first=role not in step.inputs)
+        publisher, told, together = joints
+        newest = self._newest.get(publisher)
         if newest is not None and part.stamp <= newest:
             reason = "stamp as of the one before" if part.stamp == newest else "stamp out of order"
             self.drops[part.topic, f"{reason} (replayed all the same)"] += 1
-        self._newest[part.topic] = max(newest or 0, part.stamp)
+        self._newest[publisher] = max(newest or 0, part.stamp)
         if role.startswith(CAMERA):
             self.images += 1
             self._waiting[role[len(CAMERA) :]].append((time, part))
             return
-        if role in step.inputs:
+        if role in step.inputs and told is part:
             self.drops[part.topic, "a newer one in the same control period"] += 1
-        step.inputs[role] = part
+        step.inputs[role] = told
         if role in PAIRED:
             history = self._states[role]
-            history.append((time, part))
+            history.append((time, together))
             # By the recorder's time: one stamp of years ahead would keep all that follow it.
             while history[0][0] < time - HISTORY:
                 history.popleft()

@@ -8,6 +8,7 @@ from nav_msgs.msg import Odometry
 from sensor_msgs.msg import JointState
 
 from vla_contract.action_space import ActionSpace, Dimension, Kind, Limits, Output
+from vla_contract.joint_states import read_joints
 from vla_interfaces.msg import ActionChunk, Fault
 from vla_safety import conversions
 from vla_safety.core import Decision, Verdict
@@ -103,35 +104,30 @@ def test_a_safe_action_has_everything():
 
 
 def test_measured_values_find_their_dimensions():
-    joints = JointState(name=["joint_3", "grip", "effort"], position=[0.3, 0.02, 0.9])
+    told = JointState(name=["joint_3", "grip", "effort"], position=[0.3, 0.02, 0.9])
+    joints = read_joints(told).joints
     assert conversions.measured_from_joints(joints, SPACE) == {"elbow": 0.3, "grip": 0.02}
-    assert conversions.measured_from_joints(JointState(name=["joint_3"]), SPACE) == {}
+    assert conversions.measured_from_joints({}, SPACE) == {}
     odometry = Odometry()
     odometry.twist.twist.linear.x = 0.7
     assert conversions.measured_from_odometry(odometry, SPACE) == {"x": 0.7}
 
 
-@pytest.mark.parametrize(
-    ("fields", "problem"),
-    [
-        ({"name": ["a"], "position": [0.0]}, ""),
-        ({"name": ["a"]}, ""),
-        ({"name": ["b"], "position": [0.0]}, "joint_states lacks a"),
-        ({"name": ["a"], "position": [0.0, 1.0]}, "joint_states has 1 names and 2 of position"),
-        ({"name": ["a"], "position": [math.nan]}, "joint_states has a position that is not finite"),
-    ],
-)
-def test_a_joint_state_that_cannot_be_used_says_why(fields, problem):
-    assert conversions.joints_problem(JointState(**fields), ("a",)) == problem
-
-
 def test_a_pose_or_an_odometry_that_is_not_finite_says_so():
     pose, odometry = PoseStamped(), Odometry()
-    assert pose_problem(pose) == conversions.odometry_problem(odometry) == ""
+    assert pose_problem(pose) == odometry_problem(odometry) == ""
     pose.pose.position.y = math.inf
-    odometry.twist.twist.angular.z = math.nan
+    odometry.twist.twist.angular.z = math.nan  # which no dimension commands
+    assert odometry_problem(odometry) == ""
+    odometry.twist.twist.linear.x = math.nan
     assert pose_problem(pose) == "tip is not finite"
-    assert conversions.odometry_problem(odometry) == "odom is not finite"
+    accepted = "accepted: a finite number"
+    assert odometry_problem(odometry) == f"odom: the velocity of x is nan; {accepted}"
+
+
+def odometry_problem(message):
+    measured = conversions.measured_from_odometry(message, SPACE)
+    return conversions.odometry_problem(message, measured, pose_needed=True)
 
 
 def pose_problem(message):
@@ -144,4 +140,5 @@ def test_a_pose_or_an_odometry_without_a_rotation_says_so(w):
     pose.pose.orientation.w = odometry.pose.pose.orientation.w = w
     accepted = f"quaternion is [0.0, 0.0, 0.0, {w}]; accepted: x, y, z, w of length 1"
     assert pose_problem(pose) == f"tip: {accepted}"
-    assert conversions.odometry_problem(odometry) == f"odom: {accepted}"
+    assert odometry_problem(odometry) == f"odom: {accepted}"
+    assert conversions.odometry_problem(odometry, {}, pose_needed=False) == ""

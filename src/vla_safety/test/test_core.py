@@ -1,5 +1,6 @@
 import dataclasses
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,8 +8,10 @@ from core_rig import ARM, CONFIG, PERIOD, SPACE, START, VELOCITY, Rig, T
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vla_contract.action_space import Output
+from vla_safety.config import SafetyConfig
 from vla_safety.core import SafetyCore, Verdict
-from vla_safety.inputs import FaultReport, Level
+from vla_safety.inputs import FaultReport, Level, RobotState, joint_of_position
 from vla_safety.limits import Limit
 from vla_safety.sequencing import Refusal
 from vla_safety.states import FaultKind, Reason, State
@@ -160,6 +163,47 @@ def test_a_lost_input_brakes_and_is_named_and_resumes_by_itself():
     rig.core.robot.take("joint_states", {}, rig.steady)
     assert rig.run(10).state is State.NOMINAL
     rig.assert_within_limits()
+
+
+def test_a_needed_joint_that_falls_silent_is_named_while_the_others_go_on():
+    rig = Rig(ARM, required_inputs=("joint_states",), required_joints=("wrist",), input_timeout=0.3)
+
+    def tell(periods, joint, wrist):
+        for _ in range(periods):
+            measured = {"joint": 0.2} if joint else {}
+            rig.core.robot.take("joint_states", measured, rig.steady, ["wrist"] if wrist else [])
+            decision = rig.run(1, value=0.3)
+        return decision
+
+    assert tell(10, joint=True, wrist=False).state is State.HOLD
+    assert rig.cause.text == "joint wrist was never told of, while joint_states comes"
+    assert tell(20, joint=True, wrist=True).state is State.NOMINAL
+    assert tell(14, joint=True, wrist=False).state is State.NOMINAL
+    assert tell(3, joint=True, wrist=False).state is State.HOLD
+    assert rig.cause.text.startswith("joint wrist is silent for 0.")
+    assert tell(20, joint=False, wrist=True).state is State.HOLD
+    assert rig.cause.text.startswith("joint joint is silent for 0.")
+    assert tell(20, joint=True, wrist=True).state is State.NOMINAL
+
+
+def test_the_joint_of_an_array_is_that_of_the_dimension():
+    """A forward_position_controller takes an array, whose field is no name of a joint."""
+    array = Output("commands", "std_msgs/msg/Float64MultiArray", "data[0]")
+    space = replace(ARM, dimensions=(replace(ARM.dimensions[0], output=array),))
+    assert joint_of_position(space) == {"joint": "joint"}
+    trajectory = Output("commands", "trajectory_msgs/msg/JointTrajectory", "elbow")
+    space = replace(ARM, dimensions=(replace(ARM.dimensions[0], output=trajectory),))
+    assert joint_of_position(space) == {"joint": "elbow"}
+
+
+def test_the_stamps_of_each_driver_have_an_order_of_their_own():
+    robot, config = RobotState(), SafetyConfig()
+    now = 10**10
+    for stamp in range(now, now + 10 * PERIOD, PERIOD):
+        assert robot.check("joint_states", stamp, now, config, ("arm",)) == ""
+        assert robot.check("joint_states", stamp - 1000, now, config, ("gripper",)) == ""
+    problem = robot.check("joint_states", now, now, config, ("gripper",))
+    assert problem == "joint_states has a stamp that goes back"
 
 
 def test_a_silent_source_brakes_and_is_named():

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from builtin_interfaces.msg import Time
 
 from vla_contract.action_space import ActionSpace, Kind
+from vla_contract.joint_states import Joint
 from vla_contract.quaternions import quaternion_problem
 from vla_contract.stamps import NANOSECONDS, to_nanoseconds, to_time
 from vla_interfaces.msg import ActionChunk, Fault, SafeAction, Violation
@@ -115,23 +116,20 @@ def safe_action_to_message(
     return message
 
 
-def measured_from_joints(message: Any, space: ActionSpace) -> dict[str, float]:
-    """Measured value of every dimension that commands a joint of this JointState.
+def measured_from_joints(joints: Mapping[str, Joint], space: ActionSpace) -> dict[str, float]:
+    """Measured value of every dimension that commands one of these joints.
 
     Positions go by the joint that the output names (or by the dimension's own name), gripper
     commands in units of a position likewise.
     """
-    if len(message.position) != len(message.name):
-        return {}
-    positions = dict(zip(message.name, message.position, strict=True))
     measured = {}
     for dimension in space.dimensions:
         is_position = dimension.kind is Kind.JOINT_POSITION or (
             dimension.kind is Kind.GRIPPER and dimension.unit in ("m", "rad")
         )
         for name in (dimension.output.field, dimension.name):
-            if is_position and name in positions:
-                measured[dimension.name] = float(positions[name])
+            if is_position and name in joints:
+                measured[dimension.name] = joints[name].position
                 break
     return measured
 
@@ -144,23 +142,6 @@ def measured_from_odometry(message: Any, space: ActionSpace) -> dict[str, float]
             part, axis = dimension.output.field.split(".")[-2:]
             measured[dimension.name] = float(getattr(getattr(message.twist.twist, part), axis))
     return measured
-
-
-def joints_problem(message: Any, required: Iterable[str]) -> str:
-    """Why a JointState cannot be used; empty when it can."""
-    names = message.name
-    missing = [name for name in required if name not in names]
-    if missing:
-        return f"joint_states lacks {', '.join(missing)}"
-    for field in ("position", "velocity", "effort"):
-        values = getattr(message, field)
-        if len(values) not in (0, len(names)):
-            return f"joint_states has {len(names)} names and {len(values)} of {field}"
-    # An effort that is not measured is NaN with many drivers; nothing here relies on it.
-    for field, what in (("position", "position"), ("velocity", "velocity")):
-        if not all(map(math.isfinite, getattr(message, field))):
-            return f"joint_states has a {what} that is not finite"
-    return ""
 
 
 def pose_from_message(message: Any) -> Pose:
@@ -198,8 +179,13 @@ def pose_problem(pose: Pose, name: str) -> str:
     return f"{name}: {problem}" if problem else ""
 
 
-def odometry_problem(message: Any) -> str:
-    """Why an Odometry cannot be used; empty when it can."""
-    if not all(map(math.isfinite, twist_from_message(message.twist.twist))):
-        return "odom is not finite"
-    return pose_problem(pose_from_odometry(message), "odom")
+def odometry_problem(message: Any, measured: Mapping[str, float], *, pose_needed: bool) -> str:
+    """Why an Odometry cannot be used; empty when it can.
+
+    measured: what it tells of the action space's dimensions. pose_needed: its pose tells where the
+    robot is. What is not needed may be whatever a driver leaves there.
+    """
+    for name, value in measured.items():
+        if not math.isfinite(value):
+            return f"odom: the velocity of {name} is {value}; accepted: a finite number"
+    return pose_problem(pose_from_odometry(message), "odom") if pose_needed else ""

@@ -11,15 +11,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from vla_contract.action_space import ActionSpace, Kind
+from vla_contract.action_space import ActionSpace
 from vla_contract.stamps import NANOSECONDS
 from vla_contract.stop_words import StopWords
+from vla_contract.topics import JOINT_STATES
 from vla_safety import soft
 from vla_safety.commands import CommandGate
 from vla_safety.config import SafetyConfig
 from vla_safety.decision import Decision, Verdict, verdict_of
 from vla_safety.detectors import Detectors, Period
-from vla_safety.inputs import ClockEvent, EmergencyStop, Faults, RobotState, RosClock
+from vla_safety.inputs import (
+    ClockEvent,
+    EmergencyStop,
+    Faults,
+    RobotState,
+    RosClock,
+    joint_of_position,
+)
 from vla_safety.limits import Array, LimitedStep, MotionLimiter
 from vla_safety.plan import Plan, waiting
 from vla_safety.recovery import Recovery, RecoveryResult
@@ -90,10 +98,7 @@ class SafetyCore:
         self.unread_outputs = ""
         # Until then (steady, ns) a newcomer listens whether another safety node drives.
         self.listen_until = 0
-        # Dimension → joint of those whose position must be known before the first command.
-        self._positions = {
-            d.name: d.output.field for d in space.dimensions if d.kind is Kind.JOINT_POSITION
-        }
+        self._positions = joint_of_position(space)
         self._sent: Array | None = None
         self._closing = False
         self._moving = False
@@ -380,6 +385,8 @@ class SafetyCore:
             yield Cause(Reason.PUBLISHERS, Severity.HOLD, text, clears, True, kind)
         yield from self.surroundings.causes(config, steady)
         yield from self.robot.causes(config, steady)
+        if JOINT_STATES in config.required_inputs:
+            yield from self.robot.joint_causes(self._positions, config, steady)
         yield from self._unknown_positions()
         by_policy = driving.driver is not Driver.TELEOPERATION
         if not config.lock_step and by_policy:

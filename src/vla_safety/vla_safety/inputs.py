@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from vla_contract.action_space import ActionSpace, Kind
+from vla_contract.joint_states import PerPublisher
 from vla_contract.stamps import NANOSECONDS
+from vla_contract.topics import JOINT_STATES
 from vla_safety.config import SafetyConfig
 from vla_safety.states import Cause, FaultKind, Reason, Severity
 from vla_safety.watchdog import Health, StampOrder, Watchdog
 
 _MAX_FAULTS = 64
+JOINT_TRAJECTORY = "trajectory_msgs/msg/JointTrajectory"
 
 
 class Level(enum.IntEnum):
@@ -155,6 +159,15 @@ class EmergencyStop:
             )
 
 
+def joint_of_position(space: ActionSpace) -> dict[str, str]:
+    """Dimension → joint of those whose position must be known before the first command."""
+    return {
+        d.name: d.output.field if d.output.type == JOINT_TRAJECTORY else d.name
+        for d in space.dimensions
+        if d.kind is Kind.JOINT_POSITION
+    }
+
+
 class RobotState:
     """Age and order of the robot's state, and what it measured of the commanded quantities."""
 
@@ -162,21 +175,31 @@ class RobotState:
         self.measured: dict[str, float] = {}
         self._measured_at: dict[str, int] = {}
         self._watchdogs: dict[str, Watchdog] = {}
-        self._orders: dict[str, StampOrder] = {}
+        self._joints: dict[str, int] = {}
+        self._orders: dict[str, PerPublisher[StampOrder]] = {}
 
-    def check(self, name: str, stamp: int, now: int, config: SafetyConfig) -> str:
+    def check(
+        self, name: str, stamp: int, now: int, config: SafetyConfig, publisher: Sequence[str] = ()
+    ) -> str:
         """Why an input with this stamp (ns) may not be used; empty where it may.
 
         Its stamps must grow and be no older, and no further ahead, than `input_timeout`. A stamp
         of 0 is none: the time of arrival counts, for an input that never had one.
+        publisher: the joints that it names, where a topic has several.
         """
-        order = self._orders.setdefault(name, StampOrder())
+        order = self._orders.setdefault(name, PerPublisher(StampOrder)).of(publisher)
         problem = order.check(stamp, now, round(config.input_timeout * NANOSECONDS))
         return f"{name} {problem}" if problem else ""
 
-    def take(self, name: str, measured: Mapping[str, float], steady: int) -> None:
-        """Note an input (`joint_states`, ...); measured: dimension name → SI value, finite."""
+    def take(
+        self, name: str, measured: Mapping[str, float], steady: int, joints: Iterable[str] = ()
+    ) -> None:
+        """Note an input (`joint_states`, ...); measured: dimension name → SI value, finite.
+
+        joints: those of the parameter required_joints of which it tells.
+        """
         self._watchdogs.setdefault(name, Watchdog()).feed(steady)
+        self._joints.update(dict.fromkeys(joints, steady))
         for key, value in measured.items():
             if math.isfinite(value):
                 self.measured[key] = value
@@ -215,6 +238,31 @@ class RobotState:
                 Severity.HOLD,
                 f"{name} {what}",
                 f"{name} is received",
+                True,
+                FaultKind.ROBOT_STATE,
+            )
+
+    def joint_causes(
+        self, positions: Mapping[str, str], config: SafetyConfig, steady: int
+    ) -> Iterator[Cause]:
+        """Needed joints of which nothing is told although joint_states comes, from other drivers.
+
+        positions: dimension → joint of those whose positions are needed, once they are known.
+        """
+        if not self.fresh(JOINT_STATES, config, steady):
+            return  # which is a cause of its own
+        told = {joint: self._joints.get(joint) for joint in config.required_joints}
+        told |= {j: self._measured_at[d] for d, j in positions.items() if d in self._measured_at}
+        for joint, last in told.items():
+            age = math.inf if last is None else (steady - last) / NANOSECONDS
+            if age <= config.input_timeout:
+                continue
+            silence = f"is silent for {age:.1f} s" if last is not None else "was never told of"
+            yield Cause(
+                Reason.INPUT,
+                Severity.HOLD,
+                f"joint {joint} {silence}, while joint_states comes",
+                f"joint_states tells the position of {joint}",
                 True,
                 FaultKind.ROBOT_STATE,
             )

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from vla_contract.action_space import ActionSpace, Kind
+from vla_contract.frames import frame_name
 from vla_contract.parameters import Config, ParameterError, parameter
 from vla_contract.stamps import NANOSECONDS
 from vla_safety.config import SafetyConfig
@@ -86,7 +87,7 @@ class Place:
         self._axes = linear_axes(space)
         box = config.box
         self._workspace = Workspace(*box, config.workspace_frame) if box else None  # type: ignore[arg-type]
-        self._frame = config.workspace_frame
+        self._frame = frame_name(config.workspace_frame)
         self._slowing = slowing(space) if self._zones else None
         # Velocities given in another frame are given in that of the tip itself.
         self._in_frame = all(
@@ -111,7 +112,7 @@ class Place:
 
     def problem(self, pose: Pose) -> str:
         """Why a pose cannot be used here; empty where it can."""
-        if self.needed and pose.frame not in ("", self._frame):
+        if self.needed and frame_name(pose.frame) not in ("", self._frame):
             return (
                 f"{self.source} is in frame {pose.frame[:60]!r}; accepted: workspace_frame, "
                 f"{self._frame!r}"

@@ -10,10 +10,11 @@ from sensor_msgs.msg import JointState, LaserScan, PointCloud2, Range
 from std_msgs.msg import Bool, String
 
 from vla_contract import topics
-from vla_contract.action_space import Kind
+from vla_contract.joint_states import JointStateError, read_joints
 from vla_contract.stamps import NANOSECONDS, to_nanoseconds
 from vla_interfaces.msg import ActionChunk, Command, Fault, SimulationTick
 from vla_safety import conversions, teleoperation
+from vla_safety.inputs import joint_of_position
 from vla_safety.lock_step import Tick
 from vla_safety.obstacle_config import SourceConfig
 from vla_safety.obstacle_types import Reading
@@ -34,11 +35,13 @@ class _State(NamedTuple):
     """What a message told of the robot.
 
     problem: why it is refused, else empty. place: None where another input is the place's source.
+    joints: those of the parameter required_joints of which it tells.
     """
 
     problem: str
     measured: dict[str, float]
     place: Pose | None
+    joints: tuple[str, ...]
 
 
 class Receivers:
@@ -56,9 +59,8 @@ class Receivers:
         self._node = node
         self._core = node.core
         self._place = node.core.surroundings.place
-        self._joints = tuple(node.config.required_joints) + tuple(
-            d.output.field for d in node.core.space.dimensions if d.kind is Kind.JOINT_POSITION
-        )
+        self._required = node.config.required_joints
+        self._joints = frozenset((*self._required, *joint_of_position(node.core.space).values()))
         self._readers = {name: SourceReader(config) for name, config in sources.items()}
         self._transforms = transforms
         self._tip_stamp = 0
@@ -153,9 +155,15 @@ class Receivers:
     # The robot.
 
     def _on_joint_states(self, message: JointState) -> None:
-        problem = conversions.joints_problem(message, self._joints)
-        measured = {} if problem else conversions.measured_from_joints(message, self._core.space)
-        self._take_state(topics.JOINT_STATES, message.header.stamp, problem, measured)
+        name, names = topics.JOINT_STATES, tuple(message.name)
+        try:
+            reading = read_joints(message, self._joints)
+        except JointStateError as error:
+            self._take_state(name, message.header.stamp, f"{name}: {error}", {}, publisher=names)
+            return
+        measured = conversions.measured_from_joints(reading.joints, self._core.space)
+        joints = tuple(joint for joint in self._required if joint in reading.joints)
+        self._take_state(name, message.header.stamp, "", measured, joints=joints, publisher=names)
 
     def _on_pose(self, message: PoseStamped) -> None:
         name, pose = topics.END_EFFECTOR_POSE, conversions.pose_from_message(message)
@@ -163,10 +171,10 @@ class Receivers:
         self._take_state(name, message.header.stamp, problem, {}, None if problem else pose)
 
     def _on_odometry(self, message: Odometry) -> None:
-        problem = conversions.odometry_problem(message)
-        space = self._core.space
-        measured = {} if problem else conversions.measured_from_odometry(message, space)
-        pose = None if problem else conversions.pose_from_odometry(message)
+        needed = self._place.source == ODOM
+        measured = conversions.measured_from_odometry(message, self._core.space)
+        problem = conversions.odometry_problem(message, measured, pose_needed=needed)
+        pose = conversions.pose_from_odometry(message) if needed and not problem else None
         self._take_state(ODOM, message.header.stamp, problem, measured, pose)
 
     def _take_state(
@@ -176,16 +184,22 @@ class Receivers:
         problem: str,
         measured: dict[str, float],
         pose: Pose | None = None,
+        *,
+        joints: tuple[str, ...] = (),
+        publisher: tuple[str, ...] = (),
     ) -> None:
+        """publisher: the joints that its messages name, where a topic has several."""
         node, core = self._node, self._core
         here = pose is not None and self._place.source == name
         if here and pose is not None:
             problem = problem or self._place.problem(pose)
         if not problem and not node.config.lock_step:
-            problem = core.robot.check(name, to_nanoseconds(stamp), node.now(), node.config)
+            problem = core.robot.check(
+                name, to_nanoseconds(stamp), node.now(), node.config, publisher
+            )
         # In lock-step the stamp is the tick that it belongs to, in whatever order it came.
         received = to_nanoseconds(stamp) if node.config.lock_step else node.steady()
-        self._last[name] = _State(problem, measured, pose if here else None)
+        self._last[name] = _State(problem, measured, pose if here else None, joints)
         self._take(name, received, self._last[name])
         node.received(name)
 
@@ -194,7 +208,7 @@ class Receivers:
         if state.problem:
             node.refuse(state.problem)
         else:
-            node.core.robot.take(name, state.measured, received)
+            node.core.robot.take(name, state.measured, received, state.joints)
             if state.place is not None:
                 self._place.take(state.place, received)
         node.note(name, received)

@@ -22,6 +22,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vla_contract.action_space import ActionSpace, Dimension
+from vla_contract.frames import frame_name
 from vla_contract.parameters import Config, ParameterError, parameter
 from vla_contract.stamps import NANOSECONDS
 from vla_safety.watchdog import Health, Watchdog
@@ -200,7 +201,7 @@ class Teleoperation:
         entry = self._inputs[name]
         if len(twist) != 6 or not all(map(math.isfinite, twist)):
             return Refusal.NOT_FINITE
-        if frame is not None and entry.frame and frame != entry.frame:
+        if frame is not None and entry.frame and frame_name(frame) != frame_name(entry.frame):
             return Refusal.FRAME
         if age > _ns(entry.config.timeout):
             return Refusal.OLD

@@ -7,6 +7,7 @@ from typing import Any
 from rclpy.time import Time
 from tf2_ros import Buffer, TransformException, TransformListener
 
+from vla_contract.frames import frame_name
 from vla_safety.sources import mount_from_message
 from vla_safety.transforms import Transform, TransformError
 
@@ -21,7 +22,7 @@ class TransformLookup:
     def find(self, target: str, source: str) -> Any:
         """The TransformStamped that takes points in `source` into `target`, or why there is not."""
         try:
-            return self._buffer.lookup_transform(target, source, Time())
+            return self._buffer.lookup_transform(frame_name(target), frame_name(source), Time())
         except TransformException as error:
             reason = " ".join(str(error).split())
             return f"no transform {target} ← {source}: {reason[:120]}"
