@@ -163,7 +163,7 @@ def test_a_message_that_cannot_be_read_is_told_with_its_topic(client):
         words = client.publisher(String, "/example/fail_on", 10)
         words.publish(b"\0\1\0\0\xff\xff\xff\x7f")  # a text that is said to be 2 GiB long
         process.wait_for_output(
-            "topic /example/fail_on: ValueError: 8 bytes that are no std_msgs/msg/String"
+            "topic /example/fail_on: UnreadableMessage: 8 bytes are no std_msgs/msg/String"
         )
 
 

@@ -37,12 +37,18 @@ try:
 except ImportError:  # Humble
     from rclpy.qos_event import PublisherEventCallbacks, SubscriptionEventCallbacks
 
-__all__ = ["DIAGNOSTICS_PERIOD", "Diagnosis", "GraphNode", "autostart", "run"]
+__all__ = [
+    "DIAGNOSTICS_PERIOD", "Diagnosis", "GraphNode", "UnreadableMessage", "autostart", "run",
+]  # fmt: skip
 
 DIAGNOSTICS_PERIOD = 1.0  # s
 EXIT_CANNOT_START = 78  # as EX_CONFIG of sysexits.h
 RESPAWNED = "VLA_RESPAWNED"  # environment variable: "true" where a launch starts again what ends
 _PLACES_IN_RCL = re.compile(r",? at (?:/project/|\./)src/\S+")  # of its own source, in its errors
+
+
+class UnreadableMessage(ValueError):
+    """What came on a topic is not of its type: another distribution's, or cut short."""
 
 
 class GraphNode(LifecycleNode, Generic[ConfigType]):
@@ -72,7 +78,9 @@ class GraphNode(LifecycleNode, Generic[ConfigType]):
         self._diagnostics = self.create_publisher(DiagnosticArray, topics.DIAGNOSTICS, 10)
         self.create_timer(DIAGNOSTICS_PERIOD, self.publish_diagnostics, clock=self.steady_clock)
         for service in self.services:  # of parameters and of the life cycle
-            service.callback = self._answering(service.callback, service.srv_name)
+            service.callback = self._answering(
+                service.callback, service.srv_name, self.count_failure
+            )
 
     # Topics.
 
@@ -105,15 +113,17 @@ class GraphNode(LifecycleNode, Generic[ConfigType]):
 
     def create_service(self, service_type: Any, name: str, callback: Any, **kwargs: Any) -> Any:
         """As rclpy's; whoever calls it gets an answer also where `callback` raises."""
-        answering = self._answering(callback, name)
+        answering = self._answering(callback, name, self.callback_failed)
         return super().create_service(service_type, name, answering, **kwargs)
 
-    def _answering(self, callback: Any, name: str) -> Any:
+    def _answering(
+        self, callback: Any, name: str, failed: Callable[[str, Exception], str]
+    ) -> Any:
         def answer(request: Any, response: Any) -> Any:
             try:
                 return callback(request, response)
             except Exception as error:  # rclpy would send nothing, and the caller wait for ever
-                reason = self.callback_failed(f"service {name}", error)
+                reason = failed(f"service {name}", error)
                 if hasattr(response, "success"):
                     response.success = False
                 if hasattr(response, "message"):
@@ -123,7 +133,15 @@ class GraphNode(LifecycleNode, Generic[ConfigType]):
         return answer
 
     def callback_failed(self, what: str, error: Exception) -> str:
-        """A callback raised: count it and log one line, which is returned."""
+        """A callback of this node raised; what the node does about it beside going on.
+
+        Returns:
+            One line that says what failed and how.
+        """
+        return self.count_failure(what, error)
+
+    def count_failure(self, what: str, error: Exception) -> str:
+        """Count a failure and log one line of it, which is returned."""
         self.callback_errors += 1
         reason = f"{what}: {type(error).__name__}: {' '.join(str(error).split())}"
         self.get_logger().error(f"callback failed: {reason}", throttle_duration_sec=1.0)
@@ -282,7 +300,7 @@ def _reading(message_type: Any, callback: Any) -> Any:
         try:
             message = deserialize_message(data, message_type)
         except Exception as error:
-            raise ValueError(f"{len(data)} bytes that are no {name} of this ROS") from error
+            raise UnreadableMessage(f"{len(data)} bytes are no {name} of this ROS") from error
         callback(message)
 
     return read

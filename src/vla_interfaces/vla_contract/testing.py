@@ -77,14 +77,16 @@ def node_process(
     domain: int,
     parameters: dict[str, Any] | None = None,
     arguments: list[str] | None = None,
+    before: list[str] | None = None,
 ) -> Iterator[NodeProcess]:
     """Run a node with ROS parameters (bool, number, string, list) until the block ends.
 
     Args:
         module: e.g. "vla_safety.node".
         arguments: further `--ros-args` arguments, e.g. ["-r", "__ns:=/vla"].
+        before: arguments of the module itself.
     """
-    ros_arguments = ["--ros-args", *(arguments or [])]
+    ros_arguments = [*(before or []), "--ros-args", *(arguments or [])]
     for name, value in (parameters or {}).items():
         ros_arguments += ["-p", f"{name}:={_yaml(value)}"]
     process = NodeProcess(module, domain, ros_arguments)

@@ -1,8 +1,9 @@
 import json
+import os
 
 import pytest
 
-from vla_safety.state_file import Kept, StateFile, StateFileError, default_path
+from vla_safety.state_file import Kept, StateFile, StateFileError, StateWriter, default_path
 
 KEPT = Kept("the stop service was called", (3, 2**63), True)
 
@@ -46,6 +47,42 @@ def test_the_same_content_is_written_once(tmp_path):
     assert not path.exists()
     file.write(Kept())
     assert json.loads(path.read_text())["stopped"] == ""
+
+
+def test_a_writer_does_not_wait_for_a_disk_that_hangs(tmp_path):
+    path = tmp_path / "state.json"
+    scratch = tmp_path / f".state.json.{os.getpid()}"
+    os.mkfifo(scratch)  # opening it waits for a reader
+    writer = StateWriter(StateFile(path))
+    writer.write(KEPT)
+    writer.write(Kept("again"))
+    assert not writer.flush(0.05) and not path.exists()
+    pipe = scratch.rename(tmp_path / "hung")
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    assert writer.flush(10.0)
+    assert StateFile(path).read() == Kept("again")
+    writer.close()
+    os.close(reader)
+
+
+def test_a_write_that_fails_is_told_and_tried_again(tmp_path):
+    (tmp_path / "folder").write_text("")
+    writer = StateWriter(StateFile(tmp_path / "folder" / "state.json"))
+    writer.write(KEPT)
+    assert not writer.flush(0.1)
+    assert "folder/state.json: File exists" in writer.take_problem()
+    assert writer.take_problem() == ""
+    (tmp_path / "folder").unlink()
+    assert writer.flush(10.0)
+    assert StateFile(tmp_path / "folder" / "state.json").read() == KEPT
+    writer.close()
+
+
+def test_what_is_pending_is_written_before_the_writer_ends(tmp_path):
+    writer = StateWriter(StateFile(tmp_path / "state.json"))
+    writer.write(KEPT)
+    writer.close()
+    assert StateFile(tmp_path / "state.json").read() == KEPT
 
 
 def test_the_default_path_differs_by_namespace_and_domain(monkeypatch, tmp_path):

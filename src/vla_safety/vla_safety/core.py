@@ -9,6 +9,7 @@ What it does about what is the table of states in the package's README.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from vla_contract.action_space import ActionSpace
@@ -100,6 +101,7 @@ class SafetyCore:
         self.listen_until = 0
         self._positions = joint_of_position(space)
         self._sent: Array | None = None
+        self._unsent: LimitedStep | None = None  # of a period that has not ended yet
         self._closing = False
         self._moving = False
 
@@ -248,6 +250,45 @@ class SafetyCore:
             self.plan.drop_after(causes)
         return self._limit(now, steady, causes, allowed, driving if acting else None, event)
 
+    def brake(self, why: str, now: int) -> Decision:
+        """The command of a period after a defect: to rest, by the limiter alone; the stop stays latched.
+
+        With the emergency set. Where `step` had already moved the limiter on before it raised, that
+        command is this period's: it is within the limits, and the next one brakes.
+        """
+        step, self._unsent = self._unsent, None
+        if step is None:
+            step = self.limiter.step(None, emergency=True, speed_scale=self.config.speed_scale)
+        return self._stopped(step, why, now)
+
+    def rest(self, why: str, now: int) -> Decision:
+        """Where the limiter itself fails: at once no velocity, and no way from the last position."""
+        values = self.limiter.values if self._sent is None else self._sent
+        for i, dimension in enumerate(self.space.dimensions):
+            if dimension.kind.is_velocity or not math.isfinite(values[i]):
+                values[i] = 0.0
+        self.limiter.reset(values)
+        return self._stopped(LimitedStep(values, (), True), why, now)
+
+    def _stopped(self, step: LimitedStep, why: str, now: int) -> Decision:
+        self.machine.latch(_kept_stop(why), now)
+        self._moving = False
+        if self.connected:
+            self._sent = step.safe
+        return Decision(
+            verdict=Verdict.STOPPED,
+            state=self.machine.state,
+            requested=None,
+            safe=step.safe,
+            violations=step.violations,
+            emergency=True,
+            connected=self.connected,
+            standstill=not any(
+                value and dimension.kind.is_velocity
+                for value, dimension in zip(step.safe, self.space.dimensions, strict=True)
+            ),
+        )
+
     def kept(self, running: bool = True) -> Kept:
         """What must survive the end of this process."""
         latched = self.machine.latched
@@ -277,13 +318,14 @@ class SafetyCore:
             boundaries=allowed.boundaries,
             speed_cap=allowed.cap,
         )
+        self._unsent = step
         if self.connected:
             self._sent = step.safe
         by_policy = driving is not None and driving.driver is Driver.POLICY
         self._watch(steady, driving, by_policy, step)
         violations += step.violations
         stamp = self.plan.stamp if by_policy else 0
-        return Decision(
+        decision = Decision(
             verdict=verdict_of(state, violations),
             state=state,
             requested=allowed.requested if driving is not None else None,
@@ -299,6 +341,8 @@ class SafetyCore:
             input=driving.name if driving is not None else "",
             missed=round(event.gap / self.space.period) if event.gap else 0,
         )
+        self._unsent = None
+        return decision
 
     def _watch(
         self, steady: int, driving: Selection | None, by_policy: bool, step: LimitedStep

@@ -20,7 +20,7 @@ from std_srvs.srv import SetBool, Trigger
 
 from vla_contract import topics
 from vla_contract.action_space import ActionSpace
-from vla_contract.graph_node import Diagnosis, GraphNode, run
+from vla_contract.graph_node import Diagnosis, GraphNode, UnreadableMessage, run
 from vla_contract.parameters import ParameterError
 from vla_contract.recording import type_name
 from vla_contract.stamps import NANOSECONDS, to_time
@@ -36,12 +36,13 @@ from vla_safety.reports import diagnosis, is_faulty
 from vla_safety.scheduling import Priority
 from vla_safety.senders import Senders
 from vla_safety.sequencing import Chunk
-from vla_safety.state_file import Kept, StateFile, StateFileError
+from vla_safety.state_file import Kept, StateFile, StateFileError, StateWriter
 from vla_safety.timing import LoopTiming
 from vla_safety.transform_lookup import TransformLookup
 
 STATUS_PERIOD = 1.0  # s
 COMMANDS_AT_REST = 3
+FLUSH_TIMEOUT = 2.0  # s, of the state file, once the robot is at rest
 DELIVERY_TIMEOUT = Duration(seconds=0.2)
 FULL_COLLECTION = 60  # status periods between two whole garbage collections
 MOST_PROBLEMS = 64  # told apart: their words may hold what a stranger sent
@@ -55,6 +56,8 @@ class SafetyNode(GraphNode[SafetyConfig]):
         super().__init__("safety", SafetyConfig, **kwargs)
         self._core: SafetyCore | None = None
         self._senders: Senders | None = None
+        self._state_writer: StateWriter | None = None
+        self._defect = ""  # what raised since the last control period, in words
         self._made: list[Any] = []
 
     # Lifecycle.
@@ -66,8 +69,9 @@ class SafetyNode(GraphNode[SafetyConfig]):
             raise ParameterError("parameter action_space is empty; accepted: the path of a file")
         space = ActionSpace.load(config.action_space)
         check_space(config, space)
-        self._file = StateFile(state_path(config, self.get_namespace()))
-        assembly = assemble(self, config, space, self._read_state())
+        file = StateFile(state_path(config, self.get_namespace()))
+        assembly = assemble(self, config, space, self._read_state(file))
+        self._state_writer = StateWriter(file)
         self._core = assembly.core
         self.timing = LoopTiming(space.period)
         self.lock_step = LockStep()
@@ -99,6 +103,7 @@ class SafetyNode(GraphNode[SafetyConfig]):
         gc.freeze()
         gc.disable()
         self.timing = LoopTiming(core.space.period)
+        self._defect = ""
         self.others = self._new_others()
         if not self.config.lock_step:
             self._listen()
@@ -137,6 +142,8 @@ class SafetyNode(GraphNode[SafetyConfig]):
             timer.cancel()
         self.core.deactivate(self.now())
         self._keep(running=False)
+        assert self._state_writer is not None
+        self._state_writer.flush(FLUSH_TIMEOUT)
         self._send_status()
         # A publisher that is destroyed takes along what it has not delivered.
         for sender in [*(sender for sender, _ in self.senders.robot), self.senders.statuses]:
@@ -149,6 +156,8 @@ class SafetyNode(GraphNode[SafetyConfig]):
         """Destroy what `configure` made."""
         if self._senders is not None:
             self._senders.close()
+        if self._state_writer is not None:
+            self._state_writer.close()
         destroy: dict[str, Any] = {
             "publisher": self.destroy_publisher,
             "subscription": self.destroy_subscription,
@@ -158,7 +167,7 @@ class SafetyNode(GraphNode[SafetyConfig]):
         for what, entity in self._made:
             destroy[what](entity)
         self._made = []
-        self._core = self._senders = None
+        self._core = self._senders = self._state_writer = None
 
     def check_change(self, old: SafetyConfig, new: SafetyConfig) -> None:
         """Refuse what loosens a limit while the parameters are locked."""
@@ -293,21 +302,45 @@ class SafetyNode(GraphNode[SafetyConfig]):
 
     def _on_control(self) -> None:
         self.timing.begin(time.monotonic())
-        try:
-            self._receivers.look_up_tip()
-            self._period()
-        except Exception as error:
-            # A defect here must end in a stop, not in the last command going on.
-            self.core.stop(f"internal error: {type(error).__name__}: {error}", self.now())
-            raise
+        self._period()
         self.timing.end(time.monotonic())
 
     def _period(self) -> None:
         now, steady = self.now(), self.steady()
-        self.core.other_publishers = self.others.problem(steady)
-        decision = self.core.step(now, steady)
+        decision = self._decide(now, steady)
         self._tick += 1 + decision.missed
         self._send(decision, to_time(now))
+
+    def _decide(self, now: int, steady: int) -> Decision:
+        """The core's decision; after a defect a braking one, and the stop stays latched."""
+        core = self.core
+        try:
+            if not self._defect and not self.config.lock_step:
+                self._receivers.look_up_tip()
+                core.other_publishers = self.others.problem(steady)
+            if not self._defect:
+                return core.step(now, steady)
+        except Exception as error:
+            self.callback_failed("a control period", error)
+        why, self._defect = self._defect, ""
+        try:
+            return core.brake(why, now)
+        except Exception as error:
+            self.callback_failed("braking", error)
+        return core.rest(why, now)
+
+    def callback_failed(self, what: str, error: Exception) -> str:
+        """Stop and stay stopped: what failed may be what the motion relies on.
+
+        The next control period brakes, whatever raised. A message that cannot be read says nothing
+        of this node, and is refused as other bad input is.
+        """
+        if isinstance(error, UnreadableMessage):
+            self.refuse(f"{what}: {error}")
+            return str(error)
+        reason = super().callback_failed(what, error)
+        self._defect = f"internal error: {reason}"
+        return reason
 
     def answer(self) -> None:
         """Lock-step: answer the pending tick once all that it needs is here."""
@@ -331,7 +364,7 @@ class SafetyNode(GraphNode[SafetyConfig]):
             core.new_episode()
         for chunk in chunks:
             self.take_chunk(chunk, tick.stamp)
-        self._send(core.step(tick.stamp, tick.stamp), to_time(tick.stamp))
+        self._send(self._decide(tick.stamp, tick.stamp), to_time(tick.stamp))
         self.timing.end(time.monotonic())
 
     def _place_input(self) -> str:
@@ -341,9 +374,16 @@ class SafetyNode(GraphNode[SafetyConfig]):
 
     def _send(self, decision: Decision, stamp: Any) -> None:
         self._decision = decision
-        self.senders.send(decision, self._tick, stamp)
-        self.senders.poll_recorder()
-        self._keep(running=True)
+        # One that fails keeps none of the others back; the robot's commands are the first.
+        for what, action in (
+            *self.senders.actions(decision, self._tick, stamp),
+            ("the recorder", self.senders.poll_recorder),
+            ("the state file", lambda: self._keep(running=True)),
+        ):
+            try:
+                action()
+            except Exception as error:
+                self.callback_failed(what, error)
 
     def _send_status(self) -> None:
         self.senders.send_status(self._decision or self.core.standing(), force=True)
@@ -369,19 +409,20 @@ class SafetyNode(GraphNode[SafetyConfig]):
 
     # State file and clocks.
 
-    def _read_state(self) -> Kept:
+    def _read_state(self, file: StateFile) -> Kept:
         try:
-            return self._file.read()
+            return file.read()
         except StateFileError as error:
             self.get_logger().error(str(error))
             return Kept(stopped=f"{error}: it may have held a stop")
 
     def _keep(self, running: bool) -> None:
-        try:
-            self._file.write(self.core.kept(running))
-        except StateFileError as error:
+        """Let what must survive be written, in another thread; tell what could not be."""
+        assert self._state_writer is not None
+        self._state_writer.write(self.core.kept(running))
+        if problem := self._state_writer.take_problem():
             self.counters["state file not written"] += 1
-            self.get_logger().error(str(error), throttle_duration_sec=10.0)
+            self.get_logger().error(problem, throttle_duration_sec=10.0)
 
     @property
     def core(self) -> SafetyCore:

@@ -5,6 +5,7 @@ A message is serialised once, for the topic and for the ring of the recorder.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from rclpy.serialization import serialize_message
@@ -66,14 +67,21 @@ class Senders:
         """Types of the robot's commands by the full names of their topics."""
         return {sender.topic: sender.type for sender, _ in self.robot}
 
-    def send(self, decision: Decision, tick: int, stamp: Any) -> None:
-        """Everything of one period."""
-        if decision.connected:
-            values = decision.safe.tolist()
-            for sender, output in self.robot:
-                sender.send_bytes(output.serialised(values, stamp))
-        self._safe_actions.send_bytes(self._records.serialised(decision, tick, stamp))
-        self.send_status(decision)
+    def actions(
+        self, decision: Decision, tick: int, stamp: Any
+    ) -> Iterator[tuple[str, Callable[[], None]]]:
+        """What is to be sent of one period, each with its name: a failure of one is its own."""
+        values = decision.safe.tolist()
+        for sender, output in self.robot if decision.connected else ():
+            yield (
+                f"topic {sender.topic}",
+                lambda s=sender, o=output: s.send_bytes(o.serialised(values, stamp)),  # type: ignore[misc]
+            )
+        yield (
+            "safe_action",
+            lambda: self._safe_actions.send_bytes(self._records.serialised(decision, tick, stamp)),
+        )
+        yield "safety_status", lambda: self.send_status(decision)
 
     def send_status(self, decision: Decision, force: bool = False) -> None:
         """The status, where it has changed or must be told; a change of state is logged once."""
@@ -154,5 +162,5 @@ class _Sender:
         self.send_bytes(serialize_message(message))
 
     def send_bytes(self, data: bytes) -> None:
-        self._senders.record_bytes(self.topic, self.type, data)
         self.publisher.publish(data)
+        self._senders.record_bytes(self.topic, self.type, data)

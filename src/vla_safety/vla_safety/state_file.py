@@ -9,8 +9,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import threading
 from dataclasses import dataclass
 from pathlib import Path
+
+
+RETRY = 1.0  # s between two tries of a write that failed
 
 
 class StateFileError(OSError):
@@ -77,6 +81,70 @@ class StateFile:
         except OSError as error:
             raise StateFileError(f"state file {self.path}: {error.strerror}") from error
         self._written = kept
+
+
+class StateWriter:
+    """Writes the newest state in a thread of its own, so that no control period waits for a disk.
+
+    A write that fails is tried again, with what is the newest then.
+    """
+
+    def __init__(self, file: StateFile) -> None:
+        """Start the thread; it ends with `close`."""
+        self._file = file
+        self._changed = threading.Condition()  # held for no longer than it takes to swap a value
+        self._wanted: Kept | None = None
+        self._pending = False
+        self._closed = False
+        self._problem = ""
+        self._thread = threading.Thread(target=self._work, name="state file", daemon=True)
+        self._thread.start()
+
+    def write(self, kept: Kept) -> None:
+        """From now on this is to be in the file."""
+        with self._changed:
+            if kept != self._wanted:
+                self._wanted, self._pending = kept, True
+                self._changed.notify_all()
+
+    def take_problem(self) -> str:
+        """Why the last write failed, once; empty where it did not."""
+        with self._changed:
+            problem, self._problem = self._problem, ""
+        return problem
+
+    def flush(self, timeout: float) -> bool:
+        """Wait until the file holds the newest state, for at most `timeout` s; whether it does."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._pending, timeout)
+
+    def close(self, timeout: float = 2.0) -> None:
+        """Write what is pending and end the thread; waits for at most `timeout` s."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        self._thread.join(timeout)
+
+    def _work(self) -> None:
+        while (kept := self._next()) is not None:
+            try:
+                self._file.write(kept)
+                problem = ""
+            except StateFileError as error:
+                problem = str(error)
+            with self._changed:
+                self._problem = problem
+                self._pending = bool(problem) or kept != self._wanted
+                self._changed.notify_all()
+                if problem and not self._closed:
+                    self._changed.wait(RETRY)
+                if problem and self._closed:
+                    return
+
+    def _next(self) -> Kept | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._pending or self._closed)
+            return self._wanted if self._pending else None
 
 
 def default_path(namespace: str, domain: str) -> Path:

@@ -1,12 +1,14 @@
-"""Scenarios: a full disk where stops are recorded."""
+"""Scenarios: a disk that is full, or that hangs, under the recordings of stops and the state file."""
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from vla_cli.faults.rig import Rig
 from vla_cli.faults.scenario import Injected, Recovery, Scenario
@@ -26,6 +28,17 @@ def scenarios() -> list[Scenario]:
         _scenario(
             "disk_full_recordings", "16 KiB are left where stops are recorded; stop is called",
             _mount, _unmount, _cannot_mount,
+        ),
+        Scenario(
+            name="disk_slow",
+            what="the disk of the state file hangs; the stop service is called",
+            expected="stops at once; the state is written when the disk answers; reset, then a new command",
+            inject=_hang,
+            clear=_answer,
+            timeout=lambda rig: 0.0,
+            recovery=Recovery.RESET,
+            lasting=1.0,
+            judge=_written_late,
         ),
     ]  # fmt: skip
 
@@ -60,6 +73,41 @@ def _scenario(
         judge=_said_so,
         unavailable=unavailable,
     )
+
+
+def _scratch_file(rig: Rig) -> Path:
+    """Where the running safety node writes the state before it takes the file's place."""
+    (file,) = (rig.folder / "vla_safety").glob("domain_*.json")
+    return file.with_name(f".{file.name}.{rig.scratch.killed}")
+
+
+def _hang(rig: Rig) -> Injected:
+    """Opening a pipe that nobody reads waits as a hanging disk does, and needs no root."""
+    rig.scratch.killed = rig.pid("safety")
+    os.mkfifo(_scratch_file(rig))
+    since, stamp = time.monotonic_ns(), rig.graph.node.get_clock().now().nanoseconds
+    rig.trigger("stop")
+    return Injected(since, last_valid=stamp)
+
+
+def _answer(rig: Rig) -> None:
+    pipe = _scratch_file(rig)
+    moved = pipe.rename(pipe.with_suffix(".hung"))  # so that it does not become the state file
+    reader = os.open(moved, os.O_RDONLY | os.O_NONBLOCK)
+    rig.spin(0.2)
+    os.close(reader)
+    moved.unlink()
+
+
+def _written_late(rig: Rig, injected: Injected) -> Iterator[str]:
+    """After reset and a new command the file holds that nothing is stopped."""
+    (file,) = (rig.folder / "vla_safety").glob("domain_*.json")
+
+    def written() -> bool:
+        return json.loads(file.read_text())["stopped"] == ""
+
+    if not rig.wait(written, PATIENCE):
+        yield f"{file.name} was not written after the disk answered again"
 
 
 def _said_so(rig: Rig, injected: Injected) -> Iterator[str]:
