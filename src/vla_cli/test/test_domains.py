@@ -16,7 +16,8 @@ def test_domains_of_bound_ports():
 
 
 @pytest.mark.parametrize(
-    ("text", "number"), [("", 0), ("0", 0), ("7", 7), ("007", 7), ("010", 8), ("0x10", 16), (" +5", 5)]
+    ("text", "number"),
+    [("", 0), ("0", 0), ("7", 7), ("007", 7), ("010", 8), ("0x10", 16), (" +5", 5)],
 )
 def test_the_domain_is_read_as_ros_reads_it(monkeypatch, text, number):
     monkeypatch.setenv("ROS_DOMAIN_ID", text)

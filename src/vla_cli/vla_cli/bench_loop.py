@@ -26,8 +26,8 @@ BEAMS = 720
 STATE_RATE, SCAN_RATE, CHUNK_RATE = 50.0, 20.0, 20.0  # Hz
 WARM_UP = 3.0  # s
 READY_TIMEOUT = 30.0  # s
-# s after which a command that moves nothing is given again: one from before the node listened, or before it had
-# all that it needs, is not new to it.
+# s after which a command that moves nothing is given again: one from before the node listened, or
+# before it had all that it needs, is not new to it.
 AGAIN = 2.0
 NAMESPACE = "/vla"
 
@@ -163,7 +163,6 @@ class Feed:
 
     def run(self, duration: float) -> LoopFigures:
         """Figures of the node's last thousand periods."""
-
         given = time.monotonic()
 
         def acting() -> bool:

@@ -96,11 +96,13 @@ def _mismatch(offered: End, wanted: Qos | End) -> str:
 
 
 def _types(found: Iterable[End]) -> dict[str, str]:
-    """Topics on which a publisher and a subscription are of different types: nothing is heard there."""
+    """Topics with a publisher and a subscription of different types: nothing is heard there."""
     bad = {}
     for topic in {item.topic for item in found}:
         sent = {item.type: item.node for item in found if item.topic == topic and item.publishes}
-        read = {item.type: item.node for item in found if item.topic == topic and not item.publishes}
+        read = {
+            item.type: item.node for item in found if item.topic == topic and not item.publishes
+        }
         for kind in read.keys() - sent.keys() if sent else ():
             senders = ", ".join(f"{node} sends {type_}" for type_, node in sorted(sent.items()))
             bad[f"{topic} for {read[kind]}"] = f"it reads {kind}, but {senders}"
@@ -119,8 +121,8 @@ def judge(found: Iterable[End]) -> list[Finding]:
                 if reason := _mismatch(item, other):
                     bad[f"{item.topic} of {item.node} for {other.node}"] = reason
     remedy = (
-        "the publisher's type, or its QoS, as in README.md, section Topics (for a camera: reliable: "
-        "false)"
+        "the publisher's type, or its QoS, as in README.md, section Topics (for a camera: "
+        "reliable: false)"
     )
     if bad:
         return [

@@ -45,9 +45,10 @@ def test_anything_else_does_not(text):
 @pytest.mark.parametrize(
     "text",
     [
-        "ｓｔｏｐ！", "s\u00adtop", "STÓJ", "stoj", "Arrêtez !", "arretez", "¡Alto!", "deténgase", "pare",
-        "Fermati!", "Stopp.", "Halt", "dur", "DUR!", "Стой!", "стоп", "قف!", "توقف", "停止！", "停下来",
-        "停！停！", "止まれ", "とまれとまれ", "ストップ", "ｽﾄｯﾌﾟ", "멈춰!", "정지", "หยุด", "หยุดหยุด", "stop, halt! стоп",
+        "ｓｔｏｐ！", "s\u00adtop", "STÓJ", "stoj", "Arrêtez !", "arretez", "¡Alto!",
+        "deténgase", "pare", "Fermati!", "Stopp.", "Halt", "dur", "DUR!", "Стой!", "стоп",
+        "قف!", "توقف", "停止！", "停下来", "停！停！", "止まれ", "とまれとまれ",
+        "ストップ", "ｽﾄｯﾌﾟ", "멈춰!", "정지", "หยุด", "หยุดหยุด", "stop, halt! стоп",
     ],
 )  # fmt: skip
 def test_stop_words_of_sixteen_languages_in_any_spelling(text):
@@ -55,7 +56,8 @@ def test_stop_words_of_sixteen_languages_in_any_spelling(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["停止按钮", "push the 停止 button", "정지버튼", "stopper", "parada", "кнопка стоп", "durch"]
+    "text",
+    ["停止按钮", "push the 停止 button", "정지버튼", "stopper", "parada", "кнопка стоп", "durch"],
 )
 def test_a_stop_word_inside_other_words_does_not(text):
     assert StopWords(STOP_WORDS).match(text) == ""

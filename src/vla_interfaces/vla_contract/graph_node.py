@@ -95,7 +95,7 @@ class GraphNode(LifecycleNode, Generic[ConfigType]):
         return super().create_lifecycle_publisher(*args, **options)
 
     def create_subscription(
-        self, message_type: Any, topic: str, callback: Any, qos_profile: Any, **kwargs: Any
+        self, msg_type: Any, topic: str, callback: Any, qos_profile: Any, **kwargs: Any
     ) -> Any:
         """As rclpy's; in lock-step without its event handlers.
 
@@ -104,21 +104,19 @@ class GraphNode(LifecycleNode, Generic[ConfigType]):
         """
         options: Any = {**self._events(SubscriptionEventCallbacks), **kwargs}
         if not options.pop("raw", False):
-            callback = _reading(message_type, callback)
+            callback = _reading(msg_type, callback)
         return super().create_subscription(
-            message_type, topic, callback, qos_profile, raw=True, **options
+            msg_type, topic, callback, qos_profile, raw=True, **options
         )
 
     # Services.
 
-    def create_service(self, service_type: Any, name: str, callback: Any, **kwargs: Any) -> Any:
+    def create_service(self, srv_type: Any, srv_name: str, callback: Any, **kwargs: Any) -> Any:
         """As rclpy's; whoever calls it gets an answer also where `callback` raises."""
-        answering = self._answering(callback, name, self.callback_failed)
-        return super().create_service(service_type, name, answering, **kwargs)
+        answering = self._answering(callback, srv_name, self.callback_failed)
+        return super().create_service(srv_type, srv_name, answering, **kwargs)
 
-    def _answering(
-        self, callback: Any, name: str, failed: Callable[[str, Exception], str]
-    ) -> Any:
+    def _answering(self, callback: Any, name: str, failed: Callable[[str, Exception], str]) -> Any:
         def answer(request: Any, response: Any) -> Any:
             try:
                 return callback(request, response)
@@ -347,8 +345,8 @@ def run(factory: Callable[[], GraphNode[Any]], args: list[str] | None = None) ->
     It also ends when the launch that started it is gone.
 
     Returns:
-        The process's exit status: 0; 1 when the middleware could not make the node; EXIT_CANNOT_START
-        when its arguments or parameters are such that no further try can.
+        The process's exit status: 0; 1 when the middleware could not make the node;
+        EXIT_CANNOT_START when its arguments or parameters are such that no further try can.
     """
     signals = _Signals()
     try:
@@ -383,7 +381,7 @@ def run(factory: Callable[[], GraphNode[Any]], args: list[str] | None = None) ->
 
 
 def _cannot_start(error: Exception, signals: _Signals) -> int:
-    """Say why once, and end; where the launch would start the process again, first wait for its end.
+    """Say why once, and end; where the launch would start the process again, wait for it to end.
 
     A launch file's respawn asks for no exit status: it starts whatever has ended, every second, and
     what cannot start would say so for ever.

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from vla_contract.text import without_accents, words
 
-# In the languages of the multilingual sentence encoder; accents, case and punctuation do not matter.
+# In sixteen languages; accents, case and punctuation do not matter.
 STOP_WORDS = (
     "stop", "halt", "freeze",  # English; the first also German, French, Italian, Dutch, Polish
     "stopp", "stoppen", "anhalten", "sofort anhalten",  # German
@@ -27,16 +27,16 @@ STOP_WORDS = (
 
 # Longer texts are no stop word; they are not even looked at, whatever their size.
 _LONGEST = 1000
-# Scripts that put no space between words: Thai to Tibetan, and from the CJK radicals on but for Korean's
-# syllables, which are written with spaces.
+# Scripts that put no space between words: Thai to Tibetan, and from the CJK radicals on but for
+# Korean's syllables, which are written with spaces.
 _UNSPACED = ((0x0E00, 0x0FFF), (0x2E80, 0xABFF), (0xF900, 0xFAFF), (0x20000, 0x3FFFF))
 
 
 class StopWords:
     """Recognises an utterance of nothing but stop words.
 
-    Case, accents, spaces and punctuation do not matter: " STOP!! ", "stop, halt" and "stój" without its
-    accent are, "push the stop button" is not. A stop word may have several words ("hold still").
+    Case, accents, spaces and punctuation do not matter: " STOP!! ", "stop, halt" and "stój" without
+    its accent are, "push the stop button" is not. One may have several words ("hold still").
     """
 
     def __init__(self, stop_words: Iterable[str]) -> None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
-# What keyboards, word processors and phones give for an apostrophe. NFKC makes a space and an accent
-# of some of them, so they are replaced before it.
+# What keyboards, word processors and phones give for an apostrophe. NFKC makes a space and an
+# accent of some of them, so they are replaced before it.
 _APOSTROPHES = dict.fromkeys(
     map(
         ord,
@@ -31,8 +31,8 @@ _APOSTROPHES = dict.fromkeys(
     ),
     "'",
 )
-# Invisible, but part of ordinary text: Persian and Indic words and emoji are written with joiners, Arabic and
-# Hebrew with direction marks, and editors leave the others behind. No word differs by them.
+# Invisible, but part of ordinary text: Persian and Indic words and emoji are written with joiners,
+# Arabic and Hebrew with direction marks, and editors leave the others. No word differs by them.
 _INVISIBLE = {
     **dict.fromkeys(
         map(

@@ -14,10 +14,7 @@ from vla_policy.tokenizer import Tokenizer
 def build_tokenizer(commands: Mapping[str, Sequence[str]], max_words: int) -> Tokenizer:
     """Vocabulary of all wordings of all tasks, alphabetical."""
     words = {
-        word
-        for wordings in commands.values()
-        for wording in wordings
-        for word in tokens(wording)
+        word for wordings in commands.values() for wording in wordings for word in tokens(wording)
     }
     return Tokenizer(("<padding>", "<unknown>", *sorted(words)), max_words)
 

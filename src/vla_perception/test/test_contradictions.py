@@ -53,7 +53,23 @@ def test_what_contradicts_itself(text, words):
     assert words in contradictions().find(text)
 
 
-WORDS = frozenset("open close the drawer push pull window it to left right please button".split())
+WORDS = frozenset(
+    [
+        "open",
+        "close",
+        "the",
+        "drawer",
+        "push",
+        "pull",
+        "window",
+        "it",
+        "to",
+        "left",
+        "right",
+        "please",
+        "button",
+    ]
+)
 
 
 @pytest.mark.parametrize("apostrophe", "'\u2019\u2018\u00b4\u0060\u02bc\u2032\uff07")
@@ -67,7 +83,9 @@ def test_a_negation_without_an_apostrophe(verb):
     assert "asks me not to" in contradictions().find(f"{verb} open the drawer")
 
 
-@pytest.mark.parametrize("strange", ["d0nt", "dom't", "nit", "ne pas", "aldrig", "禁止", "refrain from"])
+@pytest.mark.parametrize(
+    "strange", ["d0nt", "dom't", "nit", "ne pas", "aldrig", "禁止", "refrain from"]
+)
 def test_an_unknown_word_before_the_action_may_be_a_negation(strange):
     known = replace(contradictions(), known=WORDS)
     assert known.find(f"please {strange} open the drawer")

@@ -256,7 +256,7 @@ class PerceptionConfig(Config):
     )
     courtesies: tuple[str, ...] = parameter(
         COURTESIES,
-        "Words that may stand before an action; another that the policy does not know may forbid it.",
+        "Words that may stand before an action; an unknown one may forbid it.",
         runtime=True,
     )
     opposite_actions: tuple[str, ...] = parameter(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from vla_contract.text import normalised
 from vla_contract.text import words as split
 
-# Forms of "not" that are grown together with a verb (don't, cannot, wouldn't) are known without a list.
+# Forms of "not" that are grown together with a verb (don't, cannot) are known without a list.
 NEGATIONS = (
     "not", "never", "no", "without", "except", "unless", "avoid", "refuse", "forbid",
     "nicht", "kein", "keine", "nie", "niemals", "ohne", "pas", "jamais", "sans", "nunca", "jamás",
@@ -124,13 +124,15 @@ class Contradictions:
         return f'"{found[0]}" asks me not to, and I know only what to do' if found else ""
 
     def _unknown_before_the_action(self, words: list[str], wordings: list[list[str]]) -> str:
-        """A word before the action may forbid it, in a spelling or language of which no list tells."""
+        """A word before the action may forbid it, in a spelling that no list tells."""
         actions = {each for wording in wordings for each in wording[:1]} - self.courtesies
         first = next((i for i, word in enumerate(words) if word in actions), None)
         if self.known is None or first is None:
             return ""
         strange = [w for w in words[:first] if w not in self.known and w not in self.courtesies]
-        return f'"{strange[0]}" before "{words[first]}" may forbid it; I do not know it' if strange else ""
+        if not strange:
+            return ""
+        return f'"{strange[0]}" before "{words[first]}" may forbid it; I do not know it'
 
 
 def _two_commands(words: list[str], known: list[tuple[str, list[str]]]) -> str:

@@ -78,7 +78,7 @@ class Tokenizer:
         return Tokenizer(tuple(words), max_words)
 
     def encode(self, text: str) -> Tokens:
-        """Tokens of a command: runs of a-z and 0-9 of the normalised text, the first max_words of them."""
+        """Tokens of a command: its runs of a-z and 0-9, normalised, the first max_words of them."""
         found = tokens(text)
         kept = found[: self.max_words]
         ids = np.full(self.max_words, PADDING, dtype=np.int64)

@@ -1,6 +1,6 @@
-"""The safety node with a defect: python -m defective_node PLACE FLAG, then the node's own arguments.
+"""The safety node with a defect: python -m defective_node PLACE FLAG, then the node's arguments.
 
-PLACE names a function as MODULE:CLASS.METHOD of vla_safety; it raises as long as the file FLAG exists.
+PLACE names a function as MODULE:CLASS.METHOD; it raises as long as the file FLAG exists.
 """
 
 import importlib

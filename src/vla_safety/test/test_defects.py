@@ -1,4 +1,4 @@
-"""Whatever raises in the running node: the robot brakes to rest within its limits and stays stopped."""
+"""Whatever raises in the running node: the robot brakes within its limits and stays stopped."""
 
 import contextlib
 import os

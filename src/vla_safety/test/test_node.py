@@ -63,7 +63,10 @@ def test_a_driver_that_waits_for_another_type_is_named(parameters):
     client.collect(Twist, "twist", 10)
     client.collect(Float64, "gripper_effort", 10)
     states = client.node.create_publisher(JointState, topics.JOINT_STATES, 10)
-    words = "nobody reads /vla/twist as geometry_msgs/msg/TwistStamped; /vla/base reads it as geometry_msgs/msg/Twist"
+    words = (
+        "nobody reads /vla/twist as geometry_msgs/msg/TwistStamped; "
+        "/vla/base reads it as geometry_msgs/msg/Twist"
+    )
 
     def told():
         states.publish(JointState(name=["a"], position=[0.0]))

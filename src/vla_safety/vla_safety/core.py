@@ -251,7 +251,7 @@ class SafetyCore:
         return self._limit(now, steady, causes, allowed, driving if acting else None, event)
 
     def brake(self, why: str, now: int) -> Decision:
-        """The command of a period after a defect: to rest, by the limiter alone; the stop stays latched.
+        """The command of a period after a defect: to rest, by the limiter alone; stop latched.
 
         With the emergency set. Where `step` had already moved the limiter on before it raised, that
         command is this period's: it is within the limits, and the next one brakes.
@@ -262,7 +262,7 @@ class SafetyCore:
         return self._stopped(step, why, now)
 
     def rest(self, why: str, now: int) -> Decision:
-        """Where the limiter itself fails: at once no velocity, and no way from the last position."""
+        """Where the limiter itself fails: no velocity at once, and the last position kept."""
         values = self.limiter.values if self._sent is None else self._sent
         for i, dimension in enumerate(self.space.dimensions):
             if dimension.kind.is_velocity or not math.isfinite(values[i]):

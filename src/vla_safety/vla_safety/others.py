@@ -18,9 +18,9 @@ class Others:
     """One per activation. Everything is cheap where nobody else is there."""
 
     def __init__(self, node: Any, types: Mapping[str, str], own: Iterable[bytes], beat: float):
-        """types: of the robot's commands, by full topic name. own: ids of this node's publishers there.
+        """types: of the robot's commands, by full topic name.
 
-        beat: s between two fault levels of a safety node.
+        own: ids of this node's publishers there. beat: s between two fault levels of a safety node.
         """
         self._node = node
         self._chunk_topic = node.resolve_topic_name(topics.ACTION_CHUNK)
@@ -54,7 +54,9 @@ class Others:
             problems.append(self._commands.look(self._endpoints(self._topics), twin))
         self.commands_shared = twin or (shared and bool(problems[-1]))
         self._graph_problem = "; ".join(problem for problem in problems if problem)
-        self.unread = self._readers.look({topic: readers(self._node, topic) for topic in self._topics})
+        self.unread = self._readers.look(
+            {topic: readers(self._node, topic) for topic in self._topics}
+        )
 
     def problem(self, steady: int) -> str:
         """What is wrong now; empty where nothing is."""

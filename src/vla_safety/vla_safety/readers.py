@@ -1,4 +1,7 @@
-"""Who reads what the robot is sent: a driver that waits for another type hears nothing, and says nothing. Free of ROS."""
+"""Who reads what the robot is sent. Free of ROS.
+
+A driver that waits for another type hears nothing, and says nothing.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +28,9 @@ class CommandReaders:
         self._last = ""
 
     def look(self, readers: Mapping[str, Sequence[Reader]]) -> str:
-        """What is sent and not read, in words; empty where nothing is, or where it was not so at the last look.
+        """What is sent and not read, in words; empty where it was not so at the last look, too.
 
-        readers: topic -> those that the graph shows now. One look alone may come before the graph shows them.
+        One look alone may come before the graph shows them. readers: topic -> those that it shows.
         """
         found = [self._unread(topic, readers.get(topic, ())) for topic in self._types]
         before, self._last = self._last, "; ".join(text for text in found if text)

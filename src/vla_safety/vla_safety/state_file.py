@@ -13,7 +13,6 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-
 RETRY = 1.0  # s between two tries of a write that failed
 
 

@@ -1,4 +1,4 @@
-"""Scenarios: a disk that is full, or that hangs, under the recordings of stops and the state file."""
+"""Scenarios: a disk that is full or hangs, under the recordings of stops and the state file."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ def scenarios() -> list[Scenario]:
         Scenario(
             name="disk_slow",
             what="the disk of the state file hangs; the stop service is called",
-            expected="stops at once; the state is written when the disk answers; reset, then a new command",
+            expected="stops at once; the state is written when the disk answers; reset, then a new "
+            "command",
             inject=_hang,
             clear=_answer,
             timeout=lambda rig: 0.0,
