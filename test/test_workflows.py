@@ -93,8 +93,9 @@ def test_every_package_of_pip_is_installed_or_only_for_training(steps):
     (line,) = [command for command in steps if command.startswith("pip_only=")]
     installed = set(re.search(r'"(.*)"', line)[1].split("|"))
     table = DEPLOY[DEPLOY.index("| package | for | installed by |") :].split("\n\n")[0]
-    rows = [row.split("|")[1] for row in table.splitlines()[2:]]
-    documented = {name for row in rows for name in re.findall(r"`([\w-]+)`", row)}
+    rows = [row.split("|") for row in table.splitlines()[2:]]
+    named = [row[1] for row in rows if row[3].strip() != "`rosbags`"]  # which rosdep installs
+    documented = {name for names in named for name in re.findall(r"`([\w-]+)`", names)}
     assert installed | NOT_IN_THE_CONTAINERS == documented
     assert not installed & NOT_IN_THE_CONTAINERS
     groups = ("run", "build", "learn", "evaluate", "test", "constraints")
