@@ -104,6 +104,28 @@ def test_every_kind_of_bag(tmp_path, settings, space, storage):
     assert frames.count == episode.length
 
 
+def test_another_driver_on_the_topic_of_joint_states_changes_nothing(tmp_path, settings, space):
+    """Its messages hold none of the needed joints, one that is NaN, and stamps that cross."""
+    kind, empty = "sensor_msgs/msg/JointState", np.zeros(0)
+    extra = [
+        Item("/joint_states", kind, time, serialised(
+            kind, header=header(time - 2 * TICK), name=["arm", "wheel"],
+            position=np.array([1.0, np.nan]), velocity=np.full(2, np.nan), effort=empty,
+        ))
+        for time in range(RECIPE.start + TICK // 2, RECIPE.start + 2 * 10**9, TICK)
+    ]  # fmt: skip
+    states, notes = [], []
+    for name, content in (("alone", recorded()), ("shared", recorded(extra=extra))):
+        write_bag(tmp_path / f"{name}_bag", content)
+        report = run(tmp_path / f"{name}_bag", tmp_path / name, settings, space, "open the door")
+        assert report.episodes == 1
+        notes.append(report.notes)
+        dataset = LeRobotDataset(tmp_path / name)
+        states.append(dataset.column(dataset.episodes[0], form.STATE))
+    np.testing.assert_array_equal(states[0], states[1])
+    assert notes[0] == notes[1], "no set of images without a state, but for the first"
+
+
 def write_ros1(path, content):
     store, codec = get_typestore(Stores.ROS1_NOETIC), Codec()
 

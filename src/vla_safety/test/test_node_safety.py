@@ -8,6 +8,7 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import PoseStamped, TransformStamped, TwistStamped
 from node_rig import DOMAIN, FORWARD, NAMESPACE, PERIOD, assert_within_limits, new_id, safety
+from rclpy.duration import Duration
 from sensor_msgs.msg import JointState, LaserScan
 from std_srvs.srv import Trigger
 from tf2_ros import TransformBroadcaster
@@ -223,6 +224,36 @@ def test_stamps_that_go_back_are_refused_and_recovered_from(parameters, graph):
         g.run(lambda: g.status[-1].recovery_left > 0.0, command, stamped=True)
         g.run(lambda: g.speed >= 0.39, command, stamped=True)
         assert math.isclose(g.status[-1].recovery_left, 0.0)
+
+
+def test_two_drivers_of_joint_states_and_one_that_falls_silent(parameters, graph):
+    """Each tells its joint, and NaN of what it does not measure; the stamps of the two cross."""
+    with safety({**parameters, "required_joints": ["arm", "grip"]}):
+        g, command = graph(), new_id()
+        telling = {"arm": 0, "grip": 20_000_000}
+        last = time.monotonic()
+
+        def beat():
+            nonlocal last
+            if time.monotonic() - last >= PERIOD:
+                last = time.monotonic()
+                for name, late in telling.items():
+                    message = JointState(name=[name, "w"], position=[0.0, math.nan])
+                    message.velocity, now = [math.nan] * 2, g.client.node.get_clock().now()
+                    message.header.stamp = (now - Duration(nanoseconds=late)).to_msg()
+                    g.states.publish(message)
+                g.beat(states=False)
+                g.chunk(command)
+
+        def meanwhile(condition):
+            g.client.wait(lambda: (beat(), condition())[1])
+
+        meanwhile(lambda: g.speed >= 0.39)
+        del telling["grip"]
+        meanwhile(lambda: "joint grip is silent for" in g.status[-1].cause)
+        assert g.status[-1].state == SafetyStatus.STATE_HOLD
+        telling["grip"] = 20_000_000
+        meanwhile(lambda: g.speed >= 0.39 and g.status[-1].state == SafetyStatus.STATE_NOMINAL)
 
 
 def test_status_has_everything(parameters, graph):
