@@ -125,13 +125,32 @@ def test_a_joint_state_that_cannot_be_used_says_why(fields, problem):
     assert conversions.joints_problem(JointState(**fields), ("a",)) == problem
 
 
-def test_a_pose_or_an_odometry_that_is_not_finite_says_so():
-    pose, odometry = PoseStamped(), Odometry()
-    assert pose_problem(pose) == conversions.odometry_problem(odometry) == ""
+def test_a_pose_that_is_not_finite_says_so():
+    pose = PoseStamped()
+    assert pose_problem(pose) == ""
     pose.pose.position.y = math.inf
-    odometry.twist.twist.angular.z = math.nan
     assert pose_problem(pose) == "tip is not finite"
-    assert conversions.odometry_problem(odometry) == "odom is not finite"
+
+
+def test_of_an_odometry_only_what_is_needed_must_be_good():
+    odometry = Odometry()
+    odometry.pose.pose.orientation.w = 0.0  # many drivers leave the pose as it is made
+    odometry.twist.twist.angular.z = math.nan  # and no dimension of the space turns
+    measured = conversions.measured_from_odometry(odometry, SPACE)
+    assert conversions.odometry_problem(measured, None) == ""
+    pose = conversions.pose_from_odometry(odometry)
+    assert "[0.0, 0.0, 0.0, 0.0]" in conversions.odometry_problem(measured, pose)
+    odometry.twist.twist.linear.x = math.inf
+    measured = conversions.measured_from_odometry(odometry, SPACE)
+    assert conversions.odometry_problem(measured, None) == (
+        "odom has a velocity of x that is not finite"
+    )
+
+
+def test_a_frame_is_named_as_in_tf2():
+    pose = PoseStamped()
+    pose.header.frame_id = "/map"
+    assert conversions.pose_from_message(pose).frame == "map"
 
 
 def pose_problem(message):
@@ -144,4 +163,5 @@ def test_a_pose_or_an_odometry_without_a_rotation_says_so(w):
     pose.pose.orientation.w = odometry.pose.pose.orientation.w = w
     accepted = f"quaternion is [0.0, 0.0, 0.0, {w}]; accepted: x, y, z, w of length 1"
     assert pose_problem(pose) == f"tip: {accepted}"
-    assert conversions.odometry_problem(odometry) == f"odom: {accepted}"
+    pose = conversions.pose_from_odometry(odometry)
+    assert conversions.odometry_problem({}, pose) == f"odom: {accepted}"

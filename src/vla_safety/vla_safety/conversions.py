@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from builtin_interfaces.msg import Time
@@ -18,7 +18,9 @@ from vla_safety.limits import LimitViolation
 from vla_safety.place import Pose
 from vla_safety.sequencing import MAX_ROWS, Chunk
 from vla_safety.states import FaultKind
+from vla_safety.transforms import frame_name
 
+ODOM = "odom"
 _MAX_TEXT = 200
 
 
@@ -176,12 +178,12 @@ def pose_from_odometry(message: Any) -> Pose:
 def pose_from_transform(message: Any) -> Pose:
     """Pose of the child frame of a TransformStamped."""
     p, q = message.transform.translation, message.transform.rotation
-    return Pose((p.x, p.y, p.z), (q.x, q.y, q.z, q.w), message.header.frame_id)
+    return Pose((p.x, p.y, p.z), (q.x, q.y, q.z, q.w), frame_name(message.header.frame_id))
 
 
 def _pose(pose: Any, frame: str) -> Pose:
     p, q = pose.position, pose.orientation
-    return Pose((p.x, p.y, p.z), (q.x, q.y, q.z, q.w), frame)
+    return Pose((p.x, p.y, p.z), (q.x, q.y, q.z, q.w), frame_name(frame))
 
 
 def twist_from_message(message: Any) -> tuple[float, ...]:
@@ -198,8 +200,9 @@ def pose_problem(pose: Pose, name: str) -> str:
     return f"{name}: {problem}" if problem else ""
 
 
-def odometry_problem(message: Any) -> str:
-    """Why an Odometry cannot be used; empty when it can."""
-    if not all(map(math.isfinite, twist_from_message(message.twist.twist))):
-        return "odom is not finite"
-    return pose_problem(pose_from_odometry(message), "odom")
+def odometry_problem(measured: Mapping[str, float], pose: Pose | None) -> str:
+    """Why what is needed of an Odometry cannot be used; empty when it can."""
+    for name, value in measured.items():
+        if not math.isfinite(value):
+            return f"odom has a velocity of {name} that is not finite"
+    return "" if pose is None else pose_problem(pose, ODOM)

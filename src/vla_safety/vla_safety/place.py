@@ -19,6 +19,7 @@ from vla_safety.config import SafetyConfig
 from vla_safety.limits import Boundary, SpeedCap
 from vla_safety.speed_zones import SpeedZone, slowing, speed_cap
 from vla_safety.states import Cause, FaultKind, Reason, Severity
+from vla_safety.transforms import frame_name
 from vla_safety.workspace import IDENTITY, Rotation, Workspace, linear_axes, quaternion_rotation
 
 # Over this time a pose's change gives its velocity.
@@ -86,7 +87,7 @@ class Place:
         self._axes = linear_axes(space)
         box = config.box
         self._workspace = Workspace(*box, config.workspace_frame) if box else None  # type: ignore[arg-type]
-        self._frame = config.workspace_frame
+        self._frame = frame_name(config.workspace_frame)
         self._slowing = slowing(space) if self._zones else None
         # Velocities given in another frame are given in that of the tip itself.
         self._in_frame = all(

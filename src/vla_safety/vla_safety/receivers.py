@@ -18,14 +18,13 @@ from vla_safety.lock_step import Tick
 from vla_safety.obstacle_config import SourceConfig
 from vla_safety.obstacle_types import Reading
 from vla_safety.place import Pose
-from vla_safety.sources import SourceReader
+from vla_safety.sources import SourceReader, stamp_problem
 from vla_safety.teleoperation import LockConfig, TeleopConfig
 
 if TYPE_CHECKING:
     from vla_safety.node import SafetyNode
     from vla_safety.transform_lookup import TransformLookup
 
-ODOM = "odom"
 TF = "tf"
 _SCANS = {"scan": LaserScan, "range": Range, "pointcloud": PointCloud2}
 
@@ -76,11 +75,11 @@ class Receivers:
         subscribe(ActionChunk, topics.ACTION_CHUNK, self._on_chunk)
         subscribe(JointState, topics.JOINT_STATES, self._on_joint_states)
         subscribe(PoseStamped, topics.END_EFFECTOR_POSE, self._on_pose)
-        subscribe(Odometry, ODOM, self._on_odometry, topics.JOINT_STATES)
+        subscribe(Odometry, conversions.ODOM, self._on_odometry, topics.JOINT_STATES)
         subscribe(Fault, topics.FAULT, self._on_fault)
         subscribe(String, topics.COMMAND, lambda m: self._on_text(m.data))
         subscribe(Command, topics.COMMAND_STAMPED, lambda m: self._on_text(m.text))
-        subscribe(Bool, topics.EMERGENCY_STOP, self._on_emergency_stop)
+        self._node.subscribe_level(topics.EMERGENCY_STOP, self._on_emergency_stop)
         if self._node.config.lock_step:
             subscribe(SimulationTick, topics.TICK, self._on_tick)
 
@@ -163,11 +162,15 @@ class Receivers:
         self._take_state(name, message.header.stamp, problem, {}, None if problem else pose)
 
     def _on_odometry(self, message: Odometry) -> None:
-        problem = conversions.odometry_problem(message)
-        space = self._core.space
-        measured = {} if problem else conversions.measured_from_odometry(message, space)
-        pose = None if problem else conversions.pose_from_odometry(message)
-        self._take_state(ODOM, message.header.stamp, problem, measured, pose)
+        # Many drivers leave out the pose: only where it is needed is it asked for.
+        pose = (
+            conversions.pose_from_odometry(message)
+            if self._place.source == conversions.ODOM
+            else None
+        )
+        measured = conversions.measured_from_odometry(message, self._core.space)
+        problem = conversions.odometry_problem(measured, pose)
+        self._take_state(conversions.ODOM, message.header.stamp, problem, measured, pose)
 
     def _take_state(
         self,
@@ -244,9 +247,13 @@ class Receivers:
             reading = Reading.unusable(mount)
         else:
             reading = self._readers[name].read(message, mount)
+        # A stamp of 0 is none: the time of arrival counts.
+        stamp = to_nanoseconds(message.header.stamp)
+        age = (node.now() - stamp) / NANOSECONDS if stamp else 0.0
+        if not node.config.lock_step and (late := stamp_problem(age, config.timeout)):
+            reading = Reading.unusable(late)
         if reading.problem:
             node.refuse(f"{name}: {reading.problem}")
-        age = (node.now() - to_nanoseconds(message.header.stamp)) / NANOSECONDS
         monitor.take(name, reading, node.steady(), age)
 
     # A person.
@@ -258,11 +265,16 @@ class Receivers:
             twist = conversions.twist_from_message(message.twist if stamped else message)
             stamp = to_nanoseconds(message.header.stamp) if stamped else 0
             age = self._node.now() - stamp if stamp else 0
-            frame = message.header.frame_id if stamped else None
+            frame = message.header.frame_id if stamped else ""
             person = self._core.teleoperation
             assert person is not None
             refusal = person.take_twist(name, twist, self._node.steady(), frame=frame, age=age)
-            if refusal is not None:
+            if refusal is teleoperation.Refusal.FRAME:
+                accepted = f"{person.frame_of(name)!r} or none"
+                self._node.refuse(
+                    f"{name}: the twist is in frame {frame[:60]!r}; accepted: {accepted}"
+                )
+            elif refusal is not None:
                 self._node.refuse(f"{name}: {refusal.value}")
 
         kind = TwistStamped if stamped else Twist
@@ -274,7 +286,7 @@ class Receivers:
                 assert person is not None
                 person.take_dead_man(name, message.data, self._node.steady())
 
-            self._node.subscribe(Bool, config.dead_man_topic, held, topics.EMERGENCY_STOP)
+            self._node.subscribe_level(config.dead_man_topic, held)
 
     def _subscribe_lock(self, name: str, config: LockConfig) -> None:
         def receive(message: Bool) -> None:
@@ -282,4 +294,4 @@ class Receivers:
             assert person is not None
             person.take_lock(name, message.data, self._node.steady())
 
-        self._node.subscribe(Bool, config.topic_of(name), receive, topics.EMERGENCY_STOP)
+        self._node.subscribe_level(config.topic_of(name), receive)

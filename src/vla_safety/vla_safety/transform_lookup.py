@@ -8,7 +8,7 @@ from rclpy.time import Time
 from tf2_ros import Buffer, TransformException, TransformListener
 
 from vla_safety.sources import mount_from_message
-from vla_safety.transforms import Transform, TransformError
+from vla_safety.transforms import Transform, TransformError, frame_name
 
 
 class TransformLookup:
@@ -20,8 +20,13 @@ class TransformLookup:
 
     def find(self, target: str, source: str) -> Any:
         """The TransformStamped that takes points in `source` into `target`, or why there is not."""
+        if not source:
+            return (
+                f"no transform {target} ← nothing: the message names no frame; accepted: one, or "
+                "the parameter frame of its source"
+            )
         try:
-            return self._buffer.lookup_transform(target, source, Time())
+            return self._buffer.lookup_transform(frame_name(target), frame_name(source), Time())
         except TransformException as error:
             reason = " ".join(str(error).split())
             return f"no transform {target} ← {source}: {reason[:120]}"

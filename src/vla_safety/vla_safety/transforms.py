@@ -18,6 +18,11 @@ from vla_contract.quaternions import quaternion_problem
 Array = npt.NDArray[np.float64]
 
 
+def frame_name(frame_id: str) -> str:
+    """The name as tf2 has it: without the slash before it of ROS 1, which some drivers keep."""
+    return frame_id.removeprefix("/")
+
+
 class TransformError(ValueError):
     """Numbers that are no transform; the message says what is accepted."""
 
