@@ -96,8 +96,9 @@ def stamp_problem(age: float, timeout: float) -> str:
     if abs(age) <= timeout:
         return ""
     where = "behind" if age > 0.0 else "ahead of"
+    # In whole seconds, as the text is counted by itself.
     return (
-        f"its stamp is {abs(age):.1f} s {where} the node's clock; accepted: up to the source's "
+        f"its stamp is {math.ceil(abs(age))} s {where} the node's clock; accepted: up to the source's "
         f"timeout, {timeout:g} s, or a stamp of 0"
     )
 
