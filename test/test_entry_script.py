@@ -351,6 +351,19 @@ def test_environment_is_added_to_the_users(copy):
     assert exported("wheels", ROS_AUTOMATIC_DISCOVERY_RANGE="SUBNET")[1:] == ["SUBNET", ""]
 
 
+def test_a_middleware_that_the_wheels_lack_is_named_once(copy):
+    """Each node would end with rcl's line, and a launch start it again every second."""
+    result = copy.run(
+        source="MODE=wheels; STATE=/tmp; export_environment",
+        RMW_IMPLEMENTATION="rmw_cyclonedds_cpp",
+    )
+    assert result.returncode == 1
+    assert result.stderr == (
+        "vla: RMW_IMPLEMENTATION is rmw_cyclonedds_cpp; accepted without a ROS install: "
+        "rmw_fastrtps_cpp, or none\n"
+    )
+
+
 def test_messages_that_a_ros_install_has_are_built_for_the_wheels_only(copy):
     for folder in ("src/some", "pip_ros/interfaces/tf2_msgs"):
         (copy.root / folder).mkdir(parents=True)

@@ -182,12 +182,12 @@ def test_a_callback_that_raises_is_told_with_its_topic_and_the_node_lives(client
         assert state(client) == State.PRIMARY_STATE_ACTIVE
 
 
-@pytest.mark.parametrize("respawned", [False, True])
+@pytest.mark.parametrize("respawned", ["", "true", "True", "yes"])
 def test_parameters_that_rcl_refuses_are_said_once(monkeypatch, tmp_path, respawned):
     file = tmp_path / "mixed.yaml"
     file.write_text("/**:\n  ros__parameters:\n    list: [1, 2.5]\n")
     if respawned:
-        monkeypatch.setenv("VLA_RESPAWNED", "true")
+        monkeypatch.setenv("VLA_RESPAWNED", respawned)
     os.environ["PYTHONPATH"] = os.pathsep.join(
         [os.path.dirname(__file__), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
     )
@@ -201,6 +201,35 @@ def test_parameters_that_rcl_refuses_are_said_once(monkeypatch, tmp_path, respaw
                 process.process.wait(1.0)
             process.process.send_signal(signal.SIGTERM)
         assert process.process.wait(20.0) == EXIT_CANNOT_START
+
+
+@pytest.mark.parametrize("rule", ["__ns:=/robot-1", "/a:=/b/", "words:=1st"])
+def test_a_name_that_rcl_refuses_is_told_with_what_a_name_is(rule):
+    with node_process("test_graph_node", DOMAIN, {}, ["-r", rule]) as process:
+        process.wait_for_output("cannot start: ")
+        assert process.process.wait(20.0) == EXIT_CANNOT_START
+        line = next(each for each in process.output.splitlines() if "cannot start" in each)
+        assert rule in line
+        assert "accepted: names of letters, digits and _, none with a digit first" in line
+
+
+def test_a_folder_for_logs_that_cannot_be_made_is_told_with_its_variable(monkeypatch):
+    monkeypatch.setenv("ROS_LOG_DIR", "/proc/no/logs")
+    with example() as process:
+        process.wait_for_output("'/proc/no/logs'")
+        process.wait_for_output("accepted: a folder that can be written, in ROS_LOG_DIR")
+        assert process.process.wait(20.0) == EXIT_CANNOT_START
+
+
+def test_parameters_that_no_node_would_read_are_told(tmp_path):
+    typing_error, other = tmp_path / "typing_error.yaml", tmp_path / "other.yaml"
+    typing_error.write_text("/**:\n  ros__parameters:\n    gian: 2.0\n    path: ''\n")
+    other.write_text("perception:\n  ros__parameters:\n    gain: 2.0\n")
+    files = ["--params-file", str(typing_error), "--params-file", str(other)]
+    with node_process("test_graph_node", DOMAIN, {}, files) as process:
+        process.wait_for_output("given, but no parameters of this node: gian (is gain meant?)")
+        process.wait_for_output(f"parameters file {other} has nothing for /example")
+        assert str(typing_error) not in process.output
 
 
 def test_a_keystore_that_does_not_exist_is_one_line(monkeypatch):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from types import FrameType
@@ -25,7 +26,7 @@ from rclpy.parameter import Parameter
 from rclpy.serialization import deserialize_message
 from rclpy.signals import SignalHandlerOptions
 
-from vla_contract import parameters, topics
+from vla_contract import parameter_files, parameters, topics
 from vla_contract.diagnosis import Diagnosis
 from vla_contract.executor import CallbackError, OneThreadExecutor
 from vla_contract.network import open_to_network
@@ -43,7 +44,16 @@ __all__ = [
 
 DIAGNOSTICS_PERIOD = 1.0  # s
 EXIT_CANNOT_START = 78  # as EX_CONFIG of sysexits.h
-RESPAWNED = "VLA_RESPAWNED"  # environment variable: "true" where a launch starts again what ends
+# Environment variable: true where a launch starts again what ends, as YAML spells it.
+RESPAWNED = "VLA_RESPAWNED"
+_TRUE = ("true", "yes", "on", "1")
+# What rcl does not say with its refusals.
+_ACCEPTED = (
+    ("remap rule", "names of letters, digits and _, none with a digit first, joined by single /"),
+    ("log directory", "a folder that can be written, in ROS_LOG_DIR"),
+    ("Cannot have a value before", "a node's name or /**, then ros__parameters, then values"),
+    ("Sequence should be of same type", "lists of one type: [1.0, 0.5], and words in quotes"),
+)
 _PLACES_IN_RCL = re.compile(r",? at (?:/project/|\./)src/\S+")  # of its own source, in its errors
 
 
@@ -97,12 +107,13 @@ class GraphNode(LifecycleNode, Generic[ConfigType]):
     def create_subscription(
         self, msg_type: Any, topic: str, callback: Any, qos_profile: Any, **kwargs: Any
     ) -> Any:
-        """As rclpy's; in lock-step without its event handlers.
+        """As rclpy's; in lock-step, and where it is to be `quiet`, without its event handlers.
 
         The bytes of a message are taken and read here, because rclpy says nothing of a message
         that cannot be read, such as one of another distribution's definition.
         """
-        options: Any = {**self._events(SubscriptionEventCallbacks), **kwargs}
+        quiet = kwargs.pop("quiet", False)
+        options: Any = {**self._events(SubscriptionEventCallbacks, quiet), **kwargs}
         if not options.pop("raw", False):
             callback = _reading(msg_type, callback)
         return super().create_subscription(
@@ -145,12 +156,12 @@ class GraphNode(LifecycleNode, Generic[ConfigType]):
         self.get_logger().error(f"callback failed: {reason}", throttle_duration_sec=1.0)
         return reason
 
-    def _events(self, kind: Any) -> dict[str, Any]:
+    def _events(self, kind: Any, quiet: bool = False) -> dict[str, Any]:
         # Each handler is one more thing that every wait of the executor looks at: without them a
         # node takes a quarter less time. They warn of a QoS that does not fit, and in lock-step
         # every QoS is this project's own; before there is a config, rclpy makes what is its own.
         config = getattr(self, "config", None)
-        needed = config is not None and not getattr(config, "lock_step", False)
+        needed = config is not None and not quiet and not getattr(config, "lock_step", False)
         return {} if needed else {"event_callbacks": kind(use_default_callbacks=False)}
 
     # What a node overrides.
@@ -173,6 +184,10 @@ class GraphNode(LifecycleNode, Generic[ConfigType]):
     def diagnose(self) -> Diagnosis:
         """The node's own part of its diagnostics, while it is configured."""
         return Diagnosis()
+
+    def is_for_others(self, name: str) -> bool:
+        """Whether a parameter that this node does not have belongs to a file that it shares."""
+        return False
 
     def check_change(self, old: ConfigType, new: ConfigType) -> None:
         """Refuse a change while active by raising ParameterError."""
@@ -216,6 +231,13 @@ class GraphNode(LifecycleNode, Generic[ConfigType]):
     def _configure(self) -> None:
         self.config = parameters.read(self, self._config_class)
         self.configure()
+        self._warn_of_parameters()
+
+    def _warn_of_parameters(self) -> None:
+        # Those of the lists, such as a camera's, are declared by `configure`.
+        given = (name for name in self._parameter_overrides if not self.is_for_others(name))
+        if warning := parameter_files.unread(given, self._parameters):
+            self.get_logger().warning(warning)
 
     def _activate(self) -> None:
         self.activate()
@@ -362,8 +384,10 @@ def run(factory: Callable[[], GraphNode[Any]], args: list[str] | None = None) ->
         _say_why(error)
         rclpy.try_shutdown()
         return 1
-    if warning := open_to_network():
-        node.get_logger().warning(warning)
+    arguments, name = sys.argv if args is None else args, node.get_fully_qualified_name()
+    for warning in (open_to_network(), *parameter_files.files_of_others(arguments, name)):
+        if warning:
+            node.get_logger().warning(warning)
     executor = OneThreadExecutor()
     executor.add_node(node)
     signals.wake(node)
@@ -388,14 +412,15 @@ def _cannot_start(error: Exception, signals: _Signals) -> int:
     """
     _say_why(error)
     rclpy.try_shutdown()
-    if os.environ.get(RESPAWNED) == "true":
+    if os.environ.get(RESPAWNED, "").lower() in _TRUE:
         signals.wait()
     return EXIT_CANNOT_START
 
 
 def _say_why(error: Exception) -> None:
-    words = " ".join(str(error).split()) or type(error).__name__
-    rclpy.logging.get_logger("vla").fatal(f"cannot start: {_PLACES_IN_RCL.sub('', words)}")
+    words = _PLACES_IN_RCL.sub("", " ".join(str(error).split())) or type(error).__name__
+    words += next((f"; accepted: {hint}" for part, hint in _ACCEPTED if part in words), "")
+    rclpy.logging.get_logger("vla").fatal(f"cannot start: {words}")
 
 
 def autostart(node: GraphNode[Any]) -> bool:

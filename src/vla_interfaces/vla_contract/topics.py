@@ -61,7 +61,9 @@ QOS: dict[str, Qos] = {
     ATTENTION: Qos(True, False, 1, "a picture to look at: only the newest is of use"),
     COMMAND: Qos(True, False, 10, "volatile: transient local would refuse `ros2 topic pub`"),
     COMMAND_STAMPED: Qos(True, False, 10, "as command"),
-    EMERGENCY_STOP: Qos(True, False, 10, "volatile, as drivers publish it periodically"),
+    EMERGENCY_STOP: Qos(
+        True, False, 10, "also best effort and transient local, as drivers offer it"
+    ),
     ROBOT_COMMAND: Qos(True, False, 10, "drivers subscribe reliable or best effort"),
     TICK: Qos(True, False, 10, "lock-step: nothing may be lost"),
     TASK_STATE: Qos(True, True, 10, "a late joiner must see the verdict"),
@@ -84,6 +86,24 @@ def qos(name: str, *, lock_step: bool = False) -> Qos:
         return row
     depth = max(row.depth, LOCK_STEP_DEPTH)
     return Qos(True, row.transient_local, row.depth if row.transient_local else depth, row.reason)
+
+
+def level_profiles(name: str, *, lock_step: bool = False) -> list[QoSProfile]:
+    """The row, and what it takes to hear every driver of a level.
+
+    Some publish it periodically and best effort, some once and keep it for who comes later. A
+    subscription that fits the ones does not get everything of the others. In lock-step the QoS is
+    this project's own: the row alone.
+    """
+    from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
+
+    row = qos_profile(name, lock_step=lock_step)
+    if lock_step:
+        return [row]
+    best_effort, kept = qos_profile(name), qos_profile(name)
+    best_effort.reliability = ReliabilityPolicy.BEST_EFFORT
+    kept.durability, kept.depth = DurabilityPolicy.TRANSIENT_LOCAL, 1
+    return [row, best_effort, kept]
 
 
 def qos_profile(name: str, *, lock_step: bool = False) -> QoSProfile:

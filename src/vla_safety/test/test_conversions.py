@@ -130,6 +130,12 @@ def odometry_problem(message):
     return conversions.odometry_problem(message, measured, pose_needed=True)
 
 
+def test_a_frame_is_named_as_in_tf2():
+    pose = PoseStamped()
+    pose.header.frame_id = "/map"
+    assert conversions.pose_from_message(pose).frame == "map"
+
+
 def pose_problem(message):
     return conversions.pose_problem(conversions.pose_from_message(message), "tip")
 

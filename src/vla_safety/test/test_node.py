@@ -26,6 +26,7 @@ from node_rig import (
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
 from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool, Float64, String
 from std_srvs.srv import SetBool, Trigger
@@ -209,6 +210,29 @@ def test_the_emergency_stop_latches_and_reset_is_refused_while_it_lasts(paramete
         run(lambda: g.speed >= 0.39, False, new_id())
         # Silence is a stop too.
         g.run(lambda: g.at_rest() and g.state == SafetyStatus.STATE_STOPPED, command)
+
+
+@pytest.mark.parametrize("offered", ["best effort", "kept"])
+def test_an_emergency_stop_is_heard_in_whatever_qos_it_is_offered(parameters, graph, offered):
+    kept = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    qos = kept if offered == "kept" else qos_profile_sensor_data
+    client = Client(DOMAIN, NAMESPACE, name="driver")
+    button = client.node.create_publisher(Bool, topics.EMERGENCY_STOP, qos)
+    button.publish(Bool(data=True))  # before the node is there
+    try:
+        with safety({**parameters, "require_emergency_stop": False}) as process:
+            g = graph()
+
+            def told():
+                if offered == "best effort":
+                    button.publish(Bool(data=True))
+                return "emergency stop is pressed" in g.status[-1].cause
+
+            g.run(told, new_id())
+            assert g.state == SafetyStatus.STATE_STOPPED
+            assert "incompatible QoS" not in process.output
+    finally:
+        client.close()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

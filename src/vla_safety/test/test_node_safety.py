@@ -71,6 +71,36 @@ def test_an_obstacle_stops_a_base_and_a_silent_scanner_too(parameters, space_fil
         g.client.wait(lambda: any("invalid source scan" in s.cause for s in g.status[before:]))
 
 
+def test_a_scanner_with_no_clock_is_taken_and_one_with_another_is_named(
+    parameters, space_file, graph
+):
+    space_file.write_text(BASE)
+    options = {**parameters, "obstacle_sources": ["scan"], "scan.use_tf": False}
+    with safety({**options, "scan.timeout": 1.0}):
+        g, command = graph(), new_id()
+        scans = g.client.publisher(LaserScan, "scan", topics.qos_profile(topics.CAMERA))
+
+        def run(condition, seconds):
+            """seconds: of the stamp since the scanner was switched on."""
+            message = LaserScan(
+                angle_min=-0.2, angle_increment=0.1, range_min=0.05, range_max=20.0,
+                ranges=[math.inf] * 5,
+            )  # fmt: skip
+            message.header.stamp.sec = seconds
+
+            def beat():
+                scans.publish(message)
+                return condition()
+
+            g.run(beat, command, gripper=0.0, dimension_names=NAMES)
+
+        run(lambda: g.speed >= 0.39, 0)
+        run(lambda: g.at_rest() and "s behind the node's clock" in g.status[-1].cause, 90)
+        words = "or a stamp of 0"
+        assert words in g.status[-1].cause
+        run(lambda: g.at_rest() and "s ahead of the node's clock" in g.status[-1].cause, 2**31 - 1)
+
+
 def test_an_arm_without_workspace_or_pose_holds_and_says_what_is_missing(parameters, graph):
     with safety({**parameters, "workspace_required": True}):
         g = graph()

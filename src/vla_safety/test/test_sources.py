@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from vla_safety.clouds import CloudError, cloud_points
 from vla_safety.obstacle_config import SourceConfig
-from vla_safety.sources import SourceReader, mount_from_message, thin_out
+from vla_safety.sources import SourceReader, mount_from_message, stamp_problem, thin_out
 from vla_safety.transforms import Transform
 
 INF, NAN = math.inf, math.nan
@@ -248,7 +248,10 @@ def damaged(**changes):
         (damaged(point_step=6), "ends at byte 8 of a point of 6 bytes"),
         (damaged(fields=[]), "a cloud has fields none; accepted: x, y and z"),
         (damaged(width=10**6, height=10**6), "accepted: at most"),
-        (cloud([[(NAN, NAN, NAN)]]), "none of a cloud's 1 points is finite"),
+        (
+            cloud([[(NAN, NAN, NAN)]]),
+            "none of a cloud's 1 points is a measurement: they are not finite, or 0",
+        ),
     ],
 )
 def test_a_cloud_that_cannot_be_used(message, problem):
@@ -306,3 +309,38 @@ def test_a_mount_from_a_message():
         )
     )
     assert np.allclose(mount_from_message(message).apply(np.array([[1.0, 0, 0]])), [[0, 2, 3]])
+
+
+def test_nothing_that_came_back_is_no_obstacle_at_the_sensor():
+    """Drivers give 0 where there was no echo, also with a minimum of 0."""
+    assert len(points(scan(0.0, 0.0, 2.0, low=0.0))) == 1
+    assert read(scan(0.0, 0.0, low=0.0)).problem == "none of a scan's 2 beams is a measurement"
+    assert read(sonar(0.0, low=0.0), "range").problem == "a range is 0 m; accepted: above 0 m"
+    some = cloud([[(0.0, 0.0, 0.0), (1.0, 0.0, 0.5), (0.0, 0.0, 0.7)]])
+    assert cloud_points(some).shape == (2, 3)
+    with pytest.raises(CloudError, match="none of a cloud's 2 points is a measurement"):
+        cloud_points(cloud([[(0.0, 0.0, 0.0), (NAN, NAN, NAN)]]))
+
+
+def test_a_range_without_limits_says_nothing():
+    """Every distance is beyond a maximum that nobody set, and would be free."""
+    assert read(sonar(1.0, low=0.0, high=0.0), "range").problem == (
+        "a range's limits are 0 to 0 m; accepted: 0 <= min <= max, max above 0"
+    )
+
+
+def test_bytes_that_no_size_counts_are_no_free_way():
+    message = damaged(height=0)
+    with pytest.raises(
+        CloudError, match="a cloud of 2 x 0 points has 64 bytes; accepted: a height"
+    ):
+        cloud_points(message)
+
+
+@pytest.mark.parametrize(
+    ("age", "words"),
+    [(0.0, ""), (0.5, ""), (-0.5, ""), (9.0, "9 s behind"), (-2.0, "2 s ahead")],
+)
+def test_a_stamp_of_another_clock_is_named(age, words):
+    problem = stamp_problem(age, 0.5)
+    assert bool(problem) is bool(words) and words in problem

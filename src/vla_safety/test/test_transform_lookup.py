@@ -52,3 +52,16 @@ def test_what_is_not_finite_is_named(node):
     assert found == (
         "transform base ← laser: translation is [inf, 0.0, 0.0]; accepted: 3 finite numbers"
     )
+
+
+def test_names_with_the_slash_of_ros_1_are_found(node):
+    message = TransformStamped(child_frame_id="/laser")
+    message.header.frame_id = "/base"
+    message.transform.rotation.w = 1.0
+    lookup = TransformLookup(node)
+    lookup._buffer.set_transform_static(message, "test")
+    assert isinstance(lookup.mount("/base", "/laser"), Transform)
+    assert lookup.mount("base", "") == (
+        "no transform base ← nothing: the message names no frame; accepted: one, or the "
+        "parameter frame of its source"
+    )

@@ -22,13 +22,21 @@ class CloudError(ValueError):
 
 
 def cloud_points(message: Any) -> Array:
-    """Its finite points, shape (n, 3), in its own frame. A cloud without points is empty.
+    """The points that are measurements, shape (n, 3), in its own frame; without any it is empty.
+
+    A point that is not finite is none, nor is one at the sensor's own origin: drivers fill a cloud
+    with them where nothing came back.
 
     Raises:
-        CloudError: its layout contradicts itself, x, y or z is missing, or no point is finite.
+        CloudError: its layout contradicts itself, x, y or z is missing, or no point is one.
     """
     width, height = int(message.width), int(message.height)
     if width * height == 0:
+        if len(message.data):
+            raise CloudError(
+                f"a cloud of {width} x {height} points has {len(message.data)} bytes; accepted: "
+                "a height of 1 where the points are in no rows"
+            )
         return np.empty((0, 3))
     if width * height > MAX_CLOUD:
         raise CloudError(f"a cloud has {width * height} points; accepted: at most {MAX_CLOUD}")
@@ -47,10 +55,13 @@ def cloud_points(message: Any) -> Array:
     xyz = np.empty((3, width * height))
     for row, axis in enumerate(_AXES):
         xyz[row].reshape(height, width)[:] = table[axis]
-    finite = np.logical_and.reduce(np.abs(xyz) <= MAX_COORDINATE, axis=0).nonzero()[0]
-    if not finite.size:
-        raise CloudError(f"none of a cloud's {width * height} points is finite")
-    return xyz.T if finite.size == xyz.shape[1] else xyz.take(finite, axis=1).T
+    finite = np.logical_and.reduce(np.abs(xyz) <= MAX_COORDINATE, axis=0)
+    measured = (finite & xyz.any(axis=0)).nonzero()[0]
+    if not measured.size:
+        raise CloudError(
+            f"none of a cloud's {width * height} points is a measurement: they are not finite, or 0"
+        )
+    return xyz.T if measured.size == xyz.shape[1] else xyz.take(measured, axis=1).T
 
 
 def _point_type(message: Any) -> np.dtype[np.void]:

@@ -9,6 +9,7 @@ from typing import Any
 from builtin_interfaces.msg import Time
 
 from vla_contract.action_space import ActionSpace, Kind
+from vla_contract.frames import frame_name
 from vla_contract.joint_states import Joint
 from vla_contract.quaternions import quaternion_problem
 from vla_contract.stamps import NANOSECONDS, to_nanoseconds, to_time
@@ -157,12 +158,12 @@ def pose_from_odometry(message: Any) -> Pose:
 def pose_from_transform(message: Any) -> Pose:
     """Pose of the child frame of a TransformStamped."""
     p, q = message.transform.translation, message.transform.rotation
-    return Pose((p.x, p.y, p.z), (q.x, q.y, q.z, q.w), message.header.frame_id)
+    return Pose((p.x, p.y, p.z), (q.x, q.y, q.z, q.w), frame_name(message.header.frame_id))
 
 
 def _pose(pose: Any, frame: str) -> Pose:
     p, q = pose.position, pose.orientation
-    return Pose((p.x, p.y, p.z), (q.x, q.y, q.z, q.w), frame)
+    return Pose((p.x, p.y, p.z), (q.x, q.y, q.z, q.w), frame_name(frame))
 
 
 def twist_from_message(message: Any) -> tuple[float, ...]:

@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import Any
 
 from rclpy.duration import Duration
+from std_msgs.msg import Bool
 from std_srvs.srv import SetBool, Trigger
 
 from vla_contract import topics
@@ -29,6 +30,7 @@ from vla_safety.assembly import assemble, recorder_settings, state_path
 from vla_safety.config import SafetyConfig, check_space
 from vla_safety.core import SafetyCore
 from vla_safety.decision import Decision
+from vla_safety.levels import Once
 from vla_safety.lock_step import LockStep
 from vla_safety.others import Others
 from vla_safety.receivers import Receivers
@@ -200,6 +202,23 @@ class SafetyNode(GraphNode[SafetyConfig]):
     ) -> None:
         """A subscription whose messages are recorded before `callback` gets them."""
         qos = topics.qos_profile(row or topic, lock_step=self.config.lock_step)
+        receive = self._recorded(message_type, topic, callback)
+        self._made.append(
+            ("subscription", self.create_subscription(message_type, topic, receive, qos))
+        )
+
+    def subscribe_level(self, topic: str, callback: Callable[[Any], None]) -> None:
+        """The same of a std_msgs/Bool, in whatever QoS its publishers offer it."""
+        once = Once(self._recorded(Bool, topic, callback), self.wall_steady)
+        profiles = topics.level_profiles(topics.EMERGENCY_STOP, lock_step=self.config.lock_step)
+        for qos in profiles:
+            # That one of them does not fit a publisher which another fits is nothing to warn of.
+            made = self.create_subscription(Bool, topic, once.take, qos, quiet=True)
+            self._made.append(("subscription", made))
+
+    def _recorded(
+        self, message_type: Any, topic: str, callback: Callable[[Any], None]
+    ) -> Callable[[Any], None]:
         name, kind, senders = self.resolve_topic_name(topic), type_name(message_type), self.senders
 
         def receive(message: Any) -> None:
@@ -207,9 +226,7 @@ class SafetyNode(GraphNode[SafetyConfig]):
                 senders.record(name, kind, message)
             callback(message)
 
-        self._made.append(
-            ("subscription", self.create_subscription(message_type, topic, receive, qos))
-        )
+        return receive
 
     def _create_services(self) -> None:
         for service_type, name, callback in (

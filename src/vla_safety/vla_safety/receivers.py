@@ -19,7 +19,7 @@ from vla_safety.lock_step import Tick
 from vla_safety.obstacle_config import SourceConfig
 from vla_safety.obstacle_types import Reading
 from vla_safety.place import Pose
-from vla_safety.sources import SourceReader
+from vla_safety.sources import SourceReader, stamp_problem
 from vla_safety.teleoperation import LockConfig, TeleopConfig
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Receivers:
         subscribe(Fault, topics.FAULT, self._on_fault)
         subscribe(String, topics.COMMAND, lambda m: self._on_text(m.data))
         subscribe(Command, topics.COMMAND_STAMPED, lambda m: self._on_text(m.text))
-        subscribe(Bool, topics.EMERGENCY_STOP, self._on_emergency_stop)
+        self._node.subscribe_level(topics.EMERGENCY_STOP, self._on_emergency_stop)
         if self._node.config.lock_step:
             subscribe(SimulationTick, topics.TICK, self._on_tick)
 
@@ -258,9 +258,13 @@ class Receivers:
             reading = Reading.unusable(mount)
         else:
             reading = self._readers[name].read(message, mount)
+        # A stamp of 0 is none: the time of arrival counts.
+        stamp = to_nanoseconds(message.header.stamp)
+        age = (node.now() - stamp) / NANOSECONDS if stamp else 0.0
+        if not node.config.lock_step and (late := stamp_problem(age, config.timeout)):
+            reading = Reading.unusable(late)
         if reading.problem:
             node.refuse(f"{name}: {reading.problem}")
-        age = (node.now() - to_nanoseconds(message.header.stamp)) / NANOSECONDS
         monitor.take(name, reading, node.steady(), age)
 
     # A person.
@@ -272,11 +276,16 @@ class Receivers:
             twist = conversions.twist_from_message(message.twist if stamped else message)
             stamp = to_nanoseconds(message.header.stamp) if stamped else 0
             age = self._node.now() - stamp if stamp else 0
-            frame = message.header.frame_id if stamped else None
+            frame = message.header.frame_id if stamped else ""
             person = self._core.teleoperation
             assert person is not None
             refusal = person.take_twist(name, twist, self._node.steady(), frame=frame, age=age)
-            if refusal is not None:
+            if refusal is teleoperation.Refusal.FRAME:
+                accepted = f"{person.frame_of(name)!r} or none"
+                self._node.refuse(
+                    f"{name}: the twist is in frame {frame[:60]!r}; accepted: {accepted}"
+                )
+            elif refusal is not None:
                 self._node.refuse(f"{name}: {refusal.value}")
 
         kind = TwistStamped if stamped else Twist
@@ -288,7 +297,7 @@ class Receivers:
                 assert person is not None
                 person.take_dead_man(name, message.data, self._node.steady())
 
-            self._node.subscribe(Bool, config.dead_man_topic, held, topics.EMERGENCY_STOP)
+            self._node.subscribe_level(config.dead_man_topic, held)
 
     def _subscribe_lock(self, name: str, config: LockConfig) -> None:
         def receive(message: Bool) -> None:
@@ -296,4 +305,4 @@ class Receivers:
             assert person is not None
             person.take_lock(name, message.data, self._node.steady())
 
-        self._node.subscribe(Bool, config.topic_of(name), receive, topics.EMERGENCY_STOP)
+        self._node.subscribe_level(config.topic_of(name), receive)

@@ -2,7 +2,8 @@
 
 Ranges mean what REP 117 says: a finite one in [min, max] is an obstacle, +inf (or beyond max) is
 free, -inf is an obstacle too near to be measured, NaN is no measurement. A finite one below the
-minimum is no measurement either. A message without any measurement says nothing: not even that
+minimum is no measurement either, nor is 0, which many drivers give where nothing came back, also
+with a minimum of 0. A message without any measurement says nothing: not even that
 the way is free. `SourceReader.read` never raises; a message that cannot be used says why.
 """
 
@@ -90,6 +91,18 @@ class SourceReader:
         return xyz[:2].take(slice_, axis=1).T
 
 
+def stamp_problem(age: float, timeout: float) -> str:
+    """Why a message of this age on arrival, s, cannot be used; empty where it can."""
+    if abs(age) <= timeout:
+        return ""
+    where = "behind" if age > 0.0 else "ahead of"
+    # In whole seconds, as the text is counted by itself.
+    return (
+        f"its stamp is {math.ceil(abs(age))} s {where} the node's clock; accepted: up to the "
+        f"source's timeout, {timeout:g} s, or a stamp of 0"
+    )
+
+
 def scan_hits(message: Any) -> tuple[npt.NDArray[np.intp], Array]:
     """Which beams meet an obstacle, and how far away, m: both of shape (n,).
 
@@ -100,7 +113,8 @@ def scan_hits(message: Any) -> tuple[npt.NDArray[np.intp], Array]:
     low, high = float(message.range_min), float(message.range_max)
     _check_scan(ranges, low, high, message)
     high = min(high, sys.float_info.max)  # an infinite range is none
-    below, within = ranges < low, ranges <= high  # of what is no number, neither
+    # Of what is no number, neither.
+    below, within = (ranges < low) | (ranges == 0.0), ranges <= high
     hit = within ^ below  # what is below the minimum is below the maximum too
     if below.nonzero()[0].size:
         near = ranges == -np.inf
@@ -136,15 +150,18 @@ def range_distance(message: Any) -> float | None:
         float(message.max_range),
         float(message.field_of_view),
     )
-    if not (math.isfinite(low) and 0.0 <= low <= high):
-        raise MessageError(f"a range's limits are {low:g} to {high:g} m; accepted: 0 <= min <= max")
+    if not (math.isfinite(low) and 0.0 <= low <= high and high > 0.0):
+        raise MessageError(
+            f"a range's limits are {low:g} to {high:g} m; accepted: 0 <= min <= max, max above 0"
+        )
     if not 0.0 <= view <= 2.0 * math.pi:
         raise MessageError(f"a range's field_of_view is {view:g} rad; accepted: 0 to 2 pi")
     value = float(message.range)
     if value == -math.inf:
         return low
-    if math.isnan(value) or value < low:
-        raise MessageError(f"a range is {value:g} m; accepted: at least min_range, {low:g} m")
+    if math.isnan(value) or value < low or value == 0.0:
+        least = f"at least min_range, {low:g} m" if low else "above 0 m"
+        raise MessageError(f"a range is {value:g} m; accepted: {least}")
     return value if value <= high and math.isfinite(value) else None
 
 

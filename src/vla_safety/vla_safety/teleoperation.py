@@ -42,7 +42,8 @@ class TeleopConfig(Config):
     topic: str = parameter("", "Topic; empty: teleop/<input>.")
     type: str = parameter(TWIST, "Type of its messages.", choices=(TWIST, TWIST_STAMPED))
     frame: str = parameter(
-        "", "Frame that a TwistStamped must have; empty: the frame of the action space."
+        "",
+        "Frame of a TwistStamped, where it names one; empty: the frame of the action space.",
     )
     timeout: float = parameter(
         0.25, "Silence after which the input is dead.", "s", minimum=0.01, maximum=10.0
@@ -188,26 +189,30 @@ class Teleoperation:
         twist: Sequence[float],
         steady: int,
         *,
-        frame: str | None = None,
+        frame: str = "",
         age: int = 0,
     ) -> Refusal | None:
         """Note a message; one that is refused does not keep the input alive.
 
         Args:
             twist: linear x, y, z (m/s), angular x, y, z (rad/s).
-            frame: frame_id of a TwistStamped; None for a Twist, which has none.
+            frame: frame_id of a TwistStamped; empty where it names none, as with a Twist.
             age: time since the stamp of a TwistStamped, ns; 0 where it has none.
         """
         entry = self._inputs[name]
         if len(twist) != 6 or not all(map(math.isfinite, twist)):
             return Refusal.NOT_FINITE
-        if frame is not None and entry.frame and frame_name(frame) != frame_name(entry.frame):
+        if frame and entry.frame and frame_name(frame) != frame_name(entry.frame):
             return Refusal.FRAME
         if age > _ns(entry.config.timeout):
             return Refusal.OLD
         entry.twist = tuple(map(float, twist))
         entry.fresh.feed(steady)
         return None
+
+    def frame_of(self, name: str) -> str:
+        """The frame that an input's TwistStamped must have; empty: any."""
+        return self._inputs[name].frame
 
     def take_dead_man(self, name: str, held: bool, steady: int) -> None:
         """Note the level of an input's dead-man; True is held."""

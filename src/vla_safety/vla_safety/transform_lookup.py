@@ -21,6 +21,11 @@ class TransformLookup:
 
     def find(self, target: str, source: str) -> Any:
         """The TransformStamped that takes points in `source` into `target`, or why there is not."""
+        if not source:
+            return (
+                f"no transform {target} ← nothing: the message names no frame; accepted: one, or "
+                "the parameter frame of its source"
+            )
         try:
             return self._buffer.lookup_transform(frame_name(target), frame_name(source), Time())
         except TransformException as error:
