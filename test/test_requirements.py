@@ -69,7 +69,7 @@ def test_ubuntu_2204_has_an_older_version_of_all_that_rosdep_takes_from_it():
 
 
 def test_the_docs_say_which_releases_of_what_pip_takes_were_tried():
-    """From what is pinned here; up to the newest, which the tests with Ubuntu 22.04's versions have."""
+    """From what is pinned here; up to the newest, which Ubuntu 22.04's versions are tested with."""
     text = (ROOT / "docs/deploy.md").read_text(encoding="utf-8")
     run, jammy = versions("run", "constraints"), versions("jammy")
     for name in {t[4:] for targets in KEYS.values() for t in targets if t.startswith("pip ")}:

@@ -1,4 +1,4 @@
-"""Zstandard, by the library that rosbags brings: `zstandard` before its 0.11, then `backports.zstd`."""
+"""Zstandard, by the library that rosbags brings: `zstandard`, with newer ones `backports.zstd`."""
 
 from __future__ import annotations
 
