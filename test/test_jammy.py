@@ -21,5 +21,5 @@ def test_the_versions_of_ubuntu_2204_pass_the_unit_tests(capsys):
     if "missing: Python 3.10" in lines[-1]:
         pytest.skip(lines[-1])
     with capsys.disabled():
-        print(f"\n./vla test --jammy: {lines[-1]}")
+        print(f"\n./vla test --jammy: {lines[-1].strip(' =')}")
     assert done.returncode == 0, "\n".join(lines[-80:])

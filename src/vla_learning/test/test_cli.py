@@ -44,7 +44,7 @@ def needs(library, *values):
         (["evaluate", "--command", "go", "--shuffle-commands"], "--command says what is said"),
         (["evaluate", "--command", "go", "--wording", "1"], "--command says what is said"),
         (["evaluate", "--wording", "1", "--wordings", "held-out"], "--wording says what is said"),
-        needs("torch", ["confidence", "--tasks", "mt50"], NOT_OF_THE_CHECKPOINT),
+        (["confidence", "--tasks", "mt50"], NOT_OF_THE_CHECKPOINT),
         needs("onnx", ["quantize", "--tasks", "mt50"], NOT_OF_THE_CHECKPOINT),
         (["limits", "--limits", "fast"], "limits has 'fast'; accepted: acceleration/jerk"),
     ],
