@@ -62,7 +62,8 @@ class Listener:
 
 def open_environment() -> dict[str, str]:
     closed = isolated_environment(DOMAIN)
-    del closed["ROS_LOCALHOST_ONLY"]
+    for name in ("ROS_LOCALHOST_ONLY", "FASTRTPS_DEFAULT_PROFILES_FILE"):
+        closed.pop(name, None)
     return {**closed, "ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET"}
 
 
