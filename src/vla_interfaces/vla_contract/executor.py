@@ -8,11 +8,10 @@ wake, and the list changes only when a node says so.
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -202,12 +201,16 @@ class OneThreadExecutor(SingleThreadedExecutor):
                 _run(guard.callback)
         for timer in ready.timers:
             if not self._is_shutdown and _call(timer):
-                with _naming(lambda: "a timer"):
+                try:
                     _run(timer.callback)
+                except Exception as error:
+                    raise CallbackError("a timer", error) from error
         for subscription in ready.subscriptions:
-            with _naming(lambda of=subscription: f"topic {of.topic_name}"):  # type: ignore[misc]
+            try:
                 if not self._is_shutdown and (taken := _take(subscription)) is not None:
                     _run(subscription.callback, *taken)
+            except Exception as error:
+                raise CallbackError(f"topic {subscription.topic_name}", error) from error
         if ready.others:
             self._serve()
 
@@ -239,14 +242,6 @@ class OneThreadExecutor(SingleThreadedExecutor):
             except (ShutdownException, TimeoutException):
                 return
             _finish(task)
-
-
-@contextlib.contextmanager
-def _naming(what: Callable[[], str]) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:
-        raise CallbackError(what(), error) from error
 
 
 def _is_there(entity: Any) -> bool:
