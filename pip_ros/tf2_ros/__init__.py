@@ -1,31 +1,23 @@
 """Stand-in for ROS 2's Python tf2_ros, for environments whose ROS comes from wheels.
 
-The same names, signatures and results as the package of Humble and Jazzy: a buffer of transforms
-over time, a listener and two broadcasters. No `buffer.transform`, no buffer client or server.
+It has what the nodes use: the newest transform between two frames, and the topics it comes by.
+Names and results are those of the package of Humble and Jazzy.
 """
 
-from .broadcasters import StaticTransformBroadcaster, TransformBroadcaster
 from .buffer import Buffer
-from .buffer_core import BufferCore
 from .exceptions import (
     ConnectivityException,
     ExtrapolationException,
-    InvalidArgumentException,
     LookupException,
-    TimeoutException,
     TransformException,
 )
-from .transform_listener import TransformListener
+from .topics import TransformBroadcaster, TransformListener
 
 __all__ = [
     "Buffer",
-    "BufferCore",
     "ConnectivityException",
     "ExtrapolationException",
-    "InvalidArgumentException",
     "LookupException",
-    "StaticTransformBroadcaster",
-    "TimeoutException",
     "TransformBroadcaster",
     "TransformException",
     "TransformListener",

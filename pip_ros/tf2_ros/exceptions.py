@@ -1,4 +1,4 @@
-"""The exceptions of tf2_py."""
+"""The exceptions of tf2_py that a lookup of the newest transform raises."""
 
 
 class TransformException(Exception):
@@ -14,12 +14,4 @@ class ConnectivityException(TransformException):
 
 
 class ExtrapolationException(TransformException):
-    """The time asked for is outside of what the buffer holds."""
-
-
-class InvalidArgumentException(TransformException):
-    """A frame's name is empty or begins with a slash."""
-
-
-class TimeoutException(TransformException):
-    """Waited for too long."""
+    """The transforms between two frames have no time in common."""

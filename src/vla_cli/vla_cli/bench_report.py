@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
+from vla_contract.percentiles import percentiles
 
 TARGET_P50, TARGET_P99 = 8.0, 25.0  # ms, camera stamp → chunk at safety, less the forward time
 TARGET_MEMORY = 600.0  # MB resident, of the three nodes together
@@ -57,11 +57,8 @@ TOTAL = "camera → chunk received, less the forward pass"
 
 def hop(name: str, values: Sequence[float]) -> Hop:
     """Percentiles of times in s; NaNs do not count."""
-    known = np.array([v for v in values if math.isfinite(v)]) * 1e3
-    if not len(known):
-        return Hop(name, math.nan, math.nan, 0)
-    p50, p99 = np.percentile(known, (50, 99))
-    return Hop(name, float(p50), float(p99), len(known))
+    known = [v * 1e3 for v in values if math.isfinite(v)]
+    return Hop(name, *percentiles(known, 50, 99), len(known))
 
 
 def hops(samples: Sequence[Sample]) -> list[Hop]:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from vla_contract.percentiles import percentile
 from vla_contract.stamps import to_seconds
 from vla_replay.bag import open_bag
 from vla_replay.blocks import Stored
@@ -143,7 +144,7 @@ def _motion(key: _Key, samples: Array) -> Motion | None:
         return None
     value, first_, second, third = (np.concatenate(rows) for rows in zip(*parts, strict=True))
     motion = (first_, second, third) if key.position else (value, first_, second)
-    velocity, acceleration, jerk = (float(np.percentile(np.abs(m), PERCENTILE)) for m in motion)
+    velocity, acceleration, jerk = (percentile(np.abs(m), PERCENTILE) for m in motion)
     if velocity < STILL:
         return None
     kind, unit = _kind(key)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vla_contract.percentiles import percentile, percentiles
 from vla_evaluation.errors import EvaluationError, above_zero, finite
 
 
@@ -26,7 +27,7 @@ class Latency:
 
 
 def latency(values: Sequence[float], deadline: float | None = None) -> Latency:
-    """Distribution of latencies; percentiles with linear interpolation (numpy).
+    """Distribution of latencies.
 
     Args:
         values: s. deadline: s; None: there is none.
@@ -40,7 +41,7 @@ def latency(values: Sequence[float], deadline: float | None = None) -> Latency:
     misses = 0
     if deadline is not None:
         misses = int((array > above_zero("deadline", deadline, "s")).sum())
-    p50, p90, p99 = (float(p) for p in np.percentile(array, (50, 90, 99)))
+    p50, p90, p99 = percentiles(array, 50, 90, 99)
     return Latency(
         count=len(array),
         mean=float(array.mean()),
@@ -94,7 +95,7 @@ def jitter(stamps: Sequence[float], nominal: float | None = None) -> Jitter:
         nominal=wanted,
         mean_period=float(periods.mean()),
         mean=float(error.mean()),
-        p99=float(np.percentile(error, 99)),
+        p99=percentile(error, 99),
         maximum=float(error.max()),
         late=int((periods > 1.5 * wanted).sum()),
     )

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from vla_contract.percentiles import percentile
 from vla_policy.backends import (
     Backend,
     BackendOptions,
@@ -77,7 +78,7 @@ class Figures:
 
     def percentile(self, percent: float) -> float:
         """Of the forward times, ms."""
-        return float(np.percentile(self.times, percent))
+        return percentile(self.times, percent)
 
     @property
     def mean(self) -> float:

@@ -8,22 +8,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from vla_contract.percentiles import percentile_of_counts, percentiles
+
 Statistics = dict[str, npt.NDArray[np.float64]]
 
-QUANTILES = {"q01": 0.01, "q10": 0.10, "q50": 0.50, "q90": 0.90, "q99": 0.99}
+QUANTILES = {"q01": 1, "q10": 10, "q50": 50, "q90": 90, "q99": 99}  # name → percent
 _FRAMES = 100  # of an episode that are looked at, as LeRobot does
 
 
 def of_values(values: npt.NDArray[Any]) -> Statistics:
     """Of a numeric feature, (F,) or (F, n): arrays of shape (n,), count (1,)."""
     rows = np.asarray(values, np.float64).reshape(len(values), -1)
+    quantiles = [percentiles(column, *QUANTILES.values()) for column in rows.T]
     return {
         "min": rows.min(0),
         "max": rows.max(0),
         "mean": rows.mean(0),
         "std": rows.std(0),
         "count": np.array([len(rows)], np.float64),
-        **{name: np.quantile(rows, share, axis=0) for name, share in QUANTILES.items()},
+        **dict(zip(QUANTILES, np.array(quantiles).T, strict=True)),
     }
 
 
@@ -42,23 +45,17 @@ def of_images(frames: npt.NDArray[np.uint8]) -> Statistics:
 
 
 def _of_counts(counts: npt.NDArray[np.int64]) -> dict[str, float]:
-    """Of values 0 to 255 that occur so often; quantiles between two values as np.quantile's."""
+    """Of values 0 to 255 that occur so often; quantiles as `of_values`'s."""
     values = np.arange(256.0)
-    upto = np.cumsum(counts)
-
-    def quantile(share: float) -> float:
-        place = share * (upto[-1] - 1)
-        below, above = np.searchsorted(upto, [np.floor(place), np.ceil(place)], side="right")
-        return float(below + (above - below) * (place % 1.0))
-
-    mean = float(counts @ values / upto[-1])
+    total = counts.sum()
+    mean = float(counts @ values / total)
     (there,) = counts.nonzero()
     return {
         "min": float(there[0]),
         "max": float(there[-1]),
         "mean": mean,
-        "std": float(np.sqrt(counts @ (values - mean) ** 2 / upto[-1])),
-        **{name: quantile(share) for name, share in QUANTILES.items()},
+        "std": float(np.sqrt(counts @ (values - mean) ** 2 / total)),
+        **{name: percentile_of_counts(counts, share) for name, share in QUANTILES.items()},
     }
 
 

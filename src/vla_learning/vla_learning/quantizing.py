@@ -20,6 +20,7 @@ import onnx
 import onnxruntime
 import yaml
 
+from vla_contract.percentiles import percentile
 from vla_learning import byte_input
 from vla_learning.calibration import Feed
 from vla_policy.checkpoint import CONFIG, POLICY_ONNX, Checkpoint
@@ -165,7 +166,7 @@ def difference(exact: bytes, approximate: bytes, feeds: Sequence[Feed]) -> Diffe
     """How far a graph's actions are from another's over the same inputs."""
     answers = [_answers(content, feeds) for content in (exact, approximate)]
     apart = np.abs(answers[0] - answers[1])
-    return Difference(float(apart.mean()), float(np.percentile(apart, 99)), float(apart.max()))
+    return Difference(float(apart.mean()), percentile(apart.ravel(), 99), float(apart.max()))
 
 
 def _answers(content: bytes, feeds: Sequence[Feed]) -> Any:

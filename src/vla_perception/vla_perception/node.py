@@ -8,7 +8,6 @@ from collections import deque
 from typing import Any
 
 import cv2
-import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.lifecycle import LifecyclePublisher
@@ -18,6 +17,7 @@ from std_msgs.msg import String
 from vla_contract import parameters, topics
 from vla_contract.graph_node import Diagnosis, GraphNode, run
 from vla_contract.parameters import ParameterError
+from vla_contract.percentiles import percentiles
 from vla_contract.stamps import to_nanoseconds, to_time
 from vla_interfaces.msg import (
     ActionChunk,
@@ -341,9 +341,9 @@ class Perception(GraphNode[PerceptionConfig]):
             **self._drops.values(),
         }
         if self._durations:
-            p50, p99 = np.percentile(np.array(self._durations) * 1e3, (50, 99))
-            values["processing_p50"] = f"{p50:.2f} ms"
-            values["processing_p99"] = f"{p99:.2f} ms"
+            p50, p99 = percentiles(self._durations, 50, 99)
+            values["processing_p50"] = f"{p50 * 1e3:.2f} ms"
+            values["processing_p99"] = f"{p99 * 1e3:.2f} ms"
         return Diagnosis(level, worst.message or "ok", values)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-import numpy as np
+from vla_contract.percentiles import percentile
 
 
 class Times:
@@ -19,8 +19,7 @@ class Times:
 
     def percentile(self, percent: float) -> float:
         """Percentile of the durations held, ms; NaN where there are none."""
-        times = list(self._times)
-        return float(np.percentile(times, percent)) * 1e3 if times else float("nan")
+        return percentile(self._times, percent) * 1e3
 
     def __str__(self) -> str:
         return f"p50 {self.percentile(50):.2f} p99 {self.percentile(99):.2f}"

@@ -105,6 +105,14 @@ def test_samples_of_any_length_stay_small():
     assert samples.summary()["p50"] == pytest.approx(50_000, rel=0.01)
 
 
+@pytest.mark.parametrize("worst", [0, 1, 20_001, 54_321, 99_999])
+def test_the_greatest_is_exact_wherever_it_comes(worst):
+    samples = Samples()
+    for index in range(100_000):
+        samples.add(777.0 if index == worst else 1.0)
+    assert samples.summary()["max"] == 777.0
+
+
 @pytest.mark.parametrize("encoding", BYTES_PER_PIXEL)
 def test_pictures_of_every_encoding(encoding):
     rows = np.full((40, 60 * BYTES_PER_PIXEL[encoding]), 99, np.uint8)

@@ -13,6 +13,8 @@ matplotlib.use("Agg")
 import numpy as np
 from matplotlib import pyplot
 
+from vla_contract.percentiles import percentile
+
 ASKED, SAFE, OTHER, LIMIT = "#c0392b", "#1f5fa8", "#d98200", "#7f8c8d"
 BANDS = {1: "#f1c40f", 2: "#95a5a6", 3: "#c0392b"}  # verdict → shade: limited, held, stopped
 LEVEL_COLOURS = {"OK": "#2e9e5b", "WARN": "#e6a700", "ERROR": "#c0392b"}
@@ -90,12 +92,12 @@ def distributions(samples: Mapping[str, Sequence[float]], unit: str = "ms") -> s
     for axis in axes.ravel()[len(shown) :]:
         axis.set_visible(False)
     for axis, (name, values) in zip(axes.ravel(), shown.items(), strict=False):
-        top = float(np.percentile(values, 99.5)) or 1.0
+        top = percentile(values, 99.5) or 1.0
         # What is zero throughout would be drawn around zero, as if there were negative times.
         span = None if values.any() else (0.0, top)
         axis.hist(np.clip(values, None, top), bins=40, range=span, color=SAFE, alpha=0.85)
         for share, style in ((50, "-"), (99, "--")):
-            mark = float(np.percentile(values, share))
+            mark = percentile(values, share)
             axis.axvline(
                 mark, color=ASKED, linestyle=style, linewidth=1, label=f"p{share} {mark:.3g}"
             )

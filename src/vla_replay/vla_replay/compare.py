@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from vla_contract.percentiles import percentile
 from vla_replay import charts, frames, report
 from vla_replay.result import Array, Result, load
 from vla_replay.storage import BagError
@@ -177,7 +178,7 @@ def _dimensions(a: Result, b: Result, pairs: Pairs, allowed: Tolerances) -> list
                 "name": dimension["name"],
                 "unit": dimension["unit"],
                 "mean": float(column.mean()),
-                "p99": float(np.percentile(column, 99, method="higher")),
+                "p99": percentile(column, 99),
                 "greatest": float(column.max()),
                 "at": _time(a, pairs.a[worst]) if pairs.a else 0.0,
                 "accepted": share * span,

@@ -1,6 +1,6 @@
 import pytest
 
-from vla_safety.timing import WINDOW, LoopTiming, percentile
+from vla_safety.timing import WINDOW, LoopTiming
 
 
 def test_jitter_duration_and_overruns():
@@ -26,9 +26,3 @@ def test_only_the_last_thousand_count():
     for k in range(WINDOW + 1):
         timing.begin(float(k))
     assert timing.jitter_p99 == 0.0
-
-
-def test_percentiles_by_nearest_rank():
-    assert percentile([], 0.5) == 0.0
-    assert percentile([3.0, 1.0, 2.0], 0.5) == 2.0
-    assert percentile([float(i) for i in range(100)], 0.99) == 99.0

@@ -18,9 +18,9 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from vla_contract.action_space import ActionSpace, Kind
+from vla_contract.percentiles import percentile
 from vla_safety import bench_cases
 from vla_safety.bench_cases import Step, example_space
-from vla_safety.timing import percentile
 
 __all__ = ["Figure", "Growth", "Report", "example_space", "lines", "main", "measure"]
 
@@ -104,11 +104,11 @@ class Stopwatch:
         """What was measured."""
         return Figure(
             name,
-            percentile(self.wall, 0.5) * 1e6,
-            percentile(self.wall, 0.99) * 1e6,
+            percentile(self.wall, 50) * 1e6,
+            percentile(self.wall, 99) * 1e6,
             max(self.wall) * 1e6,
-            percentile(self.cpu, 0.5) * 1e6,
-            percentile(self.cpu, 0.99) * 1e6,
+            percentile(self.cpu, 50) * 1e6,
+            percentile(self.cpu, 99) * 1e6,
             len(self.wall),
         )
 

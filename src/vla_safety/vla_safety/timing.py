@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 
+from vla_contract.percentiles import percentile
+
 WINDOW = 1000
 
 
@@ -34,22 +36,14 @@ class LoopTiming:
     @property
     def jitter_p99(self) -> float:
         """99th percentile of |time between two periods - nominal|; 0 before the second."""
-        return percentile(self._jitter, 0.99)
+        return percentile(self._jitter, 99) if self._jitter else 0.0
 
     @property
     def duration_p50(self) -> float:
         """Median of the time spent in one period; 0 before the first."""
-        return percentile(self._durations, 0.5)
+        return percentile(self._durations, 50) if self._durations else 0.0
 
     @property
     def duration_p99(self) -> float:
         """99th percentile of the time spent in one period; 0 before the first."""
-        return percentile(self._durations, 0.99)
-
-
-def percentile(values: deque[float] | list[float], share: float) -> float:
-    """Nearest-rank percentile, share 0 to 1; 0 for no values."""
-    if not values:
-        return 0.0
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+        return percentile(self._durations, 99) if self._durations else 0.0
