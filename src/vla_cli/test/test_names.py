@@ -6,20 +6,13 @@ import math
 
 from vla_cli import names, say
 from vla_interfaces.action import ExecuteCommand
-from vla_interfaces.msg import Fault, SafeAction, SafetyStatus, Violation
+from vla_interfaces.msg import Fault, SafetyStatus, Violation
 
 
 def violation(dimension: str = "linear_x") -> Violation:
     return Violation(
         limit=Violation.LIMIT_ACCELERATION, dimension=dimension, value=42.0, bound=10.0
     )
-
-
-def test_constants_have_names():
-    assert names.STATES[SafetyStatus.STATE_HOLD] == "hold"
-    assert names.VERDICTS[SafeAction.VERDICT_LIMITED] == "limited"
-    assert names.OUTCOMES[ExecuteCommand.Result.OUTCOME_TIMED_OUT] == "timed out"
-    assert names.name_of(names.STATES, 99) == "99"
 
 
 def test_limits_and_faults_in_words():

@@ -58,7 +58,8 @@ TOTAL = "camera → chunk received, less the forward pass"
 def hop(name: str, values: Sequence[float]) -> Hop:
     """Percentiles of times in s; NaNs do not count."""
     known = [v * 1e3 for v in values if math.isfinite(v)]
-    return Hop(name, *percentiles(known, 50, 99), len(known))
+    p50, p99 = percentiles(known, 50, 99)
+    return Hop(name, p50, p99, len(known))
 
 
 def hops(samples: Sequence[Sample]) -> list[Hop]:

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from vla_cli import names
 from vla_cli.errors import CommandError
 from vla_cli.graph import CALL_TIMEOUT, Graph
 from vla_contract import topics
+from vla_contract.message_enums import Outcome
 from vla_interfaces.action import ExecuteCommand
 from vla_interfaces.msg import TaskState
 from vla_interfaces.srv import ResetEpisode, RunEpisode
@@ -251,7 +251,7 @@ class EpisodeRunner:
         if self._result is None or not self._result.done():
             return "", ""
         result = self._result.result().result
-        return names.name_of(names.OUTCOMES, result.outcome), str(result.reason)
+        return Outcome.words_of(result.outcome), str(result.reason)
 
     def _finish(self) -> None:
         """Withdraw the command. Its result is not awaited: a simulator that stands has no time."""

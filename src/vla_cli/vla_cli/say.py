@@ -8,10 +8,11 @@ from action_msgs.msg import GoalStatus
 from rclpy.duration import Duration
 from std_msgs.msg import String
 
-from vla_cli import names, options
+from vla_cli import options
 from vla_cli.errors import CommandError, Interrupted, raise_on_signals
 from vla_cli.graph import CALL_TIMEOUT, Graph
 from vla_contract import topics
+from vla_contract.message_enums import Outcome, State
 from vla_interfaces.action import ExecuteCommand
 from vla_interfaces.msg import SafetyStatus
 
@@ -89,14 +90,14 @@ def execute(graph: Graph, text: str, time_limit: float) -> int:
 
 def report(response: Any) -> int:
     """Print the outcome; 0 where it is success."""
-    outcome = names.name_of(names.OUTCOMES, response.result.outcome)
+    outcome = Outcome.words_of(response.result.outcome)
     print(f"{outcome} after {response.result.duration:.1f} s: {response.result.reason}")
     return 0 if response.status == GoalStatus.STATUS_SUCCEEDED and outcome == "succeeded" else 1
 
 
 def feedback_line(feedback: Any) -> str:
     """One line of feedback: time, state, progress, limits."""
-    state = names.name_of(names.STATES, feedback.state)
+    state = State.words_of(feedback.state)
     parts = [f"{feedback.elapsed:6.1f} s", state]
     if feedback.progress == feedback.progress:  # not NaN
         parts.append(f"{feedback.progress:4.0%}")

@@ -15,13 +15,14 @@ from vla_cli import names, options
 from vla_cli.errors import raise_on_signals
 from vla_cli.graph import DISCOVERY_TIMEOUT, Graph
 from vla_contract import topics
+from vla_contract.message_enums import State
 from vla_interfaces.msg import SafetyStatus, TaskState
 
 NODES = ("perception", "policy", "safety", "simulator")
 LIFECYCLE_TIMEOUT = 1.0  # s
 COMPLETE_WAIT = 3.0  # s until every node is discovered and has said how it is, once a second
 WATCH_PERIOD = 1.0  # s
-LEVELS = {0: "ok", 1: "warning", 2: "error", 3: "stale"}
+LEVELS = ("ok", "warning", "error", "stale")  # of DiagnosticStatus
 
 
 @dataclass
@@ -141,12 +142,12 @@ def _health(view: View, node: str) -> str:
     status = view.diagnostics.get(node)
     if status is None:
         return ""
-    return f"{names.name_of(LEVELS, status.level)}: {status.message}"
+    return f"{LEVELS[ord(status.level)]}: {status.message}"
 
 
 def safety_lines(status: Any) -> list[str]:
     """What safety says, one fact a line."""
-    state = names.name_of(names.STATES, status.state).upper()
+    state = State.words_of(status.state).upper()
     rows = [("state", state + (" (standstill)" if status.standstill else ""))]
     rows += [("cause", status.cause), ("clears when", status.clears_when)]
     rows += [("also", text) for text in status.causes if text != status.cause]

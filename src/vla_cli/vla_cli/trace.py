@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vla_cli import names
+from vla_contract.message_enums import State, Verdict
 from vla_contract.stamps import to_seconds
 
 Array = npt.NDArray[np.float64]
@@ -101,8 +102,8 @@ class Recorder:
         self._begin = stamp if self._begin is None else self._begin
         snapshot = self.snapshot
         snapshot.time = stamp - self._begin
-        snapshot.state = names.name_of(names.STATES, message.state)
-        snapshot.verdict = names.name_of(names.VERDICTS, message.verdict)
+        snapshot.state = State.words_of(message.state)
+        snapshot.verdict = Verdict.words_of(message.verdict)
         snapshot.observation_age = message.observation_age
         snapshot.limited = tuple(names.violation_text(v) for v in message.violations)
         velocities = [

@@ -11,6 +11,7 @@ from typing import Any
 
 from vla_cli import names, options
 from vla_cli.errors import CommandError
+from vla_contract.message_enums import State, Verdict
 from vla_interfaces.msg import SafetyStatus
 from vla_replay.bag import Bag, open_bag
 from vla_replay.bag_files import is_bag
@@ -131,7 +132,7 @@ def _from_status(path: Path, messages: list[tuple[Any, Any]]) -> Story | None:
         if stored.type != STATUS:
             continue
         if message.state in STOPS and message.state > state:
-            name = names.name_of(names.STATES, message.state).upper()
+            name = State.words_of(message.state).upper()
             story = Story(path, name, message.cause, stored.key.time, stored.key.time)
             story.notes.append("metadata.yaml is missing: told from the last stop in the messages")
         state = message.state
@@ -153,7 +154,7 @@ class _Events:
         if kind == SAFE_ACTION:
             yield from self._motion(message, time)
         elif kind == STATUS:
-            state = f"{names.name_of(names.STATES, message.state)}: {message.cause}"
+            state = f"{State.words_of(message.state)}: {message.cause}"
             if state != self._state:
                 self._state = state
                 yield f"state        {state.rstrip(': ')}"
@@ -180,6 +181,6 @@ class _Events:
             f"{name} {value:+.3f}"
             for name, value in zip(message.dimension_names, message.safe, strict=False)
         )
-        verdict = names.name_of(names.VERDICTS, message.verdict)
+        verdict = Verdict.words_of(message.verdict)
         hard = " emergency" if message.emergency else ""
         yield f"{verdict + hard:<12} {safe}" + (f"  limits: {'; '.join(fired)}" if fired else "")

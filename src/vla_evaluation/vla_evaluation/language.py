@@ -13,8 +13,6 @@ from vla_contract.text import normalised, tokens
 from vla_evaluation.errors import EvaluationError, above_zero, finite, pair, same_length
 from vla_evaluation.vision import Classification, classification
 
-# As the policy's tokenizer splits.
-
 
 def commands(intended: Sequence[Hashable], understood: Sequence[Hashable]) -> Classification:
     """Command accuracy: which command was meant, and which one was carried out or recognised.

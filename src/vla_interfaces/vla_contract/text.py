@@ -62,8 +62,8 @@ def words(text: str) -> list[str]:
 
 
 def tokens(text: str) -> list[str]:
-    """What a checkpoint's tokenizer sees of a text: runs of a-z and 0-9."""
-    return _TOKEN.findall(normalised(text))
+    """What a checkpoint's tokenizer sees of the words of a text: runs of a-z and 0-9."""
+    return [token for word in words(text) for token in _TOKEN.findall(word)]
 
 
 def without_accents(text: str) -> str:

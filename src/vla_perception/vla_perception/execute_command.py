@@ -13,16 +13,11 @@ from rclpy.node import Node
 from rclpy.task import Future
 
 from vla_contract import topics
+from vla_contract.message_enums import Limit
 from vla_interfaces.action import ExecuteCommand
 from vla_interfaces.msg import SafetyStatus, Violation
 from vla_perception.desk import CommandDesk, Moment
 from vla_perception.execution import Execution, ExecutionResult, Outcome, Phase
-
-_LIMIT_NAMES = {
-    getattr(Violation, name): name[len("LIMIT_") :].lower()
-    for name in dir(Violation)
-    if name.startswith("LIMIT_")
-}
 
 
 @dataclass
@@ -128,5 +123,5 @@ class ExecuteCommandServer:
 
 def limit_words(violation: Violation) -> str:
     """A violation in a few words, e.g. "linear_x: acceleration"."""
-    name = _LIMIT_NAMES.get(violation.limit, str(violation.limit))
+    name = Limit.words_of(violation.limit)
     return f"{violation.dimension}: {name}" if violation.dimension else name

@@ -9,21 +9,10 @@ import enum
 import math
 from dataclasses import dataclass
 
+from vla_contract.message_enums import Outcome
 from vla_perception.commands import End
 
 SETTLE_TIME = 0.2  # s; a chunk that is under way may still move the robot after the end
-
-
-class Outcome(enum.IntEnum):
-    """Values of ExecuteCommand_Result.OUTCOME_*."""
-
-    SUCCEEDED = 0
-    CANCELED = 1
-    PREEMPTED = 2
-    TIMED_OUT = 3
-    STOPPED = 4
-    REJECTED = 5
-    FAILED = 6
 
 
 OUTCOME_OF = {

@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass
 
+from vla_contract.message_enums import FaultKind as Kind
+from vla_contract.message_enums import Level
 
-class Kind(enum.IntEnum):
-    """Kinds that perception reports; values of Fault.KIND_*."""
-
-    VISION = 0
-    LANGUAGE = 1
-    ROBOT_STATE = 4
-    CLOCK = 5
-    STOP_WORD = 7
-
-
-class Level(enum.IntEnum):
-    """Values of Fault.LEVEL_*."""
-
-    OK = 0
-    WARN = 1
-    ERROR = 2
+# The kinds that perception reports.
+KINDS = (Kind.VISION, Kind.LANGUAGE, Kind.ROBOT_STATE, Kind.CLOCK, Kind.STOP_WORD)
 
 
 @dataclass(frozen=True)
@@ -37,7 +24,7 @@ class FaultBoard:
     """Collects what is wrong of each kind; the worst one counts, all are named."""
 
     def __init__(self) -> None:
-        self._levels = {kind: FaultLevel() for kind in Kind}
+        self._levels = {kind: FaultLevel() for kind in KINDS}
 
     def update(self, kind: Kind, findings: list[tuple[Level, str]], now: int) -> bool:
         """Set what is wrong now; True where the level changed."""

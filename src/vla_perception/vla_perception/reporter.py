@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from vla_interfaces.msg import Fault
 from vla_perception.conversions import to_fault
-from vla_perception.faults import FaultBoard, FaultLevel, Kind, Level
+from vla_perception.faults import KINDS, FaultBoard, FaultLevel, Kind, Level
 from vla_perception.health import Finding
 
 # The others are logged where they arise: cameras one by one, language as it is said.
@@ -38,7 +38,7 @@ class FaultReporter:
         """Publish every level: a lost message hides nothing, and silence is a fault."""
         error = self.worst().level == Level.ERROR
         self.errors_in_a_row = self.errors_in_a_row + 1 if error else 0
-        for kind in Kind:
+        for kind in KINDS:
             self._send(kind, now)
 
     def worst(self) -> FaultLevel:

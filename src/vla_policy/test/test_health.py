@@ -1,4 +1,5 @@
-from vla_policy.health import Fault, Health, Level, State
+from vla_contract.message_enums import FaultKind, Level
+from vla_policy.health import Health, State
 from vla_policy.inference import Problem, ProblemKind
 
 LIMITS = (2.0, 1.0)  # worker_timeout, observation_timeout
@@ -16,7 +17,7 @@ def levels(health, busy_for=0.0):
 def test_before_the_first_observation_there_is_a_warning():
     now, health = made()
     now[0] += 50.0
-    assert health.states(0.0, *LIMITS)[Fault.COMMUNICATION] == State(
+    assert health.states(0.0, *LIMITS)[FaultKind.COMMUNICATION] == State(
         Level.WARN, "no observation yet"
     )
 
@@ -57,11 +58,11 @@ def test_silence_is_an_error_that_an_observation_ends():
 def test_observations_that_are_all_skipped_are_silence_with_a_reason():
     now, health = made()
     health.skip("an observation is 9 s old")
-    assert health.states(0.0, *LIMITS)[Fault.COMMUNICATION].text == "an observation is 9 s old"
+    assert health.states(0.0, *LIMITS)[FaultKind.COMMUNICATION].text == "an observation is 9 s old"
     health.answered(None)
     now[0] += 2.0
     health.skip("an observation is 7 s old")
-    state = health.states(0.0, *LIMITS)[Fault.COMMUNICATION]
+    state = health.states(0.0, *LIMITS)[FaultKind.COMMUNICATION]
     assert state.level == Level.ERROR
     assert "7 s old" in state.text
     assert health.skipped == 2
@@ -93,14 +94,14 @@ def test_bad_outputs_are_a_warning_until_so_many_came_in_a_row():
     for round_ in range(2):
         assert not health.answered(BAD), "no chunk: the last good one goes on"
         assert levels(health)["action"] == Level.WARN
-        text = health.states(0.0, *LIMITS)[Fault.ACTION].text
+        text = health.states(0.0, *LIMITS)[FaultKind.ACTION].text
         assert text == "not finite (1 of 3 in a row; tried again)"
         assert not health.answered(BAD)
         if round_ == 0:
             assert health.answered(None)
             assert levels(health)["action"] == Level.OK
     assert health.answered(BAD)
-    assert health.states(0.0, *LIMITS)[Fault.ACTION] == State(Level.ERROR, "not finite")
+    assert health.states(0.0, *LIMITS)[FaultKind.ACTION] == State(Level.ERROR, "not finite")
     assert health.fatal_in_a_row == 3
     assert health.answered(Problem(ProblemKind.LANGUAGE, "because")), "only outputs are tried again"
 

@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-import enum
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from vla_contract.message_enums import FaultKind, Level
 from vla_policy.inference import Problem, ProblemKind
 
-
-class Fault(enum.Enum):
-    """The kinds of fault that the policy node owns."""
-
-    LANGUAGE = "language"
-    ACTION = "action"
-    COMMUNICATION = "communication"
-
-
-class Level(enum.IntEnum):
-    """As in Fault.msg."""
-
-    OK = 0
-    WARN = 1
-    ERROR = 2
+# The kinds of fault that the policy node owns.
+KINDS = (FaultKind.LANGUAGE, FaultKind.ACTION, FaultKind.COMMUNICATION)
 
 
 @dataclass(frozen=True)
@@ -36,10 +23,10 @@ class State:
 
 _OK = State()
 _FAULT_OF = {
-    ProblemKind.LANGUAGE: Fault.LANGUAGE,
-    ProblemKind.OBSERVATION: Fault.COMMUNICATION,
-    ProblemKind.ACTION: Fault.ACTION,
-    ProblemKind.REMOTE: Fault.COMMUNICATION,
+    ProblemKind.LANGUAGE: FaultKind.LANGUAGE,
+    ProblemKind.OBSERVATION: FaultKind.COMMUNICATION,
+    ProblemKind.ACTION: FaultKind.ACTION,
+    ProblemKind.REMOTE: FaultKind.COMMUNICATION,
 }
 
 
@@ -62,7 +49,7 @@ class Health:
         self._lock = threading.Lock()
         self._last_usable: float | None = None
         self._skipped = ""
-        self._states = dict.fromkeys(Fault, _OK)
+        self._states = dict.fromkeys(KINDS, _OK)
         self.problems = dict.fromkeys(ProblemKind, 0)
         self.skipped = 0
 
@@ -76,7 +63,7 @@ class Health:
         with self._lock:
             self._last_usable = self._clock()
             self._skipped = ""
-            self._states = dict.fromkeys(Fault, _OK)
+            self._states = dict.fromkeys(KINDS, _OK)
             fatal = problem is not None and problem.fatal
             bad = fatal and problem is not None and problem.kind is ProblemKind.ACTION
             self.fatal_in_a_row = self.fatal_in_a_row + 1 if fatal else 0
@@ -102,20 +89,20 @@ class Health:
 
     def states(
         self, busy_for: float, worker_timeout: float, observation_timeout: float
-    ) -> dict[Fault, State]:
+    ) -> dict[FaultKind, State]:
         """Present level of every fault; times in s."""
         with self._lock:
             states = dict(self._states)
             if self._lock_step:
                 return states
             if busy_for > worker_timeout:
-                states[Fault.ACTION] = State(
+                states[FaultKind.ACTION] = State(
                     Level.ERROR, f"an inference has run for more than {worker_timeout} s"
                 )
             elif busy_for == 0.0:
                 # While an inference runs, observations wait: that is not silence.
                 silence = self._silence(observation_timeout)
-                states[Fault.COMMUNICATION] = silence or states[Fault.COMMUNICATION]
+                states[FaultKind.COMMUNICATION] = silence or states[FaultKind.COMMUNICATION]
             return states
 
     def _silence(self, timeout: float) -> State | None:

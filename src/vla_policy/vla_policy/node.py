@@ -13,6 +13,7 @@ from typing import Any
 
 from vla_contract import topics
 from vla_contract.graph_node import Diagnosis, GraphNode, run
+from vla_contract.message_enums import FaultKind, Level
 from vla_contract.stamps import to_nanoseconds
 from vla_interfaces.msg import ActionChunk
 from vla_interfaces.msg import Fault as FaultMessage
@@ -26,7 +27,7 @@ from vla_policy.conversions import (
     observation_from_message,
 )
 from vla_policy.fault_publisher import FaultPublisher
-from vla_policy.health import Fault, Health, Level, State
+from vla_policy.health import Health, State
 from vla_policy.inference import Answer, Problem, ProblemKind
 from vla_policy.loading import load_policy
 from vla_policy.timing import Times
@@ -216,7 +217,7 @@ class PolicyNode(GraphNode[PolicyConfig]):
 
     # Both threads.
 
-    def _states(self, busy_for: float) -> dict[Fault, State]:
+    def _states(self, busy_for: float) -> dict[FaultKind, State]:
         config = self.config
         return self._health.states(busy_for, config.worker_timeout, config.observation_timeout)
 

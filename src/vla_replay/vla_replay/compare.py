@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from vla_contract.message_enums import State, Verdict
 from vla_contract.percentiles import percentile
 from vla_replay import charts, frames, report
 from vla_replay.result import Array, Result, load
@@ -285,10 +286,8 @@ def _frames(a: Result, b: Result, dimensions: list[dict[str, Any]]) -> list[dict
 
 
 def _numbers(decision: str) -> tuple[int, int]:
-    from vla_replay.session import STATES, VERDICTS
-
     verdict, _, state = decision.partition(" in ")
-    return VERDICTS.index(verdict), STATES.index(state)
+    return Verdict[verdict], State[state]
 
 
 def run(a: Path, b: Path, tolerances: Path | None, out: Path | None) -> int:

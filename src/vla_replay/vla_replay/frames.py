@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from vla_contract.message_enums import State, Verdict
 from vla_replay.charts import ASKED, LIMIT, SAFE, STATE_COLOURS, Row
 from vla_replay.recorder import Moment
-from vla_replay.session import STATES, VERDICTS
 
 IMAGE_WIDTH, IMAGE_HEIGHT, BAR, HEAD = 240, 180, 22, 40  # px
 
@@ -42,13 +42,13 @@ def card(
     width = IMAGE_WIDTH * max(1, len(pictures))
     height = HEAD + IMAGE_HEIGHT + BAR * len(dimensions) + 8
     time, requested, safe, verdict, state = row
-    name = STATES[state]
+    name = State(state).name
     parts = [
         f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" '
         f'aria-label="{escape(command, quote=True)} at {time:.2f} s">',
         f'<rect width="{width}" height="{height}" fill="#fff" stroke="#d5d9dd"/>',
         f'<rect x="0" y="0" width="{width}" height="{HEAD}" fill="{STATE_COLOURS[name]}"/>',
-        _text(6, 16, f"{time:.2f} s  {name}  {VERDICTS[verdict]}", "#fff", 12, "bold"),
+        _text(6, 16, f"{time:.2f} s  {name}  {Verdict(verdict).name}", "#fff", 12, "bold"),
         _text(6, 33, command or "no command", "#fff", 11),
     ]
     for index, (camera, data) in enumerate(pictures.items()):

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from vla_contract.message_enums import State, Verdict
 from vla_contract.stamps import to_nanoseconds
 from vla_replay.bag import open_bag
-from vla_replay.session import STATES, VERDICTS, violation_name
+from vla_replay.session import violation_name
 from vla_replay.storage import BagError
 
 DOCUMENT, ACTIONS = "result.json", "actions.mcap"
@@ -65,7 +66,7 @@ def load(folder: Path) -> Result:
         [to_nanoseconds(a.header.stamp) for a in actions],
         np.array([_row(a.requested, width) for a in actions]).reshape(-1, width),
         np.array([_row(a.safe, width) for a in actions]).reshape(-1, width),
-        [f"{VERDICTS[a.verdict]} in {STATES[a.state]}" for a in actions],
+        [f"{Verdict(a.verdict).name} in {State(a.state).name}" for a in actions],
         [frozenset(violation_name(each) for each in a.violations) for a in actions],
     )
 

@@ -9,11 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vla_contract import topics
+from vla_contract.message_enums import Level, Limit, State, Verdict
 from vla_replay.recorder import Moment, Moments, Samples, deviation
 
-VERDICTS = ("PASS", "LIMITED", "HELD", "STOPPED")
-STATES = ("INACTIVE", "NOMINAL", "DEGRADED", "HOLD", "STOPPED")
-LEVELS = ("OK", "WARN", "ERROR")
 SERIES = 8000  # points of a curve; beyond it every second one is kept, and so on
 STOPPED_SCORE, HELD_SCORE = 2.0, 0.5
 
@@ -84,20 +82,20 @@ class Session:
         self.ticks += 1
         self._digest.update(data)
         requested, safe = list(message.requested), list(message.safe)
-        verdict, state = int(message.verdict), int(message.state)
-        self.verdicts[VERDICTS[verdict]] += 1
-        self.states[STATES[state]] += 1
+        verdict, state = Verdict(message.verdict), State(message.state)
+        self.verdicts[verdict.name] += 1
+        self.states[state.name] += 1
         names = [violation_name(each) for each in message.violations]
         self.violations.update(names)
         self.series.add(self.time(stamp), requested, safe, verdict, state)
         if state != self._state:
-            self.changes.append({"time": self.time(stamp), "state": STATES[state]})
+            self.changes.append({"time": self.time(stamp), "state": state.name})
             self._state = state
         score = deviation(requested, safe, self.spans)
-        why = f"{VERDICTS[verdict]}" + (f": {', '.join(sorted(set(names)))}" if names else "")
-        if verdict == 3:
+        why = verdict.name + (f": {', '.join(sorted(set(names)))}" if names else "")
+        if verdict is Verdict.STOPPED:
             score += STOPPED_SCORE
-        elif verdict == 2 and names:
+        elif verdict is Verdict.HELD and names:
             score += HELD_SCORE
         return score, why
 
@@ -114,7 +112,7 @@ class Session:
                 "time": self.time(stamp),
                 "source": source,
                 "kind": name,
-                "level": LEVELS[min(level, 2)],
+                "level": Level(min(level, 2)).name,
                 "message": text,
             }
         )
@@ -155,12 +153,8 @@ class Session:
 
 def violation_name(violation: Any) -> str:
     """Such as "velocity y" or "obstacle scan"."""
-    names = ("finite", "range", "velocity", "acceleration", "jerk", "age", "workspace", "norm",
-             "speed scale", "exhausted", "deceleration", "obstacle", "speed zone")  # fmt: skip
-    limit = int(violation.limit)
-    name = names[limit] if limit < len(names) else f"limit {limit}"
     rest = violation.dimension or getattr(violation, "name", "")
-    return f"{name} {rest}".strip()
+    return f"{Limit.words_of(violation.limit)} {rest}".strip()
 
 
 def finite(values: list[float]) -> list[float | None]:

@@ -8,30 +8,12 @@ broken later, whatever is requested next.
 
 from __future__ import annotations
 
-import enum
 import math
 from typing import NamedTuple
 
 from vla_contract.action_space import Dimension, Limits
+from vla_contract.message_enums import Limit
 from vla_safety.braking import Rates
-
-
-class Limit(enum.IntEnum):
-    """Which limit changed a request; the numbers of vla_interfaces/msg/Violation."""
-
-    FINITE = 0
-    RANGE = 1
-    VELOCITY = 2
-    ACCELERATION = 3
-    JERK = 4
-    AGE = 5
-    WORKSPACE = 6
-    NORM = 7
-    SPEED_SCALE = 8
-    EXHAUSTED = 9
-    DECELERATION = 10
-    OBSTACLE = 11
-    SPEED_ZONE = 12
 
 
 class LimitViolation(NamedTuple):

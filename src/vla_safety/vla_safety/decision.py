@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass
 
+from vla_contract.message_enums import State, Verdict
 from vla_safety.limits import Array, LimitViolation
-from vla_safety.states import State
-
-
-class Verdict(enum.IntEnum):
-    """The numbers of vla_interfaces/msg/SafeAction."""
-
-    PASS = 0
-    LIMITED = 1
-    HELD = 2
-    STOPPED = 3
 
 
 @dataclass(frozen=True)

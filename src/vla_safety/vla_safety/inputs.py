@@ -6,29 +6,21 @@ Each method returns the causes that its inputs give in this period. `now` is the
 
 from __future__ import annotations
 
-import enum
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from vla_contract.action_space import ActionSpace, Kind
 from vla_contract.joint_states import PerPublisher
+from vla_contract.message_enums import FaultKind, Level
 from vla_contract.stamps import NANOSECONDS
 from vla_contract.topics import JOINT_STATES
 from vla_safety.config import SafetyConfig
-from vla_safety.states import Cause, FaultKind, Reason, Severity
+from vla_safety.states import Cause, Reason, Severity
 from vla_safety.watchdog import Health, StampOrder, Watchdog
 
 _MAX_FAULTS = 64
 JOINT_TRAJECTORY = "trajectory_msgs/msg/JointTrajectory"
-
-
-class Level(enum.IntEnum):
-    """The levels of vla_interfaces/msg/Fault."""
-
-    OK = 0
-    WARN = 1
-    ERROR = 2
 
 
 # The robot is blind or deaf: it brakes as hard as it may. The others only end the motion.
@@ -105,7 +97,7 @@ class Faults:
             yield Cause(
                 Reason.FAULT,
                 Severity.HOLD if hard else Severity.DEGRADE,
-                f"{report.source}: {report.message or report.kind.name.lower() + ' fault'}",
+                f"{report.source}: {report.message or report.kind.words + ' fault'}",
                 f"{report.source} reports that it is over",
                 hard and report.kind in _BLIND,
                 report.kind,

@@ -136,7 +136,7 @@ class Recovery:
             self._counted.popleft()
         of_kind = sum(other is key for _, other in self._counted)
         for number, limit, what in (
-            (of_kind, rules.count, f"{_name(cause.kind)} faults"),
+            (of_kind, rules.count, f"{cause.kind.words} faults"),
             (len(self._counted), rules.total, "faults"),
         ):
             if limit and number >= limit:
@@ -169,7 +169,3 @@ def _recovery_cause(cause: Cause, seconds: float) -> Cause:
         f"that stays away for {seconds:g} s",
         cause.emergency,
     )
-
-
-def _name(kind: FaultKind) -> str:
-    return kind.name.lower().replace("_", " ")

@@ -214,7 +214,7 @@ def diagnosis(
     for refusal, count in core.sequencer.refusals.items():
         values[f"chunks_refused: {refusal.value}"] = count
     values.update({f"refused: {reason}": count for reason, count in counters.items()})
-    level, text = DiagnosticStatus.OK, machine.state.name.lower()
+    level, text = DiagnosticStatus.OK, machine.state.words
     if machine.cause is not None:
         text += f": {machine.cause.text}"
     quiet = machine.cause is None or machine.cause.reason in _QUIET

@@ -11,15 +11,7 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-
-class State(enum.IntEnum):
-    """The numbers of vla_interfaces/msg/SafetyStatus."""
-
-    INACTIVE = 0
-    NOMINAL = 1
-    DEGRADED = 2
-    HOLD = 3
-    STOPPED = 4
+from vla_contract.message_enums import FaultKind, State
 
 
 class Severity(enum.IntEnum):
@@ -28,18 +20,6 @@ class Severity(enum.IntEnum):
     DEGRADE = 1
     HOLD = 2
     STOP = 3
-
-
-class FaultKind(enum.IntEnum):
-    """The kinds of vla_interfaces/msg/Fault. Each has its recovery time."""
-
-    VISION = 0
-    LANGUAGE = 1
-    ACTION = 2
-    COMMUNICATION = 3
-    ROBOT_STATE = 4
-    CLOCK = 5
-    EMERGENCY_STOP = 6
 
 
 class Reason(enum.Enum):
