@@ -1,11 +1,9 @@
 """Stand-in for ROS 2's Python cv_bridge, for environments whose ROS comes from wheels.
 
-The same names, results and errors as the package of Humble and Jazzy for what a node uses: image
-messages to and from arrays, raw and compressed, with its colour conversions.
+It has what the nodes use: images of 8 bits a channel to bgr8. Names, results and errors are those
+of the package of Humble and Jazzy.
 """
 
-from .bridge import CvBridge
-from .colors import cvtColor2
-from .encodings import CvBridgeError, getCvType
+from .bridge import CvBridge, CvBridgeError
 
-__all__ = ["CvBridge", "CvBridgeError", "cvtColor2", "getCvType"]
+__all__ = ["CvBridge", "CvBridgeError"]

@@ -1,17 +1,9 @@
 """Stand-in for ROS 2's Python message_filters, for environments whose ROS comes from wheels.
 
-The same names, signatures and matching rules as the package of Humble and Jazzy. One thing is
-better: the lock of a synchroniser is released when a callback raises.
+It has what the nodes use: matching by approximate time. Names and results are those of the package
+of Humble and Jazzy.
 """
 
-from .cache import Cache
-from .simple_filter import SimpleFilter, Subscriber
-from .synchronizers import ApproximateTimeSynchronizer, TimeSynchronizer
+from .synchronizer import ApproximateTimeSynchronizer, SimpleFilter
 
-__all__ = [
-    "ApproximateTimeSynchronizer",
-    "Cache",
-    "SimpleFilter",
-    "Subscriber",
-    "TimeSynchronizer",
-]
+__all__ = ["ApproximateTimeSynchronizer", "SimpleFilter"]

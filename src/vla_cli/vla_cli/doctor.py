@@ -110,10 +110,11 @@ def cv_bridge() -> list[Finding]:
     import numpy
 
     try:
+        from sensor_msgs.msg import Image
+
         bridge = importlib.import_module("cv_bridge").CvBridge()
-        picture = numpy.zeros((4, 6, 3), numpy.uint8)
-        message = bridge.cv2_to_imgmsg(picture, encoding="rgb8")
-        same = bridge.imgmsg_to_cv2(message, desired_encoding="rgb8").shape == picture.shape
+        picture = Image(height=4, width=6, encoding="rgb8", step=18, data=bytes(72))
+        same = bridge.imgmsg_to_cv2(picture, desired_encoding="bgr8").shape == (4, 6, 3)
     except Exception as error:
         text = f"cv_bridge fails with NumPy {numpy.__version__}: {error}"
         remedy = 'python3 -m pip install "numpy>=1.21.6,<1.24"'
