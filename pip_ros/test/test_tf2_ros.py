@@ -130,6 +130,17 @@ def test_a_loop_of_frames_is_refused():
         buffer.lookup_transform("base", "a", LATEST)
 
 
+def test_of_two_parents_that_of_the_newest_stamp_counts():
+    buffer = buffer_of(
+        transform("odom", "base", 1.0),
+        transform("map", "base", 2.0, (2, 0, 0)),
+        transform("odom", "base", 1.5),
+    )
+    assert xyz(buffer.lookup_transform("map", "base", LATEST)) == (2, 0, 0)
+    with pytest.raises(ConnectivityException):
+        buffer.lookup_transform("odom", "base", LATEST)
+
+
 def turned(*quaternion):
     message = transform("odom", "base")
     turn = message.transform.rotation

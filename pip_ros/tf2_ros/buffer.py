@@ -43,6 +43,7 @@ class Buffer:
         """node: whose clock tells of jumps back, after which only static transforms stay."""
         self._kept = Duration(seconds=10).nanoseconds if not cache_time else cache_time.nanoseconds
         self._links: dict[str, list[_Link]] = {}  # by child, the oldest first
+        self._known: set[str] = set()
         self._lock = threading.RLock()
         if node is not None:
             self.jump_handle = node.get_clock().create_jump_callback(
@@ -116,6 +117,7 @@ class Buffer:
             x, y, z, w = (value / length for value in rotation)
             link = _Link(stamp, parent, (where.x, where.y, where.z), (x, y, z, w))
             with self._lock:
+                self._known |= {parent, child}
                 self._keep(child, link)
             return
         get_logger("tf2").error(
@@ -126,12 +128,13 @@ class Buffer:
         if link.stamp is None:
             self._links[child] = [link]
             return
-        # A link that was static, or of another parent, is of no use any more.
         links = [
-            each
-            for each in self._links.get(child, ())
-            if each.stamp not in (None, link.stamp) and each.parent == link.parent
+            each for each in self._links.get(child, ()) if each.stamp not in (None, link.stamp)
         ]
+        if links and links[-1].parent != link.parent:
+            if _stamp(links[-1]) > link.stamp:
+                return  # the newest parent counts
+            links = []
         bisect.insort(links, link, key=_stamp)
         oldest = _stamp(links[-1]) - self._kept
         self._links[child] = [each for each in links if _stamp(each) >= oldest]
@@ -139,9 +142,7 @@ class Buffer:
     def _path(self, frame: str) -> list[str]:
         """Return a frame and all above it, up to the root of its tree."""
         path = [frame]
-        if frame not in self._links and all(
-            frame != links[0].parent for links in self._links.values()
-        ):
+        if frame not in self._known:
             raise LookupException(f'"{frame}" does not exist')
         while path[-1] in self._links:
             parent = self._links[path[-1]][-1].parent

@@ -25,6 +25,11 @@ class ActionSpaceError(ValueError):
     """An action space that cannot be used; the message says where, what and what is accepted."""
 
 
+def _check_above_zero(value: Any, what: str) -> None:
+    if not (isinstance(value, (int, float)) and 0.0 < value < math.inf):
+        raise ActionSpaceError(f"{what} is {value!r}; accepted: a finite number above 0")
+
+
 class Kind(enum.Enum):
     """What a dimension commands. Decides its unit and which derivative each limit bounds."""
 
@@ -79,11 +84,7 @@ class Limits:
         if self.deceleration is None:
             object.__setattr__(self, "deceleration", self.acceleration)
         for item in fields(self):
-            value = getattr(self, item.name)
-            if not (isinstance(value, float) and value > 0.0 and math.isfinite(value)):
-                raise ActionSpaceError(
-                    f"limit {item.name} is {value!r}; accepted: a finite number above 0"
-                )
+            _check_above_zero(getattr(self, item.name), f"limit {item.name}")
 
     def time_to_rest(self) -> float:
         """Time to bring `velocity` to rest within the other two, s (continuous time)."""
@@ -106,10 +107,8 @@ class Norms:
     def __post_init__(self) -> None:
         for item in fields(self):
             value = getattr(self, item.name)
-            if value is not None and not (value > 0.0 and math.isfinite(value)):
-                raise ActionSpaceError(
-                    f"norm {item.name} is {value!r}; accepted: a finite number above 0"
-                )
+            if value is not None:
+                _check_above_zero(value, f"norm {item.name}")
 
 
 @dataclass(frozen=True)
@@ -126,11 +125,7 @@ class SoftThresholds:
 
     def __post_init__(self) -> None:
         for item in fields(self):
-            value = getattr(self, item.name)
-            if not (value > 0.0 and math.isfinite(value)):
-                raise ActionSpaceError(
-                    f"soft threshold {item.name} is {value!r}; accepted: a finite number above 0"
-                )
+            _check_above_zero(getattr(self, item.name), f"soft threshold {item.name}")
 
 
 @dataclass(frozen=True)
@@ -231,9 +226,7 @@ class ActionSpace:
         if len(set(names)) != len(names):
             raise ActionSpaceError(f"dimension names {list(names)} are not unique")
         for name in ("control_rate", "chunk_period", "braking_time"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value > 0.0):
-                raise ActionSpaceError(f"{name} is {value!r}; accepted: a finite number above 0")
+            _check_above_zero(getattr(self, name), name)
         if self.chunk_length < 1:
             raise ActionSpaceError(f"chunk length is {self.chunk_length}; accepted: at least 1")
         self._check_braking_time()
