@@ -21,6 +21,8 @@ from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
+from vla_contract.parameters import as_yaml
+
 CALLS = 3  # of a service whose response does not come
 
 
@@ -88,7 +90,10 @@ def node_process(
     """
     ros_arguments = [*(before or []), "--ros-args", *(arguments or [])]
     for name, value in (parameters or {}).items():
-        ros_arguments += ["-p", f"{name}:={_yaml(value)}"]
+        ros_arguments += [
+            "-p",
+            f"{name}:={as_yaml(tuple(value) if isinstance(value, list) else value)}",
+        ]
     process = NodeProcess(module, domain, ros_arguments)
     try:
         yield process
@@ -173,11 +178,3 @@ def wait_until(condition: Callable[[], Any], timeout: float) -> None:
 def _source_line(condition: Callable[[], Any]) -> str:
     code = getattr(condition, "__code__", None)
     return f"{code.co_filename}:{code.co_firstlineno}" if code else repr(condition)
-
-
-def _yaml(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(_yaml(element) for element in value) + "]"
-    return f'"{value}"' if isinstance(value, str) else str(value)
