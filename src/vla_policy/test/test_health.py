@@ -11,7 +11,7 @@ def made(**options):
 
 
 def levels(health, busy_for=0.0):
-    return {f.value: s.level for f, s in health.states(busy_for, *LIMITS).items()}
+    return {f.words: s.level for f, s in health.states(busy_for, *LIMITS).items()}
 
 
 def test_before_the_first_observation_there_is_a_warning():
