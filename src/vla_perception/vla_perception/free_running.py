@@ -16,7 +16,7 @@ from vla_perception.image_hold import ImageHold
 from vla_perception.inputs import Arrival
 from vla_perception.matcher import Matcher
 from vla_perception.observer import ObservedSet, Observer
-from vla_perception.states import StateBuffer
+from vla_perception.states import StateHistory
 from vla_perception.streams import ClockEvent, ClockWatch
 
 if TYPE_CHECKING:
@@ -41,14 +41,10 @@ class FreeRunningObserver(Observer):
             state_timeout=round(config.state_timeout * NANOSECONDS),
         )
         super().__init__(node, config, cameras, arrival)
-        self._slop = int(config.slop * NANOSECONDS)
+        self._history = StateHistory(self.states, int(config.slop * NANOSECONDS))
         self._matcher = Matcher(config.queue_size, config.slop, self.drops)
         self._hold: ImageHold[dict[str, Frame]] = ImageHold(config.feature_hold)
         self.repeated = 0  # sets that stood in for new ones
-        self._apart: dict[str, float] = {}  # s from the image to a state that is too far from it
-        self._buffers: dict[str, StateBuffer[Any]] = {
-            name: StateBuffer(self._slop + 2 * NANOSECONDS) for name in self.states
-        }
         self.members_changed()
 
     # Time.
@@ -96,7 +92,7 @@ class FreeRunningObserver(Observer):
         self.good_image(name)
         for frames in self._matcher.add(frame):
             oldest = min(each.stamp for each in frames.values())
-            states = {state: self._nearest(state, oldest) for state in self._buffers}
+            states = self._alive(self._history.nearest(oldest))
             self._publish(ObservedSet(oldest, frames, states, self.inputs[name].received))
 
     def _publish(self, seen: ObservedSet) -> None:
@@ -114,7 +110,7 @@ class FreeRunningObserver(Observer):
         if repeated is not None:
             frames, stamp = repeated
             self.repeated += 1
-            states = {state: self._newest(state) for state in self._buffers}
+            states = self._alive(self._history.newest())
             self.node.publish_observation(ObservedSet(stamp, frames, states, time.perf_counter()))
 
     def holds_images(self) -> bool:
@@ -133,8 +129,7 @@ class FreeRunningObserver(Observer):
         """The clock jumped back: stamps seen so far mean nothing."""
         super().forget()
         self._hold.forget()
-        for buffer in self._buffers.values():
-            buffer.clear()
+        self._history.clear()
 
     def values(self) -> dict[str, Any]:
         """Named values for diagnostics, and how often images were repeated."""
@@ -147,7 +142,7 @@ class FreeRunningObserver(Observer):
         if message is not None:
             self.good_state(name, message)
             # What is put together of several publishers is as new as the newest of them.
-            self._buffers[name].add(to_nanoseconds(message.header.stamp), message)
+            self._history.add(name, to_nanoseconds(message.header.stamp), message)
 
     def state_findings(self) -> list[Finding]:
         """What is wrong with the robot's state, and with its stamps."""
@@ -158,21 +153,14 @@ class FreeRunningObserver(Observer):
                 f"{name}: the nearest to the image is {apart:+.3f} s from it; accepted: within "
                 f"slop, {self.config.slop} s; do the clocks agree?",
             )
-            for name, apart in self._apart.items()
+            for name, apart in self._history.too_far.items()
         ]
         return findings
 
-    def _nearest(self, name: str, stamp: int) -> Any | None:
-        buffer = self._buffers[name]
-        message, offset = buffer.nearest(stamp, self._slop), buffer.offset(stamp)
-        self._apart.pop(name, None)
-        if message is None and offset is not None:
-            self._apart[name] = offset * 1e-9
-        # An old state may be near an old image; it must also be alive.
-        return message if self._alive(name) else None
-
-    def _newest(self, name: str) -> Any | None:
-        return self._buffers[name].newest() if self._alive(name) else None
-
-    def _alive(self, name: str) -> bool:
-        return self.steady() - self.states[name].last <= self.config.state_timeout
+    def _alive(self, states: dict[str, Any | None]) -> dict[str, Any | None]:
+        """Those of the sources that are alive: an old state may be near an old image."""
+        oldest = self.steady() - self.config.state_timeout
+        return {
+            name: message if self.states[name].last >= oldest else None
+            for name, message in states.items()
+        }
