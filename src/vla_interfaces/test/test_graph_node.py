@@ -140,6 +140,16 @@ def test_parameters_change_at_run_time_within_their_bounds(client):
         process.wait_for_output("gain is now 3.0")
 
 
+def test_a_change_while_inactive_is_in_force(client):
+    with example(autostart=False) as process:
+        change = Transition(id=Transition.TRANSITION_CONFIGURE)
+        request = ChangeState.Request(transition=change)
+        assert client.call(ChangeState, "/example/change_state", request).success
+        value = ParameterValue(type=ParameterType.PARAMETER_DOUBLE, double_value=3.0)
+        assert set_parameter(client, "gain", value).successful
+        process.wait_for_output("gain is now 3.0")
+
+
 @pytest.mark.parametrize("transition", ["activate", "cleanup", "no such thing"])
 def test_a_transition_that_cannot_be_made_is_answered(client, transition):
     with example():
