@@ -44,6 +44,7 @@ ROS_WORDS = (
     "rclpy",
     "graph_node",
     "message_filters",
+    "vla_perception.inputs",
     "vla_perception.observer",
     "vla_replay.player",
 )

@@ -134,9 +134,19 @@ def test_parameters_change_at_run_time_within_their_bounds(client):
         assert not wrong.successful
         assert wrong.reason == "parameter gain is -1.0; accepted: float, at least 0.0"
         fixed = ParameterValue(type=ParameterType.PARAMETER_STRING, string_value="/x")
-        assert "fixed while the node is active" in set_parameter(client, "path", fixed).reason
+        assert "fixed while the node is configured" in set_parameter(client, "path", fixed).reason
         right = ParameterValue(type=double, double_value=3.0)
         assert set_parameter(client, "gain", right).successful
+        process.wait_for_output("gain is now 3.0")
+
+
+def test_a_change_while_inactive_is_in_force(client):
+    with example(autostart=False) as process:
+        change = Transition(id=Transition.TRANSITION_CONFIGURE)
+        request = ChangeState.Request(transition=change)
+        assert client.call(ChangeState, "/example/change_state", request).success
+        value = ParameterValue(type=ParameterType.PARAMETER_DOUBLE, double_value=3.0)
+        assert set_parameter(client, "gain", value).successful
         process.wait_for_output("gain is now 3.0")
 
 

@@ -1,6 +1,7 @@
 """Configs as parameters: checks, tables and changes at run time, without a node."""
 
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -59,17 +60,69 @@ def test_a_refused_value_is_named_with_what_is_accepted(values, words):
     assert words in str(error.value)
 
 
-def test_a_change_at_run_time():
-    config = parameters.updated(Example(), {"slop": 0.2}, active=True)
-    assert config.slop == 0.2
-    with pytest.raises(ParameterError, match="count is fixed while the node is active"):
-        parameters.updated(config, {"count": 4}, active=True)
-    assert parameters.updated(config, {"count": 4}, active=False).count == 4
+DECLARED = {name: (default, spec) for name, default, spec in parameters.fields(Example)}
+
+
+def test_what_is_fixed_is_refused_while_configured():
+    for configured in (False, True):
+        parameters.check_set("slop", 0.2, *DECLARED["slop"], configured=configured)
+    parameters.check_set("count", 4, *DECLARED["count"], configured=False)
+    with pytest.raises(ParameterError) as error:
+        parameters.check_set("count", 4, *DECLARED["count"], configured=True)
+    line = "parameter count is fixed while the node is configured; deactivate and clean up first"
+    assert str(error.value) == line
+    with pytest.raises(ParameterError, match="count is 0; accepted: int, at least 1"):
+        parameters.check_set("count", 0, *DECLARED["count"], configured=False)
 
 
 def test_a_change_is_checked_against_the_other_fields():
     with pytest.raises(ParameterError, match="above low"):
-        parameters.updated(Related(), {"high": -1.0}, active=True)
+        replace(Related(), high=-1.0)
+
+
+def test_the_list_of_one_empty_text_is_the_empty_list():
+    assert Example(words=[""]).words == ()
+
+
+@dataclass(frozen=True)
+class Ranges(Config):
+    closed: float = parameter(0.5, "Closed.", "m", minimum=0.0, maximum=1.0)
+    at_least: float = parameter(0.5, "Open above.", minimum=0.1)
+    at_most: int = parameter(5, "Open below.", maximum=9, runtime=True)
+    each: tuple[float, ...] = parameter((1.0,), "Of each element.", minimum=0.0, maximum=2.0)
+    free: float = parameter(0.0, "Without bounds.")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "low", "high"),
+    [
+        ("closed", "floating_point_range", 0.0, 1.0),
+        ("at_least", "floating_point_range", 0.1, sys.float_info.max),
+        ("at_most", "integer_range", -(2**63), 9),
+        ("each", "floating_point_range", 0.0, 2.0),
+    ],
+)
+def test_a_descriptor_has_the_range(name, kind, low, high):
+    declared = {n: (default, spec) for n, default, spec in parameters.fields(Ranges)}
+    described = parameters.descriptor(name, *declared[name], configured=False)
+    (found,) = getattr(described, kind)
+    assert (found.from_value, found.to_value) == (low, high)
+    free = parameters.descriptor("free", *declared["free"], configured=False)
+    assert not free.floating_point_range and not free.integer_range
+
+
+def test_a_descriptor_says_what_is_accepted_now():
+    def describe(name, configured):
+        return parameters.descriptor(name, *DECLARED[name], configured=configured)
+
+    assert describe("slop", True).additional_constraints == "float, 0.0 to 1.0"
+    assert describe("slop", True).description == "Slop. [s]"
+    assert not describe("slop", True).read_only
+    assert describe("count", True).read_only and not describe("count", False).read_only
+    fixed = "int, at least 1; fixed while the node is configured"
+    assert describe("count", False).additional_constraints == fixed
+    types = {name: describe(name, False).type for name in DECLARED}
+    assert types == {"slop": 3, "count": 2, "backend": 4, "cameras": 9, "words": 9, "enabled": 1}
 
 
 def test_the_table_has_a_row_for_each():

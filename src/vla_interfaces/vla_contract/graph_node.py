@@ -13,12 +13,13 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from types import FrameType
 from typing import Any, Generic
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from rcl_interfaces.msg import SetParametersResult
+from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
@@ -30,7 +31,7 @@ from vla_contract import parameter_files, parameters, topics
 from vla_contract.diagnosis import Diagnosis
 from vla_contract.executor import CallbackError, OneThreadExecutor
 from vla_contract.network import open_to_network
-from vla_contract.parameters import ConfigType, ParameterError
+from vla_contract.parameters import ConfigType, ParameterError, Specification
 from vla_contract.parent import end_with_parent
 
 try:
@@ -66,6 +67,8 @@ class GraphNode(LifecycleNode, Generic[ConfigType]):
 
     Attributes:
         config: the validated parameters; set before `configure` is called and kept up to date.
+        declared: name → default and specification of every parameter that is a config's field.
+        configured: True from `configure` until `clean_up`; `config` is in force.
         active: True between `activate` and `deactivate`.
         last_error: why the last transition failed, one line; empty after one that succeeded.
         steady_clock: for periods and time-outs that must not follow ROS time.
@@ -76,12 +79,15 @@ class GraphNode(LifecycleNode, Generic[ConfigType]):
     def __init__(self, name: str, config_class: type[ConfigType], **kwargs: Any) -> None:
         super().__init__(name, **kwargs)
         self._config_class = config_class
+        self.declared: dict[str, tuple[Any, Specification]] = {}
+        self.configured = False
         self.active = False
         self.last_error = ""
         self.callback_errors = 0
         self.steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
         if not self.has_parameter("autostart"):
-            self.declare_parameter("autostart", True)
+            once = ParameterDescriptor(description="Activate by itself.", read_only=True)
+            self.declare_parameter("autostart", True, once)
         parameters.declare(self, config_class)
         self.add_on_set_parameters_callback(self._on_set_parameters)
         # Not a lifecycle publisher: a node that could not be configured must be able to say so.
@@ -193,7 +199,7 @@ class GraphNode(LifecycleNode, Generic[ConfigType]):
         """Refuse a change while active by raising ParameterError."""
 
     def config_changed(self) -> None:
-        """`self.config` has new values, of parameters that may change at run time."""
+        """`self.config` has new values, of parameters that may change while it is configured."""
 
     # Transitions. rclpy swallows what they raise, hence the catch-all in `_transition`.
 
@@ -216,20 +222,21 @@ class GraphNode(LifecycleNode, Generic[ConfigType]):
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """`clean_up`."""
-        return self._transition("clean up", self.clean_up)
+        return self._transition("clean up", self._clean_up)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Deactivate where active, then `clean_up`."""
         if self.active:
             self._transition("deactivate", self._deactivate)
-        return self._transition("shut down", self.clean_up)
+        return self._transition("shut down", self._clean_up)
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """`clean_up`, and be unconfigured again."""
-        return self._transition("recover from an error", self.clean_up)
+        return self._transition("recover from an error", self._clean_up)
 
     def _configure(self) -> None:
         self.config = parameters.read(self, self._config_class)
+        self.configured = True
         self.configure()
         self._warn_of_parameters()
 
@@ -238,6 +245,10 @@ class GraphNode(LifecycleNode, Generic[ConfigType]):
         given = (name for name in self._parameter_overrides if not self.is_for_others(name))
         if warning := parameter_files.unread(given, self._parameters):
             self.get_logger().warning(warning)
+
+    def _clean_up(self) -> None:
+        self.configured = False  # also where it fails: nothing is in force any more
+        self.clean_up()
 
     def _activate(self) -> None:
         self.activate()
@@ -265,27 +276,34 @@ class GraphNode(LifecycleNode, Generic[ConfigType]):
 
     def _transition_clean_up_after_failure(self) -> None:
         try:
-            self.clean_up()
+            self._clean_up()
         except Exception as error:  # the first failure is the one to report
             self.get_logger().error(f"cannot clean up either: {error}")
 
     # Parameters.
 
+    def describe_parameter(self, name: str) -> ParameterDescriptor:
+        """What is accepted of a parameter now: read-only where `_on_set_parameters` refuses it."""
+        if name not in self.declared:
+            return super().describe_parameter(name)
+        return parameters.descriptor(name, *self.declared[name], configured=self.configured)
+
     def _on_set_parameters(self, changed: list[Parameter]) -> SetParametersResult:
-        known = {name for name, _, _ in parameters.fields(self._config_class)}
-        changes = {p.name: p.value for p in changed if p.name in known}
-        if not changes or not hasattr(self, "config"):
-            return SetParametersResult(successful=True)
+        changes = {p.name: p.value for p in changed if p.name in self.declared}
         try:
-            config = parameters.updated(self.config, changes, active=self.active)
-            if self.active:
-                self.check_change(self.config, config)
+            for name, value in changes.items():
+                parameters.check_set(name, value, *self.declared[name], configured=self.configured)
+            if changes and self.configured:
+                self._change_config(replace(self.config, **changes))
         except ParameterError as error:
             return SetParametersResult(successful=False, reason=str(error))
-        self.config = config
-        if self.active:
-            self.config_changed()
         return SetParametersResult(successful=True)
+
+    def _change_config(self, config: ConfigType) -> None:
+        if self.active:
+            self.check_change(self.config, config)
+        self.config = config
+        self.config_changed()
 
     # Diagnostics.
 

@@ -2,8 +2,9 @@
 
 A node's core config is a frozen dataclass whose fields are made by `parameter`: the default, the
 unit, the range and the description stand there once. `declare` declares them on a node, `read`
-gives a validated instance, `updated` applies a change at run time, `table` writes the README's
-table. Dotted names of dynamic parameters (one set per camera) are declared with `declare_prefixed`.
+gives a validated instance, `check_set` judges a change at run time, `descriptor` tells ROS what is
+accepted, `table` writes the README's table. Dotted names of dynamic parameters (one set per
+camera) are declared with `declare_prefixed`.
 
 Example:
     @dataclass(frozen=True)
@@ -15,14 +16,22 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from rclpy.node import Node
+    from rcl_interfaces.msg import ParameterDescriptor
+
+    from vla_contract.graph_node import GraphNode
 
 _METADATA = "vla_parameter"
 _SCALARS = (bool, int, float, str)
+# What stands for an open side of a range, as in generate_parameter_library.
+_GREATEST: dict[type, tuple[Any, Any]] = {
+    int: (-(2**63), 2**63 - 1),
+    float: (-sys.float_info.max, sys.float_info.max),
+}
 
 
 class ParameterError(ValueError):
@@ -71,7 +80,7 @@ def parameter(
         description: one sentence. unit: SI, or "" where there is none.
         minimum, maximum: inclusive bounds, of every element for arrays.
         choices: the only accepted values.
-        runtime: may be changed while the node is active.
+        runtime: may be changed while the node is configured; else it is read in `configure` alone.
     """
     specification = Specification(description, unit, minimum, maximum, choices, runtime)
     return dataclasses.field(default=default, metadata={_METADATA: specification})
@@ -107,14 +116,14 @@ def fields(config_class: type[Config]) -> list[tuple[str, Any, Specification]]:
     ]
 
 
-def declare(node: Node, config_class: type[Config]) -> None:
-    """Declare every parameter of `config_class` on `node`, with description and bounds."""
+def declare(node: GraphNode[Any], config_class: type[Config]) -> None:
+    """Declare every parameter of `config_class` on `node`."""
     for name, default, specification in fields(config_class):
         _declare_one(node, name, default, specification)
 
 
 def declare_prefixed(
-    node: Node, prefix: str, config_class: type[Config], defaults: Config | None = None
+    node: GraphNode[Any], prefix: str, config_class: type[Config], defaults: Config | None = None
 ) -> None:
     """Declare them as `prefix.name`, e.g. one set for each camera; twice does no harm.
 
@@ -127,7 +136,7 @@ def declare_prefixed(
             _declare_one(node, full_name, default, specification)
 
 
-def read(node: Node, config_class: type[ConfigType], prefix: str = "") -> ConfigType:
+def read(node: GraphNode[Any], config_class: type[ConfigType], prefix: str = "") -> ConfigType:
     """Config with the parameters' present values.
 
     Raises:
@@ -137,25 +146,56 @@ def read(node: Node, config_class: type[ConfigType], prefix: str = "") -> Config
     for name, default, _ in fields(config_class):
         full_name = f"{prefix}.{name}" if prefix else name
         value = node.get_parameter(full_name).value
-        # An empty list has no type in a parameters file; [""] stands for it.
-        values[name] = default if value is None else [] if value == [""] else value
+        values[name] = default if value is None else value
     return _build(config_class, values, prefix)
 
 
-def updated(config: ConfigType, changes: dict[str, Any], *, active: bool) -> ConfigType:
-    """Config with `changes` (name → value) applied.
+def check_set(
+    name: str, value: Any, default: Any, specification: Specification, *, configured: bool
+) -> None:
+    """Accept a value that somebody sets, or refuse it.
 
     Raises:
-        ParameterError: a value is refused, or is fixed while the node is active.
+        ParameterError: its type or range is wrong, or it would not be in force.
     """
-    known = {name: specification for name, _, specification in fields(type(config))}
-    for name in changes:
-        if active and not known[name].runtime:
-            raise ParameterError(
-                f"parameter {name} is fixed while the node is active; deactivate and clean up first"
-            )
-    values = {name: getattr(config, name) for name in known}
-    return _build(type(config), {**values, **changes}, "")
+    if configured and not specification.runtime:
+        raise ParameterError(
+            f"parameter {name} is fixed while the node is configured; deactivate and clean up first"
+        )
+    _check(name, value, default, specification)
+
+
+def descriptor(
+    name: str, default: Any, specification: Specification, *, configured: bool
+) -> ParameterDescriptor:
+    """What is accepted of a parameter now, as `ros2 param describe` and rqt show it.
+
+    The bounds of an array are those of each of its elements.
+    """
+    from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+    from rclpy.parameter import Parameter
+
+    unit = f" [{specification.unit}]" if specification.unit else ""
+    fixed = "" if specification.runtime else "; fixed while the node is configured"
+    # An empty array has no type of its own: its elements are strings.
+    value = list(default or ("",)) if isinstance(default, tuple) else default
+    described = ParameterDescriptor(
+        name=name,
+        type=Parameter.Type.from_parameter_value(value).value,
+        description=specification.description + unit,
+        additional_constraints=specification.accepted(default) + fixed,
+        read_only=configured and not specification.runtime,
+    )
+    bounds, element = (specification.minimum, specification.maximum), _element_type(default)
+    if bounds == (None, None):
+        return described
+    ends = zip(bounds, _GREATEST[element], strict=True)
+    low, high = (element(end if bound is None else bound) for bound, end in ends)
+    if element is int:
+        described.integer_range = [IntegerRange(from_value=low, to_value=high, step=1)]
+    else:
+        described.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
+    return described
 
 
 def table(config_class: type[Config]) -> str:
@@ -191,20 +231,24 @@ def _build(config_class: type[ConfigType], values: dict[str, Any], prefix: str) 
         raise ParameterError(f"{prefix}: {error}") from error
 
 
-def _declare_one(node: Node, name: str, default: Any, specification: Specification) -> None:
+def _declare_one(
+    node: GraphNode[Any], name: str, default: Any, specification: Specification
+) -> None:
     from rcl_interfaces.msg import ParameterDescriptor
 
-    # Dynamic typing: a whole number is accepted where a float is wanted, an empty array stays an
-    # array, and a wrong type gives this module's one line instead of an exception in __init__.
-    descriptor = ParameterDescriptor(
-        name=name,
-        description=specification.description
-        + (f" [{specification.unit}]" if specification.unit else ""),
-        additional_constraints=specification.accepted(default),
-        dynamic_typing=True,
-    )
+    # Dynamic typing and no range: rclpy refuses in its own words, a parameters file's value by an
+    # exception in __init__. So a whole number is accepted where a float is wanted, an empty array
+    # stays an array, and what is refused gives this module's one line.
     value = list(default) if isinstance(default, tuple) else default
-    node.declare_parameter(name, value, descriptor)
+    node.declare_parameter(name, value, ParameterDescriptor(dynamic_typing=True))
+    node.declared[name] = (default, specification)
+
+
+def _element_type(default: Any) -> type:
+    """Type of the value, of an array's elements; those of an empty array are strings."""
+    if isinstance(default, tuple):
+        return type(default[0]) if default else str
+    return type(default)
 
 
 def _kind(default: Any) -> str:
@@ -225,9 +269,9 @@ def _elements(
 ) -> list[tuple[Any, type]]:
     if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
         raise _refused(name, value, specification, default)
-    # An array whose default is empty says nothing of its elements: they are strings.
-    kind = type(default[0]) if default else str
-    return [(element, kind) for element in value]
+    # An empty list has no type in a parameters file; [""] stands for it.
+    elements = [] if list(value) == [""] else value
+    return [(element, _element_type(default)) for element in elements]
 
 
 def _check_scalar(

@@ -1,7 +1,7 @@
 """What a person says, in one spelling: Unicode forms, case, apostrophes, invisible characters.
 
 Every text that is compared with others goes through here first, once, where it enters: stop words,
-vocabulary, negations and wordings then see one spelling of each word. Free of ROS.
+vocabulary and wordings then see one spelling of each word. Free of ROS.
 """
 
 from __future__ import annotations

@@ -225,3 +225,22 @@ def test_an_action_fault_that_holds_is_a_question_until_it_is_over(desk):
     assert sum("cannot" in text for text in desk.said) == 1
     desk.action_fault("")
     assert desk.said[-1] == "" and desk.text == "open the drawer"
+
+
+def test_where_the_node_goes_command_and_goal_end_at_once(desk):
+    goal = desk.execute("open the drawer", 0.0, at(1))
+    desk.abandon("perception was deactivated", at(3.5))
+    assert desk.text is None and "perception was deactivated" in desk.logged[-1]
+    assert goal.phase == Phase.ENDED
+    assert goal.result.outcome == Outcome.FAILED and goal.result.duration == 2.5
+    assert goal.result.reason == "perception was deactivated"
+    idle = Desk()
+    idle.abandon("perception was deactivated", at(1))
+    assert idle.logged == [] and idle.execution is None
+
+
+def test_in_lock_step_what_safety_tells_of_stop_words_decides_nothing():
+    desk = Desk(lock_step=True)
+    desk.speak(Utterance("open the drawer"), at(1))
+    desk.stop_word_obeyed(at(2).ros, at(3))
+    assert desk.text == "open the drawer"

@@ -6,7 +6,7 @@ from std_msgs.msg import Header
 from vla_contract.stamps import to_time
 from vla_perception.conversions import Frame
 from vla_perception.matcher import Matcher
-from vla_perception.streams import Drop, DropCounter
+from vla_perception.streams import DropCounter
 
 MS = 1_000_000
 
@@ -40,7 +40,7 @@ def test_two_cameras_are_paired_with_the_nearest():
     assert pair.add(frame("front", 1000)) == []
     assert pair.add(frame("front", 1033)) == []
     assert stamps(pair.add(frame("side", 1030))) == [{"front": 1033, "side": 1030}]
-    assert drops.of("front", Drop.UNMATCHED) == 1
+    assert drops.values()["dropped.front.unmatched"] == 1
 
 
 def test_a_set_never_goes_back_in_time():
@@ -49,7 +49,7 @@ def test_a_set_never_goes_back_in_time():
     pair.add(frame("front", 1050))
     assert len(pair.add(frame("side", 1055))) == 1
     assert pair.add(frame("side", 1060)) == [], "it would be paired with the image of 1000"
-    assert drops.of("front", Drop.UNMATCHED) == 1
+    assert drops.values()["dropped.front.unmatched"] == 1
     assert stamps(pair.add(frame("front", 1100)) + pair.add(frame("side", 1101))) != []
 
 
@@ -58,14 +58,14 @@ def test_beyond_the_slop_nothing_matches_and_the_oldest_goes():
     for time in range(0, 2000, 200):
         assert pair.add(frame("front", 1000 + time)) == []
         assert pair.add(frame("side", 1100 + time)) == []
-    assert drops.of("front", Drop.QUEUE_FULL) == 7
+    assert drops.values()["dropped.front.queue_full"] == 7
 
 
 def test_a_rebuilt_set_matches_the_cameras_left_and_ignores_others():
     pair, drops = matcher("front", "side")
     pair.add(frame("front", 1000))
     pair.rebuild(("front",))
-    assert drops.of("front", Drop.UNMATCHED) == 1
+    assert drops.values()["dropped.front.unmatched"] == 1
     assert pair.add(frame("side", 1001)) == []
     assert stamps(pair.add(frame("front", 1033))) == [{"front": 1033}]
     pair.rebuild(())

@@ -4,6 +4,8 @@ import json
 import struct
 
 import pytest
+from rcl_interfaces.srv import SetParameters
+from rclpy.parameter import Parameter
 from std_msgs.msg import String
 
 from vla_interfaces.action import ExecuteCommand
@@ -84,6 +86,7 @@ def test_a_stamped_command_keeps_its_id_and_stamp(graph):
         (b"open \xff\xfe\x80 the drawer", "not UTF-8"),
         (b"open \x07the drawer", "control characters"),
         (b"defenestrate the cat", "unknown words"),
+        ("don\N{ACUTE ACCENT}t open the drawer".encode(), "it may forbid what comes after it"),
     ],
 )
 def test_what_is_not_understood_holds_and_is_asked_again(graph, content, words):
@@ -103,6 +106,23 @@ def test_what_is_not_understood_holds_and_is_asked_again(graph, content, words):
     graph.wait_for_command(TEXT)
     graph.wait_for_fault(Fault.KIND_LANGUAGE, Fault.LEVEL_OK)
     graph.client.wait(lambda: graph.prompts[-1] == String())  # the question is taken back
+
+
+def set_parameter(graph, name: str, value) -> None:
+    change = Parameter(name, value=value).to_parameter_msg()
+    request = SetParameters.Request(parameters=[change])
+    (result,) = graph.client.call(SetParameters, "perception/set_parameters", request).results
+    assert result.successful, result.reason
+
+
+def test_a_parameter_that_changes_at_run_time_is_in_force(graph):
+    set_parameter(graph, "max_command_length", 5)
+    graph.say(TEXT)
+    words = "that has 15 characters, I read at most 5"
+    graph.wait_for_fault(Fault.KIND_LANGUAGE, Fault.LEVEL_ERROR, words)
+    set_parameter(graph, "max_command_length", 500)
+    graph.say(TEXT)
+    graph.wait_for_command(TEXT)
 
 
 def test_bytes_that_are_no_string_end_nothing(graph):

@@ -147,23 +147,3 @@ def test_a_flood_is_dropped_and_the_node_answers(graph, front):
     graph.wait_for_command("open the drawer")
     assert time.monotonic() - start < 5.0
     graph.say("stop")
-
-
-def test_contradictions_are_refused_and_a_good_command_recovers(graph, front):
-    for text, words in (
-        ("open and close the drawer", '"open" and "close" contradict each other'),
-        ("do not open the drawer", '"not" asks me not to'),
-        ("move left and right", '"left" and "right"'),
-    ):
-        graph.say("open the drawer")
-        graph.wait_for_command("open the drawer")
-        graph.prompts.clear()
-        graph.say(text)
-        fault = graph.wait_for_fault(Fault.KIND_LANGUAGE, Fault.LEVEL_ERROR, words)
-        assert "(contradictory)" in fault.message
-        graph.client.wait(lambda words=words: any(words in each.data for each in graph.prompts))
-        graph.wait_for_command("")
-    graph.say("move from left to right")
-    graph.wait_for_command("move from left to right")
-    graph.wait_for_fault(Fault.KIND_LANGUAGE, Fault.LEVEL_OK)
-    graph.say("stop")

@@ -1,6 +1,7 @@
 """Texts that are commands, stops, or neither; and the one command in force."""
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +13,7 @@ from vla_perception.commands import (
     clean,
     shown,
 )
+from vla_perception.config import COURTESIES
 from vla_perception.vocabulary import Vocabulary
 
 
@@ -66,6 +68,80 @@ def test_too_few_known_words_are_named_and_commands_offered():
     with pytest.raises(CommandError):
         check_words("wholly unknown", known, 0.0)
     check_words("anything", Vocabulary(), 1.0)
+
+
+DRAWERS = Vocabulary(
+    frozenset(
+        [
+            "open",
+            "close",
+            "the",
+            "drawer",
+            "push",
+            "pull",
+            "window",
+            "it",
+            "to",
+            "left",
+            "right",
+            "please",
+            "button",
+        ]
+    ),
+    ("open the drawer",),
+    frozenset({"open", "close", "push", "please"}),
+)
+FORBIDDEN = [
+    *(f"don{apostrophe}t" for apostrophe in "'\u2019\u2018\u00b4\u0060\u02bc\u2032\uff07"),
+    "Can't", "DO N'T", "shouldn't you", "mustn t", "dont", "cannot", "do n t", "d\u00adont",
+    "do not", "never", "d0nt", "dom't", "nit", "ne pas", "aldrig", "禁止", "refrain from",
+    "please nicht",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("before", FORBIDDEN)
+def test_an_unknown_word_before_an_action_may_forbid_it(before):
+    for text in (f"{before} open the drawer", f"close the window, {before} open the drawer"):
+        with pytest.raises(CommandError, match="it may forbid what comes after it") as error:
+            check_words(clean(text, 500), DRAWERS, 0.0, COURTESIES)
+        assert error.value.refusal == Refusal.UNKNOWN_WORDS
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "could you please open the drawer",
+        "hey robot, open the drawer quickly",
+        "the robot should now open the drawer",
+        "bitte open the drawer",
+        "open the wooden drawer",
+        "close the window and open the wooden drawer",
+        "move it to the left",  # there is no action that the checkpoint tells of
+    ],
+)
+def test_courtesies_may_stand_before_it_and_other_words_behind_it(text):
+    check_words(text, DRAWERS, 0.0, COURTESIES)
+
+
+def test_without_courtesies_each_of_them_is_asked_about():
+    with pytest.raises(CommandError, match="'could'"):
+        check_words("could open the drawer", DRAWERS, 0.0)
+
+
+def test_no_sentence_of_the_shipped_checkpoint_or_held_out_from_it_is_refused(request):
+    grounding = pytest.importorskip("vla_sim.grounding")
+    folder = request.config.rootpath / "models" / "metaworld"
+    vocabulary = Vocabulary.load(str(folder / "tokenizer.json"))
+    shipped = yaml.safe_load((folder / "config.yaml").read_text())["commands"]
+    held_out = [
+        text
+        for task in shipped
+        if task.startswith("ground-")
+        for text in grounding.wordings(task, held_out=True)
+    ]
+    assert held_out and len(vocabulary.actions) > 5
+    for text in [text for texts in shipped.values() for text in texts] + held_out:
+        check_words(text, vocabulary, 0.6, COURTESIES)
 
 
 def test_one_command_is_in_force_until_it_ends():

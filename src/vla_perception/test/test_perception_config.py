@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[3]
 CORE = (
     "config", "images", "streams", "camera_set", "states", "lock_step", "vocabulary", "commands",
     "execution", "desk", "faults", "health", "detectors", "frozen", "image_hold", "rate_gate",
-    "jpeg_warnings", "contradictions",
+    "jpeg_warnings",
 )  # fmt: skip
 
 
@@ -56,7 +56,6 @@ def test_the_readme_has_the_tables():
         ({"slop": 0.0}, "parameter slop is 0.0"),
         ({"stop_words": ("!",)}, "parameter stop_words"),
         ({"min_known_fraction": 1.5}, "0.0 to 1.0"),
-        ({"opposite_actions": ("open close",)}, "parameter opposite_actions has 'open close'"),
     ],
 )
 def test_refused_values_are_named(values, message):

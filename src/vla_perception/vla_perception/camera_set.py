@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -77,11 +77,6 @@ class CameraSet:
     def state(self, camera: str) -> CameraState:
         """State of a camera."""
         return self._cameras[camera].state
-
-    def in_state(self, states: Iterable[CameraState]) -> tuple[str, ...]:
-        """Cameras in one of these states, in the configured order."""
-        wanted = set(states)
-        return tuple(name for name, camera in self._cameras.items() if camera.state in wanted)
 
     def silence(self, camera: str, now: float) -> float:
         """Time since its last good image, or since the start, s."""

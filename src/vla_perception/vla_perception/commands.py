@@ -5,11 +5,11 @@ from __future__ import annotations
 import enum
 import unicodedata
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from vla_contract.stamps import NANOSECONDS
 from vla_contract.text import normalised, words
-from vla_perception.contradictions import Contradictions
 from vla_perception.vocabulary import Vocabulary
 
 _REMEMBERED_IDS = 1000
@@ -23,7 +23,6 @@ class Refusal(enum.Enum):
     TOO_LONG = "too long"
     CONTROL = "control characters"
     UNKNOWN_WORDS = "unknown words"
-    CONTRADICTORY = "contradictory"
     REPEATED_ID = "repeated id"
     TIME_LIMIT = "time limit"
 
@@ -78,30 +77,28 @@ def _check_length(text: str, longest: int) -> None:
         )
 
 
-def check_words(text: str, vocabulary: Vocabulary, min_known_fraction: float) -> None:
-    """Refuse a text of which the policy would understand too little.
+def check_words(
+    text: str,
+    vocabulary: Vocabulary,
+    min_known_fraction: float,
+    courtesies: Collection[str] = (),
+) -> None:
+    """Refuse a text of which the policy would understand too little, or the contrary.
+
+    courtesies: words that may stand before an action, known or not.
 
     Raises:
         CommandError: UNKNOWN_WORDS, naming them and offering commands.
     """
     fraction = vocabulary.known_fraction(text)
-    if fraction > 0.0 and fraction >= min_known_fraction:
+    if fraction == 0.0 or fraction < min_known_fraction:
+        unknown = ", ".join(shown(word, 30) for word in vocabulary.unknown(text)[:8])
+        message = f"I do not know {unknown or shown(text, 40)}"
+    elif word := vocabulary.unknown_before_action(text, courtesies):
+        message = f"I do not know {shown(word, 30)}, and it may forbid what comes after it"
+    else:
         return
-    unknown = ", ".join(shown(word, 30) for word in vocabulary.unknown(text)[:8])
-    message = f"I do not know {unknown or shown(text, 40)}"
     raise CommandError(Refusal.UNKNOWN_WORDS, message + _offer(text, vocabulary))
-
-
-def check_sense(text: str, contradictions: Contradictions, vocabulary: Vocabulary) -> None:
-    """Refuse a text that contradicts itself.
-
-    Raises:
-        CommandError: CONTRADICTORY, saying what contradicts what, and offering commands.
-    """
-    found = contradictions.find(text)
-    if found:
-        message = f"I cannot follow {shown(text, 40)}: {found}"
-        raise CommandError(Refusal.CONTRADICTORY, message + _offer(text, vocabulary))
 
 
 def _offer(text: str, vocabulary: Vocabulary) -> str:

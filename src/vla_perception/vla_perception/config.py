@@ -8,16 +8,18 @@ from dataclasses import dataclass
 from vla_contract.parameters import Config, ParameterError, parameter
 from vla_contract.stop_words import STOP_WORDS
 from vla_contract.text import words
-from vla_perception.contradictions import (
-    COURTESIES,
-    NEGATIONS,
-    OPPOSITE_ACTIONS,
-    OPPOSITE_DIRECTIONS,
-)
-from vla_perception.contradictions import table as opposites
 from vla_perception.detectors import DetectorLimits
 from vla_perception.images import DamageLimits
 
+# Words before an action that forbid nothing.
+COURTESIES = (
+    "please", "kindly", "hey", "hi", "hello", "ok", "okay", "robot", "now", "then", "and", "so",
+    "first", "next", "again", "just", "also", "quickly", "slowly", "carefully", "gently",
+    "can", "could", "would", "will", "you", "i", "we", "want", "like", "need", "us", "let", "lets",
+    "me", "my", "arm", "your", "try", "go", "ahead", "should", "must", "help", "thanks", "thank",
+    "bitte", "mal", "s'il", "te", "vous", "plaît", "por", "favor", "favore", "per", "proszę",
+    "lütfen", "пожалуйста", "alstublieft", "graag",
+)  # fmt: skip
 _CAMERA_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
@@ -249,24 +251,9 @@ class PerceptionConfig(Config):
         maximum=1.0,
         runtime=True,
     )
-    negations: tuple[str, ...] = parameter(
-        NEGATIONS,
-        "Words that turn a command round; the policy would do what it is told not to.",
-        runtime=True,
-    )
     courtesies: tuple[str, ...] = parameter(
         COURTESIES,
         "Words that may stand before an action; an unknown one may forbid it.",
-        runtime=True,
-    )
-    opposite_actions: tuple[str, ...] = parameter(
-        OPPOSITE_ACTIONS,
-        "Actions that contradict each other in one command: forms of one|forms of the other.",
-        runtime=True,
-    )
-    opposite_directions: tuple[str, ...] = parameter(
-        OPPOSITE_DIRECTIONS,
-        "Directions that contradict each other, but as `from left to right` or `the left block`.",
         runtime=True,
     )
     execution_timeout: float = parameter(
@@ -311,8 +298,3 @@ class PerceptionConfig(Config):
             raise ParameterError(
                 f"parameter stop_words is {list(self.stop_words)}; accepted: words"
             )
-        for name in ("opposite_actions", "opposite_directions"):
-            try:
-                opposites(getattr(self, name))
-            except ValueError as error:
-                raise ParameterError(f"parameter {name} has {error}") from error

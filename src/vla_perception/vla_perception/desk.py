@@ -18,14 +18,11 @@ from vla_perception.commands import (
     End,
     HeldCommand,
     Refusal,
-    check_sense,
     check_words,
     clean,
     shown,
 )
 from vla_perception.config import PerceptionConfig
-from vla_perception.contradictions import Contradictions
-from vla_perception.contradictions import table as opposites
 from vla_perception.execution import Execution, ExecutionResult, Outcome, Phase, check_time_limit
 from vla_perception.vocabulary import Vocabulary
 
@@ -157,8 +154,8 @@ class CommandDesk:
 
     def stop_word_obeyed(self, heard: int, moment: Moment) -> None:
         """Safety tells when the last stop word that it obeyed was heard, ns of the node clock."""
-        if heard > moment.ros:
-            return  # from before the clock jumped back
+        if self.config.lock_step or heard > moment.ros:
+            return  # of wall time, or from before the clock jumped back
         stop, command = self.unanswered_stop, self.hold.current
         if stop is not None and heard >= stop.heard:
             self.unanswered_stop = None
@@ -251,8 +248,8 @@ class CommandDesk:
 
     def _give(self, utterance: Utterance, moment: Moment) -> HeldCommand:
         text = clean(utterance.text, self.config.max_command_length)
-        check_words(text, self._vocabulary, self.config.min_known_fraction)
-        check_sense(text, self._contradictions(), self._vocabulary)
+        courtesies = [normalised(word) for word in self.config.courtesies]
+        check_words(text, self._vocabulary, self.config.min_known_fraction, courtesies)
         try:
             limit = check_time_limit(
                 utterance.limit, self.config.command_timeout, LONGEST_TIME_LIMIT
@@ -266,17 +263,6 @@ class CommandDesk:
             wall=moment.wall,
             command_id=utterance.command_id,
             given=utterance.given,
-        )
-
-    def _contradictions(self) -> Contradictions:
-        config = self.config
-        return Contradictions(
-            frozenset(normalised(word) for word in config.negations),
-            opposites(config.opposite_actions),
-            opposites(config.opposite_directions),
-            self._vocabulary.wordings,
-            self._vocabulary.words,
-            frozenset(normalised(word) for word in config.courtesies),
         )
 
     def _refuse(

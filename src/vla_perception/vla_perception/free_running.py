@@ -3,44 +3,146 @@
 from __future__ import annotations
 
 import time
-from typing import Any
-
-from rclpy.node import Node
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from vla_contract.stamps import NANOSECONDS, to_nanoseconds
-from vla_perception.config import PerceptionConfig
+from vla_perception import health
+from vla_perception.config import CameraConfig, PerceptionConfig
 from vla_perception.conversions import Frame
 from vla_perception.faults import Level
-from vla_perception.health import Finding
+from vla_perception.health import NEVER, Finding, InputReport
 from vla_perception.image_hold import ImageHold
+from vla_perception.inputs import Arrival
 from vla_perception.matcher import Matcher
 from vla_perception.observer import ObservedSet, Observer
-from vla_perception.states import StateBuffer
+from vla_perception.states import StateHistory
+from vla_perception.streams import ClockEvent, ClockWatch
+
+if TYPE_CHECKING:
+    from vla_perception.node import Perception
 
 
 class FreeRunningObserver(Observer):
-    """Images matched by message_filters; the robot's state nearest to them."""
+    """Time is the node's clock. Images are matched by message_filters, with the nearest state."""
 
-    def __init__(self, node: Node, config: PerceptionConfig, *args: Any, **kwargs: Any) -> None:
-        self._slop = int(config.slop * NANOSECONDS)
-        self._matcher = Matcher(config.queue_size, config.slop, kwargs["drops"])
-        self._buffers: dict[str, StateBuffer[Any]] = {}
+    def __init__(
+        self, node: Perception, config: PerceptionConfig, cameras: dict[str, CameraConfig]
+    ) -> None:
+        self._clock_watch = ClockWatch()
+        self._clock_event = ClockEvent.RUNS
+        self._jumped_at = -NEVER  # s
+        arrival = Arrival(
+            ticks=False,
+            future_tolerance=round(config.future_tolerance * NANOSECONDS),
+            max_age=config.max_image_age,
+            max_rate=config.max_image_rate,
+            burst=config.queue_size,
+            state_timeout=round(config.state_timeout * NANOSECONDS),
+        )
+        super().__init__(node, config, cameras, arrival)
+        self._history = StateHistory(self.states, int(config.slop * NANOSECONDS))
+        self._matcher = Matcher(config.queue_size, config.slop, self.drops)
         self._hold: ImageHold[dict[str, Frame]] = ImageHold(config.feature_hold)
         self.repeated = 0  # sets that stood in for new ones
-        self._apart: dict[str, float] = {}  # s from the image to a state that is too far from it
-        super().__init__(node, config, *args, **kwargs)
-        self._buffers = {name: StateBuffer(self._slop + 2 * NANOSECONDS) for name in self.states}
-        self._members_changed()
+        self.members_changed()
 
-    def _members_changed(self) -> None:
+    # Time.
+
+    def now(self) -> int:
+        """Node clock, ns."""
+        return int(self.node.get_clock().now().nanoseconds)
+
+    def steady(self) -> float:
+        """Time by which inputs are alive or not, s."""
+        return time.monotonic()
+
+    def on_timer(self) -> None:
+        """Look at the clock and at what has fallen silent, and tell the node."""
+        if not self.node.active:
+            return
+        self._clock_event = self._clock_watch.update(self.now())
+        if self._clock_event == ClockEvent.JUMPED_BACK:
+            self._jumped_at = self.steady()
+            line = "the clock jumped back: buffers emptied, command withdrawn"
+            self.node.get_logger().warning(line)
+            self.forget()
+            self.node.clock_jumped()
+        self.supervise()
+        self.node.advance()
+        self.node.update_faults()
+
+    def clock_findings(self, reports: Sequence[InputReport]) -> list[Finding]:
+        """What is wrong with the clocks."""
+        not_started = self._clock_event == ClockEvent.NOT_STARTED
+        return health.clock_findings(not_started, self.steady() - self._jumped_at, reports)
+
+    # Images.
+
+    def on_frame(self, name: str, stamp: int, frame: Frame | None) -> None:
+        """Match an image with those of the other cameras, and publish the sets it completes."""
+        if frame is None:
+            self.bad_image(name)
+            return
+        if not self.is_moving(frame):
+            # It took its time to be sure, and what it showed last is as old as that.
+            self._hold.forget()
+            self.bad_image(name, certain=True)
+            return
+        self.good_image(name)
+        for frames in self._matcher.add(frame):
+            oldest = min(each.stamp for each in frames.values())
+            states = self._alive(self._history.nearest(oldest))
+            self._publish(ObservedSet(oldest, frames, states, self.inputs[name].received))
+
+    def _publish(self, seen: ObservedSet) -> None:
+        whole = all(name in seen.frames for name in self.required)
+        if whole:
+            self._hold.new(seen.frames, seen.stamp, self.steady())
+        elif self._hold.holds(self.now()):
+            return  # the last set that has the required camera stands in
+        self.node.publish_observation(seen)
+
+    def supervise(self) -> None:
+        """Find inputs that have fallen silent, and let the last images stand in for new ones."""
+        super().supervise()
+        repeated = self._hold.repeat(self.steady(), self.now())
+        if repeated is not None:
+            frames, stamp = repeated
+            self.repeated += 1
+            states = self._alive(self._history.newest())
+            self.node.publish_observation(ObservedSet(stamp, frames, states, time.perf_counter()))
+
+    def holds_images(self) -> bool:
+        """The last good images stand in for those that are missing."""
+        return self._hold.overdue(self.steady()) and self._hold.holds(self.now())
+
+    def cameras_changed(self) -> None:
+        """Tell it now and not with the next supervision."""
+        self.node.update_faults()
+
+    def members_changed(self) -> None:
+        """Match the cameras that are alive."""
         self._matcher.rebuild(self.set.members)
 
     def forget(self) -> None:
         """The clock jumped back: stamps seen so far mean nothing."""
         super().forget()
         self._hold.forget()
-        for buffer in self._buffers.values():
-            buffer.clear()
+        self._history.clear()
+
+    def values(self) -> dict[str, Any]:
+        """Named values for diagnostics, and how often images were repeated."""
+        return {**super().values(), "repeated_sets": self.repeated}
+
+    # States.
+
+    def on_state(self, name: str, stamp: int, message: Any | None) -> None:
+        """Keep a state until an image asks for it."""
+        if message is not None:
+            self.good_state(name, message)
+            # What is put together of several publishers is as new as the newest of them.
+            self._history.add(name, to_nanoseconds(message.header.stamp), message)
 
     def state_findings(self) -> list[Finding]:
         """What is wrong with the robot's state, and with its stamps."""
@@ -51,68 +153,14 @@ class FreeRunningObserver(Observer):
                 f"{name}: the nearest to the image is {apart:+.3f} s from it; accepted: within "
                 f"slop, {self.config.slop} s; do the clocks agree?",
             )
-            for name, apart in self._apart.items()
+            for name, apart in self._history.too_far.items()
         ]
         return findings
 
-    def supervise(self) -> None:
-        """Find inputs that have fallen silent, and let the last images stand in for new ones."""
-        super().supervise()
-        repeated = self._hold.repeat(self._time(), self._now())
-        if repeated is not None:
-            frames, stamp = repeated
-            self.repeated += 1
-            states = {state: self._newest(state) for state in self._buffers}
-            self._emit(ObservedSet(stamp, frames, states, time.perf_counter()))
-
-    def values(self) -> dict[str, Any]:
-        """Named values for diagnostics, and how often images were repeated."""
-        return {**super().values(), "repeated_sets": self.repeated}
-
-    def _holding(self) -> bool:
-        return self._hold.overdue(self._time()) and self._hold.holds(self._now())
-
-    def _on_frame(self, name: str, stamp: int, frame: Frame | None) -> None:
-        if frame is None:
-            self._bad_image(name)
-            return
-        if not self._moving(frame):
-            # It took its time to be sure, and what it showed last is as old as that.
-            self._hold.forget()
-            self._bad_image(name, certain=True)
-            return
-        self._good_image(name)
-        for frames in self._matcher.add(frame):
-            oldest = min(each.stamp for each in frames.values())
-            states = {state: self._nearest(state, oldest) for state in self._buffers}
-            self._take(ObservedSet(oldest, frames, states, self.inputs[name].received))
-
-    def _take(self, seen: ObservedSet) -> None:
-        whole = all(name in seen.frames for name in self._required)
-        if whole:
-            self._hold.new(seen.frames, seen.stamp, self._time())
-        elif self._hold.holds(self._now()):
-            return  # the last set that has the required camera stands in
-        self._emit(seen)
-
-    def _on_state(self, name: str, stamp: int, message: Any | None) -> None:
-        if message is not None:
-            self._state_times[name] = self._time()
-            self._note_positions(name, message)
-            # What is put together of several publishers is as new as the newest of them.
-            self._buffers[name].add(to_nanoseconds(message.header.stamp), message)
-
-    def _nearest(self, name: str, stamp: int) -> Any | None:
-        buffer = self._buffers[name]
-        message, offset = buffer.nearest(stamp, self._slop), buffer.offset(stamp)
-        self._apart.pop(name, None)
-        if message is None and offset is not None:
-            self._apart[name] = offset * 1e-9
-        # An old state may be near an old image; it must also be alive.
-        return message if self._alive(name) else None
-
-    def _newest(self, name: str) -> Any | None:
-        return self._buffers[name].newest() if self._alive(name) else None
-
-    def _alive(self, name: str) -> bool:
-        return self._time() - self._state_times[name] <= self.config.state_timeout
+    def _alive(self, states: dict[str, Any | None]) -> dict[str, Any | None]:
+        """Those of the sources that are alive: an old state may be near an old image."""
+        oldest = self.steady() - self.config.state_timeout
+        return {
+            name: message if self.states[name].last >= oldest else None
+            for name, message in states.items()
+        }

@@ -28,11 +28,6 @@ class Matcher:
         self._inputs: dict[str, SimpleFilter] = {}
         self._pending = PendingFrames((), queue_size, drops)
 
-    @property
-    def cameras(self) -> tuple[str, ...]:
-        """The cameras that are matched."""
-        return tuple(self._inputs)
-
     def rebuild(self, cameras: Sequence[str]) -> None:
         """Match these cameras from now on, with empty buffers."""
         self._pending.clear()

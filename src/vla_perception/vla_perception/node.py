@@ -9,9 +9,7 @@ from typing import Any
 
 import cv2
 from diagnostic_msgs.msg import DiagnosticStatus
-from rcl_interfaces.msg import SetParametersResult
 from rclpy.lifecycle import LifecyclePublisher
-from rclpy.parameter import Parameter
 from std_msgs.msg import String
 
 from vla_contract import parameters, topics
@@ -25,9 +23,8 @@ from vla_interfaces.msg import (
     Fault,
     Observation,
     SafetyStatus,
-    SimulationTick,
 )
-from vla_perception import health
+from vla_perception.commands import HeldCommand
 from vla_perception.config import CameraConfig, PerceptionConfig
 from vla_perception.conversions import to_image, to_observation
 from vla_perception.desk import CommandDesk, Moment, Utterance
@@ -36,7 +33,6 @@ from vla_perception.faults import Kind, Level
 from vla_perception.free_running import FreeRunningObserver
 from vla_perception.observer import ObservedSet, Observer
 from vla_perception.reporter import FaultReporter
-from vla_perception.streams import ClockEvent, ClockWatch, DropCounter
 from vla_perception.ticked import LockStepObserver
 from vla_perception.vocabulary import Vocabulary
 
@@ -56,7 +52,6 @@ class Perception(GraphNode[PerceptionConfig]):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__("perception", PerceptionConfig, **kwargs)
         self._made: list[Any] = []  # publishers, subscriptions and timers, to be destroyed
-        self.add_on_set_parameters_callback(self._refuse_camera_changes)
 
     # Life cycle.
 
@@ -65,14 +60,7 @@ class Perception(GraphNode[PerceptionConfig]):
         config = self.config
         cv2.setNumThreads(1)  # small images: handing work to a pool costs more than it saves
         vocabulary = Vocabulary.load(config.vocabulary) if config.vocabulary else Vocabulary()
-        self._drops = DropCounter()
-        self._clock_watch = ClockWatch()
-        self._clock_event = ClockEvent.RUNS
-        self._jumped_at = -health.NEVER
         self._sequence = 0
-        self._unanswered: list[int] = []  # sequences of observations with a command, lock-step
-        self._goes_on = 0  # id of the command that the first of them does not end for certain
-        self._tick_stamp = 0
         self._question = ""
         self._durations: deque[float] = deque(maxlen=1000)
         self._create_publishers()
@@ -81,7 +69,7 @@ class Perception(GraphNode[PerceptionConfig]):
         self._observer = self._create_observer()
         self._create_subscriptions()
         for period, callback in (
-            (SUPERVISION_PERIOD, self._on_supervision),
+            (SUPERVISION_PERIOD, self._observer.on_timer),
             (REPORT_PERIOD, self._on_report),
             (GRAPH_PERIOD, self._observer.look_at_graph),
         ):
@@ -89,7 +77,6 @@ class Perception(GraphNode[PerceptionConfig]):
 
     def activate(self) -> None:
         """Start to wait for the inputs."""
-        self._unanswered, self._goes_on = [], 0
         self._observer.restart()
 
     def deactivate(self) -> None:
@@ -134,68 +121,39 @@ class Perception(GraphNode[PerceptionConfig]):
             raise ParameterError(
                 f"every camera is absent ({', '.join(declared)}); accepted: one that is there"
             )
-        options: dict[str, Any] = {
-            "drops": self._drops,
-            "now": self._now,
-            "emit": self._publish,
-            "on_change": self._on_camera_change,
-        }
-        if not self.config.lock_step:
-            return FreeRunningObserver(self, self.config, cameras, **options)
-        return LockStepObserver(
-            self,
-            self.config,
-            cameras,
-            may_emit=self._knows_the_command,
-            on_tick=self._on_tick_stamp,
-            **options,
-        )
+        kind = LockStepObserver if self.config.lock_step else FreeRunningObserver
+        return kind(self, self.config, cameras)
 
     def _camera(self, name: str) -> CameraConfig:
         parameters.declare_prefixed(self, name, CameraConfig)
         return parameters.read(self, CameraConfig, name)
 
-    def _refuse_camera_changes(self, changed: list[Parameter]) -> SetParametersResult:
-        """Cameras are made when the node is configured: a change would have no effect."""
-        configured = "_observer" in self.__dict__
-        for each in changed:
-            if configured and each.name.split(".")[0] in self.config.cameras:
-                reason = f"parameter {each.name} is fixed while the node is configured"
-                return SetParametersResult(successful=False, reason=reason)
-        return SetParametersResult(successful=True)
-
     def _create_subscriptions(self) -> None:
-        subscriptions: list[tuple[type, str, Any]] = [
+        subscriptions = [
             (String, topics.COMMAND, self._on_command),
             (Command, topics.COMMAND_STAMPED, self._on_command_stamped),
             (ActionChunk, topics.ACTION_CHUNK, self._on_chunk),
             (SafetyStatus, topics.SAFETY_STATUS, self._on_safety_status),
+            *self._observer.subscriptions(),
         ]
-        if isinstance(self._observer, LockStepObserver):
-            subscriptions.append((SimulationTick, topics.TICK, self._observer.tick))
         for message_type, topic, callback in subscriptions:
             qos = topics.qos_profile(topic, lock_step=self.config.lock_step)
             self._made.append(self.create_subscription(message_type, topic, callback, qos))
 
-    # Time.
-
-    def _now(self) -> int:
-        """Node clock, ns; in lock-step the stamp of the last tick."""
-        if self.config.lock_step:
-            return self._tick_stamp
-        return int(self.get_clock().now().nanoseconds)
-
     def _moment(self) -> Moment:
-        now = self._now()
-        steady = now * 1e-9 if self.config.lock_step else time.monotonic()
-        return Moment(now, steady, time.time_ns())
+        return Moment(self._observer.now(), self._observer.steady(), time.time_ns())
 
-    # Observations.
+    # What the observer calls.
 
-    def _publish(self, seen: ObservedSet) -> None:
+    @property
+    def command(self) -> HeldCommand | None:
+        """The command in force."""
+        return self._desk.hold.current
+
+    def publish_observation(self, seen: ObservedSet) -> int:
+        """Publish a set with the command in force; its sequence."""
         if not self.active:
-            return
-        command = self._desk.hold.current
+            return self._sequence
         images = {}
         for name, frame in seen.frames.items():
             camera = self._observer.cameras[name]
@@ -205,28 +163,45 @@ class Perception(GraphNode[PerceptionConfig]):
             images,
             seen.states.get(topics.JOINT_STATES),
             seen.states.get(topics.END_EFFECTOR_POSE),
-            command,
+            self.command,
         )
         self._sequence += 1
         message.sequence = self._sequence
         message.observation_stamp = to_time(seen.stamp)
-        message.header.stamp = to_time(self._now())
-        if self.config.lock_step:
-            if command is not None:
-                self._unanswered.append(self._sequence)
-            self._update_faults()
+        message.header.stamp = to_time(self._observer.now())
         self._observations.publish(message)
         self._durations.append(time.perf_counter() - seen.received)
+        return self._sequence
 
-    def _knows_the_command(self) -> bool:
-        """In lock-step: no chunk that is still to come can change the next observation's command.
+    def clock_started(self) -> None:
+        """The first tick came."""
+        if self.active:
+            self._desk.clock_started(self._moment())
 
-        The chunk that answers the last observation may end it, unless the one before has said that
-        it does not.
-        """
-        command = self._desk.hold.current
-        goes_on = command is not None and command.command_id == self._goes_on
-        return self.active and len(self._unanswered) <= int(goes_on)
+    def clock_jumped(self) -> None:
+        """The clock went back."""
+        self._desk.clock_jumped(self._moment())
+
+    def advance(self) -> None:
+        """Time went on: end what is over."""
+        if self.active:
+            self._desk.check(self._moment())
+            self._actions.update()
+
+    def update_faults(self) -> None:
+        """Publish the faults whose level changed."""
+        if not self.active:
+            return
+        language, stop = self._desk.language_fault, self._desk.unanswered_stop
+        reports = [each.report() for each in self._observer.inputs.values()]
+        findings = {
+            Kind.VISION: self._observer.camera_findings(),
+            Kind.LANGUAGE: [(Level.ERROR, language)] if language else [],
+            Kind.STOP_WORD: [(Level.ERROR, stop.text)] if stop is not None else [],
+            Kind.ROBOT_STATE: self._observer.state_findings(),
+            Kind.CLOCK: self._observer.clock_findings(reports),
+        }
+        self._faults.update(findings, self._observer.now())
 
     # Commands.
 
@@ -241,23 +216,19 @@ class Perception(GraphNode[PerceptionConfig]):
         if self.active:
             self._desk.speak(utterance, self._moment())
             self._actions.update()
-            self._update_faults()
+            self.update_faults()
 
     def _on_chunk(self, message: ActionChunk) -> None:
         moment = self._moment()
         self._desk.chunk(message.command_id, message.done, message.progress, moment)
         self._actions.update()
-        if isinstance(self._observer, LockStepObserver):
-            self._goes_on = message.command_id if message.chunks_before_done else 0
-            self._unanswered = [s for s in self._unanswered if s > message.observation_sequence]
-            self._observer.pump()
+        self._observer.on_chunk(message)
 
     def _on_safety_status(self, message: SafetyStatus) -> None:
         self._actions.safety_status(message)
         stopped = message.state == SafetyStatus.STATE_STOPPED
         self._desk.safety_status(stopped, message.cause, message.standstill, self._moment())
-        if not self.config.lock_step:
-            self._desk.stop_word_obeyed(to_nanoseconds(message.stop_word_stamp), self._moment())
+        self._desk.stop_word_obeyed(to_nanoseconds(message.stop_word_stamp), self._moment())
         self._desk.action_fault(_holding_action_fault(message))
         self._actions.update()
 
@@ -272,58 +243,12 @@ class Perception(GraphNode[PerceptionConfig]):
 
     # Supervision.
 
-    def _on_supervision(self) -> None:
-        if self.active and not self.config.lock_step:
-            self._watch_clock()
-            self._observer.supervise()
-            self._desk.check(self._moment())
-            self._actions.update()
-            self._update_faults()
-
-    def _on_tick_stamp(self, stamp: int) -> None:
-        first = self._tick_stamp == 0
-        self._tick_stamp = stamp
-        if self.active:
-            if first:
-                self._desk.clock_started(self._moment())
-            self._desk.check(self._moment())
-            self._actions.update()
-
-    def _watch_clock(self) -> None:
-        self._clock_event = self._clock_watch.update(self._now())
-        if self._clock_event == ClockEvent.JUMPED_BACK:
-            self._jumped_at = time.monotonic()
-            self.get_logger().warning("the clock jumped back: buffers emptied, command withdrawn")
-            self._observer.forget()
-            self._desk.clock_jumped(self._moment())
-
     def _on_report(self) -> None:
         """The heartbeat, and feedback of the goals."""
         if self.active:
-            self._update_faults()
-            self._faults.repeat(self._now())
+            self.update_faults()
+            self._faults.repeat(self._observer.now())
             self._actions.publish_feedback()
-
-    def _on_camera_change(self) -> None:
-        """Tell it now and not with the next supervision."""
-        if self.active and not self.config.lock_step:
-            self._update_faults()
-
-    def _update_faults(self) -> None:
-        now = self._now()
-        language, stop = self._desk.language_fault, self._desk.unanswered_stop
-        reports = [each.report() for each in self._observer.inputs.values()]
-        jumped = time.monotonic() - self._jumped_at
-        findings = {
-            Kind.VISION: self._observer.camera_findings(),
-            Kind.LANGUAGE: [(Level.ERROR, language)] if language else [],
-            Kind.STOP_WORD: [(Level.ERROR, stop.text)] if stop is not None else [],
-            Kind.ROBOT_STATE: self._observer.state_findings(),
-            Kind.CLOCK: health.clock_findings(
-                self._clock_event == ClockEvent.NOT_STARTED, jumped, reports
-            ),
-        }
-        self._faults.update(findings, now)
 
     def diagnose(self) -> Diagnosis:
         """The worst fault, the drops by reason, and how long an observation takes."""
@@ -331,14 +256,13 @@ class Perception(GraphNode[PerceptionConfig]):
         level = DIAGNOSTIC_LEVELS[worst.level]
         if self._faults.errors_in_a_row < self.config.diagnostics_count:
             level = min(level, DiagnosticStatus.WARN)
-        command = self._desk.hold.current
+        command = self.command
         values: dict[str, Any] = {
             "observations": self._sequence,
             "command": command.text if command else "",
             "command_id": command.command_id if command else 0,
             "refused_commands": self._desk.refused,
             **self._observer.values(),
-            **self._drops.values(),
         }
         if self._durations:
             p50, p99 = percentiles(self._durations, 50, 99)

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from geometry_msgs.msg import PoseStamped
-from rclpy.node import Node
-from sensor_msgs.msg import JointState
-
-from vla_contract import topics
-from vla_contract.stamps import NANOSECONDS
+from vla_interfaces.msg import ActionChunk
 from vla_perception import health
 from vla_perception.camera_set import CameraSet, CameraState, Change
 from vla_perception.config import CameraConfig, PerceptionConfig
-from vla_perception.conversions import Frame, check_pose
+from vla_perception.conversions import Frame
 from vla_perception.frozen import FrozenWatch
-from vla_perception.health import NEVER, Finding
-from vla_perception.inputs import Input, camera_input
-from vla_perception.joint_stream import JointStream
-from vla_perception.rate_gate import RateGate
-from vla_perception.streams import DropCounter, StampGate
+from vla_perception.health import NEVER, Finding, InputReport
+from vla_perception.inputs import (
+    Arrival,
+    CameraInput,
+    Input,
+    JointInput,
+    PoseInput,
+    StateInput,
+)
+from vla_perception.streams import DropCounter
+
+if TYPE_CHECKING:
+    from vla_perception.node import Perception
 
 
 @dataclass(frozen=True)
@@ -40,31 +42,26 @@ class ObservedSet:
 
 
 class Observer:
-    """The inputs, and what they tell of their health. Subclasses say what makes a set.
+    """Where the node's time and inputs come from, and what the inputs tell of their health.
 
-    now: ns, node clock. emit: takes each set. on_change: a camera went into another state.
+    A subclass says what time it is and what makes a set, which it gives to the node's
+    `publish_observation`. arrival: what is demanded of each message.
     """
 
     def __init__(
         self,
-        node: Node,
+        node: Perception,
         config: PerceptionConfig,
         cameras: dict[str, CameraConfig],
-        *,
-        drops: DropCounter,
-        now: Callable[[], int],
-        emit: Callable[[ObservedSet], None],
-        on_change: Callable[[], None],
+        arrival: Arrival,
     ) -> None:
+        self.node = node
         self.config = config
         self.cameras = cameras
-        self.drops = drops
-        self._node = node
-        self._now = now
-        self._emit = emit
-        self._on_change = on_change
-        self._required = [name for name, camera in cameras.items() if camera.required]
-        self._started = self._time()
+        self.arrival = arrival
+        self.drops = DropCounter()
+        self.required = [name for name, camera in cameras.items() if camera.required]
+        self._started = self.steady()
         self.set = self._new_set()
         self._frozen = {
             name: FrozenWatch(
@@ -73,44 +70,63 @@ class Observer:
             for name, camera in cameras.items()
         }
         self._positions: dict[str, Sequence[float]] = {}  # newest; rad or m
-        lock_step = config.lock_step
-        self._stamp_tolerance = None if lock_step else round(config.future_tolerance * NANOSECONDS)
-        self._joints = JointStream(
-            config.joint_names,
-            0 if lock_step else round(config.state_timeout * NANOSECONDS),
-            self._stamp_tolerance,
-        )
-        self.inputs = {name: self._camera(name, camera) for name, camera in cameras.items()}
-        self.states = self._state_types()
-        self._state_times = dict.fromkeys(self.states, -NEVER)
-        self.inputs.update({name: self._state(name) for name in self.states})
+        self._joints = JointInput(self, config.joint_names) if config.use_joint_states else None
+        pose = PoseInput(self) if config.use_end_effector_pose else None
+        states = [each for each in (self._joints, pose) if each is not None]
+        self.states: dict[str, StateInput] = {each.name: each for each in states}
+        made = {name: CameraInput(self, name, camera) for name, camera in cameras.items()}
+        self.inputs: dict[str, Input] = {**made, **self.states}
 
     # What subclasses say.
 
-    def _time(self) -> float:
+    def now(self) -> int:
+        """Time by which stamps are judged, ns."""
+        raise NotImplementedError
+
+    def steady(self) -> float:
         """Time by which inputs are alive or not, s."""
-        return time.monotonic()
-
-    def _on_frame(self, name: str, stamp: int, frame: Frame | None) -> None:
         raise NotImplementedError
 
-    def _on_state(self, name: str, stamp: int, message: Any | None) -> None:
+    def on_frame(self, name: str, stamp: int, frame: Frame | None) -> None:
+        """An image came; None: it was refused."""
         raise NotImplementedError
 
-    def _members_changed(self) -> None:
+    def on_state(self, name: str, stamp: int, message: Any | None) -> None:
+        """Robot state came; None: it was refused."""
+        raise NotImplementedError
+
+    def subscriptions(self) -> list[tuple[type, str, Any]]:
+        """Type, topic and callback of what it needs beside its inputs."""
+        return []
+
+    def on_timer(self) -> None:
+        """The node's supervision period is over."""
+
+    def on_chunk(self, message: ActionChunk) -> None:
+        """The policy answered."""
+
+    def cameras_changed(self) -> None:
+        """A camera went into another state."""
+
+    def members_changed(self) -> None:
         """The set of cameras that are alive is another one."""
 
-    def _holding(self) -> bool:
+    def holds_images(self) -> bool:
         """The last good images stand in for those that are missing."""
         return False
+
+    def clock_findings(self, reports: Sequence[InputReport]) -> list[Finding]:
+        """What is wrong with the clocks."""
+        return health.clock_findings(False, NEVER, reports)
 
     # What the node calls.
 
     def restart(self) -> None:
         """Begin anew: buffers are empty, every input has its start-up time."""
-        self._started = self._time()
+        self._started = self.steady()
         self.set = self._new_set()
-        self._state_times = dict.fromkeys(self.states, -NEVER)
+        for state in self.states.values():
+            state.last = -NEVER
         self.forget()
 
     def forget(self) -> None:
@@ -119,15 +135,16 @@ class Observer:
             each.reset()
         for watch in self._frozen.values():
             watch.reset()
-        self._members_changed()
+        self.members_changed()
 
     def supervise(self) -> None:
         """Find inputs that have fallen silent."""
-        for change in self.set.check(self._time()):
+        for change in self.set.check(self.steady()):
             self._changed(change)
-        for joint, silence in self._joints.newly_silent(self._now()).items():
+        newly_silent = self._joints.joints.newly_silent(self.now()) if self._joints else {}
+        for joint, silence in newly_silent.items():
             line = f"joint_states: joint {joint} is {silence}, while others are told of"
-            self._node.get_logger().warning(line)
+            self.node.get_logger().warning(line)
 
     def look_at_graph(self) -> None:
         """Find out who publishes what, and whether it can arrive."""
@@ -135,7 +152,7 @@ class Observer:
             each.look_at_graph()
 
     def destroy(self) -> None:
-        """End every subscription."""
+        """End every subscription of an input."""
         for each in self.inputs.values():
             each.destroy()
 
@@ -143,17 +160,17 @@ class Observer:
         """What is wrong with the cameras."""
         reports = [self.inputs[name].report() for name in self.cameras]
         return health.camera_findings(
-            self.set, reports, self._required, self._time(), holding=self._holding()
+            self.set, reports, self.required, self.steady(), holding=self.holds_images()
         )
 
     def state_findings(self) -> list[Finding]:
         """What is wrong with the robot's state."""
-        now = self._time()
+        now = self.steady()
         left = self._started + self.config.startup_timeout - now
         timeout = self.config.state_timeout
         findings = (
-            health.state_finding(self.inputs[name].report(), now - last, timeout, left)
-            for name, last in self._state_times.items()
+            health.state_finding(state.report(), now - state.last, timeout, left)
+            for state in self.states.values()
         )
         return [finding for finding in findings if finding is not None]
 
@@ -166,7 +183,8 @@ class Observer:
             values[f"{name}.age"] = f"{each.age:.4f} s"
             if each.problem:
                 values[f"{name}.problem"] = each.problem
-        return {**values, **self._joints.values(self._now())}
+        joints = self._joints.joints.values(self.now()) if self._joints else {}
+        return {**values, **joints, **self.drops.values()}
 
     # Shared by the subclasses.
 
@@ -181,82 +199,40 @@ class Observer:
             good_images=config.good_images,
         )
 
-    def _options(self, name: str, on_message: Callable[..., None]) -> dict[str, Any]:
-        lock_step = self.config.lock_step
-        gate = StampGate(self._stamp_tolerance)
-        return {
-            "on_message": lambda stamp, value: on_message(name, stamp, value),
-            "check_stamp": lambda _, stamp, now: gate.check(stamp, now),
-            "forget": gate.reset,
-            "drops": self.drops,
-            "now": self._now,
-            "time": self._time,
-            "mend_zero_stamps": not lock_step,
-        }
-
-    def _camera(self, name: str, camera: CameraConfig) -> Input:
-        options = self._options(name, self._on_frame)
-        lock_step = self.config.lock_step
-        if not lock_step:
-            options["max_age"] = self.config.max_image_age
-            options["rate"] = RateGate(self.config.max_image_rate, self.config.queue_size)
-        return camera_input(self._node, name, camera, lock_step=lock_step, **options)
-
-    def _state(self, name: str) -> Input:
-        message_type, convert = self.states[name]
-        qos = topics.qos_profile(name, lock_step=self.config.lock_step)
-        options = self._options(name, self._on_state)
-        if name == topics.JOINT_STATES:
-            options["check_stamp"] = self._joints.check_stamp
-            options["forget"] = self._joints.forget
-        return Input(self._node, name, message_type, name, qos, convert=convert, **options)
-
-    def _state_types(self) -> dict[str, tuple[type, Callable[[Any, int], Any]]]:
-        def pose(message: PoseStamped, stamp: int) -> PoseStamped:
-            check_pose(message.pose)
-            return message
-
-        states: dict[str, tuple[type, Callable[[Any, int], Any]]] = {}
-        if self.config.use_joint_states:
-            states[topics.JOINT_STATES] = (JointState, self._joints.convert)
-        if self.config.use_end_effector_pose:
-            states[topics.END_EFFECTOR_POSE] = (PoseStamped, pose)
-        return states
-
-    def _moving(self, frame: Frame) -> bool:
+    def is_moving(self, frame: Frame) -> bool:
         """The camera is not frozen; where it is, that is counted."""
         watch = self._frozen[frame.camera]
-        defect = watch.check(frame.pixels, self._time(), self._positions)
+        defect = watch.check(frame.pixels, self.steady(), self._positions)
         if defect is not None:
             self.inputs[frame.camera].refuse(defect)
         return defect is None
 
-    def _bad_image(self, name: str, *, certain: bool = False) -> None:
+    def bad_image(self, name: str, *, certain: bool = False) -> None:
+        """Count an image that cannot be used; certain: one is enough for a camera to fail."""
         change = self.set.bad_image(name, certain=certain)
         if change is not None:
             self._changed(change)
 
-    def _good_image(self, name: str) -> None:
-        change = self.set.image(name, self._time())
+    def good_image(self, name: str) -> None:
+        """Count an image that can be used."""
+        change = self.set.image(name, self.steady())
         if change is not None:
             self._changed(change)
 
-    def _note_positions(self, name: str, message: Any) -> None:
-        if name == topics.JOINT_STATES:
-            told = zip(message.name, message.position, strict=True)
-            self._positions.update({joint: (position,) for joint, position in told})
-        else:
-            position = message.pose.position
-            self._positions[name] = (position.x, position.y, position.z)
+    def good_state(self, name: str, message: Any) -> None:
+        """Robot state came now, that can be used."""
+        state = self.states[name]
+        state.last = self.steady()
+        self._positions.update(state.position(message))
 
     def _changed(self, change: Change) -> None:
         if change.after in (CameraState.DEAD, CameraState.MISSING, CameraState.FAILED):
             each = self.inputs[change.camera]
             each.look_at_graph()
-            line = health.camera_line(self.set, each.report(), self._time())
-            self._node.get_logger().error(line)
+            line = health.camera_line(self.set, each.report(), self.steady())
+            self.node.get_logger().error(line)
         elif change.before != CameraState.WAITED_FOR:
-            self._node.get_logger().info(f"camera {change.camera}: images again")
+            self.node.get_logger().info(f"camera {change.camera}: images again")
         if change.rebuilds:
-            self._members_changed()
-        self._on_change()
+            self.members_changed()
+        self.cameras_changed()

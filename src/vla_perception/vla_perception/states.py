@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import Generic, TypeVar
+from collections.abc import Iterable
+from typing import Any, Generic, TypeVar
+
+from vla_contract.stamps import NANOSECONDS
 
 Message = TypeVar("Message")
 
@@ -66,3 +69,42 @@ class StateBuffer(Generic[Message]):
         right = bisect_left(self._stamps, stamp)
         around = [i for i in (right - 1, right) if 0 <= i < len(self._stamps)]
         return min(around, key=lambda i: abs(self._stamps[i] - stamp))
+
+
+class StateHistory:
+    """What each of several sources told lately; an image asks for what is nearest to it.
+
+    slop: ns, from an image to the state nearest to it.
+    """
+
+    def __init__(self, names: Iterable[str], slop: int) -> None:
+        self._slop = slop
+        span = slop + 2 * NANOSECONDS
+        self._buffers: dict[str, StateBuffer[Any]] = {name: StateBuffer(span) for name in names}
+        self.too_far: dict[
+            str, float
+        ] = {}  # s from the last image to the nearest state, if too far
+
+    def add(self, name: str, stamp: int, message: Any) -> None:
+        """A source told its state as of a stamp, ns."""
+        self._buffers[name].add(stamp, message)
+
+    def nearest(self, stamp: int) -> dict[str, Any | None]:
+        """The state of each source nearest to a stamp, ns; None where that is too far from it."""
+        self.too_far = {}
+        states = {}
+        for name, buffer in self._buffers.items():
+            states[name] = buffer.nearest(stamp, self._slop)
+            offset = buffer.offset(stamp)
+            if states[name] is None and offset is not None:
+                self.too_far[name] = offset / NANOSECONDS
+        return states
+
+    def newest(self) -> dict[str, Any | None]:
+        """The last state of each source; None where there is none."""
+        return {name: buffer.newest() for name, buffer in self._buffers.items()}
+
+    def clear(self) -> None:
+        """Forget everything."""
+        for buffer in self._buffers.values():
+            buffer.clear()

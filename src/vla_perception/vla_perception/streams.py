@@ -28,7 +28,6 @@ class Drop(enum.Enum):
     NAMES = "joint_names"
     NOT_FINITE = "not_finite"
     INVALID = "invalid_message"
-    STALE_TICK = "stale_tick"
     TOO_OLD = "too_old"
     TOO_FAST = "too_fast"
     BLACK = "black"
@@ -37,7 +36,6 @@ class Drop(enum.Enum):
     HALF = "half_image"
     FROZEN = "frozen"
     CHANGED_SIZE = "changed_size"
-    COMMAND = "refused_command"
 
 
 class Refused(ValueError):
@@ -49,7 +47,7 @@ class Refused(ValueError):
 
 
 class DropCounter:
-    """Counts drops by stream and reason, and remembers the last one of each stream."""
+    """Counts drops by stream and reason."""
 
     def __init__(self) -> None:
         self._counts: Counter[tuple[str, Drop]] = Counter()
@@ -59,10 +57,6 @@ class DropCounter:
         first = self._counts[stream, reason] == 0 and number > 0
         self._counts[stream, reason] += number
         return first
-
-    def of(self, stream: str, reason: Drop) -> int:
-        """How often it happened."""
-        return self._counts[stream, reason]
 
     def values(self) -> dict[str, int]:
         """`dropped.<stream>.<reason>` → count, for diagnostics."""

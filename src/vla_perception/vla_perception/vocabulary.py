@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
 from vla_contract.text import normalised, tokens
+from vla_contract.text import words as split
 
 _SPECIAL = 2  # words[0] is padding, words[1] the unknown word
 
@@ -25,12 +26,12 @@ class Vocabulary:
 
     words: lower case; None: every word counts as known.
     commands: one wording of each task the policy was trained for.
-    wordings: task → all of them.
+    actions: the first words of all wordings.
     """
 
     words: frozenset[str] | None = None
     commands: tuple[str, ...] = ()
-    wordings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    actions: frozenset[str] = frozenset()
 
     @staticmethod
     def load(path: str) -> Vocabulary:
@@ -53,7 +54,8 @@ class Vocabulary:
             raise VocabularyError(f"vocabulary {file}: no words after padding and unknown")
         known = frozenset(normalised(word) for word in words[_SPECIAL:])
         wordings = _wordings(file.with_name("config.yaml"))
-        return Vocabulary(known, tuple(texts[0] for texts in wordings.values()), wordings)
+        actions = {split(text)[0] for texts in wordings for text in texts if split(text)}
+        return Vocabulary(known, tuple(texts[0] for texts in wordings), frozenset(actions))
 
     def unknown(self, text: str) -> tuple[str, ...]:
         """Words of a text that the policy does not know, each once, in order."""
@@ -69,6 +71,19 @@ class Vocabulary:
             return 1.0
         return sum(word in self.words for word in words) / len(words) if words else 0.0
 
+    def unknown_before_action(self, text: str, courtesies: Collection[str]) -> str:
+        """The first unknown word before the last action of a text; empty where there is none.
+
+        A policy reads words without their grammar: told "don't open the drawer" it opens it. An
+        unknown word may be a negation in any spelling or language. Courtesies are none.
+        """
+        words = split(text)
+        actions = [i for i, word in enumerate(words) if word in self.actions - set(courtesies)]
+        for word in words[: actions[-1]] if actions else ():
+            if word not in courtesies and (self.unknown(word) or not tokens(word)):
+                return word
+        return ""
+
     def offers(self, text: str, count: int = 5) -> tuple[str, ...]:
         """Commands the policy knows, those most like the text first; one of each task."""
 
@@ -78,21 +93,21 @@ class Vocabulary:
         return tuple(sorted(self.commands, key=likeness, reverse=True)[:count])
 
 
-def _wordings(file: Path) -> dict[str, tuple[str, ...]]:
+def _wordings(file: Path) -> list[tuple[str, ...]]:
     """The wordings of each task; empty where the checkpoint lists none."""
     if not file.is_file():
-        return {}
+        return []
     try:
         data = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise VocabularyError(f"{file}: {' '.join(str(error).split())}") from error
     commands = data.get("commands") if isinstance(data, dict) else None
     if commands is None:
-        return {}
+        return []
     if not isinstance(commands, dict):
         raise VocabularyError(f"{file}: commands is not a mapping of a task to its wordings")
-    wordings = {
-        str(task): tuple(str(each) for each in (texts if isinstance(texts, list) else [texts]))
-        for task, texts in commands.items()
-    }
-    return {task: texts for task, texts in wordings.items() if texts}
+    return [
+        tuple(str(each) for each in (texts if isinstance(texts, list) else [texts]))
+        for texts in commands.values()
+        if texts
+    ]

@@ -177,7 +177,8 @@ class SafetyNode(GraphNode[SafetyConfig]):
 
     def config_changed(self) -> None:
         """Take parameters that changed at run time."""
-        self.core.reconfigure(self.config, self.now(), self.steady())
+        if self.active:  # else `activate` does
+            self.core.reconfigure(self.config, self.now(), self.steady())
 
     def diagnose(self) -> Diagnosis:
         """State, figures, counters."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vla_contract.parameters import Config, ParameterError, declare_prefixed, parameter, read
 from vla_safety.footprint import Shape, ShapeError
@@ -18,7 +18,7 @@ from vla_safety.transforms import Transform
 from vla_safety.zones import Action, Zone
 
 if TYPE_CHECKING:
-    from rclpy.node import Node
+    from vla_contract.graph_node import GraphNode
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 SOURCE_TYPES = ("scan", "range", "pointcloud")
@@ -225,7 +225,7 @@ class ObstacleConfig:
     zones: tuple[ZoneSetting, ...]
 
 
-def read_source(node: Node, name: str) -> SourceConfig:
+def read_source(node: GraphNode[Any], name: str) -> SourceConfig:
     """Declare the parameters of a source on a node, and read them.
 
     Raises:
@@ -235,7 +235,7 @@ def read_source(node: Node, name: str) -> SourceConfig:
     return read(node, SourceConfig, name)
 
 
-def read_zone(node: Node, name: str) -> ZoneConfig:
+def read_zone(node: GraphNode[Any], name: str) -> ZoneConfig:
     """Declare the parameters of a zone on a node, and read them.
 
     Raises:

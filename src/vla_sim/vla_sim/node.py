@@ -100,7 +100,7 @@ class SimulatorNode(GraphNode[SimulatorConfig]):
 
     def config_changed(self) -> None:
         """Take a new real-time factor."""
-        if self._mode is not None:
+        if self.active and self._mode is not None:
             self._mode.start()
 
     def is_for_others(self, name: str) -> bool:
