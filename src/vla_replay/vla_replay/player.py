@@ -81,6 +81,7 @@ class Player:
 
     Attributes:
         now: ns, the bag's time. recording: what comes belongs to the result.
+        shadow: whether the safety node has said that it sends nothing; None: not a word yet.
         paired: inputs that perception waits for with every image in lock-step.
     """
 
@@ -100,6 +101,7 @@ class Player:
         self.actions = actions
         self.now = 0
         self.recording = False  # from the bag's beginning to its end
+        self.shadow: bool | None = None
         self._sent: dict[str, deque[tuple[int, bytes]]] = {
             name: deque(maxlen=KEPT_IMAGES) for name in cameras
         }
@@ -173,6 +175,8 @@ class Player:
 
         def receive(data: bytes) -> None:
             message = self._codec.read(RECORDED[topic], data)
+            if topic == topics.SAFETY_STATUS:
+                self.shadow = bool(message.shadow)
             if not self.recording:
                 # A handshake; an answer to an earlier one is none to this one.
                 self.answered = max(self.answered, int(getattr(message, "tick", 0)))

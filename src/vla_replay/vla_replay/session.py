@@ -107,7 +107,7 @@ class Session:
             return False
         self._levels[source, kind] = level
         kinds = ("vision", "language", "action", "communication", "robot state", "clock",
-                 "emergency stop")  # fmt: skip
+                 "emergency stop", "stop word")  # fmt: skip
         name = kinds[kind] if kind < len(kinds) else str(kind)
         self.faults.append(
             {
@@ -163,9 +163,6 @@ def violation_name(violation: Any) -> str:
     return f"{name} {rest}".strip()
 
 
-def finite(values: list[float]) -> list[float | None]:
-    """For JSON, which has no NaN."""
-    return [value if math.isfinite(value) else None for value in values]
 
 
 RECORDED = {
