@@ -237,10 +237,10 @@ def test_a_card_marks_what_was_requested_and_what_was_sent():
     # The scale is from 92 to 182 of a card 240 wide.
     assert marks(svg) == (159.5, 114.5)
     assert "1.50 s  STOPPED  LIMITED" in svg and "open &lt;it&gt;" in svg and "-0.500" in svg
-    assert 'stroke-width="2"' in svg.split(charts.ASKED)[1][:20]
+    assert f'stroke="{charts.ASKED}" stroke-width="2"' in svg
     beyond = card([9.0], [1.0])
     assert marks(beyond) == (182.0, 182.0)
-    assert 'stroke-width="4"' in beyond.split(charts.ASKED)[1][:20]
+    assert f'stroke="{charts.ASKED}" stroke-width="4"' in beyond
     assert marks(card([float("nan")], [0.0])) == (None, 137.0)
     assert marks(card([], [])) == (None, None)
     assert "no command" in frames.card(moment, (1.5, [0.0], [0.0], 1, 4), dimensions, "")
@@ -265,3 +265,12 @@ def test_charts_draw_each_curve_in_its_colour(monkeypatch):
     two = curves(other, ("A", "B"))
     assert set(two) == {"A", "B"}
     assert list(two["A"].get_ydata()) == [0.1, 0.2] and list(two["B"].get_ydata()) == [0.3, 0.4]
+
+
+def test_each_percentile_of_a_hop_stands_under_its_name():
+    samples = Samples()
+    for value in range(1001):
+        samples.add(float(value))
+    assert samples.summary() == {
+        "count": 1001, "p50": 500.0, "p95": 950.0, "p99": 990.0, "max": 1000.0,
+    }  # fmt: skip

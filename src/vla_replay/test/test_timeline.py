@@ -224,12 +224,12 @@ class StillPlayer:
     """Keeps when each image was given, in the bag's time."""
 
     def __init__(self):
-        self.session = SimpleNamespace(begin=0, drops=Counter())
-        self.now = 0
+        session = SimpleNamespace(begin=0, drops=Counter())
+        self.answers = SimpleNamespace(session=session, now=0, recording=False)
         self.images = []
 
     def clock(self, stamp):
-        self.now = stamp
+        self.answers.now = stamp
 
     def image(self, camera, data, stamp):
         self.images.append(stamp)
@@ -246,7 +246,7 @@ def test_at_a_rate_a_long_silence_is_not_waited_for(begin):
     timeline = Timeline(Layout(20 * MS, 100 * MS, ("a",), ROLES))
 
     def check():
-        assert player.now < begin + 10 * SECOND, "it waits for the silence to pass"
+        assert player.answers.now < begin + 10 * SECOND, "it waits for the silence to pass"
 
     replay = FreeRunningReplay(
         player, lambda seconds: None, check, rate=100.0, command=None, timeline=timeline
