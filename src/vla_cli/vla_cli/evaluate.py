@@ -272,10 +272,9 @@ def run_share(
             if len(left) == len(todo):
                 raise
             reason = str(error)
-    outcome.failures |= {
-        episode: f"not begun: its graph has failed {RESTARTS + 1} times, the last time with: {reason}"
-        for episode in left
-    }
+    outcome.failures |= dict.fromkeys(
+        left, f"not begun: its graph has failed {RESTARTS + 1} times, the last time with: {reason}"
+    )
     return outcome
 
 

@@ -10,7 +10,9 @@ def main(arguments: list[str]) -> int:
     """Hand over, and name the new command where there is one."""
     if arguments[:1] == ["evaluate"]:  # its name of before; for one release
         new = "evaluate --in-process"
-        print(f"vla: `learn evaluate` is now called `{new}`: ./vla {new}", file=sys.stderr, flush=True)
+        print(
+            f"vla: `learn evaluate` is now called `{new}`: ./vla {new}", file=sys.stderr, flush=True
+        )
     return run(arguments)
 
 

@@ -210,7 +210,9 @@ def _play(
         if graph.node.count_publishers(topics.SAFE_ACTION) > 1:
             raise NotJoinedError(f"another graph runs in ROS domain {graph.domain}")
         if answers.shadow is False:
-            raise CommandError("the safety node is not in shadow: the replay ends, no robot may move")
+            raise CommandError(
+                "the safety node is not in shadow: the replay ends, no robot may move"
+            )
 
     session = setup.session()
     actions = ActionsFile(out)
@@ -274,7 +276,11 @@ def _wait_until_ready(
         joined = not player.readers() and all(
             nodes <= graph.readers(topic) for topic, nodes in wanted.items()
         )
-        if not joined or not player.answers.shadow or not graph.node.count_publishers(topics.SAFE_ACTION):
+        if (
+            not joined
+            or not player.answers.shadow
+            or not graph.node.count_publishers(topics.SAFE_ACTION)
+        ):
             complete_since.clear()
             return False
         complete_since.append(time.monotonic())
@@ -289,7 +295,7 @@ def _wait_until_ready(
         ]
         raise CommandError(
             f"the graph is not joined up after {READY_TIMEOUT:g} s; not there: "
-            f"{', '.join(missing) or f'a publisher of {topics.SAFE_ACTION}, or a status in shadow'} "
+            f"{', '.join(missing) or f'{topics.SAFE_ACTION}, or a status in shadow'} "
             f"(nodes there: {', '.join(graph.nodes()) or 'none'}; log: {launched.log})"
         )
 

@@ -206,9 +206,16 @@ def test_every_figure_of_a_comparison_stands_in_its_column(tmp_path):
     assert [row[1:] for row in table(text, "summary")[1:]] == [
         [f"A&#39;s {key}", f"B&#39;s {key}"] for key in keys
     ]
-    assert table(text, "actions")[0][2:] == ["mean distance", "p99", "greatest", "at, s", "accepted"]
+    assert table(text, "actions")[0][2:] == [
+        "mean distance",
+        "p99",
+        "greatest",
+        "at, s",
+        "accepted",
+    ]
     assert table(text, "actions")[1:] == [
-        ["requested", "x", "1", "2", "3", "4.00", "5"], ["sent", "x", "11", "12", "13", "14.00", "15"],
+        ["requested", "x", "1", "2", "3", "4.00", "5"],
+        ["sent", "x", "11", "12", "13", "14.00", "15"],
     ]  # fmt: skip
     assert table(text, "decisions") == [["s", "A", "B"], ["0.500", "PASS", "HELD"]]
     assert "1 of 9 control periods; 3 only in A, 4 only in B" in text

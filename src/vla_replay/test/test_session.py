@@ -7,7 +7,7 @@ import pytest
 
 from vla_interfaces.msg import Fault, SafeAction, SafetyStatus, Violation
 from vla_replay import session
-from vla_replay.session import Session, Series, violation_name
+from vla_replay.session import Series, Session, violation_name
 
 SECOND = 1_000_000_000
 
@@ -131,7 +131,7 @@ def test_a_curve_of_any_length_stays_small_and_even():
         series.add(float(index), [0.0], [0.0], 0, 1)
     times = [row[0] for row in series.rows]
     assert session.SERIES // 2 <= len(times) < session.SERIES
-    assert set(b - a for a, b in zip(times, times[1:], strict=False)) == {4.0}
+    assert {b - a for a, b in zip(times, times[1:], strict=False)} == {4.0}
 
 
 def test_a_moment_is_kept_with_pictures_only_where_it_is_one_of_the_worst():

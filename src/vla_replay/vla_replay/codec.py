@@ -14,7 +14,6 @@ from vla_contract.recording import RecordingError, definition
 from vla_replay.cdr import COMPRESSED_IMAGE, IMAGE, CdrError, byte_order
 from vla_replay.definitions import CDR, ROS1, layout
 
-
 COMMAND = "vla_interfaces/msg/Command"
 
 

@@ -23,9 +23,9 @@ CARDS = 10
 class Tolerances:
     """What may differ. Of actions: share of each dimension's range, or its own in `dimensions`.
 
-    action: greatest distance, of requested and of safe actions. decisions: share of control periods with another verdict or state.
-    new_violations: periods with a limit that did not act in A. latency: factor of p99; 0: any.
-    missing: control periods that only one of them has.
+    action: greatest distance, of requested and of safe actions. decisions: share of control periods
+    with another verdict or state. new_violations: periods with a limit that did not act in A.
+    latency: factor of p99; 0: any. missing: control periods that only one of them has.
     """
 
     action: float = 1e-4
@@ -323,7 +323,8 @@ def run(a: Path, b: Path, tolerances: Path | None, out: Path | None) -> int:
     """Compare two folders and print what differs; 0: the same, 1: not.
 
     Raises:
-        BagError: one of them is no result, they cannot be compared, nothing moved in them, or `out` cannot be written.
+        BagError: one of them is no result, they cannot be compared, nothing moved in them, or `out`
+            cannot be written.
     """
     allowed = load_tolerances(tolerances)
     left, right = load(a), load(b)

@@ -49,7 +49,10 @@ class LockStepReplay:
         ahead: bool = True,
         answer_timeout: float = 30.0,
     ) -> None:
-        """check: raises where the graph cannot go on. waits_for: what the nodes lack. command: given at the beginning."""
+        """check: raises where the graph cannot go on. waits_for: what the nodes say that they lack.
+
+        command: given at the beginning.
+        """
         self._player = player
         self._spin = spin
         self._check = check
@@ -212,7 +215,9 @@ class LockStepReplay:
         for camera, part in images.images.items():
             self._player.original(camera, part.topic, stamp, part.stamp)
         for camera in self._player.cameras.keys() - images.images.keys():
-            self._player.answers.session.drops[f"camera {camera}: none for an observation, masked"] += 1
+            self._player.answers.session.drops[
+                f"camera {camera}: none for an observation, masked"
+            ] += 1
         if images.images:
             self._player.answers.session.skew.add(images.skew * 1e-6)
 

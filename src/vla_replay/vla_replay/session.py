@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -161,8 +160,6 @@ def violation_name(violation: Any) -> str:
     name = names[limit] if limit < len(names) else f"limit {limit}"
     rest = violation.dimension or getattr(violation, "name", "")
     return f"{name} {rest}".strip()
-
-
 
 
 RECORDED = {
