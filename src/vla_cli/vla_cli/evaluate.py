@@ -261,8 +261,7 @@ def run_share(
     Raises:
         CommandError: the first graph cannot begin an episode.
     """
-    outcome = Outcome()
-    left = deque(todo)
+    outcome, left, reason = Outcome(), deque(todo), ""
     for _ in range(RESTARTS + 1):
         if not left:
             break
@@ -272,9 +271,8 @@ def run_share(
             if len(left) == len(todo):
                 raise
             reason = str(error)
-    outcome.failures |= dict.fromkeys(
-        left, f"not begun: its graph has failed {RESTARTS + 1} times, the last time with: {reason}"
-    )
+    given_up = f"not begun: its graph has failed {RESTARTS + 1} times, the last time with: {reason}"
+    outcome.failures |= dict.fromkeys(left, given_up)
     return outcome
 
 
