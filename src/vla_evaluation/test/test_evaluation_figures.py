@@ -113,11 +113,11 @@ def test_classification():
 def test_detection_over_several_images():
     whole, half, far = [0, 0, 4, 4], [0, 0, 4, 2], [9, 9, 10, 10]
     truth = [
+        Boxes([], []),
         Boxes([whole, far], ["cup", "pen"]),
         Boxes([whole, far], ["cup", "cup"]),
-        Boxes([], []),
     ]
-    found = [Boxes([half], ["cup"]), Boxes([whole], ["cup"]), Boxes([far, far], ["cup", "pen"])]
+    found = [Boxes([far, far], ["cup", "pen"]), Boxes([half], ["cup"]), Boxes([whole], ["cup"])]
     same(
         vision.detection(truth, found), mean_iou=1.5 / 6, matched_iou=0.75, precision=0.5,
         recall=0.5, f1=0.5, matched=2, missed=2, spurious=2, threshold=0.5,
@@ -178,14 +178,14 @@ def test_grounding():
 def test_jumps_at_seams():
     chunks = [
         TimedChunk(0.0, 1.0, [[0.0, 0.0], [2.0, 10.0]], since=0.0),
-        TimedChunk(0.0, 1.0, [[5.0, 0.0], [7.0, 30.0]], since=0.5),  # from (1, 5) to (6, 15)
-        TimedChunk(1.5, 1.0, [[0.0, 0.0]], since=1.5),  # from the last row, (7, 30)
+        TimedChunk(0.0, 1.0, [[5.0, 4.0], [9.0, 30.0]], since=0.5),  # from (1, 5) to (7, 17)
+        TimedChunk(1.5, 1.0, [[0.0, 0.0]], since=1.5),  # from the last row, (9, 30)
         TimedChunk(9.0, 1.0, [[0.0, 0.0]], since=9.0),
         TimedChunk(19.0, 1.0, [[0.0, 0.0]], since=19.0),
     ]
     same(
         smoothness.seams(chunks, ["x", "y"]), seams=2, gaps=2,
-        jump_mean={"x": 6.0, "y": 20.0}, jump_max={"x": 7.0, "y": 30.0},
+        jump_mean={"x": 7.5, "y": 21.0}, jump_max={"x": 9.0, "y": 30.0},
     )  # fmt: skip
     none = smoothness.seams(chunks[3:])
     assert (none.seams, none.gaps) == (0, 1)
@@ -195,6 +195,10 @@ def test_jumps_at_seams():
     assert smoothness.seams([chunks[0], chunks[0]]).seams == 1
     with pytest.raises(EvaluationError, match=r"period is 0.0 s"):
         smoothness.seams([TimedChunk(0.0, 0.0, [[0.0]], 0.0)] * 2)
+
+
+def test_three_values_are_a_movement():
+    assert smoothness.smoothness([0.0, 1.0, 0.0], 1.0).jerk_max == 2.0
 
 
 @pytest.mark.parametrize(
@@ -221,6 +225,11 @@ def test_jumps_at_seams():
         (lambda: action.trajectory_error([[1.0]], [1.0]), "actual has shape (1,)"),
         (lambda: smoothness.smoothness([1.0, NAN, 1.0], 1.0), "velocity is not finite"),
         (lambda: smoothness.smoothness([1.0] * 3, 0.0), "period is 0.0 s"),
+        (lambda: smoothness.spectral_arc_length([1.0, NAN], 1.0), "speed is not finite"),
+        (lambda: smoothness.spectral_arc_length([[1.0] * 3], 1.0), "speed has shape (1, 3)"),
+        (lambda: smoothness.spectral_arc_length([1.0] * 3, 0.0), "period is 0.0 s"),
+        (lambda: smoothness.spectral_arc_length([1.0] * 2, 1.0), "speed has 2 values"),
+        (lambda: smoothness.seams([TimedChunk(0.0, 1.0, [1.0], 0.0)] * 2), "actions has shape (1"),
         (lambda: vision.segmentation([NAN], [1]), "truth is not finite"),
         (lambda: vision.segmentation([1], [NAN]), "predicted is not finite"),
         (lambda: Boxes([[0, 0, NAN, 1]], ["cup"]), "boxes is not finite at (0, 2)"),
@@ -259,6 +268,9 @@ def test_kinds_hand_columns_and_options_to_their_metrics():
     stamps = [{"stream": name, "stamp": stamp} for name in "ab" for stamp in (0.0, 0.1, 0.2)]
     jitter = measured("jitter", stamps, nominal={"a": 0.2})
     assert jitter["a"]["nominal"] == 0.2 and jitter["b"]["nominal"] == pytest.approx(0.1)
+    hops = [{"hop": name, "latency": 0.03} for name in "ab"]
+    latency = measured("latency", hops, deadline=0.02, deadlines={"a": 0.05})
+    assert (latency["a"]["misses"], latency["b"]["misses"]) == (0, 1)
     grounding = {"named": "cup", "position": [0.0, 0.0], "found": "cup"}
     near = [{**grounding, "found_position": [0.0, 0.06]}]
     assert measured("grounding", near)["accuracy"] == 0.0
