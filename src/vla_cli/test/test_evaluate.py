@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -207,6 +208,26 @@ def test_a_graph_that_does_not_begin_again_costs_no_episode(graphs, tmp_path):
     graphs.failing, graphs.dead = {1}, {2}
     assert run(tmp_path / "result.json") == 1
     assert graphs.begun == [1, 2, 3, 4] and graphs.started == 3
+
+
+def test_of_graphs_side_by_side_one_that_cannot_begin_costs_its_share(monkeypatch, capsys):
+    monkeypatch.setattr(
+        evaluate, "ProcessPoolExecutor", lambda jobs, context, prepare: ThreadPoolExecutor(jobs)
+    )
+
+    def run_share(todo, checkpoint, policy, log):
+        if todo[0].seed == 2:
+            raise CommandError("it does not get ready")
+        return evaluate.Outcome(dict.fromkeys(todo, RESULT))
+
+    monkeypatch.setattr(evaluate, "run_share", run_share)
+    words = ["--tasks", "drawer-open", "--seeds", "1-4", "--jobs", "2"]
+    assert evaluate.main(words) == 1
+    told = capsys.readouterr()
+    assert "| all | 2/2 |" in told.out
+    for seed in (2, 4):
+        reason = f"no result of drawer-open seed {seed}: not begun: it does not get ready"
+        assert reason in told.err
 
 
 def test_what_is_interrupted_is_on_the_disk(graphs, tmp_path, monkeypatch):

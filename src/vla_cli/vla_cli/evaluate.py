@@ -228,7 +228,7 @@ def evaluate(
     Prints a line for each. The results are those of one graph.
 
     Raises:
-        CommandError: a graph cannot begin.
+        CommandError: the only graph cannot begin, or a process has died.
     """
     whole = Outcome(log.read(todo))
     if whole.results:
@@ -241,12 +241,15 @@ def evaluate(
     context = multiprocessing.get_context("spawn")
     try:
         with ProcessPoolExecutor(jobs, context, raise_on_signals) as pool:
-            shares = [
-                pool.submit(run_share, left[share::jobs], checkpoint, policy, log)
-                for share in range(jobs)
-            ]
+            shares = {
+                pool.submit(run_share, part, checkpoint, policy, log): part
+                for part in (left[share::jobs] for share in range(jobs))
+            }
             for future in as_completed(shares):
-                whole.update(future.result())
+                try:
+                    whole.update(future.result())
+                except CommandError as error:  # what the others have finished is not lost with it
+                    whole.failures |= dict.fromkeys(shares[future], f"not begun: {error}")
     except BrokenProcessPool as error:
         kept = f"; finished episodes are in {log.path}" if log.path else ""
         raise CommandError(f"a process that runs episodes has died{kept}") from error
