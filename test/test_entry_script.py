@@ -91,6 +91,27 @@ def test_help_needs_nothing_and_leaves_nothing(words, copy):
     assert os.listdir(copy.root) == ["vla"]
 
 
+@pytest.mark.parametrize(
+    ("words", "groups", "threads"),
+    [
+        ("evaluate", "run build", "1"),
+        ("evaluate --tasks mt10 --in-process", "run build learn", "7"),
+        ("learn evaluate", "run build learn", "7"),
+        ("metrics a.json", "run build evaluate", "1"),
+        ("eval a.json", "run build evaluate", "1"),
+    ],
+)
+def test_each_way_to_evaluate_is_set_up_for_what_it_needs(copy, words, groups, threads):
+    copy.put("nproc", "echo 7")
+    copy.put("python", 'echo "$*"')
+    stand_ins = (
+        'choose_environment() { PYTHON=python; }; set_up() { echo "$*"; }; '
+        'export_environment() { :; }; export_threads() { echo "$1"; };'
+    )
+    done = copy.run(source=f"{stand_ins} main {words}")
+    assert done.stdout.splitlines() == [groups, threads, f"-m vla_cli {words}"], done.stderr
+
+
 def test_an_unknown_command_is_named(copy):
     done = copy.run("fly")
     assert done.returncode == 1

@@ -31,6 +31,7 @@ ROS_MODULES = {
     "vla_perception.observer",
     "vla_perception.ticked",
     "vla_policy.node",
+    "vla_replay.answers",
     "vla_replay.free_running",
     "vla_replay.lock_step",
     "vla_replay.player",

@@ -1,13 +1,18 @@
-"""Lists of tasks and seeds."""
+"""Lists of tasks and seeds, and evaluations in which graphs fail: nothing finished is lost."""
 
 from __future__ import annotations
 
+import json
 from argparse import Namespace
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from vla_cli import evaluate
-from vla_cli.episodes import Episode
+from vla_cli import end_frames, episodes, evaluate, graph, paths
+from vla_cli.episode_log import EpisodeLog
+from vla_cli.episodes import Episode, EpisodeResult
 from vla_cli.errors import CommandError
 from vla_sim.grounding import wordings
 
@@ -104,3 +109,185 @@ def test_a_policy_server_is_handed_on_to_the_graph(monkeypatch, tmp_path):
 def test_options_of_a_policy_server_that_cannot_be_used(policy, words):
     with pytest.raises(CommandError, match=words):
         evaluate.policy_arguments(chosen(**policy))
+
+
+class PretendedGraphs:
+    """Graphs of which each fails in the episodes of some seeds, or before any.
+
+    started: how many there were. begun: seeds, in the order of their episodes.
+    """
+
+    def __init__(self, monkeypatch, tmp_path):
+        self.started, self.begun, self.stopped = 0, [], 0
+        self.failing: set[int] = set()
+        self.dead: set[int] = set()  # graphs, from 1, that never get ready
+        monkeypatch.setattr(evaluate.processes, "LaunchedGraph", self._launch)
+        monkeypatch.setattr(evaluate.domains, "free", lambda: 7)
+        monkeypatch.setattr(evaluate, "ignore_signals", lambda: None)
+        monkeypatch.setattr(graph, "Graph", self._graph)
+        monkeypatch.setattr(graph, "stay_on_this_machine", lambda: None)
+        monkeypatch.setattr(episodes, "EpisodeRunner", lambda graph: self)
+        monkeypatch.setattr(end_frames, "EndFrames", lambda *_: SimpleNamespace(pictures=dict))
+        monkeypatch.setattr(paths, "cameras", lambda: {"front": "topic"})
+        monkeypatch.setattr(evaluate.tempfile, "mkdtemp", lambda prefix: str(tmp_path / "graph"))
+
+    def _launch(self, *_):
+        self.started += 1
+        return SimpleNamespace(check=lambda: None, stop=self._stop)
+
+    def _stop(self):
+        self.stopped += 1
+
+    def _graph(self, **_):
+        return self
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return None
+
+    def wait_until_ready(self, check):
+        if self.started in self.dead:
+            raise CommandError("it does not get ready")
+
+    def run(self, episode, check):
+        self.begun.append(episode.seed)
+        if episode.seed in self.failing:
+            raise CommandError("the policy has died")
+        words = episode.command or "its own"
+        return EpisodeResult(episode.task, episode.seed, words, True, 9, "", "", 0.5)
+
+
+@pytest.fixture
+def graphs(monkeypatch, tmp_path):
+    return PretendedGraphs(monkeypatch, tmp_path)
+
+
+def run(out, seeds="1-4", *more):
+    words = ["--tasks", "drawer-open", "--seeds", seeds, "--jobs", "1", *more]
+    return evaluate.main([*words, "--out", str(out)] if out else words)
+
+
+def test_a_graph_that_fails_costs_its_episode_alone_and_is_named(graphs, tmp_path, capsys):
+    graphs.failing = {2}
+    out = tmp_path / "result.json"
+    assert run(out) == 1
+    assert graphs.begun == [1, 2, 3, 4] and graphs.started == graphs.stopped == 2
+    told = capsys.readouterr()
+    assert "vla: no result of drawer-open seed 2: the policy has died" in told.err
+    assert "1 episodes have no result; the others are in " in told.err
+    assert "| all | 3/3 |" in told.out and not out.exists()
+    # The same command goes on with what is missing.
+    graphs.failing.clear()
+    graphs.begun.clear()
+    assert run(out) == 0
+    assert graphs.begun == [2]
+    document = json.loads(out.read_text())
+    assert [episode["seed"] for episode in document["episodes"]] == [1, 2, 3, 4]
+    assert not list(tmp_path.glob("*.jsonl"))
+
+
+def test_a_graph_that_fails_again_and_again_is_given_up(graphs, tmp_path, capsys):
+    graphs.failing = set(range(1, 9))
+    assert run(tmp_path / "result.json", "0-9") == 1
+    assert graphs.begun == [0, 1, 2, 3, 4] and graphs.started == evaluate.RESTARTS + 1 == 4
+    told = capsys.readouterr().err
+    assert "no result of drawer-open seed 9: not begun: its graph has failed 4 times" in told
+    assert "9 episodes have no result" in told
+
+
+def test_a_graph_that_never_begins_is_an_error(graphs, tmp_path):
+    graphs.dead = {1}
+    with pytest.raises(CommandError, match="it does not get ready"):
+        run(tmp_path / "result.json")
+    assert graphs.started == graphs.stopped == 1
+
+
+def test_a_graph_that_does_not_begin_again_costs_no_episode(graphs, tmp_path):
+    graphs.failing, graphs.dead = {1}, {2}
+    assert run(tmp_path / "result.json") == 1
+    assert graphs.begun == [1, 2, 3, 4] and graphs.started == 3
+
+
+def test_of_graphs_side_by_side_one_that_cannot_begin_costs_its_share(monkeypatch, capsys):
+    monkeypatch.setattr(
+        evaluate, "ProcessPoolExecutor", lambda jobs, context, prepare: ThreadPoolExecutor(jobs)
+    )
+
+    def run_share(todo, checkpoint, policy, log):
+        if todo[0].seed == 2:
+            raise CommandError("it does not get ready")
+        return evaluate.Outcome(dict.fromkeys(todo, RESULT))
+
+    monkeypatch.setattr(evaluate, "run_share", run_share)
+    words = ["--tasks", "drawer-open", "--seeds", "1-4", "--jobs", "2"]
+    assert evaluate.main(words) == 1
+    told = capsys.readouterr()
+    assert "| all | 2/2 |" in told.out
+    for seed in (2, 4):
+        reason = f"no result of drawer-open seed {seed}: not begun: it does not get ready"
+        assert reason in told.err
+
+
+def test_what_is_interrupted_is_on_the_disk(graphs, tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr("vla_cli.episode_log.os.fsync", synced.append)
+    play = graphs.run
+
+    def interrupted(episode, check):
+        if episode.seed == 3:
+            raise KeyboardInterrupt
+        return play(episode, check)
+
+    graphs.run = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "result.json")
+    assert len(synced) == 2 and graphs.stopped == 1
+    lines = (tmp_path / "result.episodes.jsonl").read_text().splitlines()
+    assert [json.loads(line)["result"]["seed"] for line in lines] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [("--backend", "torch"), ("--command", "another"), ("--checkpoint", "models/mt50")],
+)
+def test_what_was_run_in_another_way_is_run_again(graphs, tmp_path, monkeypatch, other):
+    monkeypatch.chdir(Path(__file__).resolve().parents[3])
+    graphs.failing = {4}
+    assert run(tmp_path / "result.json") == 1
+    graphs.begun.clear()
+    assert run(tmp_path / "result.json", "1-3", *other) == 0
+    assert graphs.begun == [1, 2, 3]
+
+
+def test_without_a_file_what_is_finished_is_told(graphs, capsys):
+    graphs.failing = {2}
+    assert run(None) == 1
+    told = capsys.readouterr()
+    assert "| all | 3/3 |" in told.out and "have no result; no --out" in told.err
+
+
+RESULT = EpisodeResult("drawer-open", 3, "open", True, 7, "", "", 1.0)
+
+
+def test_a_log_that_was_cut_short_is_read_as_far_as_it_goes(tmp_path):
+    log = EpisodeLog(tmp_path / "log", "a")
+    whole, cut = Episode("drawer-open", 3), Episode("drawer-open", 4)
+    log.prepare()
+    log.add(whole, RESULT)
+    log.add(cut, RESULT)
+    log.path.write_bytes(log.path.read_bytes()[:-9])
+    assert log.read([whole, cut]) == {whole: RESULT}
+    log.prepare()  # what comes next is not on the line that was cut
+    log.add(cut, RESULT)
+    assert log.read([whole, cut]) == {whole: RESULT, cut: RESULT}
+    assert not log.read([Episode("drawer-open", 3, "said"), Episode("drawer-open", 5)])
+    assert not log.read([Episode("drawer-open", 3, steps=9)])
+    assert not EpisodeLog(log.path, "b").read([whole, cut])
+
+
+def test_a_log_that_cannot_be_written_is_one_line(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(CommandError, match=r"cannot write .*file/log: File exists"):
+        EpisodeLog(tmp_path / "file" / "log").prepare()

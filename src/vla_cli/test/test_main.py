@@ -2,18 +2,60 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from vla_cli import __main__ as entry
-from vla_cli import demo, launch, paths
+from vla_cli import demo, launch, learn, paths
 from vla_cli.errors import CommandError
 
 
 def test_an_unknown_command_is_named(capsys):
     assert entry.main(["dance"]) == 2
     assert "no such command: 'dance'" in capsys.readouterr().err
+
+
+def test_the_old_name_of_metrics_still_works_and_names_the_new_one(capsys):
+    assert entry.main(["eval", "--kinds"]) == 0
+    told = capsys.readouterr()
+    assert told.err == "vla: `eval` is now called `metrics`: ./vla metrics\n"
+    assert "alignment" in told.out
+    assert entry.main(["metrics", "--kinds"]) == 0
+    assert not capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("old", "told"),
+    [
+        (["evaluate", "--in-process", "--tasks", "mt10"], ""),
+        (["evaluate", "--tasks", "mt10", "--in-process"], ""),
+        (
+            ["learn", "evaluate", "--tasks", "mt10"],
+            "vla: `learn evaluate` is now called `evaluate --in-process`: "
+            "./vla evaluate --in-process\n",
+        ),
+    ],
+)
+def test_episodes_in_this_process_are_those_of_the_learning_package(monkeypatch, capsys, old, told):
+    class Replaced(Exception):
+        pass
+
+    def execv(program, words):
+        raise Replaced(words[1:])
+
+    monkeypatch.setattr(os, "execv", execv)
+    with pytest.raises(Replaced) as words:
+        entry.main(old)
+    assert words.value.args[0] == ["-m", "vla_learning", "evaluate", "--tasks", "mt10"]
+    assert capsys.readouterr().err == told
+
+
+def test_other_commands_of_learning_are_not_renamed(monkeypatch, capsys):
+    monkeypatch.setattr(os, "execv", lambda program, words: None)
+    learn.main(["train"])
+    assert not capsys.readouterr().err
 
 
 def test_an_unknown_task_gives_close_matches(capsys):

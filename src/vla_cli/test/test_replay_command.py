@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from vla_cli import replay as command
+from vla_cli import replay_graph
+from vla_cli.errors import CommandError
 from vla_policy.testing import write_checkpoint
 from vla_replay import testing
 
@@ -71,3 +74,16 @@ def test_at_its_own_pace_only_the_bags_time_is_judged(tmp_path):
     assert document["observations"] > 45, "the camera that the bag lacks is not waited for"
     assert document["verdicts"]["PASS"] + document["verdicts"]["LIMITED"] > 50
     assert all(0.0 <= change["time"] < 4.0 for change in document["state_changes"])
+
+
+def test_a_safety_node_that_is_not_in_shadow_ends_the_replay(tmp_path, monkeypatch):
+    arguments = replay_graph.Setup.arguments
+    monkeypatch.setattr(
+        replay_graph.Setup,
+        "arguments",
+        lambda setup, folder: {**arguments(setup, folder), "shadow": False},
+    )
+    bag = testing.write_bag(tmp_path / "bag", testing.items(RECIPE))
+    with pytest.raises(CommandError, match="the safety node is not in shadow: the replay ends"):
+        command.run(command.parse([str(bag), "--lock-step", "--out", str(tmp_path / "out")]))
+    assert not (tmp_path / "out/result.json").exists()

@@ -14,11 +14,11 @@ COMMANDS = {
     "demo": "vla_cli.demo",
     "docs": "vla_cli.docs",
     "doctor": "vla_cli.doctor",
-    "eval": "vla_cli.eval",
     "evaluate": "vla_cli.evaluate",
     "keystore": "vla_cli.keystore",
     "launch": "vla_cli.launch",
     "learn": "vla_cli.learn",
+    "metrics": "vla_cli.eval",
     "prove": "vla_cli.prove",
     "record": "vla_cli.record",
     "reference": "vla_cli.reference",
@@ -29,10 +29,15 @@ COMMANDS = {
     "stop": "vla_cli.stop",
     "why": "vla_cli.why",
 }
+RENAMED = {"eval": "metrics"}  # old name → new one; for one release
 
 
 def main(arguments: list[str]) -> int:
     """Run a command; its exit status, 2 where it cannot do what it was asked."""
+    if arguments and arguments[0] in RENAMED:
+        new = RENAMED[arguments[0]]
+        print(f"vla: `{arguments[0]}` is now called `{new}`: ./vla {new}", file=sys.stderr)
+        arguments = [new, *arguments[1:]]
     if not arguments or arguments[0] not in COMMANDS:
         asked = arguments[0] if arguments else ""
         print(f"vla: no such command: {asked!r}; there are: {', '.join(COMMANDS)}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""`vla eval`: metrics from files, from the result of a replay, from an evaluation run."""
+"""`vla metrics`: metrics from files, from the result of a replay, from an evaluation run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def main(arguments: list[str]) -> int:
     """0: every source was evaluated."""
-    parser = options.parser("eval", "Metrics of vision, language, action, timing and alignment.")
+    parser = options.parser("metrics", "Metrics of vision, language, action, timing and alignment.")
     parser.add_argument(
         "sources",
         nargs="*",
@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> int:
         from vla_evaluation import report
         from vla_evaluation.errors import EvaluationError
     except ImportError as error:
-        raise CommandError(f"./vla eval needs requirements/evaluate.txt ({error})") from error
+        raise CommandError(f"./vla metrics needs requirements/evaluate.txt ({error})") from error
 
     if chosen.kinds:
         _print_kinds()

@@ -3,44 +3,67 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import multiprocessing
 import os
 import shutil
+import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vla_cli import domains, options, paths, processes
+from vla_cli import domains, learn, options, paths, processes
 from vla_cli.errors import CommandError, ignore_signals, raise_on_signals
 from vla_learning import report, report_picture
 from vla_sim import commands, tasks
 
 if TYPE_CHECKING:
+    from vla_cli.episode_log import EpisodeLog
     from vla_cli.episodes import Episode, EpisodeResult
 
 REMOTE = ("remote_url", "remote_mapping", "fallback_checkpoint")
 DEFAULT_TASKS = "drawer-open,button-press-topdown,window-open"
+RESTARTS = 3  # of each graph that runs beside others, before its episodes are given up
+IN_PROCESS = "--in-process"
 CORES = 2  # of a graph in lock-step: the simulator and the policy take most of the time
 
 
 @dataclass
 class Outcome:
-    """Results of episodes, in their order.
+    """What came of episodes. failures: why an episode has no result.
 
     pictures: first and last by (task, seed), of one episode of each task.
     """
 
-    results: list[EpisodeResult] = field(default_factory=list)
+    results: dict[Episode, EpisodeResult] = field(default_factory=dict)
+    failures: dict[Episode, str] = field(default_factory=dict)
     pictures: dict[tuple[str, int], tuple[Any, Any]] = field(default_factory=dict)
+
+    def update(self, other: Outcome) -> None:
+        """Add what came of other episodes."""
+        self.results |= other.results
+        self.failures |= other.failures
+        self.pictures |= other.pictures
 
 
 def main(arguments: list[str]) -> int:
-    """0: all episodes were run, whatever their verdicts."""
+    """0: all episodes were run, whatever their verdicts; 1: some have no result."""
+    if IN_PROCESS in arguments:
+        return learn.run(["evaluate", *(word for word in arguments if word != IN_PROCESS)])
     parser = options.parser("evaluate", "Success rates through the whole graph, in lock-step.")
+    parser.epilog = "exit status: 0 every episode was run, 1 some have no result, 2 an error"
+    parser.add_argument(
+        IN_PROCESS,
+        action="store_true",
+        help="without ROS and its processes, several times as fast, with options of its own: "
+        f"./vla evaluate {IN_PROCESS} --help",
+    )
     parser.add_argument(
         "--tasks",
         default=DEFAULT_TASKS,
@@ -80,7 +103,10 @@ def main(arguments: list[str]) -> int:
         help=f"graphs side by side (one for every {CORES} cores: %(default)s)",
     )
     parser.add_argument(
-        "--out", type=Path, help="JSON file for rates and episodes; beside it a picture, .png"
+        "--out",
+        type=Path,
+        help="JSON file for rates and episodes; beside it a picture, .png, and until all are run "
+        "the finished episodes, .episodes.jsonl, from which the same command goes on",
     )
     chosen = parser.parse_args(arguments)
     raise_on_signals()
@@ -88,10 +114,39 @@ def main(arguments: list[str]) -> int:
     policy = policy_arguments(chosen)
     names, numbers = parse_tasks(chosen.tasks), parse_seeds(chosen.seeds)
     todo = plan(names, numbers, chosen)
+    log = episode_log(chosen.out, checkpoint, policy)
     begin = time.monotonic()
-    outcome = evaluate(todo, checkpoint, policy, min(chosen.jobs, len(todo)))
-    _report(outcome, checkpoint, chosen, time.monotonic() - begin)
+    outcome = evaluate(todo, checkpoint, policy, chosen.jobs, log)
+    _report(todo, outcome, checkpoint, chosen, time.monotonic() - begin)
+    if outcome.failures:
+        return _report_failures(outcome, log)
+    if log.path is not None:
+        log.path.unlink()
     return 0
+
+
+def episode_log(out: Path | None, checkpoint: Path, policy: Mapping[str, Any]) -> EpisodeLog:
+    """Where finished episodes are kept until all are: beside `out`, or nowhere without it.
+
+    Raises:
+        CommandError: it cannot be written.
+    """
+    from vla_cli.episode_log import EpisodeLog
+    from vla_policy.checkpoint import CONFIG  # has the hashes of the other files
+
+    words = "".join(f"{name}={value}\n" for name, value in sorted(policy.items()))
+    identity = hashlib.sha256((checkpoint / CONFIG).read_bytes() + words.encode()).hexdigest()[:16]
+    log = EpisodeLog(out and out.with_suffix(".episodes.jsonl"), identity)
+    log.prepare()
+    return log
+
+
+def _report_failures(outcome: Outcome, log: EpisodeLog) -> int:
+    for episode, reason in outcome.failures.items():
+        print(f"vla: no result of {episode.task} seed {episode.seed}: {reason}", file=sys.stderr)
+    kept = f"the others are in {log.path}: the same command goes on" if log.path else "no --out"
+    print(f"vla: {len(outcome.failures)} episodes have no result; {kept}", file=sys.stderr)
+    return 1
 
 
 def policy_arguments(chosen: argparse.Namespace) -> dict[str, Any]:
@@ -165,44 +220,84 @@ def parse_seeds(text: str) -> list[int]:
 
 
 def evaluate(
-    todo: list[Episode], checkpoint: Path, policy: Mapping[str, Any], jobs: int
+    todo: list[Episode], checkpoint: Path, policy: Mapping[str, Any], jobs: int, log: EpisodeLog
 ) -> Outcome:
     """Run episodes in `jobs` graphs of their own, without video, as fast as the machine goes.
 
-    policy: of `policy_arguments`.
-    Prints a line for each. The results are those of one graph, in the same order.
+    policy: of `policy_arguments`. log: what it has of them is not run again.
+    Prints a line for each. The results are those of one graph.
 
     Raises:
-        CommandError: a graph cannot run them.
+        CommandError: the only graph cannot begin, or a process has died.
     """
-    if jobs == 1:
-        return run_in_one_graph(todo, checkpoint, policy)
-    outcomes: list[Outcome] = [Outcome()] * jobs
+    whole = Outcome(log.read(todo))
+    if whole.results:
+        print(f"{len(whole.results)} of {len(todo)} episodes are in {log.path}")
+    left = [episode for episode in dict.fromkeys(todo) if episode not in whole.results]
+    jobs = min(jobs, len(left))
+    if jobs <= 1:
+        whole.update(run_share(left, checkpoint, policy, log))
+        return whole
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, context, raise_on_signals) as pool:
-        shares = {
-            pool.submit(run_in_one_graph, todo[share::jobs], checkpoint, policy): share
-            for share in range(jobs)
-        }
-        for future in as_completed(shares):
-            outcomes[shares[future]] = future.result()
-    whole = Outcome()
-    for index in range(len(todo)):
-        whole.results.append(outcomes[index % jobs].results[index // jobs])
-    for outcome in outcomes:
-        whole.pictures |= outcome.pictures
+    try:
+        with ProcessPoolExecutor(jobs, context, raise_on_signals) as pool:
+            shares = {
+                pool.submit(run_share, part, checkpoint, policy, log): part
+                for part in (left[share::jobs] for share in range(jobs))
+            }
+            for future in as_completed(shares):
+                try:
+                    whole.update(future.result())
+                except CommandError as error:  # what the others have finished is not lost with it
+                    whole.failures |= dict.fromkeys(shares[future], f"not begun: {error}")
+    except BrokenProcessPool as error:
+        kept = f"; finished episodes are in {log.path}" if log.path else ""
+        raise CommandError(f"a process that runs episodes has died{kept}") from error
     return whole
 
 
-def run_in_one_graph(todo: list[Episode], checkpoint: Path, policy: Mapping[str, Any]) -> Outcome:
-    """Start a graph, run episodes in it one after the other, end it; as `evaluate`."""
+def run_share(
+    todo: list[Episode], checkpoint: Path, policy: Mapping[str, Any], log: EpisodeLog
+) -> Outcome:
+    """Run episodes one after the other; a graph that fails is started again for the next one.
+
+    Raises:
+        CommandError: the first graph cannot begin an episode.
+    """
+    outcome, left, reason = Outcome(), deque(todo), ""
+    for _ in range(RESTARTS + 1):
+        if not left:
+            break
+        try:
+            run_in_one_graph(left, checkpoint, policy, log, outcome)
+        except CommandError as error:
+            if len(left) == len(todo):
+                raise
+            reason = str(error)
+    given_up = f"not begun: its graph has failed {RESTARTS + 1} times, the last time with: {reason}"
+    outcome.failures |= dict.fromkeys(left, given_up)
+    return outcome
+
+
+def run_in_one_graph(
+    left: deque[Episode],
+    checkpoint: Path,
+    policy: Mapping[str, Any],
+    log: EpisodeLog,
+    outcome: Outcome,
+) -> None:
+    """Start a graph, take episodes from `left` and run them in it, end it; fills `outcome`.
+
+    Raises:
+        CommandError: it failed; the episode in which it did is one of the failures.
+    """
     domain = domains.free()
     folder = Path(tempfile.mkdtemp(prefix="vla_evaluate_"))
     launched = processes.LaunchedGraph(
         "sim",
         {
-            "task": todo[0].task,
-            "seed": todo[0].seed,
+            "task": left[0].task,
+            "seed": left[0].seed,
             "model": checkpoint,
             "lock_step": True,
             **policy,
@@ -213,9 +308,8 @@ def run_in_one_graph(todo: list[Episode], checkpoint: Path, policy: Mapping[str,
     )
     done = False
     try:
-        outcome = _run(todo, launched, domain)
+        _run(left, launched, domain, log, outcome)
         done = True
-        return outcome
     finally:
         ignore_signals()
         launched.stop()
@@ -223,30 +317,44 @@ def run_in_one_graph(todo: list[Episode], checkpoint: Path, policy: Mapping[str,
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _run(todo: list[Episode], launched: processes.LaunchedGraph, domain: int) -> Outcome:
+def _run(
+    left: deque[Episode],
+    launched: processes.LaunchedGraph,
+    domain: int,
+    log: EpisodeLog,
+    outcome: Outcome,
+) -> None:
     from vla_cli.end_frames import EndFrames
     from vla_cli.episodes import EpisodeRunner
     from vla_cli.graph import Graph, stay_on_this_machine
 
     stay_on_this_machine()
-    outcome = Outcome()
     with Graph(domain=domain) as graph:
         runner = EpisodeRunner(graph)
         frames = EndFrames(graph, runner, next(iter(paths.cameras().values())))
         runner.wait_until_ready(launched.check)
-        for index, episode in enumerate(todo, start=1):
-            result = runner.run(episode, launched.check)
-            outcome.results.append(result)
+        while left:
+            episode = left.popleft()
+            try:
+                result = runner.run(episode, launched.check)
+            except CommandError as error:
+                outcome.failures[episode] = str(error)
+                raise
+            log.add(episode, result)
+            outcome.results[episode] = result
             if all(task != result.task for task, _ in outcome.pictures):
                 if pictures := frames.pictures():
                     outcome.pictures[result.task, result.seed] = pictures
-            verdict = "success" if result.success else "failed "
-            print(
-                f"[{index}/{len(todo)}] {result.task:<26} seed {result.seed:<6} {verdict} "
-                f"{result.steps:>4} steps in {result.wall:.1f} s  {result.outcome}",
-                flush=True,
-            )
-    return outcome
+            _print_result(result, f"{len(left)} left")
+
+
+def _print_result(result: EpisodeResult, progress: str) -> None:
+    verdict = "success" if result.success else "failed "
+    print(
+        f"[{progress}] {result.task:<26} seed {result.seed:<6} {verdict} "
+        f"{result.steps:>4} steps in {result.wall:.1f} s  {result.outcome}",
+        flush=True,
+    )
 
 
 def told(chosen: argparse.Namespace) -> str:
@@ -258,14 +366,21 @@ def told(chosen: argparse.Namespace) -> str:
     return f"{chosen.wordings} wordings{swapped}"
 
 
-def _report(outcome: Outcome, checkpoint: Path, chosen: argparse.Namespace, wall: float) -> None:
-    results = outcome.results
+def _report(
+    todo: list[Episode],
+    outcome: Outcome,
+    checkpoint: Path,
+    chosen: argparse.Namespace,
+    wall: float,
+) -> None:
+    """Print the table; write the files where every episode has its result."""
+    results = [outcome.results[episode] for episode in todo if episode in outcome.results]
     episodes = [report.Episode(r.task, r.seed, r.command, r.success, r.steps) for r in results]
     print()
     print(report.markdown_table(episodes))
     print(f"\n{len(results)} episodes in {wall:.0f} s, lock-step through the whole graph")
     print(f"commands: {told(chosen)}{_dealt(results, chosen)}")
-    if chosen.out:
+    if chosen.out and not outcome.failures:
         report.save_json(
             chosen.out,
             episodes,

@@ -195,6 +195,7 @@ def _play(
     out: Path,
 ) -> report.Material:
     from vla_contract import topics
+    from vla_replay.answers import Answers, Diagnostics, SentImages
     from vla_replay.player import Player
     from vla_replay.recorder import ActionsFile
 
@@ -208,13 +209,24 @@ def _play(
         launched.check()
         if graph.node.count_publishers(topics.SAFE_ACTION) > 1:
             raise NotJoinedError(f"another graph runs in ROS domain {graph.domain}")
+        if answers.shadow is False:
+            raise CommandError(
+                "the safety node is not in shadow: the replay ends, no robot may move"
+            )
 
     session = setup.session()
     actions = ActionsFile(out)
-    player = Player(
+    answers = Answers(
         graph.node,
         session,
         actions,
+        SentImages(setup.selection.compressed),
+        lock_step=setup.lock_step,
+    )
+    diagnostics = Diagnostics(graph.node)
+    player = Player(
+        graph.node,
+        answers,
         cameras=setup.selection.compressed,
         states=set(setup.selection.states),
         lock_step=setup.lock_step,
@@ -223,11 +235,11 @@ def _play(
     begin = time.monotonic()
     timeline = setup.timeline()
     play = replay_graph.lock_step if setup.lock_step else replay_graph.at_rate
-    play(bag, setup, player, graph, check, timeline, chosen)
+    play(bag, setup, player, graph, check, timeline, chosen, diagnostics.waits_for)
     wall = time.monotonic() - begin
-    player.diagnostics.clear()
-    graph.wait(lambda: len(player.diagnostics) >= 3, 2.5)
-    session.drops.update(player.graph_drops())
+    diagnostics.values.clear()
+    graph.wait(lambda: len(diagnostics.values) >= 3, 2.5)
+    session.drops.update(diagnostics.drops())
     actions.close()
     document = setup.document(bag, session, timeline, wall, chosen)
     if not document["ticks"]:
@@ -264,7 +276,11 @@ def _wait_until_ready(
         joined = not player.readers() and all(
             nodes <= graph.readers(topic) for topic, nodes in wanted.items()
         )
-        if not joined or not graph.node.count_publishers(topics.SAFE_ACTION):
+        if (
+            not joined
+            or not player.answers.shadow
+            or not graph.node.count_publishers(topics.SAFE_ACTION)
+        ):
             complete_since.clear()
             return False
         complete_since.append(time.monotonic())
@@ -279,7 +295,7 @@ def _wait_until_ready(
         ]
         raise CommandError(
             f"the graph is not joined up after {READY_TIMEOUT:g} s; not there: "
-            f"{', '.join(missing) or f'a publisher of {topics.SAFE_ACTION}'} "
+            f"{', '.join(missing) or f'{topics.SAFE_ACTION}, or a status in shadow'} "
             f"(nodes there: {', '.join(graph.nodes()) or 'none'}; log: {launched.log})"
         )
 

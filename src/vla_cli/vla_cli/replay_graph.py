@@ -270,8 +270,9 @@ def lock_step(
     check: Callable[[], None],
     timeline: Timeline,
     chosen: argparse.Namespace,
+    waits_for: Callable[[], str],
 ) -> None:
-    """Play in lock-step."""
+    """Play in lock-step. waits_for: what the nodes say that they lack."""
     from vla_replay.lock_step import LockStepReplay
 
     seeds = first_states(bag, setup)
@@ -279,6 +280,7 @@ def lock_step(
         player,
         graph.spin,
         check,
+        waits_for,
         seeds=seeds,
         command=chosen.command,
         ahead=bool(chosen.as_fast_as_possible),
@@ -325,6 +327,7 @@ def at_rate(
     check: Callable[[], None],
     timeline: Timeline,
     chosen: argparse.Namespace,
+    waits_for: Callable[[], str],
 ) -> None:
     """Play in real time, or at a rate."""
     from vla_replay.free_running import FreeRunningReplay

@@ -120,6 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     evaluate = add("evaluate", commands.evaluate, "success rates in one process, without ROS")
+    evaluate.prog = "./vla evaluate --in-process"
     evaluate.add_argument(
         "--config", type=Path, help="whose tasks and checkpoint are evaluated, and kept in the JSON"
     )

@@ -23,6 +23,7 @@ from vla_policy.checkpoint import END_EFFECTOR_STATES
 from vla_replay import cdr
 from vla_replay.bag import Bag, open_bag
 from vla_replay.blocks import Stored
+from vla_replay.codec import Codec
 from vla_replay.selection import CAMERA, COMMAND, Needs, Selection, select
 from vla_replay.storage import BagError
 
@@ -184,7 +185,7 @@ class BagReader:
     def _command_words(self, message: Stored) -> str:
         """What a command asks for; nothing where it is a word of stop or broken."""
         try:
-            words = cdr.command_text(message.data, message.type)
+            words = Codec().command_text(message.type, message.data)
         except cdr.CdrError:
             self._bag.losses.broken(message.topic, "broken message")
             return ""

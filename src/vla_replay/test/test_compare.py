@@ -80,20 +80,102 @@ def test_changed_decisions_and_new_violations():
     )
 
 
-def test_missing_control_periods_and_latency():
-    shorter = result(
-        ticks=[1, 2, 3],
-        stamps=[0, 10**7, 2 * 10**7],
-        requested=np.full((3, 1), np.nan),
-        safe=np.array([[0.0], [0.1], [0.2]]),
-        decisions=["PASS in NOMINAL"] * 3,
-        violations=[frozenset()] * 3,
-    )
-    assert not compare.compare(result(), shorter, compare.Tolerances())["same"]
+def test_latency_counts_where_it_has_a_tolerance():
     slow = result()
     slow.document["latency_ms"] = {"model": {"p50": 4.0, "p99": 30.0}}
     assert compare.compare(result(), slow, compare.Tolerances())["same"]
     assert not compare.compare(result(), slow, compare.Tolerances(latency=2.0))["same"]
+    assert compare.compare(result(), slow, compare.Tolerances(latency=4.0))["same"]
+
+
+def shortened(**changes):
+    """Without its last control period."""
+    values = {
+        "ticks": [1, 2, 3],
+        "stamps": [0, 10**7, 2 * 10**7],
+        "requested": np.full((3, 1), np.nan),
+        "safe": np.array([[0.0], [0.1], [0.2]]),
+        "decisions": ["PASS in NOMINAL"] * 3,
+        "violations": [frozenset()] * 3,
+    }
+    return result(**{**values, **changes})
+
+
+@pytest.mark.parametrize("which", ["a", "b"])
+def test_control_periods_of_one_result_only_are_counted(which):
+    pair = (result(), shortened()) if which == "a" else (shortened(), result())
+    found = compare.compare(*pair, compare.Tolerances())
+    assert (found["only_a"], found["only_b"]) == ((1, 0) if which == "a" else (0, 1))
+    assert found["differences"] == ["1 control periods are in one of them only"]
+    assert compare.compare(*pair, compare.Tolerances(missing=1))["same"]
+
+
+def test_free_runs_are_compared_in_order_and_what_is_left_over_is_counted():
+    pair = shortened(), result()
+    for each in pair:
+        each.document["mode"] = "rate 1"
+    found = compare.compare(*pair, compare.Tolerances())
+    assert (found["compared"], found["only_a"], found["only_b"]) == (3, 0, 1)
+
+
+def test_what_was_requested_is_compared_where_both_were_limited_to_a_standstill():
+    still = np.zeros((4, 1))
+    asked = result(requested=still + 0.5, safe=still)
+    other = result(requested=still - 0.5, safe=still)
+    found = compare.compare(asked, other, compare.Tolerances())
+    assert found["differences"] == [
+        "requested x differs by up to 1 m/s at 0.00 s; accepted: 0.0002"
+    ]
+    assert found["requested"][0]["greatest"] == 1.0 and found["dimensions"][0]["greatest"] == 0.0
+    assert compare.compare(asked, other, compare.Tolerances(action=0.5))["same"]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_request_that_is_not_finite_is_the_same_as_itself_alone(value):
+    odd, plain = np.full((4, 1), 0.5), np.full((4, 1), 0.5)
+    odd[2] = value
+    one, other = result(requested=odd), result(requested=plain)
+    assert compare.compare(one, one, compare.Tolerances())["same"]
+    found = compare.compare(one, other, compare.Tolerances(action=1e6))
+    assert found["requested"][0]["at"] == pytest.approx(0.02) and not found["same"]
+
+
+EMPTY = {
+    "ticks": [], "stamps": [], "requested": np.zeros((0, 1)), "safe": np.zeros((0, 1)),
+    "decisions": [], "violations": [],
+}  # fmt: skip
+STILL = {"safe": np.full((4, 1), 0.3)}
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "words"),
+    [
+        ({}, EMPTY, "b has no control period"),
+        (EMPTY, {}, "a has no control period"),
+        ({}, {"stamps": [5, 6, 7, 8]}, "they have no control period in common"),
+        (STILL, STILL, "in no control period that both have was a motion asked for or sent"),
+        ({**STILL, "requested": np.zeros((4, 1))}, STILL, "was a motion asked for or sent"),
+    ],
+)
+def test_where_there_is_nothing_to_compare_it_fails_in_one_line(a, b, words):
+    one, other = result(**a), result(**{**b, "folder": Path("b")})
+    with pytest.raises(BagError, match=f"nothing to compare in a and b: .*{words}") as error:
+        compare.compare(one, other, compare.Tolerances())
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("moving", [{}, {**STILL, "requested": np.full((4, 1), -0.1)}])
+def test_one_that_moves_or_is_asked_to_is_something_to_compare(moving):
+    for pair in ((moving, STILL), (STILL, moving), (moving, moving)):
+        assert compare.compare(*(result(**each) for each in pair), compare.Tolerances())["compared"]
+
+
+def test_motion_that_only_one_has_for_itself_is_none_in_common():
+    """The one period that moves is not in the other result."""
+    still = shortened(safe=np.zeros((3, 1)))
+    last = result(safe=np.array([[0.0], [0.0], [0.0], [0.4]]))
+    with pytest.raises(BagError, match="nothing to compare"):
+        compare.compare(still, last, compare.Tolerances())
 
 
 def test_results_of_different_bags_are_refused():
@@ -144,7 +226,7 @@ def test_the_golden_result_is_read_and_compared_with_a_copy(tmp_path, capsys):
     assert "the same within the tolerances" in capsys.readouterr().out
     assert json.loads((tmp_path / "out" / "compare.json").read_text())["same"]
     page = (tmp_path / "out" / "report.html").read_text()
-    assert "Safe actions side by side" in page and 'src="http' not in page
+    assert "Actions side by side" in page and 'src="http' not in page
     assert (
         load(copy).document["format"]
         == report.json.loads((GOLDEN / "result.json").read_text())["format"]

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from vla_replay.selection import ROBOT_COMMANDS, Needs, parse_remaps, select
+from vla_replay.selection import ROBOT_COMMANDS, Needs, camera_topic, observed, parse_remaps, select
 from vla_replay.storage import BagError, Topic
 
 IMAGE, JPEG = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
@@ -138,3 +138,93 @@ def test_what_is_lost_of_a_topic_that_is_used_is_noted():
     content = {"/c": Topic("/c", IMAGE, 5, note="less"), "/n": Topic("/n", TWIST, 5, note="more")}
     notes = select(content, Needs(("f",)), {}, "go").notes
     assert "/c: less" in notes and "/n: more" not in notes
+
+
+def test_names_of_the_graphs_own_topics():
+    assert camera_topic("left", False) == "camera/left/image_raw"
+    assert camera_topic("left", True) == "camera/left/image_raw/compressed"
+    assert observed("tick") == "replay/observed/tick"
+
+
+def test_a_policy_that_names_no_camera_gets_all_of_them_by_their_topics():
+    pairs = (("/front/image_raw", IMAGE), ("/arm/wrist/color/image_raw", IMAGE), ("/image", IMAGE))
+    found = select(bag(*pairs), Needs(), {})
+    assert {name: topic.name for name, topic in found.cameras.items()} == {
+        "front": "/front/image_raw", "arm_wrist": "/arm/wrist/color/image_raw", "camera": "/image",
+    }  # fmt: skip
+    chosen = select(bag(*pairs), Needs(), {"/image": "camera/own"})
+    assert set(chosen.cameras) == {"own"}
+    assert chosen.skipped["/front/image_raw"] == "a camera that the policy has none for"
+
+
+@pytest.mark.parametrize(
+    "target", ["camera/front", "front", "/vla/camera/front/image_raw", "vla/camera/front", "/front"]
+)
+def test_a_camera_is_named_in_several_ways(target):
+    found = select(bag(("/a", IMAGE), ("/b", IMAGE)), Needs(("front",)), {"/a": target})
+    assert found.cameras["front"].name == "/a" and "/a" not in found.skipped
+    assert found.skipped["/b"] == "a camera that the policy has none for"
+
+
+@pytest.mark.parametrize(
+    "target", ["camera/rear", "camera", "rear", "front/odom", "a/joint_states"]
+)
+def test_what_is_no_input_is_answered_with_the_inputs(target):
+    with pytest.raises(
+        BagError, match=r"no such input; accepted: camera/front, camera/back, joint"
+    ):
+        select(bag(("/a", IMAGE)), Needs(("front", "back")), {"/a": target})
+    if not target.startswith("camera/"):
+        with pytest.raises(BagError, match=r"no such input; accepted: camera/<name>, joint_states"):
+            select(bag(("/a", IMAGE)), Needs(), {"/a": target})
+
+
+def test_each_topic_that_is_left_out_has_its_reason():
+    pairs = (
+        ("/c/image_raw", IMAGE), ("/c/image_raw/compressed", JPEG), ("/c/depth", IMAGE),
+        ("/c/disparity", IMAGE), ("/x/odom_a", "nav_msgs/msg/Odometry"),
+        ("/x/odom_b", "nav_msgs/msg/Odometry"), ("/t", TWIST), ("/u", "nav_msgs/msg/Path"),
+    )  # fmt: skip
+    found = select(bag(*pairs), Needs(("front",)), {})
+    several = "one of several that may be odom (choose with --remap)"
+    assert found.skipped == {
+        "/c/image_raw/compressed": "another form of a camera's images",
+        "/c/depth": "a depth image by its name", "/c/disparity": "a depth image by its name",
+        "/x/odom_a": several, "/x/odom_b": several, "/t": "a robot's command: never replayed",
+        "/u": "no input of the graph",
+    }  # fmt: skip
+    remaps = {"/vla/say": "command"}
+    content = bag(("/c", IMAGE), ("/vla/say", "std_msgs/msg/String"))
+    given = select(content, Needs(("front",)), remaps, "push")
+    assert given.skipped == {"/vla/say": "commands come from --command"}
+
+
+def test_the_raw_twin_of_a_compressed_camera_is_left_out():
+    pairs = (("/c/image_raw", IMAGE), ("/c/image_raw/compressed", JPEG))
+    found = select(bag(*pairs), Needs(("front",)), {"/c/image_raw/compressed": "camera/front"})
+    assert found.skipped == {"/c/image_raw": "another form of a camera's images"}
+    found = select(bag(*pairs), Needs(("front",)), {"/c/image_raw": "camera/front"})
+    assert found.skipped == {"/c/image_raw/compressed": "another form of a camera's images"}
+
+
+@pytest.mark.parametrize("word", ["/a", ":=odom", "/a:=", "/a=odom", ":="])
+def test_a_remap_has_both_sides(word):
+    with pytest.raises(BagError, match="is not of the form"):
+        parse_remaps([word])
+    assert parse_remaps(["a:=odom", "/b:=scan"]) == {"/a": "odom", "/b": "scan"}
+
+
+def test_an_error_ends_where_every_topic_can_be_read():
+    with pytest.raises(BagError, match=r"needs end_effector_pose .*no such topic$"):
+        select(bag(("/c", IMAGE)), Needs(("f",), end_effector_pose=True), {})
+
+
+def test_of_several_states_the_one_of_the_usual_name_is_it_wherever_it_stands():
+    kind = "geometry_msgs/msg/PoseStamped"
+    pairs = (
+        ("/c", IMAGE),
+        ("/arm/tool/end_effector_pose", kind),
+        ("/end_effector_pose/goal", kind),
+    )
+    found = select(bag(*pairs), Needs(("f",), end_effector_pose=True), {})
+    assert found.states["end_effector_pose"].name == "/arm/tool/end_effector_pose"

@@ -11,8 +11,10 @@ from typing import Any
 from rosbags.typesys import Stores, TypesysError, get_types_from_msg, get_typestore
 
 from vla_contract.recording import RecordingError, definition
-from vla_replay.cdr import CdrError, Cursor
+from vla_replay.cdr import COMPRESSED_IMAGE, IMAGE, CdrError, byte_order
 from vla_replay.definitions import CDR, ROS1, layout
+
+COMMAND = "vla_interfaces/msg/Command"
 
 
 def decoded(store: Any, kind: str, data: bytes, encoding: str = CDR) -> Any:
@@ -27,8 +29,8 @@ def decoded(store: Any, kind: str, data: bytes, encoding: str = CDR) -> Any:
     if encoding == ROS1:
         read, body = known.deserialize_ros1, data
     else:
-        Cursor(data)
-        read = known.deserialize_cdr_le if data[1] else known.deserialize_cdr_be
+        little = byte_order(data) == "<"
+        read = known.deserialize_cdr_le if little else known.deserialize_cdr_be
         body = data[4:]
     try:
         message, end = read(body, 0, known.cls, store)
@@ -78,6 +80,24 @@ class Codec:
         """
         self.learn(kind)
         return decoded(self.store, kind, data)
+
+    def read_sound(self, kind: str, data: bytes) -> Any:
+        """As `read`, and refuse an image whose parts do not agree."""
+        message = self.read(kind, data)
+        if kind == IMAGE:
+            size, length = f"{message.width}x{message.height} pixels", len(message.data)
+            if not message.height or not message.width:
+                raise CdrError(f"an image of {size}")
+            if length != message.step * message.height:
+                raise CdrError(f"{length} bytes of {message.encoding!r} for {size}")
+        elif kind == COMPRESSED_IMAGE and not len(message.data):
+            raise CdrError("a compressed image without data")
+        return message
+
+    def command_text(self, kind: str, data: bytes) -> str:
+        """The words of a std_msgs/String or a vla_interfaces/Command; raises CdrError."""
+        message = self.read(kind, data)
+        return str(message.text if kind == COMMAND else message.data)
 
     def write(self, kind: str, message: Any) -> bytes:
         """CDR of what `read` gave."""

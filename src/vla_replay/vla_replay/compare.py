@@ -1,4 +1,4 @@
-"""Two results of one bag side by side: decisions, actions, latency, limits; a verdict for CI."""
+"""Two results of one bag side by side: what was asked for and sent, decisions, limits, latency."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ CARDS = 10
 class Tolerances:
     """What may differ. Of actions: share of each dimension's range, or its own in `dimensions`.
 
-    action: greatest distance. decisions: share of control periods with another verdict or state.
-    new_violations: periods with a limit that did not act in A. latency: factor of p99; 0: any.
-    missing: control periods that only one of them has.
+    action: greatest distance, of requested and of safe actions. decisions: share of control periods
+    with another verdict or state. new_violations: periods with a limit that did not act in A.
+    latency: factor of p99; 0: any. missing: control periods that only one of them has.
     """
 
     action: float = 1e-4
@@ -104,7 +104,7 @@ def compare(a: Result, b: Result, tolerances: Tolerances) -> dict[str, Any]:
 
     Raises:
         BagError: they are not of one bag, or of different action spaces, or a tolerance is of a
-            dimension that they do not have.
+            dimension that they do not have; or there is nothing to compare.
     """
     _check_same_bag(a, b)
     names = [str(dimension["name"]) for dimension in a.document["dimensions"]]
@@ -114,7 +114,7 @@ def compare(a: Result, b: Result, tolerances: Tolerances) -> dict[str, Any]:
             f"tolerances: dimensions: {', '.join(unknown)}; accepted: {', '.join(names)}"
         )
     pairs = paired(a, b)
-    dimensions = _dimensions(a, b, pairs, tolerances)
+    _check_moving(a, b, pairs)
     changes = [
         {"time": _time(a, i), "a": a.decisions[i], "b": b.decisions[j]}
         for i, j in zip(pairs.a, pairs.b, strict=True)
@@ -127,7 +127,8 @@ def compare(a: Result, b: Result, tolerances: Tolerances) -> dict[str, Any]:
         "compared": len(pairs.a),
         "only_a": pairs.only_a,
         "only_b": pairs.only_b,
-        "dimensions": dimensions,
+        "requested": _dimensions(a, a.requested, b.requested, pairs, tolerances),
+        "dimensions": _dimensions(a, a.safe, b.safe, pairs, tolerances),
         "changed_decisions": len(changes),
         "changes": changes[:SHOWN],
         "violations": violations,
@@ -149,6 +150,32 @@ def _check_same_bag(a: Result, b: Result) -> None:
             )
 
 
+def _check_moving(a: Result, b: Result, pairs: Pairs) -> None:
+    """Refuse results whose sameness would tell nothing.
+
+    Raises:
+        BagError: one has no control period, they have none in common, or nothing was asked for and
+            nothing moved in those that they have in common.
+    """
+    pair = f"nothing to compare in {a.folder} and {b.folder}: "
+    for result in (a, b):
+        if not result.ticks:
+            raise BagError(f"{pair}{result.folder} has no control period")
+    if not pairs.a:
+        raise BagError(f"{pair}they have no control period in common")
+    if not any(_moves(r, rows) for r, rows in ((a, pairs.a), (b, pairs.b))):
+        raise BagError(
+            f"{pair}in no control period that both have was a motion asked for or sent; accepted: "
+            "a bag with a command, or --command"
+        )
+
+
+def _moves(result: Result, rows: list[int]) -> bool:
+    """Something other than zero was requested, or what was sent changed."""
+    requested, safe = result.requested[rows], result.safe[rows]
+    return bool(np.nan_to_num(requested).any() or (safe[1:] != safe[:-1]).any())
+
+
 def _head(result: Result) -> dict[str, Any]:
     keys = ("bag", "mode", "checkpoint", "ticks", "observations", "actions_sha256")
     return {"folder": str(result.folder), **{key: result.document.get(key) for key in keys}}
@@ -158,19 +185,22 @@ def _time(result: Result, row: int) -> float:
     return (result.stamps[row] - result.stamps[0]) * 1e-9
 
 
-def _distance(a: Result, b: Result, pairs: Pairs) -> Array:
-    """|A − B| of safe actions, shape (pairs, dimensions); a NaN on one side only is infinite."""
-    left, right = a.safe[pairs.a], b.safe[pairs.b]
-    apart = np.abs(left - right)
-    apart[np.isnan(left) & np.isnan(right)] = 0.0
-    return np.nan_to_num(apart, nan=np.inf)
+def _distance(left: Array, right: Array) -> Array:
+    """|A − B| of actions, shape (pairs, dimensions); what is not finite on one side is infinite."""
+    same = (left == right) | (np.isnan(left) & np.isnan(right))
+    both = np.isfinite(left) & np.isfinite(right)
+    apart = np.abs(np.subtract(left, right, where=both, out=np.full(left.shape, np.inf)))
+    return np.where(same, 0.0, apart)
 
 
-def _dimensions(a: Result, b: Result, pairs: Pairs, allowed: Tolerances) -> list[dict[str, Any]]:
-    apart = _distance(a, b, pairs)
+def _dimensions(
+    a: Result, left: Array, right: Array, pairs: Pairs, allowed: Tolerances
+) -> list[dict[str, Any]]:
+    """Distances of each dimension; left, right: (ticks, dimensions), actions of A and of B."""
+    apart = _distance(left[pairs.a], right[pairs.b])
     found = []
     for index, dimension in enumerate(a.document["dimensions"]):
-        column = apart[:, index] if len(apart) else np.zeros(1)
+        column = apart[:, index]
         span = float(dimension["high"]) - float(dimension["low"])
         share = allowed.dimensions.get(dimension["name"], allowed.action)
         worst = int(np.argmax(column))
@@ -181,7 +211,7 @@ def _dimensions(a: Result, b: Result, pairs: Pairs, allowed: Tolerances) -> list
                 "mean": float(column.mean()),
                 "p99": percentile(column, 99),
                 "greatest": float(column.max()),
-                "at": _time(a, pairs.a[worst]) if pairs.a else 0.0,
+                "at": _time(a, pairs.a[worst]),
                 "accepted": share * span,
             }
         )
@@ -217,15 +247,14 @@ def _differences(result: dict[str, Any], allowed: Tolerances) -> list[str]:
     missing = result["only_a"] + result["only_b"]
     if missing > allowed.missing:
         lines.append(f"{missing} control periods are in one of them only")
-    if not result["compared"]:
-        lines.append("they have no control period in common")
-    for d in result["dimensions"]:
-        if d["greatest"] > d["accepted"]:
-            lines.append(
-                f"{d['name']} differs by up to {d['greatest']:.4g} {d['unit']} at {d['at']:.2f} s; "
-                f"accepted: {d['accepted']:.4g}"
-            )
-    share = result["changed_decisions"] / max(1, result["compared"])
+    for what, key in (("requested ", "requested"), ("", "dimensions")):
+        lines += [
+            f"{what}{d['name']} differs by up to {d['greatest']:.4g} {d['unit']} at "
+            f"{d['at']:.2f} s; accepted: {d['accepted']:.4g}"
+            for d in result[key]
+            if d["greatest"] > d["accepted"]
+        ]
+    share = result["changed_decisions"] / result["compared"]
     if share > allowed.decisions:
         lines.append(f"{result['changed_decisions']} decisions changed ({share:.2%})")
     new = [v for v in result["violations"] if v["new"]]
@@ -294,14 +323,19 @@ def run(a: Path, b: Path, tolerances: Path | None, out: Path | None) -> int:
     """Compare two folders and print what differs; 0: the same, 1: not.
 
     Raises:
-        BagError: one of them is no result, they cannot be compared, or `out` cannot be written.
+        BagError: one of them is no result, they cannot be compared, nothing moved in them, or `out`
+            cannot be written.
     """
     allowed = load_tolerances(tolerances)
     left, right = load(a), load(b)
     comparison = compare(left, right, allowed)
     print(f"{comparison['compared']} control periods compared")
-    for d in comparison["dimensions"]:
-        print(f"  {d['name']:<16} mean {d['mean']:.3g}, greatest {d['greatest']:.3g} {d['unit']}")
+    for asked, d in zip(comparison["requested"], comparison["dimensions"], strict=True):
+        print(
+            f"  {d['name']:<16} requested: mean {asked['mean']:.3g}, greatest "
+            f"{asked['greatest']:.3g}; sent: mean {d['mean']:.3g}, greatest {d['greatest']:.3g} "
+            f"{d['unit']}"
+        )
     print(f"  changed decisions: {comparison['changed_decisions']}")
     for line in comparison["differences"]:
         print(f"DIFFERENT: {line}")

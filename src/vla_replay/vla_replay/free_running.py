@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from vla_contract.stamps import NANOSECONDS
 from vla_replay import cdr
 from vla_replay.blocks import Stored
+from vla_replay.codec import Codec
 from vla_replay.player import Player
 from vla_replay.selection import CAMERA, COMMAND
 from vla_replay.timeline import GAP, PAUSE, Timeline
@@ -37,6 +38,7 @@ class FreeRunningReplay:
         self._rate = rate
         self._command = command
         self._timeline = timeline
+        self._codec = Codec()
         self._begin = self._wall = 0.0
         self._first = self._shift = 0
 
@@ -52,8 +54,8 @@ class FreeRunningReplay:
             if not self._first:
                 # /clock of 0 would tell the nodes that there is no time yet.
                 self._first = last = max(message.key.time, 1)
-                self._player.session.begin = self._first
-                self._player.recording = True
+                self._player.answers.session.begin = self._first
+                self._player.answers.recording = True
             silence = message.key.time - last
             if message.key.segment != segment:
                 segment = message.key.segment
@@ -69,7 +71,7 @@ class FreeRunningReplay:
             self._until(due - self._first)
             self._publish(role, part.data, part.stamp + self._shift, message.type)
         self._until(self._elapsed() + round(TAIL * NANOSECONDS))
-        self._player.recording = False
+        self._player.answers.recording = False
 
     def _elapsed(self) -> int:
         return round((time.monotonic() - self._wall) * self._rate * NANOSECONDS)
@@ -81,7 +83,7 @@ class FreeRunningReplay:
             self._spin(min(CLOCK_PERIOD, left / self._rate * 1e-9))
             self._check()
         if left < -LATE * NANOSECONDS * self._rate:
-            self._player.session.drops["(player): later than the bag's time"] += 1
+            self._player.answers.session.drops["(player): later than the bag's time"] += 1
         self._tick()
         self._spin(0.0)
 
@@ -89,12 +91,12 @@ class FreeRunningReplay:
         self._player.clock(self._first + self._elapsed())
         if self._command is not None and self._elapsed() > 0:
             text, self._command = self._command, None
-            self._player.command(text, self._player.now)
+            self._player.command(text, self._player.answers.now)
 
     def _publish(self, role: str, data: bytes, stamp: int, kind: str) -> None:
         player = self._player
         if role == COMMAND:
-            player.command(cdr.command_text(data, kind), player.now)
+            player.command(self._codec.command_text(kind, data), player.answers.now)
         elif role.startswith(CAMERA):
             self._timeline.images += 1
             player.image(role[len(CAMERA) :], data, stamp)

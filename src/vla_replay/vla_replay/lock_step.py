@@ -42,16 +42,21 @@ class LockStepReplay:
         player: Player,
         spin: Callable[[float], None],
         check: Callable[[], None],
+        waits_for: Callable[[], str],
         *,
         seeds: dict[str, Part],
         command: str | None,
         ahead: bool = True,
         answer_timeout: float = 30.0,
     ) -> None:
-        """check: raises where the graph cannot go on. command: given at the beginning."""
+        """check: raises where the graph cannot go on. waits_for: what the nodes say that they lack.
+
+        command: given at the beginning.
+        """
         self._player = player
         self._spin = spin
         self._check = check
+        self._waits_for = waits_for
         self._seeds = seeds
         self._early = [command] if command is not None else []
         self._ahead = ahead
@@ -69,12 +74,12 @@ class LockStepReplay:
             BagError: a tick has no answer in time.
         """
         if self._fill(steps, 1):
-            self._player.session.begin = self._queue[0].stamp
+            self._player.answers.session.begin = self._queue[0].stamp
             self._shake_hands(self._queue[0], next(self._with_images(steps), None))
         while self._fill(steps, 1):
             self._play(self._queue.popleft(), steps)
         self._wait_for(self._asked)
-        unanswered = self._asked - HANDSHAKES - self._player.session.ticks
+        unanswered = self._asked - HANDSHAKES - self._player.answers.session.ticks
         if self._asked and unanswered:
             raise BagError(
                 f"{unanswered} control periods of the replay have no answer of their own"
@@ -117,7 +122,7 @@ class LockStepReplay:
         command, and are not recorded. The bag's ticks have the same numbers however many it took.
         """
         player = self._player
-        player.recording = False
+        player.answers.recording = False
         for tick in range(1, HANDSHAKES + 1):
             stamp = first.stamp - (HANDSHAKES - tick + 1) * HANDSHAKE_STEP
             player.clock(stamp)
@@ -129,17 +134,17 @@ class LockStepReplay:
                 player.observe(stamp, 1, True)
             player.tick(tick, stamp, 1, seen is not None)
             end = time.monotonic() + HANDSHAKE_TIME
-            while player.answered < tick and time.monotonic() < end:
+            while player.answers.answered < tick and time.monotonic() < end:
                 self._spin(SPIN)
             self._check()
-            if player.answered == tick:
+            if player.answers.answered == tick:
                 break
         else:
             raise NotJoinedError(
-                f"the safety node answers no tick; {player.waits_for() or 'it does not tell why'}"
+                f"the safety node answers no tick; {self._waits_for() or 'it does not tell why'}"
             )
         self._pause(SETTLE_TIME)
-        player.recording = True
+        player.answers.recording = True
 
     def _play(self, step: Step, steps: Iterator[Step]) -> None:
         # What a step brings along must not overtake the ticks before it.
@@ -148,7 +153,7 @@ class LockStepReplay:
         player = self._player
         if step.tick % CLOCK_TICKS == 0:
             player.clock(step.stamp)
-        player.now = step.stamp
+        player.answers.now = step.stamp
         repeated = self._inputs(step)
         self._speak(step)
         if self._starts(step) and not step.sets:
@@ -157,13 +162,14 @@ class LockStepReplay:
             self._extra(step, images, step.stamp - (len(step.sets) - 1 - index))
         if step.sets:
             self._observe(step)
-            player.image_tick(step.tick, self._first_sent.pop(step.tick))
+            times = player.answers.times
+            times.image_tick, times.image_time = step.tick, self._first_sent.pop(step.tick)
         player.tick(step.tick, step.stamp, step.episode, bool(step.sets), repeated)
         self._asked = step.tick
         if step.sets:
             for coming in self._coming(steps) if self._ahead else ():
                 # Perception makes it when it knows its command; no more than these may wait.
-                self._wait(lambda: player.observed_stamp >= step.stamp, f"tick {step.tick}")
+                self._wait(lambda: player.answers.observed_stamp >= step.stamp, f"tick {step.tick}")
                 self._observe(coming)
             self._wait_for(step.tick)
 
@@ -189,7 +195,7 @@ class LockStepReplay:
             self._player.state(name, part.data, step.stamp)
         repeated = self._places - inputs.keys()
         for name in repeated:
-            self._player.session.drops[f"{name}: none in a control period, repeated"] += 1
+            self._player.answers.session.drops[f"{name}: none in a control period, repeated"] += 1
         self._places |= inputs.keys() & set(PLACE)
         return sorted(repeated)
 
@@ -209,9 +215,11 @@ class LockStepReplay:
         for camera, part in images.images.items():
             self._player.original(camera, part.topic, stamp, part.stamp)
         for camera in self._player.cameras.keys() - images.images.keys():
-            self._player.session.drops[f"camera {camera}: none for an observation, masked"] += 1
+            self._player.answers.session.drops[
+                f"camera {camera}: none for an observation, masked"
+            ] += 1
         if images.images:
-            self._player.session.skew.add(images.skew * 1e-6)
+            self._player.answers.session.skew.add(images.skew * 1e-6)
 
     def _show(self, images: ImageSet, stamp: int) -> None:
         for camera in self._player.cameras:
@@ -226,7 +234,7 @@ class LockStepReplay:
         for name in self._player.paired:
             part = images.states.get(name)
             if part is None:
-                self._player.session.drops[f"{name}: none within slop of an image"] += 1
+                self._player.answers.session.drops[f"{name}: none within slop of an image"] += 1
                 self._player.no_observed_state(name, stamp)
             else:
                 self._player.observed_state(name, part.data, stamp)
@@ -238,7 +246,7 @@ class LockStepReplay:
         self._first_sent.pop(-1)
         self._paired(images, stamp)
         player.observe(stamp, step.episode, True)
-        self._wait(lambda: player.chunk_stamp >= stamp, f"an image at {stamp} ns")
+        self._wait(lambda: player.answers.chunk_stamp >= stamp, f"an image at {stamp} ns")
 
     def _pause(self, seconds: float) -> None:
         end = time.monotonic() + seconds
@@ -246,10 +254,10 @@ class LockStepReplay:
             self._spin(left)
 
     def _wait_for(self, tick: int) -> None:
-        self._wait(lambda: self._player.answered >= tick, f"tick {tick}")
+        self._wait(lambda: self._player.answers.answered >= tick, f"tick {tick}")
 
     def _wait(self, done: Callable[[], bool], what: str) -> None:
-        first = self._player.session.observations == 0
+        first = self._player.answers.session.observations == 0
         end = time.monotonic() + (JOIN_TIMEOUT if first else self._timeout)
         while not done():
             self._spin(SPIN)
@@ -260,5 +268,5 @@ class LockStepReplay:
                 kind = NotJoinedError if first else BagError
                 raise kind(
                     f"{what} of the replay has no answer ({topics.SAFE_ACTION}) in time; "
-                    f"{self._player.waits_for() or 'the nodes do not tell why'}"
+                    f"{self._waits_for() or 'the nodes do not tell why'}"
                 )

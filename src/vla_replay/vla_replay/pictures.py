@@ -6,8 +6,10 @@ import cv2
 import numpy as np
 
 from vla_contract.images import BYTES_PER_PIXEL, in_bytes, pixels_of
-from vla_replay import cdr
+from vla_replay.cdr import COMPRESSED_IMAGE, IMAGE, CdrError
+from vla_replay.codec import Codec
 
+_CODEC = Codec()
 WIDTH = 320  # px
 QUALITY = 80
 _TO_BGR = {
@@ -35,22 +37,21 @@ def jpeg(data: bytes, compressed: bool) -> bytes:
             size = (WIDTH, max(1, round(height * WIDTH / width)))
             picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
         done, packed = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-    except (cv2.error, cdr.CdrError, ValueError):
+    except (cv2.error, CdrError, ValueError):
         return b""
     return packed.tobytes() if done else b""
 
 
 def _decoded(data: bytes) -> np.ndarray | None:
-    content = np.frombuffer(cdr.compressed_part(data), dtype=np.uint8)
-    return cv2.imdecode(content, cv2.IMREAD_COLOR)
+    return cv2.imdecode(_CODEC.read(COMPRESSED_IMAGE, data).data, cv2.IMREAD_COLOR)
 
 
 def _raw(data: bytes) -> np.ndarray | None:
-    parts = cdr.image_parts(data)
-    channels = BYTES_PER_PIXEL.get(parts.encoding)
+    image = _CODEC.read(IMAGE, data)
+    channels = BYTES_PER_PIXEL.get(image.encoding)
     if channels is None:
         return None
-    pixels = pixels_of(parts.pixels, parts.height, parts.width, parts.step, channels)
-    picture, encoding = in_bytes(pixels, parts.encoding, parts.is_bigendian)
+    pixels = pixels_of(image.data, image.height, image.width, image.step, channels)
+    picture, encoding = in_bytes(pixels, image.encoding, bool(image.is_bigendian))
     code = _TO_BGR.get(encoding)
     return picture if code is None else cv2.cvtColor(np.ascontiguousarray(picture), code)

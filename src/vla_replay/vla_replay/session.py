@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -105,7 +104,7 @@ class Session:
             return False
         self._levels[source, kind] = level
         kinds = ("vision", "language", "action", "communication", "robot state", "clock",
-                 "emergency stop")  # fmt: skip
+                 "emergency stop", "stop word")  # fmt: skip
         name = kinds[kind] if kind < len(kinds) else str(kind)
         self.faults.append(
             {
@@ -155,11 +154,6 @@ def violation_name(violation: Any) -> str:
     """Such as "velocity y" or "obstacle scan"."""
     rest = violation.dimension or getattr(violation, "name", "")
     return f"{Limit.words_of(violation.limit)} {rest}".strip()
-
-
-def finite(values: list[float]) -> list[float | None]:
-    """For JSON, which has no NaN."""
-    return [value if math.isfinite(value) else None for value in values]
 
 
 RECORDED = {

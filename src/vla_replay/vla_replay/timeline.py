@@ -138,14 +138,9 @@ class Timeline:
         """The message if it is sound; None, and counted, where it is broken."""
         stamp = message.key.time
         try:
-            if message.type == cdr.IMAGE:
-                cdr.check_image(message.data)
-            elif message.type == cdr.COMPRESSED_IMAGE:
-                cdr.check_compressed(message.data)
-            else:
-                # DDS throws it away without a word, and in lock-step everybody waits for it.
-                self._codec.read(message.type, message.data)
-            if role == COMMAND and not cdr.command_text(message.data, message.type):
+            # DDS throws a broken one away without a word, and in lock-step everybody waits for it.
+            self._codec.read_sound(message.type, message.data)
+            if role == COMMAND and not self._codec.command_text(message.type, message.data):
                 self.drops[message.topic, "an empty command"] += 1
                 return None
             if message.type in cdr.STAMPED:
@@ -171,7 +166,7 @@ class Timeline:
 
     def _take(self, step: Step, role: str, part: Part, time: int) -> None:
         if role == COMMAND:
-            step.commands.append(cdr.command_text(part.data, part.topic))
+            step.commands.append(self._codec.command_text(part.topic, part.data))
             return
         joints = JointParts((part.topic,), part, part)
         if role == JOINT_STATES:
