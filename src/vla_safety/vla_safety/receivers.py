@@ -35,13 +35,14 @@ class _State(NamedTuple):
     """What a message told of the robot.
 
     problem: why it is refused, else empty. place: None where another input is the place's source.
-    joints: those of the parameter required_joints of which it tells.
+    joints: those of the parameter required_joints of which it tells. age: ns, on arrival.
     """
 
     problem: str
     measured: dict[str, float]
     place: Pose | None
     joints: tuple[str, ...]
+    age: int = 0
 
 
 class Receivers:
@@ -198,8 +199,10 @@ class Receivers:
                 name, to_nanoseconds(stamp), node.now(), node.config, publisher
             )
         # In lock-step the stamp is the tick that it belongs to, in whatever order it came.
-        received = to_nanoseconds(stamp) if node.config.lock_step else node.steady()
-        self._last[name] = _State(problem, measured, pose if here else None, joints)
+        taken, lock_step = to_nanoseconds(stamp), node.config.lock_step
+        received = taken if lock_step else node.steady()
+        age = node.now() - taken if taken and not lock_step else 0
+        self._last[name] = _State(problem, measured, pose if here else None, joints, age)
         self._take(name, received, self._last[name])
         node.received(name)
 
@@ -208,7 +211,7 @@ class Receivers:
         if state.problem:
             node.refuse(state.problem)
         else:
-            node.core.robot.take(name, state.measured, received, state.joints)
+            node.core.robot.take(name, state.measured, received, state.joints, state.age)
             if state.place is not None:
                 self._place.take(state.place, received)
         node.note(name, received)
