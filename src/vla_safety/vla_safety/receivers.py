@@ -7,20 +7,23 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from geometry_msgs.msg import PoseStamped, Twist, TwistStamped
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import JointState, LaserScan, PointCloud2, Range
-from std_msgs.msg import Bool, String
+from std_msgs.msg import Bool, Header, String
 
 from vla_contract import topics
+from vla_contract.graph_node import UnreadableMessage, reading
 from vla_contract.joint_states import JointStateError, read_joints
 from vla_contract.stamps import NANOSECONDS, to_nanoseconds
 from vla_interfaces.msg import ActionChunk, Command, Fault, SimulationTick
 from vla_safety import conversions, teleoperation
 from vla_safety.inputs import joint_of_position
 from vla_safety.lock_step import Tick
+from vla_safety.newest_worker import NewestWorker
 from vla_safety.obstacle_config import SourceConfig
 from vla_safety.obstacle_types import Reading
 from vla_safety.place import Pose
 from vla_safety.sources import SourceReader, stamp_problem
 from vla_safety.teleoperation import LockConfig, TeleopConfig
+from vla_safety.transforms import Transform
 
 if TYPE_CHECKING:
     from vla_safety.node import SafetyNode
@@ -45,6 +48,43 @@ class _State(NamedTuple):
     age: int = 0
 
 
+class _Arrival(NamedTuple):
+    """A message of an obstacle source as it came.
+
+    steady: when, ns. age: by its stamp, s. mount: sensor → base; None: from the parameters.
+    problem: why it cannot be used, whatever it shows; else empty.
+    """
+
+    source: str
+    steady: int
+    age: float
+    mount: Transform | None
+    problem: str
+
+    def read(self, reader: SourceReader, message: Any) -> Reading:
+        """What the message shows."""
+        if self.problem:
+            return Reading.unusable(self.problem)
+        return reader.read(message, self.mount)
+
+
+def _header(data: bytes) -> Header:
+    """The header that a serialised message begins with."""
+    found: list[Header] = []
+    reading(Header, found.append)(data)
+    return found[0]
+
+
+def _read_cloud(job: tuple[_Arrival, SourceReader, bytes]) -> tuple[_Arrival, Reading]:
+    arrival, reader, data = job
+    found: list[Reading] = []
+    try:
+        reading(PointCloud2, lambda message: found.append(arrival.read(reader, message)))(data)
+    except UnreadableMessage as error:
+        return arrival, Reading.unusable(str(error))
+    return arrival, found[0]
+
+
 class Receivers:
     """Made when the node is configured; the node destroys the subscriptions."""
 
@@ -64,6 +104,8 @@ class Receivers:
         self._joints = frozenset((*self._required, *joint_of_position(node.core.space).values()))
         self._readers = {name: SourceReader(config) for name, config in sources.items()}
         self._transforms = transforms
+        priority = 0 if node.config.lock_step else max(0, node.config.realtime_priority - 1)
+        self._clouds = NewestWorker(_read_cloud, "clouds", priority)
         self._tip_stamp = 0
         self._last: dict[str, _State] = {}
         self._subscribe_graph()
@@ -158,12 +200,12 @@ class Receivers:
     def _on_joint_states(self, message: JointState) -> None:
         name, names = topics.JOINT_STATES, tuple(message.name)
         try:
-            reading = read_joints(message, self._joints)
+            told = read_joints(message, self._joints)
         except JointStateError as error:
             self._take_state(name, message.header.stamp, f"{name}: {error}", {}, publisher=names)
             return
-        measured = conversions.measured_from_joints(reading.joints, self._core.space)
-        joints = tuple(joint for joint in self._required if joint in reading.joints)
+        measured = conversions.measured_from_joints(told.joints, self._core.space)
+        joints = tuple(joint for joint in self._required if joint in told.joints)
         self._take_state(name, message.header.stamp, "", measured, joints=joints, publisher=names)
 
     def _on_pose(self, message: PoseStamped) -> None:
@@ -243,32 +285,54 @@ class Receivers:
     # Obstacles.
 
     def _subscribe_source(self, name: str, config: SourceConfig) -> None:
+        kind, reader = _SCANS[config.type], self._readers[name]
+
         def receive(message: Any) -> None:
-            self._on_scan(name, config, message)
+            arrival = self._arrival(name, config, message.header)
+            self._accept_reading(arrival, arrival.read(reader, message))
 
+        def receive_cloud(data: bytes) -> None:
+            arrival = self._arrival(name, config, _header(data))
+            if arrival.problem:
+                self._accept_reading(arrival, Reading.unusable(arrival.problem))
+            else:
+                self._clouds.submit(name, (arrival, reader, data))
+
+        # In lock-step every message counts in its own tick, however long it takes to read.
+        slow = config.type == "pointcloud" and not self._node.config.lock_step
+        callback: Any = receive_cloud if slow else receive
         row = topics.JOINT_STATES if config.reliable else topics.CAMERA
-        self._node.subscribe(_SCANS[config.type], config.topic_of(name), receive, row)
+        self._node.subscribe(kind, config.topic_of(name), callback, row, raw=slow)
 
-    def _on_scan(self, name: str, config: SourceConfig, message: Any) -> None:
-        node, monitor = self._node, self._core.surroundings.obstacles
-        if monitor is None:
-            return
-        mount = None
+    def _arrival(self, name: str, config: SourceConfig, header: Header) -> _Arrival:
+        node, mount, problem = self._node, None, ""
         if config.use_tf and self._transforms is not None:
-            frame = config.frame or message.header.frame_id
+            frame = config.frame or header.frame_id
             mount = self._transforms.mount(node.config.base_frame, frame)
         if isinstance(mount, str):
-            reading = Reading.unusable(mount)
-        else:
-            reading = self._readers[name].read(message, mount)
+            mount, problem = None, mount
         # A stamp of 0 is none: the time of arrival counts.
-        stamp = to_nanoseconds(message.header.stamp)
+        stamp = to_nanoseconds(header.stamp)
         age = (node.now() - stamp) / NANOSECONDS if stamp else 0.0
         if not node.config.lock_step and (late := stamp_problem(age, config.timeout)):
-            reading = Reading.unusable(late)
+            problem = late
+        return _Arrival(name, node.steady(), age, mount, problem)
+
+    def _accept_reading(self, arrival: _Arrival, reading: Reading) -> None:
         if reading.problem:
-            node.refuse(f"{name}: {reading.problem}")
-        monitor.take(name, reading, node.steady(), age)
+            self._node.refuse(f"{arrival.source}: {reading.problem}")
+        monitor = self._core.surroundings.obstacles
+        assert monitor is not None, "there are sources"
+        monitor.take(arrival.source, reading, arrival.steady, arrival.age)
+
+    def collect_clouds(self) -> None:
+        """Once a period: the point clouds that have been read since."""
+        for arrival, reading in self._clouds.collect():
+            self._accept_reading(arrival, reading)
+
+    def close(self) -> None:
+        """End the thread that reads the clouds."""
+        self._clouds.close()
 
     # A person.
 

@@ -121,12 +121,6 @@ class Senders:
             self._node.sent_level(to_nanoseconds(message.header.stamp))
             self._faults.publish(message)
 
-    def record(self, topic: str, type_: str, message: Any) -> bytes:
-        """Serialise a message and note it; returns its bytes."""
-        data: bytes = serialize_message(message)
-        self.record_bytes(topic, type_, data)
-        return data
-
     def record_bytes(self, topic: str, type_: str, data: bytes) -> None:
         """Note a serialised message."""
         if self.recorder is not None:
