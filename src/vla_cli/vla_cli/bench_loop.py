@@ -34,7 +34,7 @@ NAMESPACE = "/vla"
 
 @dataclass(frozen=True)
 class Sensors:
-    """What sees obstacles in a run: beams of the scan, whether a point cloud comes too; rate: Hz."""
+    """What sees obstacles in a run: a scan of so many beams, perhaps a point cloud; rate: Hz."""
 
     beams: int
     rate: float
@@ -75,7 +75,8 @@ class LoopFigures:
     def lines(self) -> list[str]:
         """As text."""
         return [
-            f"safety node at 50 Hz, 7 dimensions, {self.sensors}: {self.periods} periods, {self.acted} of them acting",
+            f"safety node at 50 Hz, 7 dimensions, {self.sensors}: "
+            f"{self.periods} periods, {self.acted} of them acting",
             f"  scheduling                   {self.scheduling}",
             f"  time spent in a period, p50  {self.duration_p50 * 1e3:7.3f} ms",
             f"  time spent in a period, p99  {self.duration_p99 * 1e3:7.3f} ms",
@@ -113,9 +114,7 @@ def measure_loop(duration: float, sensors: Sensors = SCANNER) -> LoopFigures:
                 process.wait()
 
 
-def start_node(
-    folder: Path, log: Path, domain: int, sensors: Sensors
-) -> subprocess.Popen[bytes]:
+def start_node(folder: Path, log: Path, domain: int, sensors: Sensors) -> subprocess.Popen[bytes]:
     """The node as a process, with a parameter file in `folder`."""
     parameters = {
         "action_space": str(paths.share() / "config" / "action_spaces" / ACTION_SPACE),

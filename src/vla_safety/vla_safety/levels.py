@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 # The copies of one message come within this time, ns; a driver repeats a level less often.
 _COPIES = 10_000_000
+_LEVEL = slice(0, 5)  # encapsulation and level; what follows is padding, and may be anything
 
 
 class Once:
@@ -22,7 +23,11 @@ class Once:
     def take(self, data: bytes) -> None:
         """Hand it on, unless the same level has just come."""
         now = self._clock()
-        if self._last is not None and self._last[0] == data and now < self._last[1] + _COPIES:
+        if (
+            self._last is not None
+            and self._last[0] == data[_LEVEL]
+            and now < self._last[1] + _COPIES
+        ):
             return
-        self._last = (data, now)
+        self._last = (data[_LEVEL], now)
         self._callback(data)

@@ -21,7 +21,7 @@ from std_srvs.srv import SetBool, Trigger
 
 from vla_contract import topics
 from vla_contract.action_space import ActionSpace
-from vla_contract.graph_node import Diagnosis, GraphNode, UnreadableMessage, reading, run
+from vla_contract.graph_node import Diagnosis, GraphNode, UnreadableMessage, deserialising, run
 from vla_contract.parameters import ParameterError
 from vla_contract.recording import type_name
 from vla_contract.stamps import NANOSECONDS, to_time
@@ -215,12 +215,12 @@ class SafetyNode(GraphNode[SafetyConfig]):
         raw: it gets the bytes.
         """
         qos = topics.qos_profile(row or topic, lock_step=self.config.lock_step)
-        receive = callback if raw else reading(message_type, callback)
+        receive = callback if raw else deserialising(message_type, callback)
         self._subscribe_raw(message_type, topic, self._recorded(message_type, topic, receive), qos)
 
     def subscribe_level(self, topic: str, callback: Callable[[Any], None]) -> None:
         """The same of a std_msgs/Bool, in whatever QoS its publishers offer it."""
-        receive = self._recorded(Bool, topic, reading(Bool, callback))
+        receive = self._recorded(Bool, topic, deserialising(Bool, callback))
         once = Once(receive, self.wall_steady)
         profiles = topics.level_profiles(topics.EMERGENCY_STOP, lock_step=self.config.lock_step)
         for qos in profiles:

@@ -10,7 +10,7 @@ from sensor_msgs.msg import JointState, LaserScan, PointCloud2, Range
 from std_msgs.msg import Bool, Header, String
 
 from vla_contract import topics
-from vla_contract.graph_node import UnreadableMessage, reading
+from vla_contract.graph_node import UnreadableMessage, deserialising
 from vla_contract.joint_states import JointStateError, read_joints
 from vla_contract.stamps import NANOSECONDS, to_nanoseconds
 from vla_interfaces.msg import ActionChunk, Command, Fault, SimulationTick
@@ -71,7 +71,7 @@ class _Arrival(NamedTuple):
 def _header(data: bytes) -> Header:
     """The header that a serialised message begins with."""
     found: list[Header] = []
-    reading(Header, found.append)(data)
+    deserialising(Header, found.append)(data)
     return found[0]
 
 
@@ -79,7 +79,8 @@ def _read_cloud(job: tuple[_Arrival, SourceReader, bytes]) -> tuple[_Arrival, Re
     arrival, reader, data = job
     found: list[Reading] = []
     try:
-        reading(PointCloud2, lambda message: found.append(arrival.read(reader, message)))(data)
+        read = deserialising(PointCloud2, lambda m: found.append(arrival.read(reader, m)))
+        read(data)
     except UnreadableMessage as error:
         return arrival, Reading.unusable(str(error))
     return arrival, found[0]
@@ -308,9 +309,8 @@ class Receivers:
         node, mount, problem = self._node, None, ""
         if config.use_tf and self._transforms is not None:
             frame = config.frame or header.frame_id
-            mount = self._transforms.mount(node.config.base_frame, frame)
-        if isinstance(mount, str):
-            mount, problem = None, mount
+            found = self._transforms.mount(node.config.base_frame, frame)
+            mount, problem = (None, found) if isinstance(found, str) else (found, "")
         # A stamp of 0 is none: the time of arrival counts.
         stamp = to_nanoseconds(header.stamp)
         age = (node.now() - stamp) / NANOSECONDS if stamp else 0.0

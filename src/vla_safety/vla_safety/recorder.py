@@ -39,8 +39,8 @@ class RecorderSettings:
 
     folder: of the recordings; made when the first one is written. duration, tail: s before and
     after a stop. buffer_bytes: of serialised messages in memory, half of them for large ones.
-    large_period: least time between two large messages of one topic, s; 0: every one. keep, keep_bytes: recordings, and
-    their size in all, beyond which the oldest are deleted.
+    large_period: least time between two large messages of one topic, s; 0: every one. keep,
+    keep_bytes: recordings, and their size in all, beyond which the oldest are deleted.
     """
 
     folder: Path
