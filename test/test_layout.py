@@ -37,6 +37,7 @@ ROS_MODULES = {
     "vla_replay.player",
     "vla_replay.record_node",
     "vla_safety.node",
+    "vla_safety.receivers",
     "vla_safety.senders",
     "vla_safety.transform_lookup",
     "vla_sim.node",

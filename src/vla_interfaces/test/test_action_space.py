@@ -64,6 +64,33 @@ def test_reads_every_entry():
     assert (space.dimensions[1].model_low, space.dimensions[1].high) == (-1.0, 1.0)
 
 
+def test_a_topic_declares_its_driver_s_timeout_once():
+    assert ActionSpace.from_dict(copy.deepcopy(SPACE)).driver_timeouts == {}
+    data = changed(["dimensions", 0, "output", "timeout"], 0.1)
+    space = ActionSpace.from_dict(copy.deepcopy(data))
+    assert space.driver_timeouts == {"cmd_vel": 0.1}
+    assert space == ActionSpace.from_dict(SPACE)  # it changes no action
+    turn = {**DIMENSION, "name": "turn", "output": {**DIMENSION["output"], "field": "angular.z"}}
+    data["dimensions"].append(copy.deepcopy(turn))
+    assert ActionSpace.from_dict(copy.deepcopy(data)).driver_timeouts == {"cmd_vel": 0.1}
+    data["dimensions"][-1]["output"]["timeout"] = 0.2
+    with pytest.raises(ActionSpaceError, match="topic cmd_vel has timeouts 0.1 and 0.2 s"):
+        ActionSpace.from_dict(data)
+
+
+@pytest.mark.parametrize(
+    ("timeout", "words"),
+    [
+        (0, "timeout is 0.0; accepted"),
+        (-1.0, "above 0"),
+        ("1 s", "timeout of output"),
+    ],
+)
+def test_a_timeout_that_is_none_is_refused(timeout, words):
+    with pytest.raises(ActionSpaceError, match=words):
+        ActionSpace.from_dict(changed(["dimensions", 0, "output", "timeout"], timeout))
+
+
 def test_normalised_output_becomes_si():
     space = ActionSpace.from_dict(copy.deepcopy(SPACE))
     np.testing.assert_allclose(space.to_si([[0.0, -1.0], [1.0, 1.0]]), [[0.0, -1.0], [0.5, 2.0]])

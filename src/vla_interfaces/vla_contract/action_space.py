@@ -7,6 +7,7 @@ dimension goes. See `ActionSpace.load`.
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import math
 from dataclasses import dataclass, field, fields
@@ -135,13 +136,21 @@ class Output:
     topic: relative name, remappable. type: one of `MESSAGE_TYPES`.
     field: a dotted path ("twist.linear.x", "data"), an index ("data[2]") for arrays, or the
     joint's name for a JointTrajectory.
+    timeout: s without a command after which the driver of the topic stops by itself. None: it has
+    no such timeout, or another dimension of the topic declares it. It changes no action, so two
+    action spaces that differ in it only are equal.
     """
 
     topic: str
     type: str
     field: str
+    timeout: float | None = dataclasses.field(default=None, compare=False)
 
     def __post_init__(self) -> None:
+        if self.timeout is not None and not (self.timeout > 0.0 and math.isfinite(self.timeout)):
+            raise ActionSpaceError(
+                f"output timeout is {self.timeout!r}; accepted: a finite number of seconds above 0"
+            )
         if self.type not in MESSAGE_TYPES:
             raise ActionSpaceError(
                 f"output type is {self.type!r}; accepted: {', '.join(MESSAGE_TYPES)}"
@@ -230,6 +239,7 @@ class ActionSpace:
         if self.chunk_length < 1:
             raise ActionSpaceError(f"chunk length is {self.chunk_length}; accepted: at least 1")
         self._check_braking_time()
+        self._check_driver_timeouts()
 
     def _check_braking_time(self) -> None:
         # One period more than in continuous time for each derivative that is held in steps.
@@ -239,6 +249,15 @@ class ActionSpace:
                 raise ActionSpaceError(
                     f"braking_time is {self.braking_time} s, but {dimension.name} needs "
                     f"{needed:.3f} s with its emergency limits; accepted: at least that"
+                )
+
+    def _check_driver_timeouts(self) -> None:
+        for dimension in self.dimensions:
+            output = dimension.output
+            if output.timeout not in (None, self.driver_timeouts.get(output.topic)):
+                raise ActionSpaceError(
+                    f"topic {output.topic} has timeouts {self.driver_timeouts[output.topic]} and "
+                    f"{output.timeout} s; accepted: one per topic"
                 )
 
     @property
@@ -270,6 +289,12 @@ class ActionSpace:
             for i in self.linear_indices
             if (end := ".".join(self.dimensions[i].output.field.split(".")[-2:])) in ends
         )
+
+    @cached_property
+    def driver_timeouts(self) -> dict[str, float]:
+        """Topic → s without a command after which its driver stops, where that is declared."""
+        outputs = [dimension.output for dimension in reversed(self.dimensions)]
+        return {o.topic: o.timeout for o in outputs if o.timeout is not None}
 
     def _indices(self, kind: Kind) -> tuple[int, ...]:
         return tuple(i for i, dimension in enumerate(self.dimensions) if dimension.kind is kind)
@@ -364,7 +389,9 @@ def _dimension(data: Any, where: str) -> Dimension:
     low, high = _pair(entries["range"], f"range of {where}")
     model_range = entries.get("model_range", entries["range"])
     model_low, model_high = _pair(model_range, f"model_range of {where}")
-    output = _entries(entries["output"], f"output of {where}", ("topic", "type", "field"))
+    place = f"output of {where}"
+    output = _entries(entries["output"], place, ("topic", "type", "field"), ("timeout",))
+    timeout = _number(output, "timeout", place) if "timeout" in output else None
     return Dimension(
         name=str(entries["name"]),
         kind=kind,
@@ -376,7 +403,7 @@ def _dimension(data: Any, where: str) -> Dimension:
         normal=_limits(entries["normal"], f"normal of {where}"),
         emergency=_limits(entries["emergency"], f"emergency of {where}"),
         frame=str(entries["frame"]),
-        output=Output(**{key: str(value) for key, value in output.items()}),
+        output=Output(str(output["topic"]), str(output["type"]), str(output["field"]), timeout),
     )
 
 

@@ -40,7 +40,8 @@ except ImportError:  # Humble
     from rclpy.qos_event import PublisherEventCallbacks, SubscriptionEventCallbacks
 
 __all__ = [
-    "DIAGNOSTICS_PERIOD", "Diagnosis", "GraphNode", "UnreadableMessage", "autostart", "run",
+    "DIAGNOSTICS_PERIOD", "Diagnosis", "GraphNode", "UnreadableMessage", "autostart",
+    "deserialising", "run",
 ]  # fmt: skip
 
 DIAGNOSTICS_PERIOD = 1.0  # s
@@ -121,7 +122,7 @@ class GraphNode(LifecycleNode, Generic[ConfigType]):
         quiet = kwargs.pop("quiet", False)
         options: Any = {**self._events(SubscriptionEventCallbacks, quiet), **kwargs}
         if not options.pop("raw", False):
-            callback = _reading(msg_type, callback)
+            callback = deserialising(msg_type, callback)
         return super().create_subscription(
             msg_type, topic, callback, qos_profile, raw=True, **options
         )
@@ -330,7 +331,7 @@ class GraphNode(LifecycleNode, Generic[ConfigType]):
         return self.diagnose()
 
 
-def _reading(message_type: Any, callback: Any) -> Any:
+def deserialising(message_type: Any, callback: Any) -> Any:
     """A callback that gets the bytes of a message in place of one that gets the message."""
     name = f"{message_type.__module__.split('.')[0]}/msg/{message_type.__name__}"
 

@@ -29,6 +29,7 @@ def parameters(space_file, tmp_path):
         "heartbeat_sources": ["policy"],
         "heartbeat_timeout": 2.0,
         "chunk_timeout": 1.0,
+        "loop_timeout": 0.5,  # a loaded machine is late; no driver stops here
         "state_file": str(tmp_path / "state.json"),
         "workspace_required": False,
         "recording_folder": str(tmp_path / "recordings"),

@@ -5,7 +5,7 @@ import pytest
 
 from vla_contract.action_space import ActionSpace, Dimension, Kind, Limits, Output
 from vla_contract.parameters import ParameterError, table
-from vla_safety.config import SafetyConfig, check_space
+from vla_safety.config import SafetyConfig, check_space, loop_timeout
 
 DIMENSION = Dimension(
     "x",
@@ -60,3 +60,39 @@ def test_a_braking_time_that_cannot_be_kept_is_refused_with_the_numbers():
 def test_wrong_values_are_refused(changes, message):
     with pytest.raises(ParameterError, match=message):
         dataclasses.replace(SafetyConfig(), **changes)
+
+
+def driven(rate, **timeouts):
+    """An action space with dimensions on topics whose drivers stop after these times, s."""
+    dimensions = tuple(
+        dataclasses.replace(
+            DIMENSION, name=name, output=Output(name, "std_msgs/msg/Float64", "data", timeout)
+        )
+        for name, timeout in timeouts.items()
+    )
+    return ActionSpace("test", rate, 80, 1.0 / rate, 0.9, dimensions)
+
+
+def test_the_loop_stands_still_after_three_periods_or_once_a_driver_has_stopped():
+    assert loop_timeout(SafetyConfig(), driven(50.0, x=None)) == pytest.approx(0.06)
+    assert loop_timeout(SafetyConfig(), driven(50.0, x=None, y=0.1)) == pytest.approx(0.06)
+    assert loop_timeout(SafetyConfig(), driven(20.0, x=0.5, y=0.1)) == 0.1
+    assert loop_timeout(SafetyConfig(loop_timeout=0.08), driven(50.0, x=0.1)) == 0.08
+
+
+@pytest.mark.parametrize(
+    ("chosen", "made", "message"),
+    [
+        (0.5, driven(50.0, x=0.5, twist=0.1), "parameter loop_timeout is 0.5 s; accepted for "
+         "action space test: 0, or 0.04 (two control periods) to 0.1 s, after which the driver "
+         "of twist stops"),
+        (0.03, driven(50.0, x=None), "parameter loop_timeout is 0.03 s; accepted for action space "
+         "test: 0, or 0.04 (two control periods) s"),
+        (0.0, driven(10.0, twist=0.1), "the driver of twist stops 0.1 s after a command; accepted "
+         "for action space test: at least two of its control periods, 0.2 s"),
+    ],
+)  # fmt: skip
+def test_a_driver_that_stops_before_the_loop_stands_still_is_refused(chosen, made, message):
+    with pytest.raises(ParameterError) as error:
+        check_space(SafetyConfig(loop_timeout=chosen), made)
+    assert str(error.value) == message

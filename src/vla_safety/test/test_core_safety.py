@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from core_rig import CONFIG, PERIOD, Rig
+from core_rig import CONFIG, PERIOD, SPACE, VELOCITY, Rig, T
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from shipped_spaces import shipped_space
@@ -315,3 +315,68 @@ def test_stopped_is_left_only_by_reset_and_nothing_moves_while_recovering(events
             assert grave and rig.decisions[-1].state in (State.HOLD, State.STOPPED)
     rig.core.stop("end", rig.now)
     assert rig.step(60).safe[0] == 0.0
+
+
+# A loop that stands still.
+
+TIMEOUT = 0.1  # s, of the driver that is pretended here
+
+
+def spoken_to(timeout):
+    """SPACE with a driver of x that stops after `timeout` s without a command."""
+    output = dataclasses.replace(VELOCITY.output, timeout=timeout)
+    x = dataclasses.replace(VELOCITY, output=output)
+    return dataclasses.replace(SPACE, dimensions=(x, SPACE.dimensions[1]))
+
+
+@given(
+    stall=st.integers(PERIOD, 2 * SECOND),
+    speed=st.sampled_from([0.4, -0.4]),
+    periods=st.integers(1, 60),
+    timeout=st.sampled_from([None, TIMEOUT, 0.3]),
+    measured=st.none() | st.tuples(st.floats(-0.5, 0.5), st.integers(0, SECOND)),
+)
+@settings(max_examples=300, deadline=None)
+def test_after_a_stall_the_first_command_is_one_limited_step_from_what_the_driver_does(
+    stall, speed, periods, timeout, measured
+):
+    rig = Rig(spoken_to(timeout))
+    before = rig.run(periods, value=speed).safe[0]
+    rig.now += stall - PERIOD
+    rig.steady += stall - PERIOD
+    # Driver and robot: as commanded until the timeout, then at rest, or as was measured since.
+    gap = stall / SECOND
+    stands_still = gap > 3 * T
+    stopped = stands_still and gap >= (timeout or 0.0)
+    robot = 0.0 if stopped else before
+    if measured is not None:
+        value, age = measured
+        rig.core.robot.take("odom", {"x": value}, rig.steady + PERIOD, age=age)
+        if stopped and age < min(stall, SECOND // 10):
+            robot = value
+    decision = rig.step()
+    assert decision.state is State.HOLD or not stands_still
+    assert abs(decision.safe[0] - robot) <= VELOCITY.emergency.acceleration * T * (1 + 1e-9)
+    # And so on to rest.
+    rest = rig.step(60)
+    x = np.array([robot] + [d.safe[0] for d in rig.decisions[periods:]])
+    assert np.abs(np.diff(x)).max() <= VELOCITY.emergency.acceleration * T * (1 + 1e-9)
+    assert rest.safe[0] == 0.0 or not stands_still
+
+
+def test_what_was_measured_before_a_stall_and_came_after_it_is_no_beginning():
+    rig = Rig(spoken_to(TIMEOUT))
+    rig.at_speed()
+    rig.now += SECOND // 2
+    rig.steady += SECOND // 2
+    rig.core.robot.take("odom", {"x": 0.4}, rig.steady, age=SECOND * 45 // 100)
+    assert rig.step().safe[0] == 0.0
+
+
+def test_a_short_stall_of_a_quick_driver_is_no_unlimited_step():
+    rig = Rig(spoken_to(TIMEOUT))
+    rig.at_speed()
+    rig.now += SECOND * 4 // 10
+    rig.steady += SECOND * 4 // 10
+    decision = rig.step()
+    assert decision.safe[0] == 0.0 and decision.state is State.HOLD

@@ -4,12 +4,14 @@ import math
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import PoseStamped, TransformStamped, TwistStamped
 from node_rig import DOMAIN, FORWARD, NAMESPACE, PERIOD, assert_within_limits, new_id, safety
 from rclpy.duration import Duration
-from sensor_msgs.msg import JointState, LaserScan
+from rclpy.serialization import serialize_message
+from sensor_msgs.msg import JointState, LaserScan, PointCloud2, PointField
 from std_srvs.srv import Trigger
 from tf2_ros import TransformBroadcaster
 
@@ -69,6 +71,53 @@ def test_an_obstacle_stops_a_base_and_a_silent_scanner_too(parameters, space_fil
         g.run(g.at_rest, command, gripper=0.0, dimension_names=NAMES)
         # Not of the last status alone: this client falls silent, too, which is told next.
         g.client.wait(lambda: any("invalid source scan" in s.cause for s in g.status[before:]))
+
+
+def cloud_of(points):
+    """A PointCloud2 of points, each x, y, z."""
+    message = PointCloud2(height=1, width=len(points), point_step=12, row_step=12 * len(points))
+    message.fields = [
+        PointField(name=name, offset=4 * i, datatype=PointField.FLOAT32, count=1)
+        for i, name in enumerate("xyz")
+    ]
+    message.data = np.array(points, dtype=np.float32).tobytes()
+    return message
+
+
+def test_a_point_cloud_stops_a_base_and_one_that_is_none_is_named(parameters, space_file, graph):
+    space_file.write_text(BASE)
+    options = {
+        **parameters,
+        "obstacle_sources": ["cloud"],
+        "cloud.type": "pointcloud",
+        "cloud.use_tf": False,
+        "cloud.timeout": 1.0,
+        "recovery_obstacle": 0.1,
+    }
+    with safety(options):
+        g, command = graph(), new_id()
+        clouds = g.client.publisher(PointCloud2, "cloud", topics.qos_profile(topics.CAMERA))
+
+        def run(condition, message):
+            def beat():
+                clouds.publish(message)
+                return condition()
+
+            g.run(beat, command, gripper=0.0, dimension_names=NAMES)
+
+        run(lambda: g.speed >= 0.39, cloud_of([(10.0, 0.0, 0.5)]))
+        run(
+            lambda: g.at_rest() and "m away" in g.status[-1].cause,
+            cloud_of([(10.0, 0.0, 0.5), (0.3, 0.0, 0.5)]),
+        )
+        run(lambda: g.speed >= 0.39, cloud_of([(10.0, 0.0, 0.5)]))
+        run(
+            lambda: g.at_rest() and "cloud has fields none" in g.status[-1].cause,
+            PointCloud2(height=1, width=1, point_step=12, row_step=12, data=bytes(12)),
+        )
+        whole = serialize_message(cloud_of([(10.0, 0.0, 0.5)]))
+        run(lambda: g.speed >= 0.39, whole)
+        run(lambda: any("of this ROS" in text for text in values_of(g)), whole[:-8])
 
 
 def test_a_scanner_with_no_clock_is_taken_and_one_with_another_is_named(

@@ -47,6 +47,19 @@ def test_the_ring_is_bounded_in_bytes_and_counts_what_it_drops():
     assert ring.dropped == 3
 
 
+def test_point_clouds_are_thinned_and_crowd_nothing_else_out():
+    made = StopRecorder(RecorderSettings(Path("unused"), duration=10.0, tail=1.0))
+    cloud, scan = bytes(640 * 480 * 16), bytes(1080 * 4)
+    for k in range(30 * 15):
+        steady = k * S // 30
+        made.take("/vla/cloud", "sensor_msgs/msg/PointCloud2", cloud, steady, steady)
+        made.take("/vla/scan", "sensor_msgs/msg/LaserScan", scan, steady, steady)
+    assert made.held == pytest.approx(11.0, abs=0.1)
+    kept = [e.steady for e in made._large.snapshot()]
+    assert kept == list(range(9 * S, 15 * S, S))  # as many as 32 MiB hold, one a second
+    made.close()
+
+
 def test_names_tell_time_and_cause():
     name = recording_name("STOPPED", "the emergency stop is pressed!/..", 1767323045678 * 10**6)
     assert name == "20260102T030405.678Z_STOPPED_the_emergency_stop_is_pressed"

@@ -94,6 +94,7 @@ def recorder_settings(config: SafetyConfig, namespace: str) -> RecorderSettings 
         folder,
         config.recording_duration,
         config.recording_tail,
+        large_period=config.recording_large_period,
         keep=config.recording_count,
         keep_bytes=config.recording_bytes,
     )

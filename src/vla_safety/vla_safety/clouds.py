@@ -55,8 +55,11 @@ def cloud_points(message: Any) -> Array:
     xyz = np.empty((3, width * height))
     for row, axis in enumerate(_AXES):
         xyz[row].reshape(height, width)[:] = table[axis]
-    finite = np.logical_and.reduce(np.abs(xyz) <= MAX_COORDINATE, axis=0)
-    measured = (finite & xyz.any(axis=0)).nonzero()[0]
+    farthest = np.abs(xyz[0])
+    for axis_values in xyz[1:]:
+        np.maximum(farthest, np.abs(axis_values), out=farthest)
+    # Of what is no number, neither.
+    measured = ((farthest > 0.0) & (farthest <= MAX_COORDINATE)).nonzero()[0]
     if not measured.size:
         raise CloudError(
             f"none of a cloud's {width * height} points is a measurement: they are not finite, or 0"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from vla_contract.action_space import ActionSpace
@@ -19,6 +20,8 @@ from vla_safety.limits import braking_time
 from vla_safety.obstacle_config import ObstacleParameters
 from vla_safety.scheduling import HIGHEST
 
+# Control periods: of the default loop_timeout, and the least that is a gap and no late period.
+LOOP_PERIODS, LEAST_PERIODS = 3.0, 2.0
 INPUTS = ("joint_states", "end_effector_pose", "odom")
 
 
@@ -106,11 +109,12 @@ class ControlParameters(Config):
         runtime=True,
     )
     loop_timeout: float = parameter(
-        0.5,
-        "Gap of the safety loop after which the robot's driver has braked by itself: what follows "
-        "starts from what was measured, or from rest.",
+        0.0,
+        "Gap of the safety loop after which the robot brakes, beginning with what its driver does "
+        "by then: what was measured, or rest once the driver's own timeout is over. 0: three "
+        "control periods, or the shortest timeout of a driver where that is less.",
         "s",
-        minimum=0.05,
+        minimum=0.0,
         maximum=10.0,
     )
     publishers_period: float = parameter(
@@ -181,12 +185,19 @@ class SafetyConfig(
     """See each field's description; `vla_contract.parameters.table` prints them."""
 
 
+def loop_timeout(config: SafetyConfig, space: ActionSpace) -> float:
+    """Gap of the safety loop after which the motion begins anew, s."""
+    default = min(LOOP_PERIODS * space.period, *space.driver_timeouts.values(), math.inf)
+    return config.loop_timeout or default
+
+
 def check_space(config: SafetyConfig, space: ActionSpace) -> None:
     """Refuse an action space that cannot be driven safely with this configuration.
 
     Raises:
         ParameterError: a full chunk ends before the next can be there, or the emergency limits
-            cannot stop a dimension within the braking time. The message has the numbers.
+            cannot stop a dimension within the braking time, or a driver stops by itself before
+            a gap of the loop is one. The message has the numbers.
     """
     needed = config.slop + config.latency_p99 + 2.0 * config.inference_period
     if space.horizon < needed - 1e-9:
@@ -195,6 +206,7 @@ def check_space(config: SafetyConfig, space: ActionSpace) -> None:
             f"least slop {config.slop} + latency_p99 {config.latency_p99} + 2 * inference_period "
             f"{config.inference_period} = {needed:.3f} s"
         )
+    _check_drivers(config, space)
     for dimension in space.dimensions:
         longest = braking_time(dimension, space.period)
         if longest > space.braking_time:
@@ -202,3 +214,21 @@ def check_space(config: SafetyConfig, space: ActionSpace) -> None:
                 f"braking_time of action space {space.name} is {space.braking_time} s, but "
                 f"{dimension.name} may take {longest:.4f} s; accepted: at least that"
             )
+
+
+def _check_drivers(config: SafetyConfig, space: ActionSpace) -> None:
+    least, chosen = LEAST_PERIODS * space.period, loop_timeout(config, space)
+    topic, shortest = min(
+        space.driver_timeouts.items(), key=lambda item: item[1], default=("", math.inf)
+    )
+    if shortest < least - 1e-9:
+        raise ParameterError(
+            f"the driver of {topic} stops {shortest} s after a command; accepted for action space "
+            f"{space.name}: at least two of its control periods, {least:g} s"
+        )
+    if not least - 1e-9 <= chosen <= shortest:
+        most = f" to {shortest} s, after which the driver of {topic} stops" if topic else " s"
+        raise ParameterError(
+            f"parameter loop_timeout is {chosen} s; accepted for action space {space.name}: 0, or "
+            f"{least:g} (two control periods){most}"
+        )

@@ -204,6 +204,14 @@ class RecordingParameters(Config):
         10.0, "Time before a stop that is recorded.", "s", minimum=0.1, maximum=600.0
     )
     recording_tail: float = parameter(1.0, "Time after it.", "s", minimum=0.0, maximum=60.0)
+    recording_large_period: float = parameter(
+        1.0,
+        "Least time between two recorded messages of one topic that are larger than 64 KiB, such "
+        "as point clouds; 0: every one.",
+        "s",
+        minimum=0.0,
+        maximum=60.0,
+    )
     recording_count: int = parameter(
         50, "Recordings that are kept; the oldest go first.", minimum=1, maximum=100000
     )

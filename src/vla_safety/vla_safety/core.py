@@ -18,7 +18,7 @@ from vla_contract.stop_words import StopWords
 from vla_contract.topics import JOINT_STATES
 from vla_safety import soft
 from vla_safety.commands import CommandGate
-from vla_safety.config import SafetyConfig
+from vla_safety.config import SafetyConfig, loop_timeout
 from vla_safety.decision import Decision, Verdict, verdict_of
 from vla_safety.detectors import Detectors, Period
 from vla_safety.inputs import (
@@ -88,7 +88,7 @@ class SafetyCore:
         self.faults = Faults()
         self.emergency_stop = EmergencyStop()
         self.robot = RobotState()
-        self.clock = RosClock()
+        self.clock = RosClock(loop_timeout(config, space))
         self.stop_words = StopWords(config.stop_words)
         self.stop_word_heard = 0  # ns of the node clock, of the last one obeyed
         self.armed = config.armed_on_start
@@ -375,10 +375,8 @@ class SafetyCore:
             self.surroundings.forget()
             self._cancel(waiting(Reason.CLOCK, event.jump, emergency=True), now)
         if event.gap:
-            # The driver has braked by itself meanwhile: the old speed is no longer the robot's.
             self.plan.sequencer.clear()
-            # What was received before the gap does not count, however short that was ago.
-            self._start_from(self.robot.recent(steady, min(event.gap, _JUST_NOW)))
+            self._start_after(event.gap, steady)
         return event
 
     def _select(self, now: int, steady: int) -> Selection:
@@ -492,6 +490,20 @@ class SafetyCore:
         # A joint whose position is not known must not be sent anywhere.
         known = all(name in self.robot.measured for name in self._positions)
         return self.armed and not self.config.shadow and known and steady >= self.listen_until
+
+    def _start_after(self, gap: float, steady: int) -> None:
+        """Begin with what the robot does after `gap` s without a command.
+
+        A driver goes on with the last command until its timeout; then it stops by itself, and the
+        old speed is no longer the robot's. One that declares no timeout is taken to have stopped.
+        """
+        # What was measured before the gap does not count, however short that was ago.
+        start = self.robot.recent(steady, min(gap, _JUST_NOW))
+        for i, dimension in enumerate(self.space.dimensions):
+            timeout = self.space.driver_timeouts.get(dimension.output.topic, 0.0)
+            if self._sent is not None and gap < timeout:
+                start[dimension.name] = float(self._sent[i])
+        self._start_from(start)
 
     def _start_from(self, measured: dict[str, float]) -> None:
         """Begin at rest, or with what was measured; what is neither stays as last sent."""

@@ -165,7 +165,9 @@ class RobotState:
 
     def __init__(self) -> None:
         self.measured: dict[str, float] = {}
+        # When each was told, and when it was so: what waited in a queue was measured before.
         self._measured_at: dict[str, int] = {}
+        self._true_at: dict[str, int] = {}
         self._watchdogs: dict[str, Watchdog] = {}
         self._joints: dict[str, int] = {}
         self._orders: dict[str, PerPublisher[StampOrder]] = {}
@@ -184,11 +186,17 @@ class RobotState:
         return f"{name} {problem}" if problem else ""
 
     def take(
-        self, name: str, measured: Mapping[str, float], steady: int, joints: Iterable[str] = ()
+        self,
+        name: str,
+        measured: Mapping[str, float],
+        steady: int,
+        joints: Iterable[str] = (),
+        age: int = 0,
     ) -> None:
         """Note an input (`joint_states`, ...); measured: dimension name → SI value, finite.
 
-        joints: those of the parameter required_joints of which it tells.
+        joints: those of the parameter required_joints of which it tells. age: ns since it was
+        measured, by its stamp.
         """
         self._watchdogs.setdefault(name, Watchdog()).feed(steady)
         self._joints.update(dict.fromkeys(joints, steady))
@@ -196,11 +204,12 @@ class RobotState:
             if math.isfinite(value):
                 self.measured[key] = value
                 self._measured_at[key] = steady
+                self._true_at[key] = steady - max(0, age)
 
     def recent(self, steady: int, seconds: float) -> dict[str, float]:
         """What was measured within the last so many seconds."""
         oldest = steady - round(seconds * NANOSECONDS)
-        return {k: v for k, v in self.measured.items() if self._measured_at[k] > oldest}
+        return {k: v for k, v in self.measured.items() if self._true_at[k] > oldest}
 
     def forget_stamps(self) -> None:
         """The clock jumped: stamps of before say nothing of the order."""
@@ -263,7 +272,9 @@ class RobotState:
 class RosClock:
     """Notices a node clock that stands still or jumps, and a loop that stood still."""
 
-    def __init__(self) -> None:
+    def __init__(self, loop_timeout: float) -> None:
+        """loop_timeout: s between two periods beyond which the loop has stood still."""
+        self._loop_timeout = round(loop_timeout * NANOSECONDS)
         self._last: int | None = None
         self._steady = 0
         self._moved = 0
@@ -290,7 +301,7 @@ class RosClock:
             else f"the ROS clock jumped forward by {jump / NANOSECONDS:.1f} s"
             if jump > limit
             else "",
-            gap / NANOSECONDS if gap > round(config.loop_timeout * NANOSECONDS) else 0.0,
+            gap / NANOSECONDS if gap > self._loop_timeout else 0.0,
         )
 
     def causes(self, config: SafetyConfig, now: int, steady: int) -> Iterator[Cause]:

@@ -21,7 +21,7 @@ from std_srvs.srv import SetBool, Trigger
 
 from vla_contract import topics
 from vla_contract.action_space import ActionSpace
-from vla_contract.graph_node import Diagnosis, GraphNode, UnreadableMessage, run
+from vla_contract.graph_node import Diagnosis, GraphNode, UnreadableMessage, deserialising, run
 from vla_contract.parameters import ParameterError
 from vla_contract.recording import type_name
 from vla_contract.stamps import NANOSECONDS, to_time
@@ -58,6 +58,7 @@ class SafetyNode(GraphNode[SafetyConfig]):
         super().__init__("safety", SafetyConfig, **kwargs)
         self._core: SafetyCore | None = None
         self._senders: Senders | None = None
+        self._receivers: Receivers | None = None
         self._state_writer: StateWriter | None = None
         self._defect = ""  # what raised since the last control period, in words
         self._made: list[Any] = []
@@ -156,6 +157,8 @@ class SafetyNode(GraphNode[SafetyConfig]):
 
     def clean_up(self) -> None:
         """Destroy what `configure` made."""
+        if self._receivers is not None:
+            self._receivers.close()
         if self._senders is not None:
             self._senders.close()
         if self._state_writer is not None:
@@ -169,7 +172,7 @@ class SafetyNode(GraphNode[SafetyConfig]):
         for what, entity in self._made:
             destroy[what](entity)
         self._made = []
-        self._core = self._senders = self._state_writer = None
+        self._core = self._senders = self._receivers = self._state_writer = None
 
     def check_change(self, old: SafetyConfig, new: SafetyConfig) -> None:
         """Refuse what loosens a limit while the parameters are locked."""
@@ -183,11 +186,13 @@ class SafetyNode(GraphNode[SafetyConfig]):
     def diagnose(self) -> Diagnosis:
         """State, figures, counters."""
         counters = self.counters + Counter({"chunk dropped in lock-step": self.lock_step.dropped})
+        values: dict[str, Any] = {"scheduling": self.priority.how}
         if self.senders.recorder is not None:
             counters.update({f"stop {k}": v for k, v in self.senders.recorder.counters.items()})
+            values["recorder_holds_s"] = round(self.senders.recorder.held, 2)
         self._faulty = self._faulty + 1 if is_faulty(self.core) else 0
         diagnosed = diagnosis(self.core, self.timing, counters, self._faulty)
-        return replace(diagnosed, values={**diagnosed.values, "scheduling": self.priority.how})
+        return replace(diagnosed, values={**diagnosed.values, **values})
 
     # Creation; the entities are destroyed by `clean_up`.
 
@@ -199,33 +204,44 @@ class SafetyNode(GraphNode[SafetyConfig]):
         return publisher
 
     def subscribe(
-        self, message_type: Any, topic: str, callback: Callable[[Any], None], row: str = ""
+        self,
+        message_type: Any,
+        topic: str,
+        callback: Callable[[Any], None],
+        row: str = "",
+        raw: bool = False,
     ) -> None:
-        """A subscription whose messages are recorded before `callback` gets them."""
+        """A subscription whose messages are recorded, as they came, before `callback` gets them.
+
+        raw: it gets the bytes.
+        """
         qos = topics.qos_profile(row or topic, lock_step=self.config.lock_step)
-        receive = self._recorded(message_type, topic, callback)
-        self._made.append(
-            ("subscription", self.create_subscription(message_type, topic, receive, qos))
-        )
+        receive = callback if raw else deserialising(message_type, callback)
+        self._subscribe_raw(message_type, topic, self._recorded(message_type, topic, receive), qos)
 
     def subscribe_level(self, topic: str, callback: Callable[[Any], None]) -> None:
         """The same of a std_msgs/Bool, in whatever QoS its publishers offer it."""
-        once = Once(self._recorded(Bool, topic, callback), self.wall_steady)
+        receive = self._recorded(Bool, topic, deserialising(Bool, callback))
+        once = Once(receive, self.wall_steady)
         profiles = topics.level_profiles(topics.EMERGENCY_STOP, lock_step=self.config.lock_step)
         for qos in profiles:
             # That one of them does not fit a publisher which another fits is nothing to warn of.
-            made = self.create_subscription(Bool, topic, once.take, qos, quiet=True)
-            self._made.append(("subscription", made))
+            self._subscribe_raw(Bool, topic, once.take, qos, quiet=True)
+
+    def _subscribe_raw(
+        self, kind: Any, topic: str, receive: Callable[[bytes], None], qos: Any, **options: Any
+    ) -> None:
+        made = self.create_subscription(kind, topic, receive, qos, raw=True, **options)
+        self._made.append(("subscription", made))
 
     def _recorded(
-        self, message_type: Any, topic: str, callback: Callable[[Any], None]
-    ) -> Callable[[Any], None]:
+        self, message_type: Any, topic: str, callback: Callable[[bytes], None]
+    ) -> Callable[[bytes], None]:
         name, kind, senders = self.resolve_topic_name(topic), type_name(message_type), self.senders
 
-        def receive(message: Any) -> None:
-            if senders.recorder is not None:
-                senders.record(name, kind, message)
-            callback(message)
+        def receive(data: bytes) -> None:
+            senders.record_bytes(name, kind, data)
+            callback(data)
 
         return receive
 
@@ -334,9 +350,10 @@ class SafetyNode(GraphNode[SafetyConfig]):
         core = self.core
         try:
             if not self._defect and not self.config.lock_step:
-                self._receivers.look_up_tip()
+                self.receivers.look_up_tip()
                 core.other_publishers = self.others.problem(steady)
             if not self._defect:
+                self.receivers.collect_clouds()
                 return core.step(now, steady)
         except Exception as error:
             self.callback_failed("a control period", error)
@@ -455,6 +472,13 @@ class SafetyNode(GraphNode[SafetyConfig]):
         if self._senders is None:
             raise RuntimeError("the node is not configured")
         return self._senders
+
+    @property
+    def receivers(self) -> Receivers:
+        """What comes in, while the node is configured."""
+        if self._receivers is None:
+            raise RuntimeError("the node is not configured")
+        return self._receivers
 
     def now(self) -> int:
         """Node clock, ns; in lock-step the tick's."""

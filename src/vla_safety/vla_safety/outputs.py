@@ -17,13 +17,9 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from vla_contract.action_space import ActionSpace, ActionSpaceError, Dimension
 from vla_contract.stamps import NANOSECONDS, to_time
-from vla_safety.templates import Mark, Template, number_marks
 
 _TWIST_FIELDS = tuple(f"{part}.{axis}" for part in ("linear", "angular") for axis in "xyz")
 _INDEX = re.compile(r"data\[(\d{1,3})\]")
-
-# Seconds and nanoseconds that mark the stamp in a template.
-_STAMP_MARK = (1_369_682_884, 455_884_110)
 
 # Values of the topic's dimensions and the time of publishing → message.
 Build = Callable[[Sequence[float], Time], Any]
@@ -52,23 +48,10 @@ class Output:
             raise ActionSpaceError(f"topic {first.topic} has a field twice: {', '.join(outputs)}")
         self.message_type, make = _TYPES[first.type]
         self.build: Build = make([dimension for _, dimension in dimensions], period)
-        self._template = self._make_template()
 
     def message(self, values: Sequence[float], stamp: Time) -> Any:
         """Message with this topic's share of a whole command."""
         return self.build([values[i] for i in self.indices], stamp)
-
-    def serialised(self, values: Sequence[float], stamp: Time) -> bytes:
-        """The same message as bytes, in a fraction of the time."""
-        numbers = [(values[i],) for i in self.indices]
-        return self._template.fill([*numbers, (stamp.sec, stamp.nanosec)])
-
-    def _make_template(self) -> Template:
-        numbers = number_marks(len(self.indices))
-        seconds, nanoseconds = _STAMP_MARK
-        message = self.build(numbers, Time(sec=seconds, nanosec=nanoseconds))
-        stamp = Mark("=iI", _STAMP_MARK, optional=True)  # not every type has one
-        return Template(message, [*(Mark("=d", (number,)) for number in numbers), stamp])
 
 
 def make_outputs(space: ActionSpace) -> list[Output]:

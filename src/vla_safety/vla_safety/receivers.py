@@ -7,20 +7,23 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from geometry_msgs.msg import PoseStamped, Twist, TwistStamped
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import JointState, LaserScan, PointCloud2, Range
-from std_msgs.msg import Bool, String
+from std_msgs.msg import Bool, Header, String
 
 from vla_contract import topics
+from vla_contract.graph_node import UnreadableMessage, deserialising
 from vla_contract.joint_states import JointStateError, read_joints
 from vla_contract.stamps import NANOSECONDS, to_nanoseconds
 from vla_interfaces.msg import ActionChunk, Command, Fault, SimulationTick
 from vla_safety import conversions, teleoperation
 from vla_safety.inputs import joint_of_position
 from vla_safety.lock_step import Tick
+from vla_safety.newest_worker import NewestWorker
 from vla_safety.obstacle_config import SourceConfig
 from vla_safety.obstacle_types import Reading
 from vla_safety.place import Pose
 from vla_safety.sources import SourceReader, stamp_problem
 from vla_safety.teleoperation import LockConfig, TeleopConfig
+from vla_safety.transforms import Transform
 
 if TYPE_CHECKING:
     from vla_safety.node import SafetyNode
@@ -35,13 +38,52 @@ class _State(NamedTuple):
     """What a message told of the robot.
 
     problem: why it is refused, else empty. place: None where another input is the place's source.
-    joints: those of the parameter required_joints of which it tells.
+    joints: those of the parameter required_joints of which it tells. age: ns, on arrival.
     """
 
     problem: str
     measured: dict[str, float]
     place: Pose | None
     joints: tuple[str, ...]
+    age: int = 0
+
+
+class _Arrival(NamedTuple):
+    """A message of an obstacle source as it came.
+
+    steady: when, ns. age: by its stamp, s. mount: sensor → base; None: from the parameters.
+    problem: why it cannot be used, whatever it shows; else empty.
+    """
+
+    source: str
+    steady: int
+    age: float
+    mount: Transform | None
+    problem: str
+
+    def read(self, reader: SourceReader, message: Any) -> Reading:
+        """What the message shows."""
+        if self.problem:
+            return Reading.unusable(self.problem)
+        return reader.read(message, self.mount)
+
+
+def _header(data: bytes) -> Header:
+    """The header that a serialised message begins with."""
+    found: list[Header] = []
+    deserialising(Header, found.append)(data)
+    return found[0]
+
+
+def _read_cloud(job: tuple[_Arrival, SourceReader, bytes]) -> tuple[_Arrival, Reading]:
+    arrival, reader, data = job
+    found: list[Reading] = []
+    try:
+        read = deserialising(PointCloud2, lambda m: found.append(arrival.read(reader, m)))
+        read(data)
+    except UnreadableMessage as error:
+        return arrival, Reading.unusable(str(error))
+    return arrival, found[0]
 
 
 class Receivers:
@@ -63,6 +105,8 @@ class Receivers:
         self._joints = frozenset((*self._required, *joint_of_position(node.core.space).values()))
         self._readers = {name: SourceReader(config) for name, config in sources.items()}
         self._transforms = transforms
+        priority = 0 if node.config.lock_step else max(0, node.config.realtime_priority - 1)
+        self._clouds = NewestWorker(_read_cloud, "clouds", priority)
         self._tip_stamp = 0
         self._last: dict[str, _State] = {}
         self._subscribe_graph()
@@ -157,12 +201,12 @@ class Receivers:
     def _on_joint_states(self, message: JointState) -> None:
         name, names = topics.JOINT_STATES, tuple(message.name)
         try:
-            reading = read_joints(message, self._joints)
+            told = read_joints(message, self._joints)
         except JointStateError as error:
             self._take_state(name, message.header.stamp, f"{name}: {error}", {}, publisher=names)
             return
-        measured = conversions.measured_from_joints(reading.joints, self._core.space)
-        joints = tuple(joint for joint in self._required if joint in reading.joints)
+        measured = conversions.measured_from_joints(told.joints, self._core.space)
+        joints = tuple(joint for joint in self._required if joint in told.joints)
         self._take_state(name, message.header.stamp, "", measured, joints=joints, publisher=names)
 
     def _on_pose(self, message: PoseStamped) -> None:
@@ -198,8 +242,10 @@ class Receivers:
                 name, to_nanoseconds(stamp), node.now(), node.config, publisher
             )
         # In lock-step the stamp is the tick that it belongs to, in whatever order it came.
-        received = to_nanoseconds(stamp) if node.config.lock_step else node.steady()
-        self._last[name] = _State(problem, measured, pose if here else None, joints)
+        taken, lock_step = to_nanoseconds(stamp), node.config.lock_step
+        received = taken if lock_step else node.steady()
+        age = node.now() - taken if taken and not lock_step else 0
+        self._last[name] = _State(problem, measured, pose if here else None, joints, age)
         self._take(name, received, self._last[name])
         node.received(name)
 
@@ -208,7 +254,7 @@ class Receivers:
         if state.problem:
             node.refuse(state.problem)
         else:
-            node.core.robot.take(name, state.measured, received, state.joints)
+            node.core.robot.take(name, state.measured, received, state.joints, state.age)
             if state.place is not None:
                 self._place.take(state.place, received)
         node.note(name, received)
@@ -240,32 +286,53 @@ class Receivers:
     # Obstacles.
 
     def _subscribe_source(self, name: str, config: SourceConfig) -> None:
+        kind, reader = _SCANS[config.type], self._readers[name]
+
         def receive(message: Any) -> None:
-            self._on_scan(name, config, message)
+            arrival = self._arrival(name, config, message.header)
+            self._accept_reading(arrival, arrival.read(reader, message))
 
+        def receive_cloud(data: bytes) -> None:
+            arrival = self._arrival(name, config, _header(data))
+            if arrival.problem:
+                self._accept_reading(arrival, Reading.unusable(arrival.problem))
+            else:
+                self._clouds.submit(name, (arrival, reader, data))
+
+        # In lock-step every message counts in its own tick, however long it takes to read.
+        slow = config.type == "pointcloud" and not self._node.config.lock_step
+        callback: Any = receive_cloud if slow else receive
         row = topics.JOINT_STATES if config.reliable else topics.CAMERA
-        self._node.subscribe(_SCANS[config.type], config.topic_of(name), receive, row)
+        self._node.subscribe(kind, config.topic_of(name), callback, row, raw=slow)
 
-    def _on_scan(self, name: str, config: SourceConfig, message: Any) -> None:
-        node, monitor = self._node, self._core.surroundings.obstacles
-        if monitor is None:
-            return
-        mount = None
+    def _arrival(self, name: str, config: SourceConfig, header: Header) -> _Arrival:
+        node, mount, problem = self._node, None, ""
         if config.use_tf and self._transforms is not None:
-            frame = config.frame or message.header.frame_id
-            mount = self._transforms.mount(node.config.base_frame, frame)
-        if isinstance(mount, str):
-            reading = Reading.unusable(mount)
-        else:
-            reading = self._readers[name].read(message, mount)
+            frame = config.frame or header.frame_id
+            found = self._transforms.mount(node.config.base_frame, frame)
+            mount, problem = (None, found) if isinstance(found, str) else (found, "")
         # A stamp of 0 is none: the time of arrival counts.
-        stamp = to_nanoseconds(message.header.stamp)
+        stamp = to_nanoseconds(header.stamp)
         age = (node.now() - stamp) / NANOSECONDS if stamp else 0.0
         if not node.config.lock_step and (late := stamp_problem(age, config.timeout)):
-            reading = Reading.unusable(late)
+            problem = late
+        return _Arrival(name, node.steady(), age, mount, problem)
+
+    def _accept_reading(self, arrival: _Arrival, reading: Reading) -> None:
         if reading.problem:
-            node.refuse(f"{name}: {reading.problem}")
-        monitor.take(name, reading, node.steady(), age)
+            self._node.refuse(f"{arrival.source}: {reading.problem}")
+        monitor = self._core.surroundings.obstacles
+        assert monitor is not None, "there are sources"
+        monitor.take(arrival.source, reading, arrival.steady, arrival.age)
+
+    def collect_clouds(self) -> None:
+        """Once a period: the point clouds that have been read since."""
+        for arrival, reading in self._clouds.collect():
+            self._accept_reading(arrival, reading)
+
+    def close(self) -> None:
+        """End the thread that reads the clouds."""
+        self._clouds.close()
 
     # A person.
 

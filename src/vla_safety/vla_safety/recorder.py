@@ -26,6 +26,7 @@ _NAME = re.compile(r"\d{8}T\d{6}\.\d{3}Z_\w+")
 _MAX_WORDS = 60  # letters of the cause in a name
 _BATCH = 8  # messages written before the thread lets the control loop in
 _PAUSE = 0.0005  # s
+LARGE = 65536  # bytes of a message; larger ones, such as point clouds, crowd nothing else out
 # What every safety node records: prepared before it moves anything.
 _USUAL = tuple(
     f"vla_interfaces/msg/{name}" for name in ("ActionChunk", "Fault", "SafeAction", "SafetyStatus")
@@ -37,14 +38,16 @@ class RecorderSettings:
     """What is recorded and how much of it is kept.
 
     folder: of the recordings; made when the first one is written. duration, tail: s before and
-    after a stop. buffer_bytes: of serialised messages in memory. keep, keep_bytes: recordings, and
-    their size in all, beyond which the oldest are deleted.
+    after a stop. buffer_bytes: of serialised messages in memory, half of them for large ones.
+    large_period: least time between two large messages of one topic, s; 0: every one. keep,
+    keep_bytes: recordings, and their size in all, beyond which the oldest are deleted.
     """
 
     folder: Path
     duration: float = 10.0
     tail: float = 1.0
     buffer_bytes: int = 64 * 1024**2
+    large_period: float = 1.0
     keep: int = 50
     keep_bytes: int = 1024**3
 
@@ -104,6 +107,11 @@ class Ring:
         """What is there, oldest first."""
         return list(self._entries)
 
+    @property
+    def span(self) -> int:
+        """Time from the oldest to the newest, ns."""
+        return self._entries[-1].steady - self._entries[0].steady if self._entries else 0
+
     def _drop_oldest(self) -> None:
         self._bytes -= len(self._entries.popleft().data)
 
@@ -134,9 +142,11 @@ class StopRecorder:
         self.folder = ""
         self.counters: Counter[str] = Counter()
         self._tail = round(settings.tail * NANOSECONDS)
-        self._ring = Ring(
-            round((settings.duration + settings.tail) * NANOSECONDS), settings.buffer_bytes
-        )
+        duration = round((settings.duration + settings.tail) * NANOSECONDS)
+        self._ring = Ring(duration, settings.buffer_bytes // 2)
+        self._large = Ring(duration, settings.buffer_bytes // 2)
+        self._large_period = round(settings.large_period * NANOSECONDS)
+        self._large_at: dict[str, int] = {}  # topic → steady
         self._stop: _Stop | None = None
         self._jobs: queue.Queue[tuple[_Stop, list[Entry]] | None] = queue.Queue(maxsize=2)
         self._outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
@@ -152,7 +162,18 @@ class StopRecorder:
             topic: full name. type_name: e.g. "std_msgs/msg/Bool". data: serialised.
             stamp: node clock, ns. steady: ns.
         """
-        self._ring.add(Entry(steady, stamp, topic, type_name, data))
+        ring = self._ring
+        if len(data) > LARGE:
+            last = self._large_at.get(topic)
+            if last is not None and steady - last < self._large_period:
+                return
+            ring, self._large_at[topic] = self._large, steady
+        ring.add(Entry(steady, stamp, topic, type_name, data))
+
+    @property
+    def held(self) -> float:
+        """Time that a recording of a stop now would reach back to, s; of large messages less."""
+        return self._ring.span / NANOSECONDS
 
     def stopped(self, state: str, cause: str, stamp: int, steady: int) -> None:
         """The robot was stopped; one more stop within the tail is part of the same recording.
@@ -168,8 +189,8 @@ class StopRecorder:
         """Call once in every period: starts what is due, and tells what has ended since."""
         if self._stop is not None and steady - self._stop.steady >= self._tail:
             self._hand_over()
-        if self.counters["dropped"] != self._ring.dropped:
-            self.counters["dropped"] = self._ring.dropped
+        if dropped := self._ring.dropped + self._large.dropped:
+            self.counters["dropped"] = dropped
         try:
             outcome = self._outcomes.get_nowait()
         except queue.Empty:
@@ -190,9 +211,12 @@ class StopRecorder:
     def _hand_over(self) -> None:
         stop, self._stop = self._stop, None
         assert stop is not None
-        self._ring.expire(stop.steady + self._tail)
+        entries = []
+        for ring in (self._ring, self._large):
+            ring.expire(stop.steady + self._tail)
+            entries += ring.snapshot()
         try:
-            self._jobs.put_nowait((stop, self._ring.snapshot()))
+            self._jobs.put_nowait((stop, sorted(entries, key=lambda entry: entry.steady)))
         except queue.Full:
             self.counters["skipped"] += 1  # the disk is slower than the stops
 

@@ -14,7 +14,7 @@ from vla_contract import topics
 from vla_contract.recording import type_name
 from vla_contract.stamps import NANOSECONDS, to_nanoseconds, to_time
 from vla_interfaces.msg import Fault, SafeAction, SafetyStatus
-from vla_safety.action_records import ActionRecords
+from vla_safety.conversions import safe_action_to_message
 from vla_safety.decision import Decision
 from vla_safety.others import endpoints
 from vla_safety.outputs import make_outputs
@@ -39,7 +39,6 @@ class Senders:
         self._core = node.core
         self.recorder = StopRecorder(settings) if settings is not None else None
         self._levels = FaultLevels(node.get_name())
-        self._records = ActionRecords(node.core.space)
         self._safe_actions = _Sender(self, node.publisher(SafeAction, topics.SAFE_ACTION))
         self.statuses = _Sender(self, node.publisher(SafetyStatus, topics.SAFETY_STATUS))
         self._faults = node.publisher(Fault, topics.FAULT)
@@ -75,11 +74,13 @@ class Senders:
         for sender, output in self.robot if decision.connected else ():
             yield (
                 f"topic {sender.topic}",
-                lambda s=sender, o=output: s.send_bytes(o.serialised(values, stamp)),  # type: ignore[misc]
+                lambda s=sender, o=output: s.send(o.message(values, stamp)),  # type: ignore[misc]
             )
         yield (
             "safe_action",
-            lambda: self._safe_actions.send_bytes(self._records.serialised(decision, tick, stamp)),
+            lambda: self._safe_actions.send(
+                safe_action_to_message(decision, self._core.space, tick, stamp)
+            ),
         )
         yield "safety_status", lambda: self.send_status(decision)
 
@@ -121,12 +122,6 @@ class Senders:
             self._node.sent_level(to_nanoseconds(message.header.stamp))
             self._faults.publish(message)
 
-    def record(self, topic: str, type_: str, message: Any) -> bytes:
-        """Serialise a message and note it; returns its bytes."""
-        data: bytes = serialize_message(message)
-        self.record_bytes(topic, type_, data)
-        return data
-
     def record_bytes(self, topic: str, type_: str, data: bytes) -> None:
         """Note a serialised message."""
         if self.recorder is not None:
@@ -159,8 +154,6 @@ class _Sender:
         self.type = type_name(publisher.msg_type)
 
     def send(self, message: Any) -> None:
-        self.send_bytes(serialize_message(message))
-
-    def send_bytes(self, data: bytes) -> None:
+        data = serialize_message(message)
         self.publisher.publish(data)
         self._senders.record_bytes(self.topic, self.type, data)

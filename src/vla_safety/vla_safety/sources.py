@@ -84,11 +84,23 @@ class SourceReader:
         return mount.apply(distance * arc)[:, :2]
 
     def _cloud(self, message: Any, mount: Transform) -> Array:
-        xyz = mount.rotation @ cloud_points(message).T
-        xyz += mount.translation[:, None]
+        # The height of every point first, and the rest of those within the slice alone; axis by
+        # axis, for a matrix product would wake threads that other processes keep waiting.
+        points = cloud_points(message).T
+        height = _along(mount, 2, points)
         low, high = self._config.min_height, self._config.max_height
-        slice_ = ((xyz[2] >= low) & (xyz[2] <= high)).nonzero()[0]
-        return xyz[:2].take(slice_, axis=1).T
+        points = points.take(((height >= low) & (height <= high)).nonzero()[0], axis=1)
+        return np.stack((_along(mount, 0, points), _along(mount, 1, points)), axis=1)
+
+
+def _along(mount: Transform, axis: int, points: Array) -> Array:
+    """Coordinates of points, shape (3, n), along one axis of the base's frame."""
+    (x, y, z), (a, b, c) = points, mount.rotation[axis]
+    along = a * x
+    along += b * y
+    along += c * z
+    along += mount.translation[axis]
+    return along
 
 
 def stamp_problem(age: float, timeout: float) -> str:
