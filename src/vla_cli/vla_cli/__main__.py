@@ -16,7 +16,6 @@ COMMANDS = {
     "doctor": "vla_cli.doctor",
     "eval": "vla_cli.eval",
     "evaluate": "vla_cli.evaluate",
-    "keystore": "vla_cli.keystore",
     "launch": "vla_cli.launch",
     "learn": "vla_cli.learn",
     "prove": "vla_cli.prove",
@@ -29,16 +28,24 @@ COMMANDS = {
     "stop": "vla_cli.stop",
     "why": "vla_cli.why",
 }
+# Former command → what does it now; answered so for one release.
+FORMER = {
+    "keystore": "ros2 security create_keystore, create_enclave and create_permission; "
+    "docs/security.md has the commands",
+}
 
 
 def main(arguments: list[str]) -> int:
     """Run a command; its exit status, 2 where it cannot do what it was asked."""
-    if not arguments or arguments[0] not in COMMANDS:
-        asked = arguments[0] if arguments else ""
+    asked = arguments[0] if arguments else ""
+    if asked in FORMER:
+        print(f"vla: {asked} is no command any more; use {FORMER[asked]}", file=sys.stderr)
+        return 2
+    if asked not in COMMANDS:
         print(f"vla: no such command: {asked!r}; there are: {', '.join(COMMANDS)}", file=sys.stderr)
         return 2
     try:
-        return int(importlib.import_module(COMMANDS[arguments[0]]).main(arguments[1:]))
+        return int(importlib.import_module(COMMANDS[asked]).main(arguments[1:]))
     except CommandError as error:
         print(f"vla: {error}", file=sys.stderr)
         return 2
