@@ -76,7 +76,9 @@ def endings() -> frozenset[str]:
 @cache
 def place_pattern() -> re.Pattern[str]:
     """What begins with a folder of the project."""
-    return re.compile(PLACE % "|".join(re.escape(top) for top in places() - {"."} if "/" not in top))
+    return re.compile(
+        PLACE % "|".join(re.escape(top) for top in places() - {"."} if "/" not in top)
+    )
 
 
 @cache
@@ -153,7 +155,8 @@ def dangling(name: str) -> set[str]:
     return {
         word
         for word in found
-        if not word.startswith(WORKSPACE) and not {word, Path(word).stem, Path(word).name} & ELSEWHERE
+        if not word.startswith(WORKSPACE)
+        and not {word, Path(word).stem, Path(word).name} & ELSEWHERE
     }
 
 

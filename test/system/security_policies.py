@@ -71,7 +71,5 @@ def _rights(profile: ElementTree.Element, namespace: str, node: str) -> Rights:
             name = element.text.strip()
             if name.startswith("~/"):
                 name = f"{namespace}/{node}{name[1:]}"
-            getattr(rights, attribute).add(
-                name if name.startswith("/") else f"{namespace}/{name}"
-            )
+            getattr(rights, attribute).add(name if name.startswith("/") else f"{namespace}/{name}")
     return rights

@@ -106,7 +106,11 @@ class Graph:
         return f"/vla/{topic}"
 
     def count_publishers(self, name):
-        return self.somebody_else + len(self.publishers) + (self.state in (INACTIVE, ACTIVE) and self.policy_is_there)
+        return (
+            self.somebody_else
+            + len(self.publishers)
+            + (self.state in (INACTIVE, ACTIVE) and self.policy_is_there)
+        )
 
     def publisher(self, kind, topic, reader):
         self.interact()

@@ -250,4 +250,3 @@ class AxisDriver:
                 f"{self._actions[-1].action_space}"
             )
         return space
-

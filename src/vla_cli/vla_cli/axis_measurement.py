@@ -78,8 +78,10 @@ class AxisMeasurement:
 def displacements(
     dimension: Dimension, before: Any, after: Any
 ) -> tuple[tuple[float, ...] | None, int]:
-    """Between two measurements: along each axis of the kind, None where nothing measures it;
-    which of these the dimension is.
+    """How far each axis of the dimension's kind moved between two measurements, and which it is.
+
+    Returns:
+        None for the displacements where nothing measures them; the index among them.
     """
     axis = axis_of(dimension)
     if before is None or after is None:
