@@ -150,7 +150,7 @@ def dangling(name: str) -> set[str]:
         found |= {
             place
             for place in place_pattern().findall(text)
-            if not {place, str(beside / place)} & places() and place.islower()
+            if not {place, str(beside / place)} & (places() | endings()) and place.islower()
         }
     return {
         word

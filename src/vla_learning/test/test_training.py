@@ -124,7 +124,8 @@ def test_only_matrices_of_weights_decay(settings, space, data, tmp_path):
     for name, parameter in one.model.named_parameters():
         owner, _, own = name.rpartition(".")
         norm = "Norm" in type(modules[owner]).__name__
-        assert decay[id(parameter)] == (0.0 if norm or own.startswith("bias") else 0.1), name
+        free = norm or own.startswith("bias") or own == "log_temperature"
+        assert decay[id(parameter)] == (0.0 if free else 0.1), name
         seen |= {"norm" if norm else own.partition("_")[0]}
     assert {"norm", "bias", "weight"} <= seen
     assert len(decay) == len(list(one.model.parameters()))
