@@ -87,7 +87,7 @@ def homes(package: str) -> tuple[Path, ...]:
 
 
 @cache
-def tests() -> frozenset[str]:
+def known_tests() -> frozenset[str]:
     """Names of test modules and functions, and of folders of tests."""
     found = {Path(place).stem for place in places()}
     for name in tracked():
@@ -145,7 +145,7 @@ def dangling(name: str) -> set[str]:
     found = set()
     for text in texts(name):
         found |= set(FILE.findall(text)) - endings()
-        found |= set(TEST.findall(text)) - tests()
+        found |= set(TEST.findall(text)) - known_tests()
         found |= {module for module in MODULE.findall(text) if not is_module(module)}
         found |= {
             place

@@ -9,7 +9,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import Phase, settings
 
 EXAMPLES = 8  # of a property test, per mutant
@@ -27,7 +26,7 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
     return True if ROS.search(collection_path.read_text(encoding="utf-8")) else None
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[Any]) -> None:
     """Few examples, and no shrinking."""
     for item in items:
         function: Any = getattr(item, "obj", None)
