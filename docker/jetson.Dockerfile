@@ -19,7 +19,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates
 # Distribution packages are pinned by the distribution (Ubuntu 22.04, Humble), which keeps no old versions.
 # hadolint ignore=DL3008
 RUN apt-get update && apt-get install -y --no-install-recommends \
-      openssl python3-pip ros-humble-ros-base ros-humble-cv-bridge ros-humble-message-filters \
+      python3-pip ros-humble-ros-base ros-humble-cv-bridge ros-humble-message-filters \
       ros-humble-rmw-fastrtps-cpp ros-humble-tf2-ros-py \
  && rm -rf /var/lib/apt/lists/*
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import configparser
+import fnmatch
 import os
 import subprocess
 import sys
@@ -11,6 +13,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+
+from vla_cli import prove_mutation
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src"
@@ -254,3 +258,20 @@ def test_package_xml_is_complete(package):
     assert [e.text for e in root.iter("license")] == ["Apache-2.0"]
     assert root.findtext("name") == package
     assert (SOURCE / package / "README.md").is_file()
+
+
+@pytest.mark.parametrize("package", sorted(prove_mutation.SHARES))
+def test_mutation_is_of_modules_without_ros_and_names_files_that_are_there(package):
+    folder = SOURCE / f"vla_{package}"
+    config = configparser.ConfigParser()
+    config.read(folder / "setup.cfg")
+    only, never, tests = (
+        config.get("mutmut", key, fallback="").split()
+        for key in ("only_mutate", "do_not_mutate", "pytest_add_cli_args_test_selection")
+    )
+    for name in [*only, *never, *tests]:
+        assert "*" in name or (folder / name).exists(), f"{folder.name}/setup.cfg: {name}"
+    for module in ROS_MODULES:
+        file = module.replace(".", "/") + ".py"
+        if module.startswith(f"vla_{package}.") and (not only or file in only):
+            assert any(fnmatch.fnmatch(file, pattern) for pattern in never), file

@@ -121,7 +121,7 @@ def test_both_distributions_are_tested_from_another_folder(job, steps):
 
 def test_what_needs_a_second_host_or_security_can_run(job, steps):
     assert "--privileged" in job["container"]["options"]
-    assert any("iproute2" in command and "openssl" in command for command in steps)
+    assert any("iproute2" in command and "-sros2" in command for command in steps)
 
 
 def test_another_python_comes_before_what_vla_builds(job):

@@ -12,7 +12,7 @@ import pytest
 from geometry_msgs.msg import PoseStamped, TwistStamped
 from sensor_msgs.msg import JointState
 
-from vla_cli import axis_driver, doctor_axes
+from vla_cli import axis_measurement, doctor_axes, policy_lifecycle
 from vla_cli.axis_motion import Outcome
 from vla_cli.errors import CommandError
 from vla_contract.action_space import ActionSpace
@@ -89,6 +89,7 @@ def safety(**parameters):
 @pytest.fixture
 def signals(monkeypatch):
     monkeypatch.setattr(doctor_axes, "raise_on_signals", lambda: None)
+    monkeypatch.setattr(policy_lifecycle, "ignore_signals", lambda: None)
 
 
 def test_wrong_signs_and_frames_are_found(signals, capsys):
@@ -166,4 +167,4 @@ def test_a_pose_without_a_rotation_is_no_measurement():
     with pytest.raises(
         CommandError, match=r"^odom: quaternion is \[0.0, 0.0, 0.0, 0.0\]; accepted"
     ):
-        axis_driver._pose(pose, "odom", "odom")
+        axis_measurement.to_pose(pose, "odom", "odom")

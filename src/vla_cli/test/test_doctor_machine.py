@@ -111,11 +111,6 @@ def test_clock(commands, level):
     assert finding.level is level and bool(finding.remedy) == (level is not Level.OK)
 
 
-def test_openssl():
-    assert doctor_machine.openssl(machine({"openssl": "OpenSSL 3.0.2"}))[0].level is Level.OK
-    assert "apt-get" in doctor_machine.openssl(machine())[0].remedy
-
-
 def test_too_little_of_a_size_is_an_error():
     finding = doctor_findings.size("shared memory", 64 * 1024**2, 256 * 1024**2, "free", "mount")
     assert finding.level is Level.ERROR and "0.25 GiB" in finding.found and finding.remedy

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from vla_cli import __main__ as entry
 from vla_cli import demo, launch, learn, paths
+from vla_cli.episodes import EpisodeResult
 from vla_cli.errors import CommandError
 
 
@@ -62,6 +64,35 @@ def test_an_unknown_task_gives_close_matches(capsys):
     assert entry.main(["demo", "--task", "draw-open"]) == 2
     error = capsys.readouterr().err
     assert "drawer-open" in error and error.count("\n") == 1
+
+
+def test_a_former_command_names_the_one_that_does_its_work(capsys):
+    assert entry.main(["keystore", "/keys"]) == 2
+    error = capsys.readouterr().err
+    assert "ros2 security create_keystore" in error and error.count("\n") == 1
+
+
+def result(success):
+    return EpisodeResult("drawer-open", 1, "open", success, 100, "", "", 3.0)
+
+
+@pytest.mark.parametrize(
+    ("successes", "status"),
+    [([True, True], 0), ([True, False], 1), ([False, True], 1), ([False, False], 1), ([], 1)],
+)
+def test_a_demo_succeeds_only_if_every_episode_did(monkeypatch, tmp_path, successes, status):
+    graph = SimpleNamespace(stop=lambda: None)
+    monkeypatch.setattr(demo.processes, "LaunchedGraph", lambda *words: graph)
+    monkeypatch.setattr(demo.paths, "checkpoint", lambda folder: tmp_path)
+    monkeypatch.setattr(demo, "_with_graph", lambda *words: [result(s) for s in successes])
+    monkeypatch.setattr(demo, "raise_on_signals", lambda: None)
+    monkeypatch.setattr(demo, "ignore_signals", lambda: None)
+    domain = demo.domains.free()
+    monkeypatch.setattr(demo.domains, "free", lambda: domain)
+    try:
+        assert demo.main(["--out", str(tmp_path)]) == status
+    finally:
+        demo.domains.release(domain)
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "x", "1.5"])

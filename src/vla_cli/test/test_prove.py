@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from vla_cli import prove, prove_mutation, prove_properties, soak_report
+from vla_cli import mutation_plugin, prove, prove_mutation, prove_properties, soak_report
 from vla_cli.errors import CommandError
 
 
@@ -48,6 +48,50 @@ def test_mutants_are_counted_and_survivors_explained():
     text = "\n".join(prove_mutation.lines(report))
     assert "| `a` | 3 | 2 | 1 | 1 | 66.7% |" in text
     assert "`p` → `q`: the same" in text and "`r` → `(nothing)`: not explained" in text
+
+
+def test_a_stage_has_the_package_and_what_its_tests_read(tmp_path):
+    source = tmp_path / "src" / "vla_example"
+    (source / "vla_example").mkdir(parents=True)
+    (tmp_path / "config").mkdir()
+    with pytest.raises(CommandError, match="vla_example/test is not there"):
+        prove_mutation.stage(source, tmp_path)
+    (source / "test").mkdir()
+    out = tmp_path / "out"
+    out.mkdir()
+    for _ in range(2):  # what an earlier run left is gone
+        folder = prove_mutation.stage(source, out)
+        assert (folder / "vla_example").is_dir() and (out / "config").is_dir()
+        (folder / "mutants").mkdir()
+
+
+def test_a_module_is_looked_for_in_the_packages(tmp_path):
+    for package, module in (("safety", "axes"), ("replay", "clock")):
+        folder = tmp_path / "src" / f"vla_{package}" / f"vla_{package}" / "room"
+        folder.mkdir(parents=True)
+        (folder / f"{module}.py").touch()
+    both = ["safety", "replay"]
+    assert prove_mutation.with_modules(tmp_path, both, []) == both
+    assert prove_mutation.with_modules(tmp_path, both, ["clock"]) == ["replay"]
+    with pytest.raises(CommandError, match="no module 'clok' in safety, replay; accepted: axes"):
+        prove_mutation.with_modules(tmp_path, both, ["clok"])
+
+
+@pytest.mark.parametrize(
+    ("text", "left_out"),
+    [
+        ("import math\n", None),
+        ("import rclpy\n", True),
+        ("    from vla_safety.node import SafetyNode\n", True),
+        ("from vla_contract.testing import Client\n", True),
+        ("from std_msgs.msg import Bool\n", None),
+    ],
+)
+def test_only_tests_without_ros_are_run_for_mutants(tmp_path, text, left_out):
+    file = tmp_path / "test_x.py"
+    file.write_text(text)
+    assert mutation_plugin.pytest_ignore_collect(file) is left_out
+    assert mutation_plugin.pytest_ignore_collect(tmp_path / "conftest.py") is None
 
 
 def samples(last):

@@ -15,7 +15,6 @@ COMMANDS = {
     "docs": "vla_cli.docs",
     "doctor": "vla_cli.doctor",
     "evaluate": "vla_cli.evaluate",
-    "keystore": "vla_cli.keystore",
     "launch": "vla_cli.launch",
     "learn": "vla_cli.learn",
     "metrics": "vla_cli.eval",
@@ -30,6 +29,11 @@ COMMANDS = {
     "why": "vla_cli.why",
 }
 RENAMED = {"eval": "metrics"}  # old name → new one; for one release
+# Former command → what does it now; answered so for one release.
+FORMER = {
+    "keystore": "ros2 security create_keystore, create_enclave and create_permission; "
+    "docs/security.md has the commands",
+}
 
 
 def main(arguments: list[str]) -> int:
@@ -38,12 +42,15 @@ def main(arguments: list[str]) -> int:
         new = RENAMED[arguments[0]]
         print(f"vla: `{arguments[0]}` is now called `{new}`: ./vla {new}", file=sys.stderr)
         arguments = [new, *arguments[1:]]
-    if not arguments or arguments[0] not in COMMANDS:
-        asked = arguments[0] if arguments else ""
+    asked = arguments[0] if arguments else ""
+    if asked in FORMER:
+        print(f"vla: {asked} is no command any more; use {FORMER[asked]}", file=sys.stderr)
+        return 2
+    if asked not in COMMANDS:
         print(f"vla: no such command: {asked!r}; there are: {', '.join(COMMANDS)}", file=sys.stderr)
         return 2
     try:
-        return int(importlib.import_module(COMMANDS[arguments[0]]).main(arguments[1:]))
+        return int(importlib.import_module(COMMANDS[asked]).main(arguments[1:]))
     except CommandError as error:
         print(f"vla: {error}", file=sys.stderr)
         return 2

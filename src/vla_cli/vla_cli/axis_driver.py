@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import secrets
 import time
-from types import TracebackType
+from collections.abc import Iterator
 from typing import Any
 
-from geometry_msgs.msg import PoseStamped
-from lifecycle_msgs.msg import State, Transition
-from lifecycle_msgs.srv import ChangeState, GetState
-from nav_msgs.msg import Odometry
 from rcl_interfaces.srv import GetParameters
-from sensor_msgs.msg import JointState
 
-from vla_cli.axis_motion import Pose, axis_of, displacement
+from vla_cli.axis_measurement import SAFETY, AxisMeasurement, displacements
 from vla_cli.errors import CommandError
 from vla_cli.graph import DISCOVERY_TIMEOUT, Graph
+from vla_cli.policy_lifecycle import POLICY, policy_unconfigured
 from vla_contract import topics
 from vla_contract.action_space import ActionSpace, ActionSpaceError, Dimension
-from vla_contract.quaternions import quaternion_problem
 from vla_contract.stamps import to_nanoseconds, to_time
 from vla_interfaces.msg import ActionChunk, Fault, SafeAction, SafetyStatus
 
-POLICY, SAFETY = "policy", "safety"
 KINDS = range(Fault.KIND_VISION, Fault.KIND_EMERGENCY_STOP + 1)
 CHUNK_PERIOD = 0.05  # s between two chunks
-DRIVERS = 10  # of joint states on one topic, of which each message tells a part
 FAULT_PERIOD = 0.2  # s between two heartbeats
 SETTLE = 0.3  # s at rest before a measurement
 LIMIT = 10.0  # s for anything to happen
@@ -38,7 +30,7 @@ LET = 0.3  # of the displacement asked for: less, and the motion was cut short
 
 
 class AxisDriver:
-    """In a `with` block it is the policy; outside it only watches."""
+    """Watches the robot, and moves it while `in_place_of_policy`."""
 
     def __init__(self, graph: Graph, action_space: str | None = None) -> None:
         """action_space: path of the file; without one the safety node's.
@@ -55,8 +47,7 @@ class AxisDriver:
             "the safety node publishes neither safe_action nor safety_status",
         )
         self.space = self._load(action_space or self._parameter("action_space"))
-        self._watched = self._watch()
-        self._policy_was_active = False
+        self._measurement = AxisMeasurement(graph)
         self._chunks: Any = None
         self._faults: Any = None
         self._beat = 0.0
@@ -85,38 +76,30 @@ class AxisDriver:
                 "the command or leave the stop with ./vla reset first"
             )
 
-    def __enter__(self) -> AxisDriver:
-        """Take the policy's place."""
-        if POLICY in self._graph.nodes():
-            state = self._graph.call(GetState, f"{POLICY}/get_state", GetState.Request())
-            self._policy_was_active = state.current_state.id == State.PRIMARY_STATE_ACTIVE
-            if self._policy_was_active:
-                self._transition(Transition.TRANSITION_DEACTIVATE)
-                self._transition(Transition.TRANSITION_CLEANUP)
-        name = self._graph.node.resolve_topic_name(topics.ACTION_CHUNK)
-        self._graph.require(
-            lambda: self._graph.node.count_publishers(name) == 0,
-            LIMIT,
-            f"somebody else publishes {name}",
-        )
-        self._chunks = self._graph.publisher(ActionChunk, topics.ACTION_CHUNK, SAFETY)
-        self._faults = self._graph.publisher(Fault, topics.FAULT, SAFETY)
-        self._stay(SETTLE)  # a safety node that was restarted waits for a chunk without a command
-        return self
+    @contextlib.contextmanager
+    def in_place_of_policy(self) -> Iterator[None]:
+        """Take the policy's place for the block: only there may axes be moved.
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Bring the robot to rest, and give the policy its place back."""
-        with contextlib.suppress(CommandError):
-            self._stay(SETTLE)
-        self._graph.node.destroy_publisher(self._chunks)
-        if self._policy_was_active:
-            self._transition(Transition.TRANSITION_CONFIGURE)
-            self._transition(Transition.TRANSITION_ACTIVATE)
+        However the block ends, the robot is told to come to rest, and the policy node is brought
+        back to the state in which it was found.
+
+        Raises:
+            CommandError: the policy keeps its place, or cannot be brought back to it.
+        """
+        with policy_unconfigured(self._graph), contextlib.ExitStack() as ends:
+            name = self._graph.node.resolve_topic_name(topics.ACTION_CHUNK)
+            self._graph.require(
+                lambda: self._graph.node.count_publishers(name) == 0,
+                LIMIT,
+                f"somebody else publishes {name}",
+            )
+            self._chunks = self._graph.publisher(ActionChunk, topics.ACTION_CHUNK, SAFETY)
+            # Two who publish chunks are a fault: this end is gone before the policy is back.
+            ends.callback(self._graph.node.destroy_publisher, self._chunks)
+            self._faults = self._graph.publisher(Fault, topics.FAULT, SAFETY)
+            ends.callback(self._rest, SETTLE)
+            self._rest(SETTLE)  # a restarted safety node waits for a chunk without a command
+            yield
 
     def direction(self, dimension: Dimension) -> float:
         """1.0, or -1.0 where the dimension stands in the upper half of its range."""
@@ -148,14 +131,14 @@ class AxisDriver:
         """Wait until nothing of before holds the robot any more."""
         end = time.monotonic() + RECOVERY
         while self._status[-1].recovery_left > 0.0 and time.monotonic() < end:
-            self._stay(CHUNK_PERIOD)
+            self._rest(CHUNK_PERIOD)
 
     def _attempt(
         self, dimension: Dimension, speed: float, seconds: float
     ) -> tuple[float, tuple[tuple[float, ...] | None, int]]:
         """One motion: commanded displacement; measured ones, and which is the dimension's."""
-        self._new_command()
-        before, first = self._measured(dimension), self._actions[-1].tick
+        self._command = (secrets.randbits(62) + 1, self._stamp())
+        before, first = self._measurement.measure(dimension), self._actions[-1].tick
         start = list(self._actions[-1].safe)
         begin = self._stamp()
         moved = []
@@ -168,13 +151,15 @@ class AxisDriver:
             if elapsed < seconds:
                 self._held = self._status[-1].cause or self._held
             moved = [a for a in self._actions if a.tick > first]
-        self._stay(SETTLE)
+        self._rest(SETTLE)
         index = self._index(dimension)
         if dimension.kind.is_velocity:
             expected = sum(a.safe[index] * a.period for a in moved)
         else:
             expected = self._actions[-1].safe[index] - start[index]
-        return float(expected), self._moved(dimension, before, self._measured(dimension))
+        return float(expected), displacements(
+            dimension, before, self._measurement.measure(dimension)
+        )
 
     # What goes out.
 
@@ -184,30 +169,27 @@ class AxisDriver:
         """Rows of a chunk from `elapsed` s after the begin of the motion on."""
         index = self._index(dimension)
         rest = [
-            0.0 if d.kind.is_velocity else value
-            for d, value in zip(self.space.dimensions, start, strict=True)
+            0.0 if d.kind.is_velocity else present
+            for d, present in zip(self.space.dimensions, start, strict=True)
         ]
         rows = []
         for i in range(self.space.chunk_length):
             t = elapsed + i * self.space.chunk_period
             row = list(rest)
             if dimension.kind.is_velocity:
-                row[index] = speed if t < seconds else 0.0
+                value = speed if t < seconds else 0.0
             else:
-                target = start[index] + speed * min(max(t, 0.0), seconds)
-                row[index] = min(max(target, dimension.low), dimension.high)
+                value = start[index] + speed * min(max(t, 0.0), seconds)
+            row[index] = min(max(value, dimension.low), dimension.high)
             rows += row
         return rows
 
-    def _stay(self, seconds: float) -> None:
+    def _rest(self, seconds: float) -> None:
         """Ask for nothing for a while: the robot brakes and holds."""
         self._command = (0, 0)
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             self._publish([])
-
-    def _new_command(self) -> None:
-        self._command = (secrets.randbits(62) + 1, self._stamp())
 
     def _publish(self, rows: list[float]) -> None:
         """Publish a chunk of the present, the heartbeat, and handle what comes for a moment."""
@@ -249,77 +231,8 @@ class AxisDriver:
             return all(value == 0.0 for value in last)
         return max(last) - min(last) < 1e-6
 
-    def _watch(self) -> dict[Any, list[Any]]:
-        """Newest messages of each measured quantity, by type; topics are the safety node's."""
-        node = self._graph.node
-        known = {
-            "geometry_msgs/msg/PoseStamped": PoseStamped,
-            "nav_msgs/msg/Odometry": Odometry,
-            "sensor_msgs/msg/JointState": JointState,
-        }
-        watched: dict[Any, list[Any]] = {}
-        # Its topics may be known before its name is.
-        self._graph.require(
-            lambda: SAFETY in self._graph.nodes(), DISCOVERY_TIMEOUT, "the safety node is not found"
-        )
-        topics_and_types = node.get_subscriber_names_and_types_by_node(
-            SAFETY, self._graph.namespace
-        )
-        for name, types in topics_and_types:
-            kind = known.get(types[0])
-            if kind is not None:
-                qos = topics.qos_profile(topics.JOINT_STATES)  # best effort hears everybody
-                keep = DRIVERS if kind is JointState else 1
-                watched[kind] = self._graph.collect(kind, name, keep=keep, qos=qos)
-        self._graph.wait(lambda: all(watched.values()), 1.0)
-        return watched
-
-    def _measured(self, dimension: Dimension) -> Pose | float | None:
-        """What is measured of a dimension now.
-
-        Raises:
-            CommandError: a pose whose rotation is none.
-        """
-        if axis_of(dimension) is None:
-            return self._joint(dimension)
-        pose, odom = (self._watched.get(kind, []) for kind in (PoseStamped, Odometry))
-        if pose and not (odom and odom[-1].child_frame_id == dimension.frame):
-            return _pose(pose[-1].pose, pose[-1].header.frame_id, topics.END_EFFECTOR_POSE)
-        if odom:
-            return _pose(odom[-1].pose.pose, odom[-1].header.frame_id, "odom")
-        return None
-
-    def _joint(self, dimension: Dimension) -> float | None:
-        if dimension.unit == "1":
-            return None
-        # Newest first: an arm's driver and a gripper's may share the topic.
-        for message in reversed(self._watched.get(JointState, [])):
-            positions = dict(zip(message.name, message.position, strict=False))
-            for name in (dimension.output.field, dimension.name):
-                if math.isfinite(positions.get(name, math.nan)):
-                    return float(positions[name])
-        return None
-
-    def _moved(
-        self, dimension: Dimension, before: Any, after: Any
-    ) -> tuple[tuple[float, ...] | None, int]:
-        axis = axis_of(dimension)
-        if before is None or after is None:
-            return None, 0
-        if axis is None:
-            return (after - before,), 0
-        return displacement(before, after, axis[0], dimension.frame), axis[1]
-
     def _index(self, dimension: Dimension) -> int:
         return self.space.dimension_names.index(dimension.name)
-
-    # The other nodes.
-
-    def _transition(self, transition: int) -> None:
-        request = ChangeState.Request(transition=Transition(id=transition))
-        done = self._graph.call(ChangeState, f"{POLICY}/change_state", request, timeout=60.0)
-        if not done.success:
-            raise CommandError(f"the policy node refuses transition {transition}; see its log")
 
     def _parameter(self, name: str) -> str:
         request = GetParameters.Request(names=[name])
@@ -337,12 +250,3 @@ class AxisDriver:
                 f"{self._actions[-1].action_space}"
             )
         return space
-
-
-def _pose(pose: Any, frame: str, name: str) -> Pose:
-    p, q = pose.position, pose.orientation
-    rotation = (q.x, q.y, q.z, q.w)
-    problem = quaternion_problem(rotation)
-    if problem:
-        raise CommandError(f"{name}: {problem}")
-    return Pose((p.x, p.y, p.z), rotation, frame)

@@ -85,7 +85,7 @@ def run(chosen: argparse.Namespace) -> int:
         launched.stop()
         shutil.rmtree(state, ignore_errors=True)
     print(table(results), flush=True)
-    return 0 if all(result.success for result in results) else 1
+    return 0 if results and all(result.success for result in results) else 1
 
 
 def _with_graph(

@@ -144,7 +144,6 @@ def machine() -> list[Finding]:
         doctor_machine.heat,
         doctor_machine.power,
         doctor_machine.clock,
-        doctor_machine.openssl,
     )
     return [finding for check in checks for finding in check(host)]
 

@@ -1,7 +1,8 @@
 """`vla doctor --axes`: moves each axis a little, and asks whether it moved as the screen says.
 
-While it runs it stands in for the policy, which is cleaned up and started again afterwards: its
-chunks go through the safety node with every limit in force, at a tenth of the velocity limit.
+While it runs it stands in for the policy node, which is cleaned up and afterwards brought back to
+the state in which it was found. Its chunks go through the safety node with every limit in force, at
+a tenth of the velocity limit.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def run(chosen: argparse.Namespace, ask: Callable[[str], str] = input) -> int:
     with Graph(chosen.namespace) as graph:
         driver = AxisDriver(graph, chosen.action_space)
         driver.check_ready()
-        with driver:
+        with driver.in_place_of_policy():
             question = None if chosen.yes else ask
             reports = [
                 report

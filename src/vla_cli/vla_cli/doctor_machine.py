@@ -1,4 +1,4 @@
-"""The doctor's look at the machine: sizes, graphics card, heat, power mode, clock, openssl."""
+"""The doctor's look at the machine: sizes, graphics card, heat, power mode, clock."""
 
 from __future__ import annotations
 
@@ -164,12 +164,3 @@ def _chrony(tracking: str) -> Finding:
         return Finding("clock", Level.OK, text)
     remedy = "sudo chronyc makestep"
     return Finding("clock", Level.ERROR, f"{text}; at most {1000 * OFFSET:g} ms", remedy)
-
-
-def openssl(machine: Machine) -> list[Finding]:
-    """What `./vla keystore` makes keys with."""
-    version = machine.run("openssl", "version")
-    if version:
-        return [Finding("openssl", Level.OK, version.strip())]
-    remedy = "sudo apt-get install -y openssl"
-    return [Finding("openssl", Level.WARNING, "missing; ./vla keystore needs it", remedy)]

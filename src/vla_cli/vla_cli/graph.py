@@ -171,11 +171,15 @@ class Graph:
             CommandError: that node does not subscribe within the discovery time.
         """
         publisher = self.node.create_publisher(kind, topic, topics.qos_profile(topic))
-        self.require(
-            lambda: publisher.get_subscription_count() and reader in self.readers(topic),
-            DISCOVERY_TIMEOUT,
-            f"node {reader} does not subscribe to {self.namespace}/{topic}; see ./vla status",
-        )
+        try:
+            self.require(
+                lambda: publisher.get_subscription_count() and reader in self.readers(topic),
+                DISCOVERY_TIMEOUT,
+                f"node {reader} does not subscribe to {self.namespace}/{topic}; see ./vla status",
+            )
+        except BaseException:
+            self.node.destroy_publisher(publisher)
+            raise
         return publisher
 
     def readers(self, topic: str) -> set[str]:

@@ -1,14 +1,16 @@
-"""`vla prove mutation`: does a test fail for nearly every small change of the safety code?
+"""`vla prove mutation`: does a test fail for nearly every small change of a package's own code?
 
-mutmut changes the pure modules of sequencing, limits, validation and states in one place at a time
-and runs their own fast tests; nine of ten changes must make one of them fail. Those that do not
-are listed, each with the reason why it changes nothing that counts, from mutation_survivors.yaml.
+mutmut changes the modules that need no ROS in one place at a time and runs their fast tests; each
+package's setup.cfg says in `[mutmut]` which modules and tests. The changes that no test notices are
+listed, each with the reason why it changes nothing that counts, from the package's
+test/mutation_survivors.yaml.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -18,78 +20,122 @@ from typing import Any
 
 import yaml
 
-from vla_cli import mutation_stage, options, paths
+from vla_cli import options, paths
 from vla_cli.errors import CommandError, raise_on_signals
 from vla_cli.processes import end_with_parent
 
-SHARE = 0.9  # of the mutants that must be killed
+# Package → the share of its mutants that must be killed.
+SHARES = {"safety": 0.9, "perception": 0.85, "policy": 0.85, "replay": 0.85, "evaluation": 0.85}
 KILLED = ("killed", "timeout", "suspicious", "segfault", "caught by type check")
-REASONS = Path("src/vla_safety/test/mutation_survivors.yaml")
+REASONS = Path("test/mutation_survivors.yaml")
 UNEXPLAINED = "not explained"
+PYTEST = (
+    "-p vla_cli.mutation_plugin -p no:cacheprovider -p no:randomly --import-mode=importlib "
+    "--confcutdir=. -m 'not system and not slow'"
+)
 
 
 def main(arguments: list[str]) -> int:
     """0: enough mutants are killed, and every survivor is explained; 1: not."""
     parser = options.parser("prove mutation", __doc__.split("\n")[0])
     parser.add_argument(
+        "--package", action="append", choices=SHARES, help="again for more (default: all)"
+    )
+    parser.add_argument(
         "--module", action="append", default=[], metavar="NAME",
-        help="a module or a group to mutate, again for more (default: all of "
-        f"{', '.join(mutation_stage.GROUPS)})",
+        help="only these modules, by their last name; again for more (default: all)",
     )  # fmt: skip
     parser.add_argument("--children", type=options.at_least(1, "children"), default=os.cpu_count())
-    parser.add_argument("--out", help="folder for mutation.json and mutation.md (default: out)")
+    parser.add_argument("--out", help="folder for mutation/PACKAGE.json and .md (default: out)")
     chosen = parser.parse_args(arguments)
     raise_on_signals()
-    root = Path(os.environ.get("VLA_ROOT", "."))
-    source = root / "src" / "vla_safety"
+    root = Path(os.environ.get("VLA_ROOT", ".")).resolve()
+    out = paths.output_folder(chosen.out) / "mutation"
+    packages = with_modules(root, chosen.package or list(SHARES), chosen.module)
+    proven = [prove(root, out, package, chosen.module, chosen.children) for package in packages]
+    return int(not all(proven))
+
+
+def with_modules(root: Path, packages: list[str], modules: list[str]) -> list[str]:
+    """Those packages that have one of the modules; all of them where none is named.
+
+    Raises:
+        CommandError: a module is in none of them.
+    """
+    there = {
+        package: {path.stem for path in (root / "src" / f"vla_{package}").glob("vla_*/**/*.py")}
+        for package in packages
+    }
+    for name in modules:
+        if not any(name in found for found in there.values()):
+            accepted = ", ".join(sorted(set().union(*there.values())))
+            raise CommandError(f"no module {name!r} in {', '.join(packages)}; accepted: {accepted}")
+    return [package for package in packages if not modules or there[package] & set(modules)]
+
+
+def prove(root: Path, out: Path, package: str, modules: list[str], children: int) -> bool:
+    """Mutate one package, print and write the report; True where it is good enough.
+
+    Raises:
+        CommandError: there is no checkout, or mutmut did not work.
+    """
+    source = root / "src" / f"vla_{package}"
+    begin = time.monotonic()
+    mutants = run_mutmut(stage(source, out), modules, children)
+    file = source / REASONS
+    reasons = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else []
+    report = summary(mutants, reasons or [], time.monotonic() - begin)
+    (out / f"{package}.json").write_text(json.dumps(report, indent=1) + "\n")
+    text = "\n".join(lines(report))
+    (out / f"{package}.md").write_text(text + "\n")
+    print(f"{package}: at least {SHARES[package]:.0%} must be killed\n\n{text}\n")
+    print(f"written: {out / package}.json, {out / package}.md", flush=True)
+    return report["share"] >= SHARES[package] and not report["unexplained"]
+
+
+def stage(source: Path, out: Path) -> Path:
+    """A copy of the package, in which mutmut works; beside it all that its tests read.
+
+    Raises:
+        CommandError: the package's tests are not there.
+    """
     if not (source / "test").is_dir():
         raise CommandError(f"{source}/test is not there: mutation testing needs a checkout")
-    try:
-        names = mutation_stage.modules(source / "vla_safety", chosen.module)
-    except ValueError as error:
-        raise CommandError(str(error)) from error
-    out = paths.output_folder(chosen.out)
-    begin = time.monotonic()
-    mutants = [
-        mutant
-        for group in mutation_stage.GROUPS
-        if (part := [name for name in names if mutation_stage.group_of(name) == group])
-        for mutant in run_group(out / "mutation" / group, source, part, chosen.children)
-    ]
-    reasons = yaml.safe_load((root / REASONS).read_text()) if (root / REASONS).is_file() else []
-    report = summary(mutants, reasons or [], time.monotonic() - begin)
-    (out / "mutation.json").write_text(json.dumps(report, indent=1) + "\n")
-    text = "\n".join(lines(report))
-    (out / "mutation.md").write_text(text + "\n")
-    print(text)
-    print(f"\nwritten: {out / 'mutation.json'}, {out / 'mutation.md'}")
-    return int(report["share"] < SHARE or bool(report["unexplained"]))
+    folder = out / source.name
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(source, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("config", "launch", "models"):
+        link = out / name  # tests look for these above their package's folder
+        if not link.is_symlink():
+            link.symlink_to(source.parents[1] / name)
+    return folder
 
 
-def run_group(stage: Path, source: Path, names: list[str], children: int) -> list[dict[str, Any]]:
-    """Mutate some modules of one group; returns the result of every mutant.
+def run_mutmut(folder: Path, modules: list[str], children: int) -> list[dict[str, Any]]:
+    """The result of every mutant.
 
     Raises:
         CommandError: mutmut did not work, for instance because a test fails without a mutation.
     """
-    mutation_stage.prepare(stage, source, names)
-    log = stage / "mutmut.log"
+    log = folder / "mutmut.log"
+    patterns = [f"*.{name}.*" for name in modules]
     with log.open("wb") as output:
-        status = _mutmut(stage, "run", "--max-children", str(children), stdout=output)
-    result = _mutmut(stage, "report", stdout=subprocess.PIPE)
-    if status.returncode or result.returncode:
+        ran = _mutmut(folder, "run", "--max-children", str(children), *patterns, stdout=output)
+    result = _mutmut(folder, "report", stdout=subprocess.PIPE)
+    if ran.returncode or result.returncode:
         last = log.read_text(errors="replace").replace("\r", "\n").strip().splitlines()[-1:]
-        raise CommandError(f"mutmut failed on {', '.join(names)} (see {log}): {' '.join(last)}")
+        raise CommandError(f"mutmut failed on {folder.name} (see {log}): {' '.join(last)}")
     return list(json.loads(result.stdout.decode().splitlines()[-1]))
 
 
-def _mutmut(stage: Path, *words: str, stdout: Any) -> subprocess.CompletedProcess[bytes]:
-    # The copies in the stage are meant, not the package as it is built.
+def _mutmut(folder: Path, *words: str, stdout: Any) -> subprocess.CompletedProcess[bytes]:
+    # The copy is meant, not the package as it is built.
     entries = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    kept = [entry for entry in entries if not (Path(entry) / "vla_safety").is_dir()]
+    kept = [entry for entry in entries if not (Path(entry) / folder.name).is_dir()]
+    environment = {"PYTHONPATH": os.pathsep.join(kept), "PYTEST_ADDOPTS": PYTEST}
     return subprocess.run(
         [sys.executable, "-m", "vla_cli.mutation_run", *words],
-        cwd=stage, env={**os.environ, "PYTHONPATH": os.pathsep.join(kept)},
+        cwd=folder, env={**os.environ, **environment},
         stdout=stdout, stderr=subprocess.STDOUT if stdout != subprocess.PIPE else None,
         preexec_fn=end_with_parent(), check=False,
     )  # fmt: skip

@@ -1,3 +1,4 @@
+import importlib
 import json
 import sys
 from importlib.util import find_spec
@@ -7,10 +8,11 @@ import yaml
 
 from vla_learning import evaluating
 from vla_learning.cli import main
-from vla_learning.commands import CommandError, parse_seeds
+from vla_learning.commands import REFUSALS
 from vla_learning.report import Episode
 from vla_learning.testing import tiny_config
 from vla_policy.testing import write_checkpoint
+from vla_sim.tasks import TaskError, parse_seeds
 
 COMMANDS = {"window-open": ["open the window"]}
 
@@ -18,8 +20,15 @@ COMMANDS = {"window-open": ["open the window"]}
 def test_seeds():
     assert parse_seeds("3,5-7") == [3, 5, 6, 7]
     for text in ("", "7-3", "a", "1-2-3"):
-        with pytest.raises(CommandError, match="seeds are"):
+        with pytest.raises(TaskError, match="seeds are"):
             parse_seeds(text)
+
+
+@pytest.mark.parametrize("module", REFUSALS)
+def test_every_error_that_may_end_a_command_is_there(module):
+    if module in ("vla_learning.confidence", "vla_learning.exporting", "vla_learning.runs"):
+        pytest.importorskip("torch")
+    assert issubclass(getattr(importlib.import_module(module), REFUSALS[module]), Exception)
 
 
 NOT_OF_THE_CHECKPOINT = "task 'assembly' is not one of the checkpoint's"

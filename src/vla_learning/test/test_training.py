@@ -116,6 +116,33 @@ def test_average_follows_the_weights(settings, space, data, tmp_path):
     assert not one.averaged_model().training
 
 
+def test_only_matrices_of_weights_decay(settings, space, data, tmp_path):
+    one = trainer(settings, space, data, tmp_path, weight_decay=0.1)
+    decay = {id(p): g["weight_decay"] for g in one.optimiser.param_groups for p in g["params"]}
+    modules = dict(one.model.named_modules())
+    seen = set()
+    for name, parameter in one.model.named_parameters():
+        owner, _, own = name.rpartition(".")
+        norm = "Norm" in type(modules[owner]).__name__
+        free = norm or own.startswith("bias") or own == "log_temperature"
+        assert decay[id(parameter)] == (0.0 if free else 0.1), name
+        seen |= {"norm" if norm else own.partition("_")[0]}
+    assert {"norm", "bias", "weight"} <= seen
+    assert len(decay) == len(list(one.model.parameters()))
+
+
+def test_a_huge_gradient_is_clipped_before_the_step(settings, space, data, tmp_path):
+    one = trainer(settings, space, data, tmp_path, gradient_norm=0.5)
+    for parameter in one._parameters():
+        parameter.register_hook(lambda gradient: gradient * 1e6)
+    one._train_step()
+    gradients = [p.grad.flatten() for p in one._parameters() if p.grad is not None]
+    assert torch.cat(gradients).norm() == pytest.approx(0.5, rel=1e-3)
+    # The optimiser's own memory of it: an unclipped step would have left 1e5 there.
+    memory = [one.optimiser.state[p]["exp_avg"].flatten() for p in one.optimiser.state]
+    assert torch.cat(memory).norm() == pytest.approx(0.05, rel=1e-3)
+
+
 def test_losses_ignore_rows_that_were_not_recorded(settings):
     batch = {
         "actions": torch.zeros(2, 4, 3),

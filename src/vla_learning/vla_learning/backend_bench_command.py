@@ -21,7 +21,7 @@ from vla_learning.backend_bench import (
     take_turns,
 )
 from vla_learning.backend_report import Report, as_dict, draw, lines, targets
-from vla_learning.commands import CommandError, _check_simulator, _progress
+from vla_learning.commands import _check_simulator, _progress, refusals
 from vla_learning.watching import random_frames, seen_frames
 from vla_policy.backends import BackendError, Inputs
 from vla_policy.checkpoint import Checkpoint, CheckpointError
@@ -100,7 +100,7 @@ def _seen(checkpoint: Checkpoint, tasks: Sequence[str]) -> list[Inputs]:
         return []
     try:
         _check_simulator(tasks, checkpoint.cameras)
-    except CommandError as error:
+    except refusals() as error:
         print(f"noise instead of pictures: {error}", file=sys.stderr)
         return []
     return seen_frames(checkpoint.folder, tasks, 3000, 64)

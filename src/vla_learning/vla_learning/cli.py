@@ -9,7 +9,6 @@ from pathlib import Path
 
 from vla_contract.options import at_least
 from vla_learning import commands
-from vla_learning.commands import CommandError
 
 CONFIG = Path("config/learning/metaworld.yaml")
 
@@ -30,7 +29,7 @@ def main(arguments: Sequence[str]) -> int:
         text = "; the same command continues" if continues else ""
         print(f"vla learn: interrupted{text}", file=sys.stderr)
         return 130
-    except CommandError as error:
+    except commands.refusals() as error:
         print(f"vla learn: {error}", file=sys.stderr)
         return 1
     except ModuleNotFoundError as error:

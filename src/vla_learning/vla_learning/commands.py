@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import re
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ from rich.progress import (
 
 from vla_contract.action_space import ActionSpace, ActionSpaceError
 from vla_learning import report
-from vla_learning.settings import Settings, SettingsError
+from vla_learning.settings import Settings
 
 SAID = ("command", "wording", "wordings", "shuffle_commands")  # options that choose what is said
 LINE_PERIOD = 30.0  # s between two lines of progress where there is no terminal
@@ -31,12 +32,38 @@ class CommandError(RuntimeError):
     """A command that cannot be done; one line with what is wrong and what is accepted."""
 
 
+# Where the input of a command is refused, by module: their messages are such lines, too.
+REFUSALS = {
+    "vla_contract.action_space": "ActionSpaceError",
+    "vla_learning.collecting": "CollectError",
+    "vla_learning.confidence": "ConfidenceError",
+    "vla_learning.demonstrations": "DemonstrationError",
+    "vla_learning.exporting": "ExportError",
+    "vla_learning.quantizing": "QuantizeError",
+    "vla_learning.runs": "TrainingError",
+    "vla_learning.settings": "SettingsError",
+    "vla_policy.backends": "BackendError",
+    "vla_policy.checkpoint": "CheckpointError",
+    "vla_replay.storage": "BagError",
+    "vla_sim.commands": "CommandsError",
+    "vla_sim.rendering": "CameraError",
+    "vla_sim.tasks": "TaskError",
+}
+
+
+def refusals() -> tuple[type[Exception], ...]:
+    """The errors that a command may end with; what was not imported cannot have been raised."""
+    found = (
+        getattr(sys.modules[module], name)
+        for module, name in REFUSALS.items()
+        if module in sys.modules
+    )
+    return (CommandError, *found)
+
+
 def collect(arguments: argparse.Namespace) -> None:
     """Record demonstrations; those that are there already are kept."""
-    from vla_learning.collecting import CollectError, Job, collect_all
-    from vla_learning.demonstrations import DemonstrationError
-    from vla_policy.backends import BackendError
-    from vla_policy.checkpoint import CheckpointError
+    from vla_learning.collecting import Job, collect_all
 
     settings, space = _load(arguments.config)
     _check_simulator(settings.tasks, settings.cameras)
@@ -44,30 +71,22 @@ def collect(arguments: argparse.Namespace) -> None:
     job = Job(folder, settings, space, arguments.checkpoint)
     total = job.episodes * len(settings.tasks)
     with _progress("collecting", total) as progress:
-        try:
-            total = collect_all(job, arguments.jobs, progress.done)
-        except (CollectError, DemonstrationError, CheckpointError, BackendError) as error:
-            raise CommandError(str(error)) from error
+        total = collect_all(job, arguments.jobs, progress.done)
     print(f"{total} demonstrations in {folder}, a LeRobot dataset")
 
 
 def from_bag(arguments: argparse.Namespace) -> None:
     """Turn recorded bags into episodes of a dataset; those that it has already are kept."""
-    from vla_learning.demonstrations import DemonstrationError
     from vla_learning.from_bag import convert
     from vla_replay.selection import parse_remaps
-    from vla_replay.storage import BagError
 
     settings, space = _load(arguments.config)
     folder = arguments.out or Path("data") / settings.name
     with _progress("reading", 1) as progress:
-        try:
-            remaps = parse_remaps(arguments.remap)
-            report = convert(
-                arguments.bags, folder, settings, space, arguments.command, remaps, progress.of
-            )
-        except (DemonstrationError, BagError) as error:
-            raise CommandError(str(error)) from error
+        remaps = parse_remaps(arguments.remap)
+        report = convert(
+            arguments.bags, folder, settings, space, arguments.command, remaps, progress.of
+        )
     for words, why in report.skipped.items():
         print(f"left out {words}: {why}")
     for note in report.notes:
@@ -78,35 +97,26 @@ def from_bag(arguments: argparse.Namespace) -> None:
 def train(arguments: argparse.Namespace) -> None:
     """Train up to the configured number of steps, from the last saved step on."""
     from vla_learning.dataset import load_frames
-    from vla_learning.demonstrations import DemonstrationError
     from vla_learning.launching import train_in_processes
-    from vla_learning.runs import TrainingError
-    from vla_policy.checkpoint import CheckpointError
 
     settings, space = _load(arguments.config)
     data = arguments.data or Path("data") / settings.name
     folder = arguments.folder or Path("out/learn") / settings.name
-    try:
-        with _progress("decoding", 1) as progress:
-            load_frames(data, settings, space, progress.of)
-    except DemonstrationError as error:
-        raise CommandError(str(error)) from error
+    with _progress("decoding", 1) as progress:
+        load_frames(data, settings, space, progress.of)
     with _progress("training", settings.train.steps) as progress:
 
         def show(step: int, losses: dict[str, float]) -> None:
             text = " ".join(f"{name} {value:.4f}" for name, value in losses.items())
             progress.done(step, text)
 
-        try:
-            train_in_processes(settings, space, data, folder, show, arguments.checkpoint)
-        except (DemonstrationError, TrainingError, CheckpointError) as error:
-            raise CommandError(str(error)) from error
+        train_in_processes(settings, space, data, folder, show, arguments.checkpoint)
     print(f"trained: {folder}; next: ./vla learn export --run {folder}")
 
 
 def confidence(arguments: argparse.Namespace) -> None:
     """Teach a trained run how likely it is to succeed; print what that is worth."""
-    from vla_sim.tasks import expand
+    from vla_sim.tasks import expand, parse_seeds
 
     settings, space = _load(arguments.config)
     run = arguments.folder or Path("out/learn") / settings.name
@@ -115,33 +125,24 @@ def confidence(arguments: argparse.Namespace) -> None:
     _check_simulator(tasks, settings.cameras)
     seeds = parse_seeds(arguments.seeds)
 
-    from vla_learning.confidence import ConfidenceError
     from vla_learning.confidence_command import table, teach
-    from vla_learning.runs import TrainingError
 
     with _progress("episodes", len(tasks) * len(seeds)) as progress:
-        try:
-            report = teach(settings, space, run, tasks, seeds, progress.done)
-        except (ConfidenceError, TrainingError) as error:
-            raise CommandError(str(error)) from error
+        report = teach(settings, space, run, tasks, seeds, progress.done)
     print(table(report))
     print(f"kept in {run}; next: ./vla learn export --run {run}")
 
 
 def export(arguments: argparse.Namespace) -> None:
     """Write a checkpoint folder and say how far ONNX is from PyTorch."""
-    from vla_learning.exporting import ExportError, export_run
-    from vla_learning.runs import TrainingError
+    from vla_learning.exporting import export_run
 
     settings, space = _load(arguments.config)
     run = arguments.folder or Path("out/learn") / settings.name
     to = arguments.to or Path("out/models") / settings.name
-    try:
-        with _progress("exporting", 1) as progress:
-            result = export_run(settings, space, run, to, arguments.weights)
-            progress.done(1)
-    except (ExportError, TrainingError) as error:
-        raise CommandError(str(error)) from error
+    with _progress("exporting", 1) as progress:
+        result = export_run(settings, space, run, to, arguments.weights)
+        progress.done(1)
     print(
         f"checkpoint: {to}; ONNX differs from PyTorch by at most {result.language:.1e} (language) "
         f"and {result.policy:.1e} (policy)"
@@ -153,8 +154,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
     from vla_learning.evaluating import EvaluationSettings
     from vla_learning.evaluating import evaluate as run
     from vla_learning.paired import go_on
-    from vla_policy.backends import BackendError
-    from vla_policy.checkpoint import Checkpoint, CheckpointError
+    from vla_policy.checkpoint import Checkpoint
     from vla_policy.inference import DONE_COUNT
 
     settings = EvaluationSettings(
@@ -168,30 +168,27 @@ def evaluate(arguments: argparse.Namespace) -> None:
     folder = arguments.checkpoint or usual
     begin = time.monotonic()
     episodes = []
-    try:
-        checkpoint = Checkpoint.load(folder)
-        _check_mask(settings.mask, checkpoint.cameras)
-        _check_simulator((), checkpoint.cameras)
-        usual_tasks = config.tasks if config else checkpoint.commands
-        todo = _episodes(arguments, checkpoint.commands, list(usual_tasks))
-        if arguments.json is None:
-            running = run(folder, settings, todo, arguments.jobs)
-        else:
-            _check_writable(arguments.json)
-            log = arguments.json.with_suffix(".episodes.jsonl")
-            _check_writable(log)
-            running = go_on(
-                lambda rest: run(folder, settings, rest, arguments.jobs),
-                todo,
-                log,
-                _identity(folder, settings),
-            )
-        with _progress("evaluating", len(todo)) as progress:
-            for episode in running:
-                episodes.append(episode)
-                progress.done(len(episodes), f"{episode.task} seed {episode.seed}")
-    except (CheckpointError, BackendError) as error:
-        raise CommandError(str(error)) from error
+    checkpoint = Checkpoint.load(folder)
+    _check_mask(settings.mask, checkpoint.cameras)
+    _check_simulator((), checkpoint.cameras)
+    usual_tasks = config.tasks if config else checkpoint.commands
+    todo = _episodes(arguments, checkpoint.commands, list(usual_tasks))
+    if arguments.json is None:
+        running = run(folder, settings, todo, arguments.jobs)
+    else:
+        _check_writable(arguments.json)
+        log = arguments.json.with_suffix(".episodes.jsonl")
+        _check_writable(log)
+        running = go_on(
+            lambda rest: run(folder, settings, rest, arguments.jobs),
+            todo,
+            log,
+            _identity(folder, settings),
+        )
+    with _progress("evaluating", len(todo)) as progress:
+        for episode in running:
+            episodes.append(episode)
+            progress.done(len(episodes), f"{episode.task} seed {episode.seed}")
     print(report.markdown_table(episodes))
     for line in report.problems(episodes):
         print(f"\n{line}")
@@ -228,16 +225,13 @@ def _episodes(
     arguments: argparse.Namespace, known: Mapping[str, Sequence[str]], usual: Sequence[str]
 ) -> list[tuple[str, int, str]]:
     """(task, seed, command) of every episode, the same as `./vla evaluate` runs by default."""
-    from vla_sim.commands import CommandsError, Wordings, choose
-    from vla_sim.tasks import TaskError, expand
+    from vla_sim.commands import Wordings, choose
+    from vla_sim.tasks import expand, parse_seeds
 
     _check_said(arguments)
     tasks = expand(arguments.tasks or ",".join(usual))
     pairs = [(task, seed) for task in tasks for seed in parse_seeds(arguments.seeds)]
-    try:
-        said = choose(pairs, Wordings(arguments.wordings), arguments.shuffle_commands)
-    except (CommandsError, TaskError) as error:
-        raise CommandError(str(error)) from error
+    said = choose(pairs, Wordings(arguments.wordings), arguments.shuffle_commands)
     if arguments.command:
         return [(task, seed, arguments.command) for task, seed in pairs]
     if arguments.wording is None:
@@ -266,10 +260,8 @@ def _check_said(arguments: argparse.Namespace) -> None:
 def quantize(arguments: argparse.Namespace) -> None:
     """Write the checkpoint in 8 bits and print what that costs."""
     from vla_learning import quantize_command
-    from vla_learning.demonstrations import DemonstrationError
-    from vla_learning.quantizing import Method, QuantizeError
-    from vla_policy.backends import BackendError
-    from vla_policy.checkpoint import Checkpoint, CheckpointError
+    from vla_learning.quantizing import Method
+    from vla_policy.checkpoint import Checkpoint
     from vla_sim.tasks import expand
 
     settings, space = _load(arguments.config)
@@ -277,39 +269,32 @@ def quantize(arguments: argparse.Namespace) -> None:
     for name in arguments.methods.split(","):
         if name not in known:
             raise CommandError(f"method {name!r} is unknown; accepted: {', '.join(known)}")
-    try:
-        checkpoint = Checkpoint.load(arguments.checkpoint)
-        tasks = expand(arguments.tasks or ",".join(checkpoint.commands))
-        _check_tasks(tasks, list(checkpoint.commands))
-        if arguments.seeds:
-            _check_simulator(tasks, checkpoint.cameras)
-        print(quantize_command.run(checkpoint, tasks, arguments, settings, space, _progress))
-    except (DemonstrationError, QuantizeError, BackendError, CheckpointError) as error:
-        raise CommandError(str(error)) from error
+    checkpoint = Checkpoint.load(arguments.checkpoint)
+    tasks = expand(arguments.tasks or ",".join(checkpoint.commands))
+    _check_tasks(tasks, list(checkpoint.commands))
+    if arguments.seeds:
+        _check_simulator(tasks, checkpoint.cameras)
+    print(quantize_command.run(checkpoint, tasks, arguments, settings, space, _progress))
 
 
 def attention(arguments: argparse.Namespace) -> None:
     """Write the picture of where each word looks."""
     from vla_learning import attention_command
-    from vla_policy.backends import BackendError
-    from vla_policy.checkpoint import Checkpoint, CheckpointError
+    from vla_policy.checkpoint import Checkpoint
 
     if not 0.0 <= arguments.moment <= 1.0:
         raise CommandError(f"moment is {arguments.moment}; accepted: from 0 to 1")
-    try:
-        checkpoint = Checkpoint.load(arguments.checkpoint)
-        _check_tasks([arguments.task], list(checkpoint.commands))
-        _check_simulator([arguments.task], checkpoint.cameras)
-        _check_writable(arguments.out)
-        picture = attention_command.pictures(
-            arguments.checkpoint,
-            arguments.task,
-            arguments.seed,
-            arguments.command or (),
-            arguments.moment,
-        )
-    except (BackendError, CheckpointError) as error:
-        raise CommandError(str(error)) from error
+    checkpoint = Checkpoint.load(arguments.checkpoint)
+    _check_tasks([arguments.task], list(checkpoint.commands))
+    _check_simulator([arguments.task], checkpoint.cameras)
+    _check_writable(arguments.out)
+    picture = attention_command.pictures(
+        arguments.checkpoint,
+        arguments.task,
+        arguments.seed,
+        arguments.command or (),
+        arguments.moment,
+    )
     attention_command.write(picture, arguments.out)
     print(f"written: {arguments.out}")
 
@@ -317,6 +302,7 @@ def attention(arguments: argparse.Namespace) -> None:
 def limits(arguments: argparse.Namespace) -> None:
     """Print the table by which the limits of an action space are chosen."""
     from vla_learning.limit_study import markdown_table, study
+    from vla_sim.tasks import parse_seeds
 
     settings, space = _load(arguments.config)
     _check_simulator(settings.tasks, ())
@@ -346,22 +332,9 @@ def _limits(text: str, space: ActionSpace) -> tuple[float, float]:
     return pair
 
 
-def parse_seeds(text: str) -> list[int]:
-    """Seeds from e.g. "100-109,7"; raises CommandError."""
-    from vla_sim import tasks
-
-    try:
-        return tasks.parse_seeds(text)
-    except tasks.TaskError as error:
-        raise CommandError(str(error)) from error
-
-
 def _load(path: Path) -> tuple[Settings, ActionSpace]:
-    try:
-        settings = Settings.load(path)
-        return settings, ActionSpace.load(settings.action_space)
-    except (SettingsError, ActionSpaceError) as error:
-        raise CommandError(str(error)) from error
+    settings = Settings.load(path)
+    return settings, ActionSpace.load(settings.action_space)
 
 
 def _check_tasks(tasks: list[str], known: list[str]) -> None:
@@ -373,16 +346,13 @@ def _check_tasks(tasks: list[str], known: list[str]) -> None:
 
 
 def _check_simulator(tasks: Sequence[str], cameras: Sequence[str]) -> None:
-    """Raise CommandError where the simulator lacks a task or a camera."""
-    from vla_sim.rendering import CameraError, check_cameras
-    from vla_sim.tasks import TaskError, check_task
+    """Raise TaskError or CameraError where the simulator lacks a task or a camera."""
+    from vla_sim.rendering import check_cameras
+    from vla_sim.tasks import check_task
 
-    try:
-        for task in tasks:
-            check_task(task)
-        check_cameras(cameras, 1, 1)
-    except (TaskError, CameraError) as error:
-        raise CommandError(str(error)) from error
+    for task in tasks:
+        check_task(task)
+    check_cameras(cameras, 1, 1)
 
 
 def _check_writable(path: Path) -> None:

@@ -81,8 +81,8 @@ def run(
     Raises:
         QuantizeError, DemonstrationError, CheckpointError, BackendError: one line.
     """
-    from vla_learning.commands import parse_seeds
     from vla_learning.dataset import load_frames
+    from vla_sim.tasks import parse_seeds
 
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = single(given, Path(folder))

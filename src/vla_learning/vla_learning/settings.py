@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_type_hints
 
 import yaml
 
@@ -21,6 +21,30 @@ class SettingsError(ValueError):
 
 
 @dataclass(frozen=True)
+class Accepted:
+    """What a field may be, as a test and in words."""
+
+    holds: Callable[[Any], bool]
+    words: str
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+def _is_whole(value: Any, least: int) -> bool:
+    return type(value) is int and value >= least
+
+
+Count = Annotated[int, Accepted(lambda v: _is_whole(v, 1), "a whole number from 1 on")]
+Whole = Annotated[int, Accepted(lambda v: _is_whole(v, 0), "a whole number from 0 on")]
+Flag = Annotated[bool, Accepted(lambda v: type(v) is bool, "true or false")]
+Positive = Annotated[float, Accepted(lambda v: _is_number(v) and v > 0, "a number above 0")]
+NotNegative = Annotated[float, Accepted(lambda v: _is_number(v) and v >= 0, "a number from 0 on")]
+Fraction = Annotated[float, Accepted(lambda v: _is_number(v) and 0 <= v <= 1, "from 0 to 1")]
+
+
+@dataclass(frozen=True)
 class CollectSettings:
     """How demonstrations are recorded; ticks are control periods.
 
@@ -32,20 +56,17 @@ class CollectSettings:
     begins and the expert finishes; the expert labels all of it.
     """
 
-    episodes: int
-    first_seed: int
-    image_period: int
-    ticks_after_success: int
-    noisy_fraction: float
-    noise: float
-    relabelled_episodes: int = 0
-    relabelled_first_seed: int = 20000
+    episodes: Count
+    first_seed: Whole
+    image_period: Count
+    ticks_after_success: Count
+    noisy_fraction: Fraction
+    noise: NotNegative
+    relabelled_episodes: Whole = 0
+    relabelled_first_seed: Whole = 20000
 
     def __post_init__(self) -> None:
-        _whole(self, 1, ("episodes", "image_period", "ticks_after_success"))
-        _whole(self, 0, ("first_seed", "relabelled_episodes", "relabelled_first_seed"))
-        _not_negative(self, ("noise",))
-        _fraction(self, ("noisy_fraction",))
+        _check_fields(self)
 
 
 @dataclass(frozen=True)
@@ -63,70 +84,45 @@ class TrainSettings:
     evaluate_first_seed on.
     """
 
-    seed: int
-    steps: int
-    batch_size: int
-    learning_rate: float
-    warmup_steps: int
-    weight_decay: float
-    gradient_norm: float
-    ema_decay: float
-    bfloat16: bool
-    processes: int
-    threads: int
-    checkpoint_steps: int
-    shift_pixels: int
-    brightness: float
-    contrast: float
-    camera_dropout: float
-    state_dropout: float
-    word_dropout: float
+    seed: Whole
+    steps: Count
+    batch_size: Count
+    learning_rate: Positive
+    warmup_steps: Whole
+    weight_decay: NotNegative
+    gradient_norm: NotNegative
+    ema_decay: Fraction
+    bfloat16: Flag
+    processes: Count
+    threads: Count
+    checkpoint_steps: Count
+    shift_pixels: Whole
+    brightness: NotNegative
+    contrast: NotNegative
+    camera_dropout: Fraction
+    state_dropout: Fraction
+    word_dropout: Fraction
     state_noise: tuple[float, ...]
-    done_delay: int
-    late_row_weight: float
-    late_row: int
-    gripper_weight: float
-    steps_weight: float
-    decay_steps: int = 0
-    landmark_weight: float = 0.0
-    pretrained: bool = False
-    evaluate_steps: int = 0
-    evaluate_episodes: int = 1
-    evaluate_first_seed: int = 40000
+    done_delay: Whole
+    late_row_weight: NotNegative
+    late_row: Whole
+    gripper_weight: NotNegative
+    steps_weight: NotNegative
+    decay_steps: Whole = 0
+    landmark_weight: NotNegative = 0.0
+    pretrained: Flag = False
+    evaluate_steps: Whole = 0
+    evaluate_episodes: Count = 1
+    evaluate_first_seed: Whole = 40000
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "state_noise", _numbers(self.state_noise, "state_noise"))
-        _positive(self, ("learning_rate",))
-        _whole(
-            self,
-            1,
-            (
-                *("steps", "batch_size", "processes", "threads", "checkpoint_steps"),
-                *("evaluate_episodes",),
-            ),
-        )
-        _whole(
-            self,
-            0,
-            (
-                *("seed", "warmup_steps", "shift_pixels", "done_delay", "late_row", "decay_steps"),
-                *("evaluate_steps", "evaluate_first_seed"),
-            ),
-        )
-        _not_negative(
-            self,
-            (
-                *("weight_decay", "gradient_norm", "brightness", "contrast", "late_row_weight"),
-                *("gripper_weight", "steps_weight", "landmark_weight"),
-            ),
-        )
-        _true_or_false(self, ("bfloat16", "pretrained"))
+        _check_fields(self)
         if self.batch_size % self.processes:
             raise SettingsError(
                 f"batch_size is {self.batch_size}; accepted: a multiple of processes "
                 f"({self.processes})"
             )
-        _fraction(self, ("camera_dropout", "state_dropout", "word_dropout", "ema_decay"))
 
 
 @dataclass(frozen=True)
@@ -271,43 +267,16 @@ def _numbers(value: Any, where: str) -> tuple[float, ...]:
     return tuple(value)
 
 
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)
+def _number(value: Any, where: str) -> int:
+    if not _is_whole(value, 1):
+        raise SettingsError(f"{where} is {value!r}; accepted: a whole number from 1 on")
+    return int(value)
 
 
-def _number(value: Any, where: str, least: int = 1) -> int:
-    if type(value) is not int or value < least:
-        raise SettingsError(f"{where} is {value!r}; accepted: a whole number from {least} on")
-    return value
-
-
-def _whole(settings: Any, least: int, names: tuple[str, ...]) -> None:
-    for name in names:
-        _number(getattr(settings, name), name, least)
-
-
-def _true_or_false(settings: Any, names: tuple[str, ...]) -> None:
-    for name in names:
-        if type(getattr(settings, name)) is not bool:
-            raise SettingsError(f"{name} is {getattr(settings, name)!r}; accepted: true or false")
-
-
-def _not_negative(settings: Any, names: tuple[str, ...]) -> None:
-    for name in names:
-        value = getattr(settings, name)
-        if not _is_number(value) or value < 0:
-            raise SettingsError(f"{name} is {value!r}; accepted: a number from 0 on")
-
-
-def _positive(settings: Any, names: tuple[str, ...]) -> None:
-    for name in names:
-        value = getattr(settings, name)
-        if not _is_number(value) or value <= 0:
-            raise SettingsError(f"{name} is {value!r}; accepted: a number above 0")
-
-
-def _fraction(settings: Any, names: tuple[str, ...]) -> None:
-    for name in names:
-        value = getattr(settings, name)
-        if not _is_number(value) or not 0 <= value <= 1:
-            raise SettingsError(f"{name} is {value!r}; accepted: from 0 to 1")
+def _check_fields(settings: Any) -> None:
+    """Raise SettingsError for the first field whose value its type does not accept."""
+    for name, kind in get_type_hints(type(settings), include_extras=True).items():
+        for accepted in getattr(kind, "__metadata__", ()):
+            value = getattr(settings, name)
+            if not accepted.holds(value):
+                raise SettingsError(f"{name} is {value!r}; accepted: {accepted.words}")

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from vla_replay.selection import ROBOT_COMMANDS, Needs, camera_topic, observed, parse_remaps, select
+from vla_contract.action_space import MESSAGE_TYPES
+from vla_replay.selection import Needs, camera_topic, observed, parse_remaps, select
 from vla_replay.storage import BagError, Topic
 
 IMAGE, JPEG = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
@@ -64,7 +65,18 @@ def test_two_joint_states_are_asked_for_unless_one_has_the_usual_name():
     assert usual.states["joint_states"].name == "/joint_states"
 
 
-@pytest.mark.parametrize("kind", sorted(ROBOT_COMMANDS))
+# What drivers listen to, beside all that the safety node can send.
+DRIVERS_HEAR = {
+    "ackermann_msgs/msg/AckermannDriveStamped",
+    "control_msgs/msg/GripperCommand",
+    "control_msgs/msg/JointJog",
+    "geometry_msgs/msg/WrenchStamped",
+    "std_msgs/msg/Float32",
+    "trajectory_msgs/msg/MultiDOFJointTrajectory",
+}
+
+
+@pytest.mark.parametrize("kind", sorted(DRIVERS_HEAR | set(MESSAGE_TYPES)))
 def test_a_robot_command_is_never_replayed(kind):
     content = bag(("/c", IMAGE), ("/cmd_vel", kind), ("/command", kind))
     found = select(content, Needs(("front",)), {})

@@ -14,7 +14,7 @@ from vla_safety.states import State
 PERIOD = 20_000_000  # ns
 T = 0.02
 START = 10**12
-# Nothing to recover from; test_core_recovery has that.
+# Nothing to recover from; test_recovery.py has that.
 AT_ONCE = {
     f"recovery_{kind}": 0.0
     for kind in ("vision", "language", "action", "communication", "robot_state", "clock")

@@ -7,7 +7,6 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from vla_cli.faults import checks
 from vla_cli.faults.record import STOPPED, Reaction, Tick
@@ -218,8 +217,3 @@ def _alive(rig: Rig) -> list[str]:
     if not rig.wait(lambda: not silent(), ANSWER_PATIENCE):
         problems.append(f"silent after the fault: {', '.join(silent())}")
     return problems
-
-
-def injected_now(rig: Rig, **more: Any) -> Injected:
-    """A fault that begins now."""
-    return Injected(time.monotonic_ns(), **more)
