@@ -32,7 +32,7 @@ def test_each_problem_has_its_fault_and_the_next_answer_ends_it():
         found = levels(health)
         assert found.pop(fault) == Level.ERROR
         assert set(found.values()) == {Level.OK}
-        health.answered(None)
+        health.answered()
         assert set(levels(health).values()) == {Level.OK}
         assert health.problems[kind] == 1
 
@@ -45,12 +45,12 @@ def test_a_doubt_is_a_warning():
 
 def test_silence_is_an_error_that_an_observation_ends():
     now, health = made()
-    health.answered(None)
+    health.answered()
     now[0] += 0.9
     assert levels(health)["communication"] == Level.OK
     now[0] += 0.2
     assert levels(health)["communication"] == Level.ERROR
-    health.answered(None)
+    health.answered()
     assert levels(health)["communication"] == Level.OK
 
 
@@ -58,7 +58,7 @@ def test_observations_that_are_all_skipped_are_silence_with_a_reason():
     now, health = made()
     health.skip("an observation is 9 s old")
     assert health.states(0.0, *LIMITS)[Fault.COMMUNICATION].text == "an observation is 9 s old"
-    health.answered(None)
+    health.answered()
     now[0] += 2.0
     health.skip("an observation is 7 s old")
     state = health.states(0.0, *LIMITS)[Fault.COMMUNICATION]
@@ -69,7 +69,7 @@ def test_observations_that_are_all_skipped_are_silence_with_a_reason():
 
 def test_an_inference_that_hangs_is_an_action_fault_and_not_silence():
     now, health = made()
-    health.answered(None)
+    health.answered()
     now[0] += 2.5
     assert levels(health, busy_for=1.9) == {"language": 0, "action": 0, "communication": 0}
     assert levels(health, busy_for=2.1)["action"] == Level.ERROR
@@ -78,7 +78,7 @@ def test_an_inference_that_hangs_is_an_action_fault_and_not_silence():
 def test_no_clock_decides_in_lock_step():
     now, health = made(lock_step=True)
     assert set(levels(health).values()) == {Level.OK}
-    health.answered(None)
+    health.answered()
     now[0] += 100.0
     assert set(levels(health, busy_for=50.0).values()) == {Level.OK}
     health.answered(Problem(ProblemKind.ACTION, "because"))
@@ -97,7 +97,7 @@ def test_bad_outputs_are_a_warning_until_so_many_came_in_a_row():
         assert text == "not finite (1 of 3 in a row; tried again)"
         assert not health.answered(BAD)
         if round_ == 0:
-            assert health.answered(None)
+            assert health.answered()
             assert levels(health)["action"] == Level.OK
     assert health.answered(BAD)
     assert health.states(0.0, *LIMITS)[Fault.ACTION] == State(Level.ERROR, "not finite")
@@ -117,3 +117,16 @@ def test_a_remote_end_that_is_gone_is_a_communication_fault():
     assert levels(health)["communication"] == Level.ERROR
     health.answered(Problem(ProblemKind.REMOTE, "the checkpoint drives", fatal=False))
     assert levels(health)["communication"] == Level.WARN
+
+
+def test_all_problems_of_an_answer_count_and_the_worse_comes_first():
+    _, health = made()
+    first = Problem(ProblemKind.ACTION, "no memory (inferred once more)", fatal=False)
+    doubt = Problem(ProblemKind.LANGUAGE, "unknown words: please", fatal=False)
+    assert health.answered(doubt, first)
+    assert health.states(0.0, *LIMITS)[Fault.ACTION] == State(Level.WARN, first.text)
+    assert levels(health)["language"] == Level.WARN
+    health.answered(first, BAD)
+    text = "not finite; no memory (inferred once more)"
+    assert health.states(0.0, *LIMITS)[Fault.ACTION] == State(Level.ERROR, text)
+    assert health.problems[ProblemKind.ACTION] == 3

@@ -238,10 +238,15 @@ def test_what_is_told_of_the_next_chunks_holds_whatever_comes(count, before, aft
         assert sure == NEVER_DONE
 
 
-def test_what_the_runtime_raises_is_passed_on(policy, backend, observation):
+def test_what_the_runtime_raises_is_an_action_problem(policy, backend, observation):
     backend.forward = lambda inputs, language: 1 // 0
-    with pytest.raises(ZeroDivisionError):
-        policy.answer(observation())
+    result = policy.answer(observation())
+    assert [(p.kind, p.fatal) for p in result.problems] == [
+        (ProblemKind.ACTION, False),
+        (ProblemKind.ACTION, True),
+    ]
+    text = "inference failed: ZeroDivisionError: integer division or modulo by zero"
+    assert result.problem.text == text
     with pytest.raises(BackendError, match="cannot run: "):
         policy.warm_up(1)
 
@@ -254,7 +259,8 @@ def test_a_bad_output_is_inferred_once_more_with_the_command_s_features_made_ane
     good, outputs = backend.prediction, [answer(value=math.nan), answer()]
     backend.forward = lambda inputs, language: outputs.pop(0)
     result = policy.answer(observation())
-    assert result.problem is None and result.chunk.actions.shape == (32, 4)
+    assert not result.problem.fatal and result.chunk.actions.shape == (32, 4)
+    assert "not finite" in result.problem.text and "inferred once more" in result.problem.text
     assert (backend.commands, policy.replans, outputs) == (2, 1, [])
     backend.forward = lambda inputs, language: answer(value=math.nan)
     assert "not finite" in refused(policy, observation(), ProblemKind.ACTION)
@@ -263,13 +269,25 @@ def test_a_bad_output_is_inferred_once_more_with_the_command_s_features_made_ane
     assert policy.answer(observation()).problem is None
 
 
-def test_a_runtime_that_fails_twice_is_passed_on(policy, backend, observation):
-    def fails(inputs, language):
-        raise RuntimeError("no memory")
+def test_the_error_of_a_first_inference_is_told_beside_a_doubt(policy, backend, observation):
+    good, errors = backend.prediction, [RuntimeError("no\nmemory")]
 
-    backend.forward = fails
-    with pytest.raises(RuntimeError, match="no memory"):
-        policy.answer(observation())
+    def fails_once(inputs, language):
+        if errors:
+            raise errors.pop()
+        return good
+
+    backend.forward = fails_once
+    result = policy.answer(observation(command="please open the drawer"))
+    assert result.chunk.actions.shape == (32, 4)
+    assert [(p.kind, p.fatal, p.text) for p in result.problems] == [
+        (ProblemKind.LANGUAGE, False, "unknown words: please"),
+        (
+            ProblemKind.ACTION,
+            False,
+            "inference failed: RuntimeError: no memory (inferred once more)",
+        ),
+    ]
 
 
 @pytest.mark.parametrize(

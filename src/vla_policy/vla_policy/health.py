@@ -35,6 +35,14 @@ class State:
 
 
 _OK = State()
+
+
+def _joined(one: State, other: State) -> State:
+    """The worse level with both texts, the worse one's first."""
+    worse, better = (one, other) if one.level >= other.level else (other, one)
+    return State(worse.level, "; ".join(filter(None, (worse.text, better.text))))
+
+
 _FAULT_OF = {
     ProblemKind.LANGUAGE: Fault.LANGUAGE,
     ProblemKind.OBSERVATION: Fault.COMMUNICATION,
@@ -66,8 +74,8 @@ class Health:
         self.problems = dict.fromkeys(ProblemKind, 0)
         self.skipped = 0
 
-    def answered(self, problem: Problem | None) -> bool:
-        """An observation was worked on, with this outcome.
+    def answered(self, *problems: Problem) -> bool:
+        """An observation was answered, with these problems; every one is counted.
 
         Returns:
             False where there is no chunk to be published: the output was bad, the next
@@ -77,15 +85,16 @@ class Health:
             self._last_usable = self._clock()
             self._skipped = ""
             self._states = dict.fromkeys(Fault, _OK)
-            fatal = problem is not None and problem.fatal
-            bad = fatal and problem is not None and problem.kind is ProblemKind.ACTION
+            fatal = any(problem.fatal for problem in problems)
+            bad = any(p.fatal and p.kind is ProblemKind.ACTION for p in problems)
             self.fatal_in_a_row = self.fatal_in_a_row + 1 if fatal else 0
             self._bad_in_a_row = self._bad_in_a_row + 1 if bad else 0
-            if problem is None:
-                return True
-            self.problems[problem.kind] += 1
             tried_again = bad and self._bad_in_a_row < self._bad_outputs
-            self._states[_FAULT_OF[problem.kind]] = self._state(problem, tried_again=tried_again)
+            for problem in problems:
+                self.problems[problem.kind] += 1
+                fault = _FAULT_OF[problem.kind]
+                state = self._state(problem, tried_again=tried_again and problem.fatal)
+                self._states[fault] = _joined(self._states[fault], state)
             return not tried_again
 
     def _state(self, problem: Problem, *, tried_again: bool) -> State:

@@ -164,18 +164,19 @@ class PolicyNode(GraphNode[PolicyConfig]):
             return policy.refused(Problem(ProblemKind.OBSERVATION, str(error)))
 
     def _failed(self, policy: Answering, job: Job, error: Exception) -> None:
-        text = f"inference failed: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        """Any error beside the model's own: counted, logged, and told as a fault."""
+        text = self.callback_failed("inference", error)
         try:
             self._deliver(policy, job, policy.refused(Problem(ProblemKind.ACTION, text)))
         except Exception as second:  # the thread must outlive any observation
-            self.get_logger().error(f"{text}; cannot publish: {second}")
+            self.callback_failed("the answer to an observation", second)
 
     def _deliver(self, policy: Answering, job: Job, answer: Answer | None) -> None:
         if answer is None:
             return
         message, arrival = job
         chunk = chunk_to_message(answer.chunk, message, policy.checkpoint.action_space)
-        has_chunk = self._health.answered(answer.problem)
+        has_chunk = self._health.answered(*answer.problems)
         # The cause before the consequence: an empty chunk is explained by the time it arrives.
         self._faults.publish(self._states(0.0), changed_only=True)
         if not has_chunk:
