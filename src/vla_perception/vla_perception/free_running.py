@@ -7,11 +7,11 @@ from typing import Any
 
 from rclpy.node import Node
 
+from vla_contract.faults import Finding
+from vla_contract.message_enums import Level
 from vla_contract.stamps import NANOSECONDS, to_nanoseconds
 from vla_perception.config import PerceptionConfig
 from vla_perception.conversions import Frame
-from vla_perception.faults import Level
-from vla_perception.health import Finding
 from vla_perception.image_hold import ImageHold
 from vla_perception.matcher import Matcher
 from vla_perception.observer import ObservedSet, Observer

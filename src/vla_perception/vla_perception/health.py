@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from vla_contract.faults import Finding
+from vla_contract.message_enums import Level
 from vla_perception.camera_set import CameraSet, CameraState
-from vla_perception.faults import Level
 
-Finding = tuple[Level, str]
 _NOTHING = {
     CameraState.WAITED_FOR: "no image",
     CameraState.MISSING: "no image",

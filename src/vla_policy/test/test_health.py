@@ -1,4 +1,5 @@
-from vla_policy.health import Fault, Health, Level, State
+from vla_contract.message_enums import FaultKind, Level
+from vla_policy.health import Health
 from vla_policy.inference import Problem, ProblemKind
 
 LIMITS = (2.0, 1.0)  # worker_timeout, observation_timeout
@@ -10,15 +11,22 @@ def made(**options):
 
 
 def levels(health, busy_for=0.0):
-    return {f.value: s.level for f, s in health.states(busy_for, *LIMITS).items()}
+    found = health.findings(busy_for, *LIMITS)
+    return {
+        kind.name.lower(): max((f[0] for f in each), default=Level.OK)
+        for kind, each in found.items()
+    }
+
+
+def finding(health, kind):
+    (found,) = health.findings(0.0, *LIMITS)[kind]
+    return found
 
 
 def test_before_the_first_observation_there_is_a_warning():
     now, health = made()
     now[0] += 50.0
-    assert health.states(0.0, *LIMITS)[Fault.COMMUNICATION] == State(
-        Level.WARN, "no observation yet"
-    )
+    assert finding(health, FaultKind.COMMUNICATION) == (Level.WARN, "no observation yet")
 
 
 def test_each_problem_has_its_fault_and_the_next_answer_ends_it():
@@ -57,13 +65,13 @@ def test_silence_is_an_error_that_an_observation_ends():
 def test_observations_that_are_all_skipped_are_silence_with_a_reason():
     now, health = made()
     health.skip("an observation is 9 s old")
-    assert health.states(0.0, *LIMITS)[Fault.COMMUNICATION].text == "an observation is 9 s old"
+    assert finding(health, FaultKind.COMMUNICATION)[1] == "an observation is 9 s old"
     health.answered()
     now[0] += 2.0
     health.skip("an observation is 7 s old")
-    state = health.states(0.0, *LIMITS)[Fault.COMMUNICATION]
-    assert state.level == Level.ERROR
-    assert "7 s old" in state.text
+    state = finding(health, FaultKind.COMMUNICATION)
+    assert state[0] == Level.ERROR
+    assert "7 s old" in state[1]
     assert health.skipped == 2
 
 
@@ -93,14 +101,14 @@ def test_bad_outputs_are_a_warning_until_so_many_came_in_a_row():
     for round_ in range(2):
         assert not health.answered(BAD), "no chunk: the last good one goes on"
         assert levels(health)["action"] == Level.WARN
-        text = health.states(0.0, *LIMITS)[Fault.ACTION].text
+        text = finding(health, FaultKind.ACTION)[1]
         assert text == "not finite (1 of 3 in a row; tried again)"
         assert not health.answered(BAD)
         if round_ == 0:
             assert health.answered()
             assert levels(health)["action"] == Level.OK
     assert health.answered(BAD)
-    assert health.states(0.0, *LIMITS)[Fault.ACTION] == State(Level.ERROR, "not finite")
+    assert finding(health, FaultKind.ACTION) == (Level.ERROR, "not finite")
     assert health.fatal_in_a_row == 3
     assert health.answered(Problem(ProblemKind.LANGUAGE, "because")), "only outputs are tried again"
 
@@ -119,14 +127,14 @@ def test_a_remote_end_that_is_gone_is_a_communication_fault():
     assert levels(health)["communication"] == Level.WARN
 
 
-def test_all_problems_of_an_answer_count_and_the_worse_comes_first():
+def test_all_problems_of_an_answer_count_and_are_told():
     _, health = made()
     first = Problem(ProblemKind.ACTION, "no memory (inferred once more)", fatal=False)
     doubt = Problem(ProblemKind.LANGUAGE, "unknown words: please", fatal=False)
     assert health.answered(doubt, first)
-    assert health.states(0.0, *LIMITS)[Fault.ACTION] == State(Level.WARN, first.text)
+    assert finding(health, FaultKind.ACTION) == (Level.WARN, first.text)
     assert levels(health)["language"] == Level.WARN
     health.answered(first, BAD)
-    text = "not finite; no memory (inferred once more)"
-    assert health.states(0.0, *LIMITS)[Fault.ACTION] == State(Level.ERROR, text)
+    found = health.findings(0.0, *LIMITS)[FaultKind.ACTION]
+    assert found == [(Level.WARN, first.text), (Level.ERROR, "not finite")]
     assert health.problems[ProblemKind.ACTION] == 3

@@ -12,7 +12,9 @@ from functools import partial
 from typing import Any
 
 from vla_contract import topics
+from vla_contract.faults import FaultPublisher, Finding
 from vla_contract.graph_node import Diagnosis, GraphNode, run
+from vla_contract.message_enums import FaultKind, Level
 from vla_contract.stamps import to_nanoseconds
 from vla_interfaces.msg import ActionChunk
 from vla_interfaces.msg import Fault as FaultMessage
@@ -25,8 +27,7 @@ from vla_policy.conversions import (
     chunk_to_message,
     observation_from_message,
 )
-from vla_policy.fault_publisher import FaultPublisher
-from vla_policy.health import Fault, Health, Level, State
+from vla_policy.health import KINDS, Health
 from vla_policy.inference import Answer, Problem, ProblemKind
 from vla_policy.loading import load_policy
 from vla_policy.timing import Times
@@ -42,8 +43,11 @@ Job = tuple[ObservationMessage, float]
 class PolicyNode(GraphNode[PolicyConfig]):
     """Answers observations with chunks; see the package's README for topics and parameters."""
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, *, observation_topic: bool = True, **kwargs: Any) -> None:
+        """observation_topic: False where `accept_observation` is called in its place."""
         super().__init__("policy", PolicyConfig, **kwargs)
+        self._observation_topic = observation_topic
+        self._observations: Any = None
         self._policy: Answering | None = None
         self._worker: Worker[Job, Answer | None] | None = None
 
@@ -66,12 +70,13 @@ class PolicyNode(GraphNode[PolicyConfig]):
         self._fault_publisher = self.create_lifecycle_publisher(
             FaultMessage, topics.FAULT, self._qos(topics.FAULT)
         )
-        self._observations = self.create_subscription(
-            ObservationMessage,
-            topics.OBSERVATION,
-            self._on_observation,
-            self._qos(topics.OBSERVATION),
-        )
+        if self._observation_topic:
+            self._observations = self.create_subscription(
+                ObservationMessage,
+                topics.OBSERVATION,
+                self.accept_observation,
+                self._qos(topics.OBSERVATION),
+            )
         self._overlays = AttentionPublisher(self, policy) if config.attention_overlay else None
         self._heartbeat = self.create_timer(
             config.fault_period, self._publish_faults, clock=self.steady_clock
@@ -89,7 +94,13 @@ class PolicyNode(GraphNode[PolicyConfig]):
             lock_step=self.config.lock_step,
             bad_outputs=self.config.bad_outputs,
         )
-        self._faults = FaultPublisher(self, self._fault_publisher)
+        self._faults = FaultPublisher(
+            self.get_name(),
+            KINDS,
+            self._fault_publisher.publish,
+            self.get_logger(),
+            follow_text=True,
+        )
         self._forward_times, self._overheads = Times(), Times()
         self._received = self._answered = self._over_budget = 0
         # The policy is bound: a worker that hung must not find another one when it wakes up.
@@ -99,6 +110,7 @@ class PolicyNode(GraphNode[PolicyConfig]):
             partial(self._failed, policy),
             keep_all=self.config.lock_step,
         )
+        self.config_changed()  # what was set while the node was inactive
         self._worker.start()
         self._heartbeat.reset()
         self._publish_faults()
@@ -116,7 +128,8 @@ class PolicyNode(GraphNode[PolicyConfig]):
         """Destroy topics and model; an inference that hangs is left behind with its model."""
         if self._policy is not None:
             self.destroy_timer(self._heartbeat)
-            self.destroy_subscription(self._observations)
+            if self._observation_topic:
+                self.destroy_subscription(self._observations)
             self.destroy_lifecycle_publisher(self._chunks)
             self.destroy_lifecycle_publisher(self._fault_publisher)
             if self._overlays is not None:
@@ -138,7 +151,8 @@ class PolicyNode(GraphNode[PolicyConfig]):
 
     # The executor's thread.
 
-    def _on_observation(self, message: ObservationMessage) -> None:
+    def accept_observation(self, message: ObservationMessage) -> None:
+        """Give an observation to the inference thread; it must not be changed afterwards."""
         if self._worker is None:
             return
         self._received += 1
@@ -147,7 +161,8 @@ class PolicyNode(GraphNode[PolicyConfig]):
     def _publish_faults(self) -> None:
         """Publish every fault's present level, changed or not."""
         if self._worker is not None:
-            self._faults.publish(self._states(self._worker.busy_for()))
+            self._update_faults(self._worker.busy_for())
+            self._faults.repeat(self.get_clock().now().nanoseconds)
 
     # The worker's thread.
 
@@ -178,7 +193,7 @@ class PolicyNode(GraphNode[PolicyConfig]):
         chunk = chunk_to_message(answer.chunk, message, policy.checkpoint.action_space)
         has_chunk = self._health.answered(*answer.problems)
         # The cause before the consequence: an empty chunk is explained by the time it arrives.
-        self._faults.publish(self._states(0.0), changed_only=True)
+        self._update_faults(0.0)
         if not has_chunk:
             return
         # In lock-step the tick is the time: /clock need not have come for it.
@@ -217,17 +232,21 @@ class PolicyNode(GraphNode[PolicyConfig]):
 
     # Both threads.
 
-    def _states(self, busy_for: float) -> dict[Fault, State]:
+    def _update_faults(self, busy_for: float) -> None:
+        findings = self._findings(busy_for)
+        self._faults.update(findings, self.get_clock().now().nanoseconds)
+
+    def _findings(self, busy_for: float) -> dict[FaultKind, list[Finding]]:
         config = self.config
-        return self._health.states(busy_for, config.worker_timeout, config.observation_timeout)
+        return self._health.findings(busy_for, config.worker_timeout, config.observation_timeout)
 
     def diagnose(self) -> Diagnosis:
         """Counts and times since activation, and the worst fault."""
         worker, policy = self._worker, self._policy
         if worker is None or policy is None:
             return Diagnosis()
-        states = self._states(worker.busy_for())
-        worst = max(states.values(), key=lambda state: state.level)
+        findings = [f for found in self._findings(worker.busy_for()).values() for f in found]
+        level, worst = max(findings, key=lambda finding: finding[0], default=(Level.OK, ""))
         values = {
             "backend": self.config.backend,
             "checkpoint": policy.checkpoint.name,
@@ -247,11 +266,10 @@ class PolicyNode(GraphNode[PolicyConfig]):
             **policy.values(),
             **{f"{kind.value}_problems": n for kind, n in self._health.problems.items()},
         }
-        level = worst.level
         # Silence and hanging are an error by their time, a single bad input is none.
         if 0 < self._health.fatal_in_a_row < self.config.diagnostics_count:
             level = min(level, Level.WARN)
-        return Diagnosis(bytes([level]), worst.text or "ok", values)
+        return Diagnosis(bytes([level]), worst or "ok", values)
 
     def _qos(self, topic: str) -> Any:
         return topics.qos_profile(topic, lock_step=self.config.lock_step)
