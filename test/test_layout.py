@@ -18,6 +18,7 @@ PACKAGES = sorted(path.parent.name for path in SOURCE.glob("*/package.xml"))
 
 # The ROS side of each package: everything else must import where there is no rclpy.
 ROS_MODULES = {
+    "vla_bringup.perception_and_policy",
     "vla_contract.executor",
     "vla_contract.graph_node",
     "vla_contract.testing",

@@ -138,3 +138,23 @@ def test_all_problems_of_an_answer_count_and_are_told():
     found = health.findings(0.0, *LIMITS)[FaultKind.ACTION]
     assert found == [(Level.WARN, first.text), (Level.ERROR, "not finite")]
     assert health.problems[ProblemKind.ACTION] == 3
+
+
+def test_only_bad_outputs_are_tried_again_and_every_fatal_answer_counts():
+    _, health = made(bad_outputs=3)
+    assert health.fatal_in_a_row == 0
+    assert health.answered(Problem(ProblemKind.LANGUAGE, "because"))
+    assert health.fatal_in_a_row == 1
+    assert health.answered(Problem(ProblemKind.ACTION, "inferred once more", fatal=False))
+    assert health.fatal_in_a_row == 0
+
+
+def test_limits_are_still_accepted_and_what_is_beyond_is_told_with_the_limit():
+    now, health = made()
+    health.answered()
+    worker_timeout, observation_timeout = LIMITS
+    now[0] += observation_timeout
+    assert levels(health)["communication"] == Level.OK
+    assert levels(health, busy_for=worker_timeout)["action"] == Level.OK
+    found = health.findings(worker_timeout + 0.1, *LIMITS)[FaultKind.ACTION]
+    assert found == [(Level.ERROR, "an inference has run for more than 2.0 s")]

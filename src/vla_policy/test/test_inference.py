@@ -312,3 +312,58 @@ def test_low_confidence_is_an_action_problem(
 def test_an_infinite_confidence_is_a_bad_output(policy, backend, observation):
     backend.prediction = dataclasses.replace(answer(), confidence=math.inf)
     assert "confidence is infinite" in refused(policy, observation(), ProblemKind.ACTION)
+
+
+def test_the_warm_up_runs_the_whole_model_on_a_grey_image(policy, backend):
+    tokens, times = [], []
+    encode = backend.encode_language
+    backend.encode_language = lambda each: tokens.append(each) or encode(each)
+    features = []
+    forward = backend.forward
+    backend.forward = lambda inputs, each: features.append(each) or forward(inputs, each)
+    times = policy.warm_up(2)
+    assert len(times) == len(backend.inputs) == 2 and all(0.0 < each < 10.0 for each in times)
+    inputs = backend.inputs[-1]
+    assert (inputs.images.shape, inputs.images.dtype) == ((1, 2, 96, 96, 3), np.uint8)
+    assert (inputs.images == 128).all()
+    assert inputs.camera_mask.tolist() == [[1.0, 1.0]] and inputs.camera_mask.dtype == np.float32
+    assert inputs.state.tolist() == [[0.0] * len(STATE_NAMES)]
+    assert inputs.state.dtype == np.float32
+    assert all(isinstance(each, LanguageFeatures) for each in features)
+    words = policy.checkpoint.tokenizer.words[2:]
+    assert (tokens[0].known, tokens[0].unknown) == (len(words), ())
+    assert tokens[0].key == policy.checkpoint.tokenizer.encode(" ".join(words)).key
+
+
+def test_a_model_that_cannot_be_warmed_up_is_named_with_its_folder(policy, backend):
+    def fails(inputs, language):
+        raise RuntimeError("no\nmemory")
+
+    backend.forward = fails
+    with pytest.raises(BackendError) as caught:
+        policy.warm_up(1)
+    assert str(caught.value) == f"checkpoint {policy.checkpoint.folder}: cannot run: no memory"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"), [("", "ZeroDivisionError"), ("x" * 400, "x" * 300), ("a\n b", "a b")]
+)
+def test_an_error_is_told_in_one_short_line(policy, backend, observation, text, told):
+    def fails(inputs, language):
+        raise ZeroDivisionError(text)
+
+    backend.forward = fails
+    problem = policy.answer(observation()).problem
+    assert problem.text == f"inference failed: ZeroDivisionError: {told}"
+
+
+def test_a_chunk_tells_how_many_more_there_are_before_it_can_be_done(policy, observation):
+    assert policy.answer(observation()).chunk.chunks_before_done == 2
+
+
+def test_progress_is_one_less_the_expected_share_that_is_left(policy, backend, observation):
+    logits = np.full(33, -30.0, dtype=np.float32)
+    logits[[8, 24]] = 5.0
+    logits[16] = 5.0
+    backend.prediction = dataclasses.replace(answer(), steps_logits=logits)
+    assert policy.answer(observation()).chunk.progress == pytest.approx(0.5)
