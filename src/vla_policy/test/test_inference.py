@@ -367,3 +367,33 @@ def test_progress_is_one_less_the_expected_share_that_is_left(policy, backend, o
     logits[16] = 5.0
     backend.prediction = dataclasses.replace(answer(), steps_logits=logits)
     assert policy.answer(observation()).chunk.progress == pytest.approx(0.5)
+
+
+def test_both_inferences_get_the_same_inputs_and_the_command_s_features(
+    policy, backend, observation
+):
+    asked, encoded, encode = [], [], backend.encode_language
+
+    def fails_once(inputs, language):
+        asked.append((inputs, language))
+        if len(asked) == 1:
+            raise RuntimeError("busy")
+        return backend.prediction
+
+    backend.forward = fails_once
+    backend.encode_language = lambda tokens: encoded.append(tokens) or encode(tokens)
+    chunk = policy.answer(observation()).chunk
+    assert 0.0 < chunk.inference_time < 10.0
+    assert asked[0][0] is asked[1][0] is not None
+    assert all(isinstance(language, LanguageFeatures) for _, language in asked)
+    assert [tokens.count for tokens in encoded] == [3, 3]
+
+
+def test_inferences_before_done_are_counted_down_by_those_that_say_so():
+    counter = DoneCounter()
+    assert counter.before_done(0) == NEVER_DONE
+    assert [counter.before_done(count) for count in (1, 2, 5)] == [0, 1, 4]
+    counter.update("a", True, 5)
+    counter.update("a", True, 5)
+    assert counter.before_done(5) == 2
+    assert counter.before_done(3) == counter.before_done(2) == 0
