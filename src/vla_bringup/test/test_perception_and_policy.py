@@ -11,7 +11,7 @@ from launched import ROOT
 from vla_bringup.perception_and_policy import make_nodes
 from vla_contract import topics
 from vla_contract.graph_node import autostart
-from vla_contract.testing import Client
+from vla_contract.testing import Client, wait_until
 from vla_interfaces.msg import Observation
 from vla_perception.observer import ObservedSet
 
@@ -42,17 +42,19 @@ def test_the_policy_gets_the_observation_itself_and_nothing_is_serialised(nodes,
     monkeypatch.setattr(publisher, "publish", lambda m: (sent.append(m), publish(m)))
     perception._publish(ObservedSet(1, {}, {}, 0.0))
     assert [type(message) for message in received] == [Observation] and sent == []
-    assert policy.get_subscriptions_info_by_topic("/observation") == []
+    wait_until(lambda: publisher.get_subscription_count() == 1)  # the policy's own
+    perception._publish(ObservedSet(2, {}, {}, 0.0))
+    assert len(received) == 2 and sent == []
 
     client = Client(DOMAIN)
     try:
         collected = client.collect(
             Observation, topics.OBSERVATION, topics.qos_profile(topics.OBSERVATION)
         )
-        client.wait(publisher.get_subscription_count)
-        perception._publish(ObservedSet(2, {}, {}, 0.0))
+        client.wait(lambda: publisher.get_subscription_count() == 2)
+        perception._publish(ObservedSet(3, {}, {}, 0.0))
         client.wait(lambda: collected)
     finally:
         client.close()
-    assert sent == received[1:], "the same object, once"
-    assert collected[0].sequence == 2
+    assert sent == received[2:], "the same object, once"
+    assert collected[0].sequence == 3

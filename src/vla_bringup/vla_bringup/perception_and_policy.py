@@ -1,7 +1,7 @@
 """Perception and policy in one process, which hands each observation over without serialising it.
 
 They stay two lifecycle nodes with their own names, parameters, services and topics. The topic
-`observation` is published while somebody subscribes to it.
+`observation` is published while somebody else subscribes to it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from vla_policy.node import PolicyNode
 
 def make_nodes() -> list[PolicyNode | Perception]:
     """The policy first: it loads its checkpoint before perception waits for images."""
-    policy = PolicyNode(observation_topic=False)
+    policy = PolicyNode(handed_over=True)
     return [policy, Perception(observation_receiver=policy.accept_observation)]
 
 

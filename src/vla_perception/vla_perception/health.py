@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from vla_contract.faults import Finding
 from vla_contract.message_enums import Level
 from vla_perception.camera_set import CameraSet, CameraState
+
+if TYPE_CHECKING:
+    from vla_contract.faults import Finding
 
 _NOTHING = {
     CameraState.WAITED_FOR: "no image",

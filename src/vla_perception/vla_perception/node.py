@@ -63,12 +63,12 @@ DIAGNOSTIC_LEVELS = {
 class Perception(GraphNode[PerceptionConfig]):
     """Publishes what the observer puts together with the command that the desk holds.
 
-    observation_receiver: is given each observation itself where the policy is in this process; the
-    topic is then published only while somebody subscribes to it.
+    observation_receiver: is given each observation itself where the policy is in this process, and
+    returns how many subscriptions of its own the topic has: it is published only for others.
     """
 
     def __init__(
-        self, *, observation_receiver: Callable[[Observation], None] | None = None, **kwargs: Any
+        self, *, observation_receiver: Callable[[Observation], int] | None = None, **kwargs: Any
     ) -> None:
         super().__init__("perception", PerceptionConfig, **kwargs)
         self._observation_receiver = observation_receiver
@@ -234,9 +234,8 @@ class Perception(GraphNode[PerceptionConfig]):
             if command is not None:
                 self._unanswered.append(self._sequence)
             self._update_faults()
-        if self._observation_receiver is not None:
-            self._observation_receiver(message)
-        if self._observation_receiver is None or self._observations.get_subscription_count():
+        receiver = self._observation_receiver
+        if receiver is None or receiver(message) < self._observations.get_subscription_count():
             self._observations.publish(message)
         self._durations.append(time.perf_counter() - seen.received)
 

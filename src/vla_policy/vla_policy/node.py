@@ -43,11 +43,10 @@ Job = tuple[ObservationMessage, float]
 class PolicyNode(GraphNode[PolicyConfig]):
     """Answers observations with chunks; see the package's README for topics and parameters."""
 
-    def __init__(self, *, observation_topic: bool = True, **kwargs: Any) -> None:
-        """observation_topic: False where `accept_observation` is called in its place."""
+    def __init__(self, *, handed_over: bool = False, **kwargs: Any) -> None:
+        """handed_over: perception is in this process and calls `accept_observation`."""
         super().__init__("policy", PolicyConfig, **kwargs)
-        self._observation_topic = observation_topic
-        self._observations: Any = None
+        self._handed_over = handed_over
         self._policy: Answering | None = None
         self._worker: Worker[Job, Answer | None] | None = None
 
@@ -70,13 +69,14 @@ class PolicyNode(GraphNode[PolicyConfig]):
         self._fault_publisher = self.create_lifecycle_publisher(
             FaultMessage, topics.FAULT, self._qos(topics.FAULT)
         )
-        if self._observation_topic:
-            self._observations = self.create_subscription(
-                ObservationMessage,
-                topics.OBSERVATION,
-                self.accept_observation,
-                self._qos(topics.OBSERVATION),
-            )
+        # Where observations are handed over, the others still see the policy read the topic.
+        self._observations = self.create_subscription(
+            ObservationMessage,
+            topics.OBSERVATION,
+            (lambda data: None) if self._handed_over else self.accept_observation,
+            self._qos(topics.OBSERVATION),
+            raw=self._handed_over,
+        )
         self._overlays = AttentionPublisher(self, policy) if config.attention_overlay else None
         self._heartbeat = self.create_timer(
             config.fault_period, self._publish_faults, clock=self.steady_clock
@@ -128,8 +128,7 @@ class PolicyNode(GraphNode[PolicyConfig]):
         """Destroy topics and model; an inference that hangs is left behind with its model."""
         if self._policy is not None:
             self.destroy_timer(self._heartbeat)
-            if self._observation_topic:
-                self.destroy_subscription(self._observations)
+            self.destroy_subscription(self._observations)
             self.destroy_lifecycle_publisher(self._chunks)
             self.destroy_lifecycle_publisher(self._fault_publisher)
             if self._overlays is not None:
@@ -151,12 +150,16 @@ class PolicyNode(GraphNode[PolicyConfig]):
 
     # The executor's thread.
 
-    def accept_observation(self, message: ObservationMessage) -> None:
-        """Give an observation to the inference thread; it must not be changed afterwards."""
-        if self._worker is None:
-            return
-        self._received += 1
-        self._worker.submit((message, time.perf_counter()))
+    def accept_observation(self, message: ObservationMessage) -> int:
+        """Give an observation to the inference thread; it must not be changed afterwards.
+
+        Returns:
+            The number of this node's own subscriptions to the topic.
+        """
+        if self._worker is not None:
+            self._received += 1
+            self._worker.submit((message, time.perf_counter()))
+        return int(self._policy is not None)
 
     def _publish_faults(self) -> None:
         """Publish every fault's present level, changed or not."""
