@@ -12,13 +12,14 @@ from rclpy.node import Node
 from sensor_msgs.msg import JointState
 
 from vla_contract import topics
+from vla_contract.faults import Finding
 from vla_contract.stamps import NANOSECONDS
 from vla_perception import health
 from vla_perception.camera_set import CameraSet, CameraState, Change
 from vla_perception.config import CameraConfig, PerceptionConfig
 from vla_perception.conversions import Frame, check_pose
 from vla_perception.frozen import FrozenWatch
-from vla_perception.health import NEVER, Finding
+from vla_perception.health import NEVER
 from vla_perception.inputs import Input, camera_input
 from vla_perception.joint_stream import JointStream
 from vla_perception.rate_gate import RateGate
