@@ -42,7 +42,7 @@ def test_the_policy_gets_the_observation_itself_and_nothing_is_serialised(nodes,
     monkeypatch.setattr(publisher, "publish", lambda m: (sent.append(m), publish(m)))
     perception._publish(ObservedSet(1, {}, {}, 0.0))
     assert [type(message) for message in received] == [Observation] and sent == []
-    wait_until(lambda: publisher.get_subscription_count() == 1)  # the policy's own
+    wait_until(lambda: publisher.get_subscription_count() == 1, 60.0)  # the policy's own
     perception._publish(ObservedSet(2, {}, {}, 0.0))
     assert len(received) == 2 and sent == []
 
