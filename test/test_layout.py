@@ -22,6 +22,7 @@ PACKAGES = sorted(path.parent.name for path in SOURCE.glob("*/package.xml"))
 
 # The ROS side of each package: everything else must import where there is no rclpy.
 ROS_MODULES = {
+    "vla_bringup.perception_and_policy",
     "vla_contract.executor",
     "vla_contract.graph_node",
     "vla_contract.testing",
@@ -208,6 +209,48 @@ def test_nothing_is_unpickled_or_evaluated():
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                     assert node.func.id not in ("eval", "exec"), f"{path}:{node.lineno}"
+
+
+def swallowing(tree: ast.AST) -> list[int]:
+    """Lines that catch every exception and neither raise nor look at what they caught."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ExceptHandler) and _catches_all(node.type):
+            used = any(isinstance(n, ast.Name) and n.id == node.name for n in ast.walk(node))
+            if not used and not any(isinstance(n, ast.Raise) for n in ast.walk(node)):
+                found.append(node.lineno)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("suppress"):
+            found += [node.lineno] * any(map(_catches_all, node.args))
+    return found
+
+
+def _catches_all(kind: ast.expr | None) -> bool:
+    if kind is None:
+        return True
+    return any(getattr(n, "id", "") in ("Exception", "BaseException") for n in ast.walk(kind))
+
+
+def test_no_error_is_swallowed():
+    folders = (SOURCE, ROOT / "test", ROOT / "pip_ros", ROOT / "requirements")
+    for path in (path for folder in folders for path in folder.rglob("*.py")):
+        lines = swallowing(ast.parse(path.read_text(encoding="utf-8")))
+        assert not lines, f"{path}:{lines[0]} catches every exception and says nothing of it"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("try: f()\nexcept Exception: return_none()", [2]),
+        ("try: f()\nexcept: pass", [2]),
+        ("try: f()\nexcept (OSError, BaseException) as error: g()", [2]),
+        ("with contextlib.suppress(Exception): f()", [1]),
+        ("with contextlib.suppress(OSError): f()", []),
+        ("try: f()\nexcept Exception as error: log(error)", []),
+        ("try: f()\nexcept BaseException:\n  close()\n  raise", []),
+    ],
+)
+def test_what_swallows_errors_is_found(text, found):
+    assert swallowing(ast.parse(text)) == found
 
 
 def manifest(package: str) -> ElementTree.Element:

@@ -8,6 +8,7 @@ has reached safety is taken from a subscriber beside it, in this process.
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -49,6 +50,11 @@ def main(arguments: list[str]) -> int:
     parser = options.parser("bench pipeline", __doc__.split("\n")[0])
     parser.add_argument("--duration", type=float, default=20.0, help="s of measuring (default: 20)")
     parser.add_argument("--checkpoint", help="folder of the policy (default: the shipped one)")
+    parser.add_argument(
+        "--composed",
+        action="store_true",
+        help="measure perception and policy in one process as well",
+    )
     parser.add_argument("--out", help="folder for bench_pipeline.json (default: out)")
     chosen = parser.parse_args(arguments)
     raise_on_signals()
@@ -58,17 +64,25 @@ def main(arguments: list[str]) -> int:
     stay_on_this_machine()
     use_profile()
     raw, one_way = measure_raw(chosen.duration / 2.0)
-    samples, memories, processing = measure_graph(checkpoint, chosen.duration, out)
-    measured = bench_report.hops(samples)
-    print("\n".join(bench_report.lines(measured, raw, one_way, memories, processing)))
+    missed = False
     about = {"cores": os.cpu_count(), "checkpoint": str(checkpoint), "camera": CAMERA}
-    file = out / "bench_pipeline.json"
-    content = bench_report.as_dict(measured, raw, one_way, memories, about)
-    file.write_text(json.dumps(content, indent=1) + "\n")
-    print(f"written: {file}")
-    total = next(h for h in measured if h.name == bench_report.TOTAL)
-    rss = sum(m["rss"] for m in memories.values())
-    return int(any(value > most for _, value, most, _ in bench_report.targets(total, rss)))
+    for composed in (False, True) if chosen.composed else (False,):
+        name = "composed" if composed else "pipeline"
+        if chosen.composed:
+            print("perception and policy in", "one process:" if composed else "two processes:")
+        samples, memories, processing = measure_graph(
+            checkpoint, chosen.duration, out / f"bench_{name}.log", composed=composed
+        )
+        measured = bench_report.hops(samples)
+        print("\n".join(bench_report.lines(measured, raw, one_way, memories, processing)))
+        content = bench_report.as_dict(measured, raw, one_way, memories, about)
+        file = out / f"bench_{name}.json"
+        file.write_text(json.dumps(content, indent=1) + "\n")
+        print(f"written: {file}\n")
+        total = next(h for h in measured if h.name == bench_report.TOTAL)
+        rss = sum(m["rss"] for m in memories.values())
+        missed |= any(value > most for _, value, most, _ in bench_report.targets(total, rss))
+    return int(missed)
 
 
 @contextmanager
@@ -133,7 +147,7 @@ def measure_raw(duration: float) -> tuple[bench_report.Hop, bench_report.Hop]:
 
 
 def measure_graph(
-    checkpoint: Path, duration: float, out: Path
+    checkpoint: Path, duration: float, log: Path, *, composed: bool = False
 ) -> tuple[list[Sample], dict[str, dict[str, float]], str]:
     """Samples, memory of each node, and perception's own processing time in words."""
     from vla_cli.graph import Graph
@@ -141,12 +155,12 @@ def measure_graph(
     domain = domains.free()
     with tempfile.TemporaryDirectory(prefix="vla_bench_") as folder:
         topic, settings = write_settings(Path(folder), checkpoint)
-        log = out / "bench_pipeline.log"
+        settings["composed"] = composed
         launched = processes.LaunchedGraph("vla", settings, domain, log, {"ROS_HOME": folder})
         try:
             robot = child(domain, "robot", "/vla", topic, str(CAMERA_RATE))
             with robot, Graph(domain=domain) as graph:
-                listener = Listener(graph)
+                listener = Listener(graph, composed=composed)
                 listener.wait_until_moving(launched)
                 samples = listener.measure(duration)
                 nodes = sorted(launched.nodes().items())
@@ -170,8 +184,10 @@ def write_settings(folder: Path, checkpoint: Path) -> tuple[str, dict[str, Any]]
         }
     written = {
         "cameras": {"/**": cameras},
-        "perception_config": {"/**": {"command_timeout": 3600.0, "startup_timeout": 2.0}},
-        "policy_config": {"/**": {"done_count": 0}},  # noise never looks done
+        "perception_config": {
+            "/**/perception": {"command_timeout": 3600.0, "startup_timeout": 2.0}
+        },
+        "policy_config": {"/**/policy": {"done_count": 0}},  # noise never looks done
         "safety_overrides": {"/**": STILL_ROBOT},
     }
     for name, content in written.items():
@@ -201,9 +217,11 @@ class Listener:
 
     While it measures it only notes when each message came: reading them takes time that would
     count against the graph, and is done afterwards.
+
+    composed: observations are not listened to, because they would be sent for it alone.
     """
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, *, composed: bool = False) -> None:
         from diagnostic_msgs.msg import DiagnosticArray
         from rclpy.qos import QoSProfile
 
@@ -217,7 +235,9 @@ class Listener:
         self.processing = ""
         self._raw: list[tuple[int, Any, Any, bytes]] = []
         self._measuring = False
-        self._follow(Observation, topics.OBSERVATION, self._on_observation)
+        self._composed = composed
+        if not composed:
+            self._follow(Observation, topics.OBSERVATION, self._on_observation)
         self._follow(ActionChunk, topics.ACTION_CHUNK, self._on_chunk)
         self._follow(SafeAction, topics.SAFE_ACTION, self._on_safe_action)
         qos = QoSProfile(depth=10)
@@ -298,11 +318,11 @@ class Listener:
         self._measuring = False
         self._read()
         samples = [
-            Sample(stamp * 1e-9, self._observations[stamp], published, received, forward,
-                   self._commands.get(stamp, float("nan")))
+            Sample(stamp * 1e-9, self._observations.get(stamp, math.nan), published, received,
+                   forward, self._commands.get(stamp, math.nan))
             for stamp, (published, received, forward) in self._chunks.items()
-            if stamp in self._observations
+            if self._composed or stamp in self._observations
         ]  # fmt: skip
         if not samples:
-            raise CommandError("no chunk came while measuring; see out/bench_pipeline.log")
+            raise CommandError("no chunk came while measuring; see the log in the output folder")
         return samples

@@ -64,7 +64,8 @@ def hop(name: str, values: Sequence[float]) -> Hop:
 
 def hops(samples: Sequence[Sample]) -> list[Hop]:
     """Every part of the way."""
-    return [hop(name, [part(s) for s in samples]) for name, part in PARTS.items()]
+    found = (hop(name, [part(s) for s in samples]) for name, part in PARTS.items())
+    return [each for each in found if each.count]
 
 
 def memory(rollup: str) -> dict[str, float]:

@@ -16,6 +16,7 @@ from vla_cli.errors import CommandError
 
 PR_SET_PDEATHSIG = 1
 CHECK_PERIOD = 0.5  # s
+COMPOSED = b"perception_and_policy"  # an executable that runs two nodes
 END_TIMEOUT = 15.0  # s that the launch has to end its nodes, which brake first
 _prctl = ctypes.CDLL(None).prctl
 
@@ -112,7 +113,7 @@ class LaunchedGraph:
             raise CommandError(f"{words} (all of it: {self.log})")
 
     def nodes(self) -> dict[str, int]:
-        """Process id of each node by its name."""
+        """Process id of each node by its name; COMPOSED where two share a process."""
         found = {}
         for pid in descendants(self.process.pid):
             try:
@@ -122,6 +123,8 @@ class LaunchedGraph:
             for word in words:
                 if word.startswith(b"__node:="):
                     found[word[len(b"__node:=") :].decode()] = pid
+                elif word.endswith(COMPOSED):
+                    found[COMPOSED.decode()] = pid
         return found
 
     def stop(self) -> None:

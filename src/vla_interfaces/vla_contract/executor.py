@@ -38,12 +38,14 @@ class CallbackError(RuntimeError):
     Attributes:
         what: whose it is, such as a topic with its name.
         error: what it raised.
+        entity: the timer or the subscription.
     """
 
-    def __init__(self, what: str, error: Exception) -> None:
+    def __init__(self, what: str, error: Exception, entity: Any) -> None:
         super().__init__(f"{what}: {type(error).__name__}: {error}")
         self.what = what
         self.error = error
+        self.entity = entity
 
 
 _RCLPYS_OWN = (Service, Client, Waitable)
@@ -204,13 +206,14 @@ class OneThreadExecutor(SingleThreadedExecutor):
                 try:
                     _run(timer.callback)
                 except Exception as error:
-                    raise CallbackError("a timer", error) from error
+                    raise CallbackError("a timer", error, timer) from error
         for subscription in ready.subscriptions:
             try:
                 if not self._is_shutdown and (taken := _take(subscription)) is not None:
                     _run(subscription.callback, *taken)
             except Exception as error:
-                raise CallbackError(f"topic {subscription.topic_name}", error) from error
+                what = f"topic {subscription.topic_name}"
+                raise CallbackError(what, error, subscription) from error
         if ready.others:
             self._serve()
 

@@ -12,7 +12,7 @@ import re
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import FrameType
 from typing import Any, Generic
@@ -41,7 +41,7 @@ except ImportError:  # Humble
 
 __all__ = [
     "DIAGNOSTICS_PERIOD", "Diagnosis", "GraphNode", "UnreadableMessage", "autostart",
-    "deserialising", "run",
+    "deserialising", "run", "run_together",
 ]  # fmt: skip
 
 DIAGNOSTICS_PERIOD = 1.0  # s
@@ -73,6 +73,7 @@ class GraphNode(LifecycleNode, Generic[ConfigType]):
         active: True between `activate` and `deactivate`.
         last_error: why the last transition failed, one line; empty after one that succeeded.
         steady_clock: for periods and time-outs that must not follow ROS time.
+        companions: the other nodes of the process, which are given the same parameters.
     """
 
     config: ConfigType
@@ -85,6 +86,7 @@ class GraphNode(LifecycleNode, Generic[ConfigType]):
         self.active = False
         self.last_error = ""
         self.callback_errors = 0
+        self.companions: Sequence[GraphNode[Any]] = ()
         self.steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
         if not self.has_parameter("autostart"):
             once = ParameterDescriptor(description="Activate by itself.", read_only=True)
@@ -243,7 +245,12 @@ class GraphNode(LifecycleNode, Generic[ConfigType]):
 
     def _warn_of_parameters(self) -> None:
         # Those of the lists, such as a camera's, are declared by `configure`.
-        given = (name for name in self._parameter_overrides if not self.is_for_others(name))
+        given = [
+            name
+            for name in self._parameter_overrides
+            if not self.is_for_others(name)
+            and not any(node.has_parameter(name) for node in self.companions)
+        ]
         if warning := parameter_files.unread(given, self._parameters):
             self.get_logger().warning(warning)
 
@@ -386,6 +393,17 @@ def run(factory: Callable[[], GraphNode[Any]], args: list[str] | None = None) ->
     It also ends when the launch that started it is gone.
 
     Returns:
+        The process's exit status, as `run_together`.
+    """
+    return run_together(lambda: [factory()], args)
+
+
+def run_together(
+    make_nodes: Callable[[], Sequence[GraphNode[Any]]], args: list[str] | None = None
+) -> int:
+    """As `run`, with several nodes in one process and thread, started and ended in their order.
+
+    Returns:
         The process's exit status: 0; 1 when the middleware could not make the node;
         EXIT_CANNOT_START when its arguments or parameters are such that no further try can.
     """
@@ -396,31 +414,40 @@ def run(factory: Callable[[], GraphNode[Any]], args: list[str] | None = None) ->
     except Exception as error:
         return _cannot_start(error, signals)
     try:
-        node = factory()
+        nodes = make_nodes()
     except ParameterError as error:
         return _cannot_start(error, signals)
     except Exception as error:  # one line instead of a traceback
         _say_why(error)
         rclpy.try_shutdown()
         return 1
-    arguments, name = sys.argv if args is None else args, node.get_fully_qualified_name()
-    for warning in (open_to_network(), *parameter_files.files_of_others(arguments, name)):
+    arguments, names = sys.argv if args is None else args, [_full_name(node) for node in nodes]
+    for warning in (open_to_network(), *parameter_files.files_of_others(arguments, *names)):
         if warning:
-            node.get_logger().warning(warning)
+            nodes[0].get_logger().warning(warning)
     executor = OneThreadExecutor()
-    executor.add_node(node)
-    signals.wake(node)
+    for node in nodes:
+        node.companions = [other for other in nodes if other is not node]
+        executor.add_node(node)
+    signals.wake(nodes[0])
     try:
-        if signals.received is None and node.get_parameter("autostart").value:
-            autostart(node)
+        for node in nodes:
+            if signals.received is None and node.get_parameter("autostart").value:
+                autostart(node)
         while signals.received is None and rclpy.ok():
-            _spin_once(executor, node)
-        _end(node)
+            _spin_once(executor, nodes)
+        for node in nodes:
+            _end(node)
     finally:
-        executor.remove_node(node)
-        node.destroy_node()
+        for node in nodes:
+            executor.remove_node(node)
+            node.destroy_node()
         rclpy.try_shutdown()
     return 0
+
+
+def _full_name(node: GraphNode[Any]) -> str:
+    return str(node.get_fully_qualified_name())
 
 
 def _cannot_start(error: Exception, signals: _Signals) -> int:
@@ -448,15 +475,16 @@ def autostart(node: GraphNode[Any]) -> bool:
     return node.trigger_configure() == success and node.trigger_activate() == success
 
 
-def _spin_once(executor: OneThreadExecutor, node: GraphNode[Any]) -> None:
+def _spin_once(executor: OneThreadExecutor, nodes: Sequence[GraphNode[Any]]) -> None:
     try:
         executor.spin_once()
     except ExternalShutdownException:
         return
     except CallbackError as failure:  # one bad callback must not end the node
-        node.callback_failed(failure.what, failure.error)
+        owners = (n for n in nodes if failure.entity in (*n.timers, *n.subscriptions))
+        next(owners, nodes[0]).callback_failed(failure.what, failure.error)
     except Exception as error:
-        node.callback_failed("a service or an action", error)
+        nodes[0].callback_failed("a service or an action", error)
 
 
 def _end(node: GraphNode[Any]) -> None:

@@ -18,10 +18,10 @@ _WORD = "ros__parameters"
 _SHOWN = 8
 
 
-def files_of_others(arguments: Sequence[str], node: str) -> list[str]:
-    """One line for each parameters file of a command line that has nothing for a node.
+def files_of_others(arguments: Sequence[str], *nodes: str) -> list[str]:
+    """One line for each parameters file of a command line that has nothing for any of its nodes.
 
-    node: its full name. Files that cannot be read are rcl's to refuse.
+    nodes: their full names. Files that cannot be read are rcl's to refuse.
     """
     lines = []
     for before, file in zip(arguments, arguments[1:], strict=False):
@@ -31,11 +31,12 @@ def files_of_others(arguments: Sequence[str], node: str) -> list[str]:
             names = list(_names(yaml.safe_load(Path(file).read_text(encoding="utf-8"))))
         except (OSError, ValueError, yaml.YAMLError):
             continue
-        if names and not any(_matches(name, node) for name in names):
+        if names and not any(_matches(name, node) for name in names for node in nodes):
             others = ", ".join(names[:_SHOWN])
+            accepted = " or ".join(f"{node} or /**/{node.rpartition('/')[2]}" for node in nodes)
             lines.append(
-                f"parameters file {file} has nothing for {node}, only for {others}; "
-                f"accepted: {node} or /**/{node.rpartition('/')[2]}"
+                f"parameters file {file} has nothing for {' and '.join(nodes)}, only for "
+                f"{others}; accepted: {accepted}"
             )
     return lines
 

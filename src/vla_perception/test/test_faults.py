@@ -1,27 +1,15 @@
-"""Levels of faults, and the words for what is wrong."""
+"""The words for what is wrong."""
 
 import pytest
 
+from vla_contract.message_enums import Level
 from vla_perception import health
 from vla_perception.camera_set import CameraSet
-from vla_perception.faults import FaultBoard, Kind, Level
 from vla_perception.health import NEVER, InputReport
 
 
 def report(name: str, *, problem="", refusal="", refused=NEVER, age=0.0) -> InputReport:
     return InputReport(name, f"/vla/{name}", problem, refusal, refused, age)
-
-
-def test_the_worst_counts_all_are_named_and_the_time_is_of_the_change():
-    board = FaultBoard()
-    assert not board.update(Kind.VISION, [], 5)
-    assert board.update(Kind.VISION, [(Level.WARN, "a"), (Level.ERROR, "b")], 10)
-    assert not board.update(Kind.VISION, [(Level.ERROR, "c")], 20)
-    fault = board.level(Kind.VISION)
-    assert (fault.level, fault.message, fault.since) == (Level.ERROR, "c", 10)
-    assert board.worst() == fault
-    assert board.update(Kind.VISION, [], 30)
-    assert board.level(Kind.VISION).message == ""
 
 
 def test_camera_lines_name_the_camera_the_topic_and_the_cause():

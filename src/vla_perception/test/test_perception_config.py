@@ -13,13 +13,14 @@ from vla_perception.config import CameraConfig, PerceptionConfig
 ROOT = Path(__file__).resolve().parents[3]
 CORE = (
     "config", "images", "streams", "camera_set", "states", "lock_step", "vocabulary", "commands",
-    "execution", "desk", "faults", "health", "detectors", "frozen", "image_hold", "rate_gate",
+    "execution", "desk", "health", "detectors", "frozen", "image_hold", "rate_gate",
     "jpeg_warnings",
 )  # fmt: skip
 
 
 def parameters(file: str) -> dict:
-    return yaml.safe_load((ROOT / "config" / file).read_text())["/**"]["ros__parameters"]
+    (content,) = yaml.safe_load((ROOT / "config" / file).read_text()).values()
+    return content["ros__parameters"]
 
 
 def test_perception_yaml_holds_the_defaults():

@@ -17,10 +17,9 @@ from cv_bridge import CvBridge, CvBridgeError
 from vla_contract.images import BYTES_PER_PIXEL, Image, in_bytes, pixels_of, resize_area
 from vla_contract.quaternions import quaternion_problem
 from vla_contract.stamps import to_time
-from vla_interfaces.msg import Command, Fault, Observation
+from vla_interfaces.msg import Command, Observation
 from vla_perception import images
 from vla_perception.commands import HeldCommand
-from vla_perception.faults import FaultLevel, Kind
 from vla_perception.streams import Drop, Refused
 
 _BRIDGE = CvBridge()
@@ -147,15 +146,3 @@ def check_pose(pose: Any) -> None:
     problem = quaternion_problem(values[3:])
     if problem:
         raise Refused(Drop.INVALID, problem)
-
-
-def to_fault(source: str, kind: Kind, fault: FaultLevel, now: int) -> Fault:
-    """A fault level as a message; now in ns."""
-    return Fault(
-        header=Header(stamp=to_time(now)),
-        source=source,
-        kind=int(kind),
-        level=int(fault.level),
-        message=fault.message,
-        since=to_time(fault.since),
-    )

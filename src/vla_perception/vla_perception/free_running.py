@@ -6,12 +6,13 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from vla_contract.faults import Finding
+from vla_contract.message_enums import Level
 from vla_contract.stamps import NANOSECONDS, to_nanoseconds
 from vla_perception import health
 from vla_perception.config import CameraConfig, PerceptionConfig
 from vla_perception.conversions import Frame
-from vla_perception.faults import Level
-from vla_perception.health import NEVER, Finding, InputReport
+from vla_perception.health import NEVER, InputReport
 from vla_perception.image_hold import ImageHold
 from vla_perception.inputs import Arrival
 from vla_perception.matcher import Matcher

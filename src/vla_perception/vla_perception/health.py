@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from vla_contract.message_enums import Level
 from vla_perception.camera_set import CameraSet, CameraState
-from vla_perception.faults import Level
 
-Finding = tuple[Level, str]
+if TYPE_CHECKING:
+    from vla_contract.faults import Finding
+
 _NOTHING = {
     CameraState.WAITED_FOR: "no image",
     CameraState.MISSING: "no image",

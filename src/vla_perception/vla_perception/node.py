@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import cv2
@@ -13,7 +14,9 @@ from rclpy.lifecycle import LifecyclePublisher
 from std_msgs.msg import String
 
 from vla_contract import parameters, topics
+from vla_contract.faults import FaultPublisher
 from vla_contract.graph_node import Diagnosis, GraphNode, run
+from vla_contract.message_enums import FaultKind, Level
 from vla_contract.parameters import ParameterError
 from vla_contract.percentiles import percentiles
 from vla_contract.stamps import to_nanoseconds, to_time
@@ -29,16 +32,23 @@ from vla_perception.config import CameraConfig, PerceptionConfig
 from vla_perception.conversions import to_image, to_observation
 from vla_perception.desk import CommandDesk, Moment, Utterance
 from vla_perception.execute_command import ExecuteCommandServer
-from vla_perception.faults import Kind, Level
 from vla_perception.free_running import FreeRunningObserver
 from vla_perception.observer import ObservedSet, Observer
-from vla_perception.reporter import FaultReporter
 from vla_perception.ticked import LockStepObserver
 from vla_perception.vocabulary import Vocabulary
 
 SUPERVISION_PERIOD = 0.02  # s
 REPORT_PERIOD = 0.2  # s, of faults and of feedback
 GRAPH_PERIOD = 1.0  # s, between two looks at who publishes what
+FAULT_KINDS = (
+    FaultKind.VISION,
+    FaultKind.LANGUAGE,
+    FaultKind.ROBOT_STATE,
+    FaultKind.CLOCK,
+    FaultKind.STOP_WORD,
+)
+# The others are logged where they arise: cameras one by one, language as it is said.
+LOGGED_FAULTS = (FaultKind.ROBOT_STATE, FaultKind.CLOCK)
 DIAGNOSTIC_LEVELS = {
     Level.OK: DiagnosticStatus.OK,
     Level.WARN: DiagnosticStatus.WARN,
@@ -47,10 +57,17 @@ DIAGNOSTIC_LEVELS = {
 
 
 class Perception(GraphNode[PerceptionConfig]):
-    """Publishes what the observer puts together with the command that the desk holds."""
+    """Publishes what the observer puts together with the command that the desk holds.
 
-    def __init__(self, **kwargs: Any) -> None:
+    observation_receiver: is given each observation itself where the policy is in this process, and
+    returns how many subscriptions of its own the topic has: it is published only for others.
+    """
+
+    def __init__(
+        self, *, observation_receiver: Callable[[Observation], int] | None = None, **kwargs: Any
+    ) -> None:
         super().__init__("perception", PerceptionConfig, **kwargs)
+        self._observation_receiver = observation_receiver
         self._made: list[Any] = []  # publishers, subscriptions and timers, to be destroyed
 
     # Life cycle.
@@ -112,7 +129,9 @@ class Perception(GraphNode[PerceptionConfig]):
         self._observations = publisher(Observation, topics.OBSERVATION)
         self._prompts = publisher(String, topics.PROMPT)
         fault = publisher(Fault, topics.FAULT)
-        self._faults = FaultReporter(self.get_name(), fault.publish, self.get_logger().error)
+        self._faults = FaultPublisher(
+            self.get_name(), FAULT_KINDS, fault.publish, self.get_logger(), logged=LOGGED_FAULTS
+        )
 
     def _create_observer(self) -> Observer:
         declared = {name: self._camera(name) for name in self.config.cameras}
@@ -169,7 +188,9 @@ class Perception(GraphNode[PerceptionConfig]):
         message.sequence = self._sequence
         message.observation_stamp = to_time(seen.stamp)
         message.header.stamp = to_time(self._observer.now())
-        self._observations.publish(message)
+        receiver = self._observation_receiver
+        if receiver is None or receiver(message) < self._observations.get_subscription_count():
+            self._observations.publish(message)
         self._durations.append(time.perf_counter() - seen.received)
         return self._sequence
 
@@ -195,11 +216,11 @@ class Perception(GraphNode[PerceptionConfig]):
         language, stop = self._desk.language_fault, self._desk.unanswered_stop
         reports = [each.report() for each in self._observer.inputs.values()]
         findings = {
-            Kind.VISION: self._observer.camera_findings(),
-            Kind.LANGUAGE: [(Level.ERROR, language)] if language else [],
-            Kind.STOP_WORD: [(Level.ERROR, stop.text)] if stop is not None else [],
-            Kind.ROBOT_STATE: self._observer.state_findings(),
-            Kind.CLOCK: self._observer.clock_findings(reports),
+            FaultKind.VISION: self._observer.camera_findings(),
+            FaultKind.LANGUAGE: [(Level.ERROR, language)] if language else [],
+            FaultKind.STOP_WORD: [(Level.ERROR, stop.text)] if stop is not None else [],
+            FaultKind.ROBOT_STATE: self._observer.state_findings(),
+            FaultKind.CLOCK: self._observer.clock_findings(reports),
         }
         self._faults.update(findings, self._observer.now())
 

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from vla_contract.faults import Finding
 from vla_interfaces.msg import ActionChunk
 from vla_perception import health
 from vla_perception.camera_set import CameraSet, CameraState, Change
 from vla_perception.config import CameraConfig, PerceptionConfig
 from vla_perception.conversions import Frame
 from vla_perception.frozen import FrozenWatch
-from vla_perception.health import NEVER, Finding, InputReport
+from vla_perception.health import NEVER, InputReport
 from vla_perception.inputs import (
     Arrival,
     CameraInput,

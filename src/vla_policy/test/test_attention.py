@@ -49,6 +49,40 @@ def test_the_picture_glows_where_the_word_looks():
     assert np.ptp(nothing[20:40, 20:40]) <= 2
 
 
+def test_where_a_word_does_not_look_it_is_dark_and_grey_and_where_it_does_it_glows():
+    image = np.zeros((1, 32, 32, 3), np.uint8)
+    image[..., 0], image[..., 1], image[..., 2] = 30, 60, 210  # grey: 100
+    image[:, :16] //= 2
+    weights = np.zeros((1, 16), np.float32)
+    weights[0, 15] = 0.2  # relative to where it looks most
+    picture = overlay(Attention(image, CAMERAS[:1], ("a",), weights), tile=160)
+    plain, heated = picture[LABEL:, :160], picture[LABEL:, 160:]
+    assert (plain[20, 20] == (15, 30, 105)).all() and (plain[120, 80] == (30, 60, 210)).all()
+    assert (heated[30, 60] == 40).all(), "0.8 of the grey, 50, in the upper half"
+    assert (heated[100, 40] == 80).all(), "and of 100 in the lower one"
+    # The brightest colour of the map, and a quarter of the grey.
+    assert heated[140, 140].tolist() == pytest.approx([252 * 0.75 + 20, 255 * 0.75 + 20,
+                                                       164 * 0.75 + 20], abs=3)  # fmt: skip
+
+
+def test_words_and_names_stand_where_they_belong_and_can_be_read():
+    found = attention(words=("open", "ä"))
+    picture = overlay(found, tile=160)
+    lit = (picture >= 200).all(axis=2)
+    rows, columns = np.nonzero(lit[:LABEL])
+    assert {int(column) // 160 for column in columns} == {1, 2}, "a label above each word"
+    first = columns[columns < 320]
+    assert 163 <= first.min() <= 167 and 190 <= first.max() <= 205
+    assert rows.min() >= 2 and LABEL - 9 <= rows.max() <= LABEL - 3
+    for camera, name in enumerate(CAMERAS):
+        bottom = LABEL + (camera + 1) * 160
+        rows, columns = np.nonzero(lit[bottom - 160 : bottom, :160])
+        assert rows.min() >= 138 and 150 <= rows.max() <= 158, name
+        assert 3 <= columns.min() <= 7
+    dark = (picture[: LABEL + 160] == 0).all(axis=2)[LABEL + 140 :, :100]
+    assert dark.any(), "with a dark rim"
+
+
 def test_weights_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match=r"attention is \[2, 5\]; accepted: 2 words over as many"):
         Attention(np.zeros((2, 8, 8, 3), np.uint8), CAMERAS, ("a", "b"), np.zeros((2, 5)))

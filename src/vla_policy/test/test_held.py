@@ -14,6 +14,8 @@ MS = 1_000_000
 def test_only_repeated_images_are_held():
     assert held_for(1000 * MS, [1000 * MS], [1200 * MS]) == 0.0, "the state is only late"
     assert held_for(1000 * MS + 1, [1000 * MS, 1010 * MS], [1200 * MS]) == pytest.approx(0.2)
+    assert held_for(1000 * MS + 999, [1000 * MS], [1200 * MS]) == pytest.approx(0.2)
+    assert held_for(1000 * MS + 1000, [1000 * MS], [1200 * MS]) == 0.0
     assert held_for(1000 * MS + 1, [1000 * MS], [900 * MS]) == 0.0
     assert held_for(1000 * MS, [0], [1200 * MS]) == 0.0, "images without a stamp"
     assert held_for(1000 * MS + 1, [], [1200 * MS]) == 0.0

@@ -238,10 +238,15 @@ def test_what_is_told_of_the_next_chunks_holds_whatever_comes(count, before, aft
         assert sure == NEVER_DONE
 
 
-def test_what_the_runtime_raises_is_passed_on(policy, backend, observation):
+def test_what_the_runtime_raises_is_an_action_problem(policy, backend, observation):
     backend.forward = lambda inputs, language: 1 // 0
-    with pytest.raises(ZeroDivisionError):
-        policy.answer(observation())
+    result = policy.answer(observation())
+    assert [(p.kind, p.fatal) for p in result.problems] == [
+        (ProblemKind.ACTION, False),
+        (ProblemKind.ACTION, True),
+    ]
+    text = "inference failed: ZeroDivisionError: integer division or modulo by zero"
+    assert result.problem.text == text
     with pytest.raises(BackendError, match="cannot run: "):
         policy.warm_up(1)
 
@@ -254,7 +259,8 @@ def test_a_bad_output_is_inferred_once_more_with_the_command_s_features_made_ane
     good, outputs = backend.prediction, [answer(value=math.nan), answer()]
     backend.forward = lambda inputs, language: outputs.pop(0)
     result = policy.answer(observation())
-    assert result.problem is None and result.chunk.actions.shape == (32, 4)
+    assert not result.problem.fatal and result.chunk.actions.shape == (32, 4)
+    assert "not finite" in result.problem.text and "inferred once more" in result.problem.text
     assert (backend.commands, policy.replans, outputs) == (2, 1, [])
     backend.forward = lambda inputs, language: answer(value=math.nan)
     assert "not finite" in refused(policy, observation(), ProblemKind.ACTION)
@@ -263,13 +269,25 @@ def test_a_bad_output_is_inferred_once_more_with_the_command_s_features_made_ane
     assert policy.answer(observation()).problem is None
 
 
-def test_a_runtime_that_fails_twice_is_passed_on(policy, backend, observation):
-    def fails(inputs, language):
-        raise RuntimeError("no memory")
+def test_the_error_of_a_first_inference_is_told_beside_a_doubt(policy, backend, observation):
+    good, errors = backend.prediction, [RuntimeError("no\nmemory")]
 
-    backend.forward = fails
-    with pytest.raises(RuntimeError, match="no memory"):
-        policy.answer(observation())
+    def fails_once(inputs, language):
+        if errors:
+            raise errors.pop()
+        return good
+
+    backend.forward = fails_once
+    result = policy.answer(observation(command="please open the drawer"))
+    assert result.chunk.actions.shape == (32, 4)
+    assert [(p.kind, p.fatal, p.text) for p in result.problems] == [
+        (ProblemKind.LANGUAGE, False, "unknown words: please"),
+        (
+            ProblemKind.ACTION,
+            False,
+            "inference failed: RuntimeError: no memory (inferred once more)",
+        ),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -294,3 +312,88 @@ def test_low_confidence_is_an_action_problem(
 def test_an_infinite_confidence_is_a_bad_output(policy, backend, observation):
     backend.prediction = dataclasses.replace(answer(), confidence=math.inf)
     assert "confidence is infinite" in refused(policy, observation(), ProblemKind.ACTION)
+
+
+def test_the_warm_up_runs_the_whole_model_on_a_grey_image(policy, backend):
+    tokens, times = [], []
+    encode = backend.encode_language
+    backend.encode_language = lambda each: tokens.append(each) or encode(each)
+    features = []
+    forward = backend.forward
+    backend.forward = lambda inputs, each: features.append(each) or forward(inputs, each)
+    times = policy.warm_up(2)
+    assert len(times) == len(backend.inputs) == 2 and all(0.0 < each < 10.0 for each in times)
+    inputs = backend.inputs[-1]
+    assert (inputs.images.shape, inputs.images.dtype) == ((1, 2, 96, 96, 3), np.uint8)
+    assert (inputs.images == 128).all()
+    assert inputs.camera_mask.tolist() == [[1.0, 1.0]] and inputs.camera_mask.dtype == np.float32
+    assert inputs.state.tolist() == [[0.0] * len(STATE_NAMES)]
+    assert inputs.state.dtype == np.float32
+    assert all(isinstance(each, LanguageFeatures) for each in features)
+    words = policy.checkpoint.tokenizer.words[2:]
+    assert (tokens[0].known, tokens[0].unknown) == (len(words), ())
+    assert tokens[0].key == policy.checkpoint.tokenizer.encode(" ".join(words)).key
+
+
+def test_a_model_that_cannot_be_warmed_up_is_named_with_its_folder(policy, backend):
+    def fails(inputs, language):
+        raise RuntimeError("no\nmemory")
+
+    backend.forward = fails
+    with pytest.raises(BackendError) as caught:
+        policy.warm_up(1)
+    assert str(caught.value) == f"checkpoint {policy.checkpoint.folder}: cannot run: no memory"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"), [("", "ZeroDivisionError"), ("x" * 400, "x" * 300), ("a\n b", "a b")]
+)
+def test_an_error_is_told_in_one_short_line(policy, backend, observation, text, told):
+    def fails(inputs, language):
+        raise ZeroDivisionError(text)
+
+    backend.forward = fails
+    problem = policy.answer(observation()).problem
+    assert problem.text == f"inference failed: ZeroDivisionError: {told}"
+
+
+def test_a_chunk_tells_how_many_more_there_are_before_it_can_be_done(policy, observation):
+    assert policy.answer(observation()).chunk.chunks_before_done == 2
+
+
+def test_progress_is_one_less_the_expected_share_that_is_left(policy, backend, observation):
+    logits = np.full(33, -30.0, dtype=np.float32)
+    logits[[8, 24]] = 5.0
+    logits[16] = 5.0
+    backend.prediction = dataclasses.replace(answer(), steps_logits=logits)
+    assert policy.answer(observation()).chunk.progress == pytest.approx(0.5)
+
+
+def test_both_inferences_get_the_same_inputs_and_the_command_s_features(
+    policy, backend, observation
+):
+    asked, encoded, encode = [], [], backend.encode_language
+
+    def fails_once(inputs, language):
+        asked.append((inputs, language))
+        if len(asked) == 1:
+            raise RuntimeError("busy")
+        return backend.prediction
+
+    backend.forward = fails_once
+    backend.encode_language = lambda tokens: encoded.append(tokens) or encode(tokens)
+    chunk = policy.answer(observation()).chunk
+    assert 0.0 < chunk.inference_time < 10.0
+    assert asked[0][0] is asked[1][0] is not None
+    assert all(isinstance(language, LanguageFeatures) for _, language in asked)
+    assert [tokens.count for tokens in encoded] == [3, 3]
+
+
+def test_inferences_before_done_are_counted_down_by_those_that_say_so():
+    counter = DoneCounter()
+    assert counter.before_done(0) == NEVER_DONE
+    assert [counter.before_done(count) for count in (1, 2, 5)] == [0, 1, 4]
+    counter.update("a", True, 5)
+    counter.update("a", True, 5)
+    assert counter.before_done(5) == 2
+    assert counter.before_done(3) == counter.before_done(2) == 0

@@ -18,7 +18,12 @@ from vla_contract.testing import Client, node_process
 from vla_interfaces.msg import ActionChunk, Fault, Observation
 from vla_policy.attention import LABEL, TILE
 from vla_policy.remote.serving import Server
-from vla_policy.testing import CAMERAS, STATE_THAT_GIVES_NAN, STATE_THAT_RAISES
+from vla_policy.testing import (
+    CAMERAS,
+    STATE_THAT_GIVES_NAN,
+    STATE_THAT_RAISES,
+    write_checkpoint,
+)
 
 DOMAIN = int(os.environ.get("ROS_DOMAIN_ID", "61"))
 MODULE = "vla_policy.node"
@@ -183,7 +188,8 @@ def test_observation_to_chunk_and_back_to_rest(graph, faulty_folder, action_spac
         answered = len(graph.chunks)
         for skipped, age in ((1, DAY), (2, -DAY)):
             graph.observe(age=age)
-            graph.wait_for_diagnostics(observations_skipped=skipped, action_problems=3)
+            # Three bad outputs, each of which was inferred twice.
+            graph.wait_for_diagnostics(observations_skipped=skipped, action_problems=6)
         assert len(graph.chunks) == answered
         assert node.stop(signal.SIGTERM) == 0
         assert "Traceback" not in node.output
@@ -210,6 +216,37 @@ def test_deactivate_forgets_and_activate_starts_anew(graph, checkpoint_folder):
         assert graph.change_state(Transition.TRANSITION_DEACTIVATE)
         assert graph.change_state(Transition.TRANSITION_CLEANUP)
         assert graph.change_state(Transition.TRANSITION_CONFIGURE)
+
+
+def test_what_is_set_at_run_time_decides_the_next_answers(graph, tmp_path, action_space_file):
+    folder = write_checkpoint(tmp_path / "done", action_space_file, steps_left=0, confidence=0.5)
+    with node_process(MODULE, DOMAIN, {"checkpoint": str(folder), **PATIENT}):
+        graph.connect()
+        _, chunk = graph.answer()
+        assert not chunk.done and len(chunk.actions) == 32 * 4
+        graph.set_parameter("done_count", 1)
+        _, chunk = graph.answer()
+        assert chunk.done and len(chunk.actions) == 0
+
+        graph.set_parameter("min_known_share", 0.9)
+        graph.answer(command="open the drawer slowly")
+        graph.wait_for_fault(Fault.KIND_LANGUAGE, Fault.LEVEL_ERROR, "3 known of 4 words")
+        graph.set_parameter("min_known_share", 0.5)
+        graph.answer(command="open the drawer slowly")
+        graph.wait_for_fault(Fault.KIND_LANGUAGE, Fault.LEVEL_WARN, "unknown words: slowly")
+
+        graph.set_parameter("min_confidence", 0.6)
+        graph.observe()
+        text = "low confidence: 0.50; accepted: at least 0.6"
+        graph.wait_for_fault(Fault.KIND_ACTION, Fault.LEVEL_WARN, text)
+
+        # Set while it is inactive, it counts from the next activation on.
+        assert graph.change_state(Transition.TRANSITION_DEACTIVATE)
+        graph.set_parameter("min_confidence", 0.4)
+        graph.set_parameter("done_count", 3)
+        assert graph.change_state(Transition.TRANSITION_ACTIVATE)
+        done = [graph.answer()[1].done for _ in range(3)]
+        assert done == [False, False, True]
 
 
 def test_a_checkpoint_that_cannot_be_used_leaves_it_unconfigured(graph, checkpoint_folder):

@@ -200,7 +200,8 @@ class FakePolicy:
         from vla_policy.inference import Answer, Chunk
 
         self.calls += 1
-        return Answer(Chunk(np.full((1, 4), float(self.calls))), self.problem)
+        problems = () if self.problem is None else (self.problem,)
+        return Answer(Chunk(np.full((1, 4), float(self.calls))), problems)
 
 
 def test_the_fallback_drives_until_the_link_was_well_for_long_enough(space, observation):

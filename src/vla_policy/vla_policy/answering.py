@@ -42,8 +42,8 @@ class Answering(Protocol):
     def answer(self, observation: Observation) -> Answer:
         """Chunk for an observation."""
 
-    def refused(self, problem: Problem) -> Answer:
-        """An empty chunk, because of `problem`."""
+    def refused(self, *problems: Problem) -> Answer:
+        """An empty chunk, because of `problems`."""
 
     def reset(self) -> None:
         """Forget commands and their features."""

@@ -4,25 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from vla_contract.faults import Finding
 from vla_contract.message_enums import FaultKind, Level
 from vla_policy.inference import Problem, ProblemKind
 
-# The kinds of fault that the policy node owns.
 KINDS = (FaultKind.LANGUAGE, FaultKind.ACTION, FaultKind.COMMUNICATION)
-
-
-@dataclass(frozen=True)
-class State:
-    """Level of one fault and its cause, one line; empty at OK."""
-
-    level: Level = Level.OK
-    text: str = ""
-
-
-_OK = State()
-_FAULT_OF = {
+_KIND_OF = {
     ProblemKind.LANGUAGE: FaultKind.LANGUAGE,
     ProblemKind.OBSERVATION: FaultKind.COMMUNICATION,
     ProblemKind.ACTION: FaultKind.ACTION,
@@ -31,7 +19,7 @@ _FAULT_OF = {
 
 
 class Health:
-    """Collects what happens to observations and tells the levels; for several threads.
+    """Collects what happens to observations and tells what is wrong; for several threads.
 
     lock_step: no clock decides anything, so neither silence nor a slow inference is a fault.
     bad_outputs: so many bad outputs in a row are an error; in lock-step the first one is, because
@@ -49,12 +37,12 @@ class Health:
         self._lock = threading.Lock()
         self._last_usable: float | None = None
         self._skipped = ""
-        self._states = dict.fromkeys(KINDS, _OK)
+        self._findings: dict[FaultKind, list[Finding]] = {kind: [] for kind in KINDS}
         self.problems = dict.fromkeys(ProblemKind, 0)
         self.skipped = 0
 
-    def answered(self, problem: Problem | None) -> bool:
-        """An observation was worked on, with this outcome.
+    def answered(self, *problems: Problem) -> bool:
+        """An observation was answered, with these problems; every one is counted.
 
         Returns:
             False where there is no chunk to be published: the output was bad, the next
@@ -63,23 +51,23 @@ class Health:
         with self._lock:
             self._last_usable = self._clock()
             self._skipped = ""
-            self._states = dict.fromkeys(KINDS, _OK)
-            fatal = problem is not None and problem.fatal
-            bad = fatal and problem is not None and problem.kind is ProblemKind.ACTION
+            self._findings = {kind: [] for kind in KINDS}
+            fatal = any(problem.fatal for problem in problems)
+            bad = any(p.fatal and p.kind is ProblemKind.ACTION for p in problems)
             self.fatal_in_a_row = self.fatal_in_a_row + 1 if fatal else 0
             self._bad_in_a_row = self._bad_in_a_row + 1 if bad else 0
-            if problem is None:
-                return True
-            self.problems[problem.kind] += 1
             tried_again = bad and self._bad_in_a_row < self._bad_outputs
-            self._states[_FAULT_OF[problem.kind]] = self._state(problem, tried_again=tried_again)
+            for problem in problems:
+                self.problems[problem.kind] += 1
+                finding = self._finding(problem, tried_again=tried_again and problem.fatal)
+                self._findings[_KIND_OF[problem.kind]].append(finding)
             return not tried_again
 
-    def _state(self, problem: Problem, *, tried_again: bool) -> State:
+    def _finding(self, problem: Problem, *, tried_again: bool) -> Finding:
         if tried_again:
             count = f"{self._bad_in_a_row} of {self._bad_outputs}"
-            return State(Level.WARN, f"{problem.text} ({count} in a row; tried again)")
-        return State(Level.ERROR if problem.fatal else Level.WARN, problem.text)
+            return Level.WARN, f"{problem.text} ({count} in a row; tried again)"
+        return Level.ERROR if problem.fatal else Level.WARN, problem.text
 
     def skip(self, reason: str) -> None:
         """An observation was not worked on."""
@@ -87,28 +75,28 @@ class Health:
             self.skipped += 1
             self._skipped = reason
 
-    def states(
+    def findings(
         self, busy_for: float, worker_timeout: float, observation_timeout: float
-    ) -> dict[FaultKind, State]:
-        """Present level of every fault; times in s."""
+    ) -> dict[FaultKind, list[Finding]]:
+        """What is wrong of every kind now; times in s."""
         with self._lock:
-            states = dict(self._states)
+            found = {kind: list(findings) for kind, findings in self._findings.items()}
             if self._lock_step:
-                return states
+                return found
             if busy_for > worker_timeout:
-                states[FaultKind.ACTION] = State(
-                    Level.ERROR, f"an inference has run for more than {worker_timeout} s"
-                )
+                text = f"an inference has run for more than {worker_timeout} s"
+                found[FaultKind.ACTION] = [(Level.ERROR, text)]
             elif busy_for == 0.0:
                 # While an inference runs, observations wait: that is not silence.
                 silence = self._silence(observation_timeout)
-                states[FaultKind.COMMUNICATION] = silence or states[FaultKind.COMMUNICATION]
-            return states
+                if silence is not None:
+                    found[FaultKind.COMMUNICATION] = [silence]
+            return found
 
-    def _silence(self, timeout: float) -> State | None:
+    def _silence(self, timeout: float) -> Finding | None:
         if self._last_usable is None:
-            return State(Level.WARN, self._skipped or "no observation yet")
+            return Level.WARN, self._skipped or "no observation yet"
         if self._clock() - self._last_usable > timeout:
             reason = self._skipped or "none arrives"
-            return State(Level.ERROR, f"no usable observation for more than {timeout} s: {reason}")
+            return Level.ERROR, f"no usable observation for more than {timeout} s: {reason}"
         return None

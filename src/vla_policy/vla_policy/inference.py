@@ -90,10 +90,15 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Answer:
-    """The chunk (empty where a problem is fatal), and what is to be said about it."""
+    """The chunk (empty where a problem is fatal), and everything that went wrong with it."""
 
     chunk: Chunk
-    problem: Problem | None = None
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def problem(self) -> Problem | None:
+        """The first fatal problem, else the first one; None where there is none."""
+        return next((p for p in self.problems if p.fatal), next(iter(self.problems), None))
 
 
 # A policy that stops acting when it first takes its command for fulfilled ends pushes a centimetre
@@ -203,20 +208,22 @@ class Policy:
         return times
 
     def answer(self, observation: Observation) -> Answer:
-        """Chunk for an observation. What the model's runtime raises is passed on."""
+        """Chunk for an observation; what the model's runtime raises is among its problems."""
         if observation.command is None:
             return Answer(Chunk(self._nothing))
         # The text too: an id that a client gives twice must not serve the command before it.
         command = (observation.command_id, observation.command)
+        problems: list[Problem] = []
         try:
             tokens = self._tokens(command)
+            problems += _doubts(tokens)
             inputs = self._inputs(observation)
             self._recognise(inputs.images)
-            prediction, seconds = self._predict(tokens, inputs)
+            prediction, seconds = self._predict(tokens, inputs, problems)
             chunk = self._chunk(command, prediction, seconds)
         except _Failure as failure:
-            return self.refused(failure.problem)
-        return Answer(chunk, _doubt(tokens))
+            return self.refused(*problems, failure.problem)
+        return Answer(chunk, tuple(problems))
 
     @property
     def shows_attention(self) -> bool:
@@ -248,30 +255,39 @@ class Policy:
             weights[: tokens.count],
         )
 
-    def _predict(self, tokens: Tokens, inputs: Inputs) -> tuple[Prediction, float]:
+    def _predict(
+        self, tokens: Tokens, inputs: Inputs, problems: list[Problem]
+    ) -> tuple[Prediction, float]:
         """The model's output and how long it took, s; a bad one is inferred once more.
 
-        What is kept of the command may be what is bad, so it is made anew for that.
+        What is kept of the command may be what is bad, so it is made anew for that. What was wrong
+        with the first output is added to `problems`.
         """
         try:
-            prediction, seconds = self._forward(tokens, inputs)
-            if not self._misfit(prediction):
-                return prediction, seconds
-        except Exception:  # whatever a runtime raises; the second time it is passed on
-            pass
+            return self._forward(tokens, inputs)
+        except _Failure as failure:
+            text = f"{failure.problem.text} (inferred once more)"
+            problems.append(Problem(failure.problem.kind, text, fatal=False))
         self.replans += 1
         self.cache.drop(tokens.key)
         return self._forward(tokens, inputs)
 
     def _forward(self, tokens: Tokens, inputs: Inputs) -> tuple[Prediction, float]:
         start = time.perf_counter()
-        language = self.cache.get(tokens.key, lambda: self._backend.encode_language(tokens))
-        prediction = self._backend.forward(inputs, language)
-        return prediction, time.perf_counter() - start
+        try:
+            language = self.cache.get(tokens.key, lambda: self._backend.encode_language(tokens))
+            prediction = self._backend.forward(inputs, language)
+        except Exception as error:  # whatever a runtime raises
+            text = f"inference failed: {type(error).__name__}: {_line(error)}"
+            raise _Failure(ProblemKind.ACTION, text) from error
+        seconds = time.perf_counter() - start
+        if wrong := self._misfit(prediction):
+            raise _Failure(ProblemKind.ACTION, wrong)
+        return prediction, seconds
 
-    def refused(self, problem: Problem) -> Answer:
-        """An empty chunk, because of `problem`."""
-        return Answer(Chunk(self._nothing), problem)
+    def refused(self, *problems: Problem) -> Answer:
+        """An empty chunk, because of `problems`."""
+        return Answer(Chunk(self._nothing), problems)
 
     def _tokens(self, command: tuple[int, str]) -> Tokens:
         text = command[1]
@@ -336,9 +352,6 @@ class Policy:
         return np.array([values], dtype=np.float32)
 
     def _chunk(self, command: Hashable, prediction: Prediction, seconds: float) -> Chunk:
-        wrong = self._misfit(prediction)
-        if wrong:
-            raise _Failure(ProblemKind.ACTION, wrong)
         if prediction.confidence < self.min_confidence:  # not where it is NaN: not given
             raise _Failure(
                 ProblemKind.ACTION,
@@ -386,12 +399,10 @@ class Policy:
         return f"checkpoint {self.checkpoint.folder or self.checkpoint.name}"
 
 
-def _doubt(tokens: Tokens) -> Problem | None:
-    if not tokens.unknown and not tokens.truncated:
-        return None
+def _doubts(tokens: Tokens) -> list[Problem]:
     parts = [f"unknown words: {', '.join(map(_short, tokens.unknown))}"] * bool(tokens.unknown)
     parts += [f"{tokens.truncated} words too many were left out"] * bool(tokens.truncated)
-    return Problem(ProblemKind.LANGUAGE, "; ".join(parts), fatal=False)
+    return [Problem(ProblemKind.LANGUAGE, "; ".join(parts), fatal=False)] if parts else []
 
 
 def _progress(logits: npt.NDArray[np.float64]) -> float:

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from vla_contract import topics
+from vla_contract.faults import FaultPublisher, Finding
 from vla_contract.graph_node import Diagnosis, GraphNode, run
 from vla_contract.message_enums import FaultKind, Level
 from vla_contract.stamps import to_nanoseconds
@@ -26,8 +27,7 @@ from vla_policy.conversions import (
     chunk_to_message,
     observation_from_message,
 )
-from vla_policy.fault_publisher import FaultPublisher
-from vla_policy.health import Health, State
+from vla_policy.health import KINDS, Health
 from vla_policy.inference import Answer, Problem, ProblemKind
 from vla_policy.loading import load_policy
 from vla_policy.timing import Times
@@ -43,8 +43,10 @@ Job = tuple[ObservationMessage, float]
 class PolicyNode(GraphNode[PolicyConfig]):
     """Answers observations with chunks; see the package's README for topics and parameters."""
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, *, handed_over: bool = False, **kwargs: Any) -> None:
+        """handed_over: perception is in this process and calls `accept_observation`."""
         super().__init__("policy", PolicyConfig, **kwargs)
+        self._handed_over = handed_over
         self._policy: Answering | None = None
         self._worker: Worker[Job, Answer | None] | None = None
 
@@ -67,11 +69,13 @@ class PolicyNode(GraphNode[PolicyConfig]):
         self._fault_publisher = self.create_lifecycle_publisher(
             FaultMessage, topics.FAULT, self._qos(topics.FAULT)
         )
+        # Where observations are handed over, the others still see the policy read the topic.
         self._observations = self.create_subscription(
             ObservationMessage,
             topics.OBSERVATION,
-            self._on_observation,
+            (lambda data: None) if self._handed_over else self.accept_observation,
             self._qos(topics.OBSERVATION),
+            raw=self._handed_over,
         )
         self._overlays = AttentionPublisher(self, policy) if config.attention_overlay else None
         self._heartbeat = self.create_timer(
@@ -90,7 +94,13 @@ class PolicyNode(GraphNode[PolicyConfig]):
             lock_step=self.config.lock_step,
             bad_outputs=self.config.bad_outputs,
         )
-        self._faults = FaultPublisher(self, self._fault_publisher)
+        self._faults = FaultPublisher(
+            self.get_name(),
+            KINDS,
+            self._fault_publisher.publish,
+            self.get_logger(),
+            follow_text=True,
+        )
         self._forward_times, self._overheads = Times(), Times()
         self._received = self._answered = self._over_budget = 0
         # The policy is bound: a worker that hung must not find another one when it wakes up.
@@ -100,6 +110,7 @@ class PolicyNode(GraphNode[PolicyConfig]):
             partial(self._failed, policy),
             keep_all=self.config.lock_step,
         )
+        self.config_changed()  # what was set while the node was inactive
         self._worker.start()
         self._heartbeat.reset()
         self._publish_faults()
@@ -139,16 +150,22 @@ class PolicyNode(GraphNode[PolicyConfig]):
 
     # The executor's thread.
 
-    def _on_observation(self, message: ObservationMessage) -> None:
-        if self._worker is None:
-            return
-        self._received += 1
-        self._worker.submit((message, time.perf_counter()))
+    def accept_observation(self, message: ObservationMessage) -> int:
+        """Give an observation to the inference thread; it must not be changed afterwards.
+
+        Returns:
+            The number of this node's own subscriptions to the topic.
+        """
+        if self._worker is not None:
+            self._received += 1
+            self._worker.submit((message, time.perf_counter()))
+        return int(self._policy is not None)
 
     def _publish_faults(self) -> None:
         """Publish every fault's present level, changed or not."""
         if self._worker is not None:
-            self._faults.publish(self._states(self._worker.busy_for()))
+            self._update_faults(self._worker.busy_for())
+            self._faults.repeat(self.get_clock().now().nanoseconds)
 
     # The worker's thread.
 
@@ -165,20 +182,21 @@ class PolicyNode(GraphNode[PolicyConfig]):
             return policy.refused(Problem(ProblemKind.OBSERVATION, str(error)))
 
     def _failed(self, policy: Answering, job: Job, error: Exception) -> None:
-        text = f"inference failed: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        """Any error beside the model's own: counted, logged, and told as a fault."""
+        text = self.callback_failed("inference", error)
         try:
             self._deliver(policy, job, policy.refused(Problem(ProblemKind.ACTION, text)))
         except Exception as second:  # the thread must outlive any observation
-            self.get_logger().error(f"{text}; cannot publish: {second}")
+            self.callback_failed("the answer to an observation", second)
 
     def _deliver(self, policy: Answering, job: Job, answer: Answer | None) -> None:
         if answer is None:
             return
         message, arrival = job
         chunk = chunk_to_message(answer.chunk, message, policy.checkpoint.action_space)
-        has_chunk = self._health.answered(answer.problem)
+        has_chunk = self._health.answered(*answer.problems)
         # The cause before the consequence: an empty chunk is explained by the time it arrives.
-        self._faults.publish(self._states(0.0), changed_only=True)
+        self._update_faults(0.0)
         if not has_chunk:
             return
         # In lock-step the tick is the time: /clock need not have come for it.
@@ -217,17 +235,21 @@ class PolicyNode(GraphNode[PolicyConfig]):
 
     # Both threads.
 
-    def _states(self, busy_for: float) -> dict[FaultKind, State]:
+    def _update_faults(self, busy_for: float) -> None:
+        findings = self._findings(busy_for)
+        self._faults.update(findings, self.get_clock().now().nanoseconds)
+
+    def _findings(self, busy_for: float) -> dict[FaultKind, list[Finding]]:
         config = self.config
-        return self._health.states(busy_for, config.worker_timeout, config.observation_timeout)
+        return self._health.findings(busy_for, config.worker_timeout, config.observation_timeout)
 
     def diagnose(self) -> Diagnosis:
         """Counts and times since activation, and the worst fault."""
         worker, policy = self._worker, self._policy
         if worker is None or policy is None:
             return Diagnosis()
-        states = self._states(worker.busy_for())
-        worst = max(states.values(), key=lambda state: state.level)
+        findings = [f for found in self._findings(worker.busy_for()).values() for f in found]
+        level, worst = max(findings, key=lambda finding: finding[0], default=(Level.OK, ""))
         values = {
             "backend": self.config.backend,
             "checkpoint": policy.checkpoint.name,
@@ -247,11 +269,10 @@ class PolicyNode(GraphNode[PolicyConfig]):
             **policy.values(),
             **{f"{kind.value}_problems": n for kind, n in self._health.problems.items()},
         }
-        level = worst.level
         # Silence and hanging are an error by their time, a single bad input is none.
         if 0 < self._health.fatal_in_a_row < self.config.diagnostics_count:
             level = min(level, Level.WARN)
-        return Diagnosis(bytes([level]), worst.text or "ok", values)
+        return Diagnosis(bytes([level]), worst or "ok", values)
 
     def _qos(self, topic: str) -> Any:
         return topics.qos_profile(topic, lock_step=self.config.lock_step)

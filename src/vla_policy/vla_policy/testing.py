@@ -36,11 +36,13 @@ def write_checkpoint(
     max_words: int = 16,
     seed: int = 0,
     steps_left: int | None = None,
+    confidence: float | None = None,
     faulty: bool = False,
 ) -> Path:
     """Write a checkpoint with random weights; returns its folder.
 
     steps_left: what the model says of the steps to the end; None: as many as the chunk has.
+    confidence: what the model gives with each answer; None: it has no such output.
     faulty: make `STATE_THAT_RAISES` and `STATE_THAT_GIVES_NAN` do so.
     """
     from vla_policy import testing_graphs
@@ -59,6 +61,7 @@ def write_checkpoint(
         (space.chunk_length, space.width),
         space.chunk_length if steps_left is None else steps_left,
         STATE_THAT_RAISES if faulty else None,
+        confidence,
     )
     (folder / LANGUAGE_ONNX).write_bytes(language.SerializeToString())
     (folder / POLICY_ONNX).write_bytes(policy.SerializeToString())

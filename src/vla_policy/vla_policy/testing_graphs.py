@@ -72,6 +72,7 @@ def policy(
     chunk: tuple[int, int],
     steps_left: int,
     raises_at: float | None,
+    confidence: float | None = None,
 ) -> Any:
     """Tanh of a linear map of mean colours, state and sentence.
 
@@ -81,6 +82,7 @@ def policy(
         chunk: rows and width of the actions.
         steps_left: what it says of the steps to the end.
         raises_at: the first state value that makes it fail; None: none does.
+        confidence: what it gives for every answer; None: no such output.
     """
     cameras, size, states, words = sizes
     rows, width = chunk
@@ -118,6 +120,10 @@ def policy(
         _tensor("steps_logits", TensorProto.FLOAT, 1, rows + 1),
         _tensor("attention", TensorProto.FLOAT, 1, words, CELLS * cameras),
     ]
+    if confidence is not None:
+        value = w.value("sure", np.array([confidence], dtype=np.float32))
+        nodes.append(node("Identity", [value], ["confidence"]))
+        outputs.append(_tensor("confidence", TensorProto.FLOAT, 1))
     return _model("policy", nodes, inputs, outputs, w)
 
 

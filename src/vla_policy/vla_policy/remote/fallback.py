@@ -51,7 +51,8 @@ class FallbackPolicy:
         if answer.problem is not None and answer.problem.fatal:
             return answer
         text = f"{cause}; the checkpoint {self.local.checkpoint.name} drives"
-        return Answer(answer.chunk, Problem(ProblemKind.REMOTE, text, fatal=False))
+        gone = Problem(ProblemKind.REMOTE, text, fatal=False)
+        return Answer(answer.chunk, (gone, *answer.problems))
 
     def _well(self, status: LinkStatus) -> bool:
         if status.state is not LinkState.CONNECTED:
@@ -79,9 +80,9 @@ class FallbackPolicy:
         """End the connection."""
         self.remote.close()
 
-    def refused(self, problem: Problem) -> Answer:
-        """An empty chunk, because of `problem`."""
-        return self.local.refused(problem)
+    def refused(self, *problems: Problem) -> Answer:
+        """An empty chunk, because of `problems`."""
+        return self.local.refused(*problems)
 
     def values(self) -> dict[str, Any]:
         """For diagnostics."""

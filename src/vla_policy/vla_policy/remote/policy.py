@@ -72,7 +72,7 @@ class RemotePolicy:
         if observation.command is None:
             status = self.link.status
             away = status.state is not LinkState.CONNECTED
-            return Answer(Chunk(self._nothing), _gone(status.cause) if away else None)
+            return self.refused(*[_gone(status.cause)] * away)
         images = dict(zip(observation.camera_names, observation.images, strict=True))
         try:
             request = self._mapping.request(images, observation.state, observation.command)
@@ -91,9 +91,9 @@ class RemotePolicy:
         seconds = time.perf_counter() - start
         return Answer(Chunk(actions, confidence=confidence, inference_time=seconds))
 
-    def refused(self, problem: Problem) -> Answer:
-        """An empty chunk, because of `problem`."""
-        return Answer(Chunk(self._nothing), problem)
+    def refused(self, *problems: Problem) -> Answer:
+        """An empty chunk, because of `problems`."""
+        return Answer(Chunk(self._nothing), problems)
 
 
 def low_confidence(confidence: float, least: float) -> Problem:

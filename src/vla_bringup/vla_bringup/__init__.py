@@ -1,0 +1,1 @@
+"""What the launch files start beside the packages' own nodes."""
