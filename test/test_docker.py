@@ -85,7 +85,7 @@ def test_what_is_copied_exists_and_is_in_the_context(path):
 def test_the_context_holds_no_tests_and_no_results():
     for name in (".git", ".venv", "out", "build", "README.md", "src/vla_safety/test"):
         assert not in_context(Path(name)), name
-    assert in_context(Path("src/vla_safety/vla_safety/node.py"))
+    assert in_context(Path("src/vla_safety/vla_safety/node/node.py"))
     assert in_context(Path("models/metaworld/policy.onnx"))
 
 

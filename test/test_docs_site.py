@@ -14,10 +14,10 @@ import pytest
 import yaml
 
 from vla_cli import __main__ as cli
-from vla_cli import reference
+from vla_cli.docs import reference_tables
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [path for path in reference.documents(ROOT) if path.is_file()]
+PAGES = [path for path in reference_tables.documents(ROOT) if path.is_file()]
 SITE = sorted((ROOT / "docs").rglob("*.md"))
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
@@ -97,7 +97,7 @@ def test_launch_arguments_that_are_named_exist(path):
 
 def test_the_reference_has_every_parameter_table():
     text = "".join(path.read_text() for path in (ROOT / "docs" / "reference").glob("*.md"))
-    for node in reference.CONFIGS:
+    for node in reference_tables.CONFIGS:
         assert f"<!-- generated: parameters {node} -->" in text
     for file in (ROOT / "src" / "vla_interfaces").glob("*/*.msg"):
         assert f"## vla_interfaces/msg/{file.stem}" in text

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from vla_cli import domains
+from vla_cli.client import domains
 
 ROOT = Path(__file__).resolve().parents[1]
 TOOLS = (

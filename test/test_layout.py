@@ -13,8 +13,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-
-from vla_cli import prove_mutation
+from vla_proof.mutation import mutation_command
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src"
@@ -23,37 +22,37 @@ PACKAGES = sorted(path.parent.name for path in SOURCE.glob("*/package.xml"))
 # The ROS side of each package: everything else must import where there is no rclpy.
 ROS_MODULES = {
     "vla_bringup.perception_and_policy",
-    "vla_contract.executor",
-    "vla_contract.graph_node",
-    "vla_contract.testing",
-    "vla_learning.bag_synchroniser",
-    "vla_learning.from_bag",
-    "vla_perception.execute_command",
-    "vla_perception.free_running",
-    "vla_perception.inputs",
-    "vla_perception.matcher",
+    "vla_contract.node.executor",
+    "vla_contract.node.graph_node",
+    "vla_contract.node_testing",
+    "vla_learning.bags.bag_synchroniser",
+    "vla_learning.bags.from_bag",
+    "vla_perception.command.execute_command",
+    "vla_perception.observe.free_running_observer",
+    "vla_perception.observe.subscriptions",
+    "vla_perception.observe.camera_matcher",
     "vla_perception.node",
-    "vla_perception.observer",
-    "vla_perception.ticked",
+    "vla_perception.observe.observer",
+    "vla_perception.observe.lock_step_observer",
     "vla_policy.node",
-    "vla_replay.answers",
-    "vla_replay.free_running",
-    "vla_replay.lock_step",
-    "vla_replay.player",
-    "vla_replay.record_node",
-    "vla_safety.node",
-    "vla_safety.receivers",
-    "vla_safety.senders",
-    "vla_safety.transform_lookup",
-    "vla_sim.node",
+    "vla_replay.play.replay_answers",
+    "vla_replay.play.free_running_replay",
+    "vla_replay.play.lock_step_replay",
+    "vla_replay.play.player",
+    "vla_replay.record.record_node",
+    "vla_safety.node.node",
+    "vla_safety.node.receivers",
+    "vla_safety.node.senders",
+    "vla_safety.node.transform_lookup",
+    "vla_sim.node.node",
 }
 ROS_WORDS = (
     "rclpy",
     "graph_node",
     "message_filters",
-    "vla_perception.inputs",
-    "vla_perception.observer",
-    "vla_replay.player",
+    "vla_perception.observe.subscriptions",
+    "vla_perception.observe.observer",
+    "vla_replay.play.player",
 )
 # Only what trains, exports or tests needs these.
 NOT_ON_A_ROBOT = {"onnx", "torch"}
@@ -303,7 +302,7 @@ def test_package_xml_is_complete(package):
     assert (SOURCE / package / "README.md").is_file()
 
 
-@pytest.mark.parametrize("package", sorted(prove_mutation.SHARES))
+@pytest.mark.parametrize("package", sorted(mutation_command.SHARES))
 def test_mutation_is_of_modules_without_ros_and_names_files_that_are_there(package):
     folder = SOURCE / f"vla_{package}"
     config = configparser.ConfigParser()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from vla_cli import reference
+from vla_cli.docs import reference_tables
 from vla_contract import topics
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,7 +37,7 @@ def graph_topics() -> set[str]:
 
 
 def message_fields(topic: str) -> set[str]:
-    kind = reference.TOPICS[topic.rsplit("/", 1)[-1]][0].split("/")[-1]
+    kind = reference_tables.TOPICS[topic.rsplit("/", 1)[-1]][0].split("/")[-1]
     text = (ROOT / "src" / "vla_interfaces" / "msg" / f"{kind}.msg").read_text()
     return set(re.findall(r"^\S+ +([a-z]\w*)\s*(?:#.*)?$", text, re.MULTILINE))
 
@@ -56,7 +56,7 @@ def test_foxglove():
             topic, field = re.fullmatch(r"(/[\w/]+)\.(\w+)(?:\[\d\])?", path["value"]).groups()
             assert topic in graph_topics() and field in message_fields(topic), path["value"]
         if "serviceName" in panel:
-            assert panel["serviceName"].removeprefix("/vla/") in reference.SERVICES
+            assert panel["serviceName"].removeprefix("/vla/") in reference_tables.SERVICES
 
 
 def test_rviz():

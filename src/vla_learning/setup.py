@@ -19,5 +19,5 @@ setup(
     maintainer_email="maintainers@example.org",
     description="Demonstrations, training, export and evaluation of VLA policies.",
     license="Apache-2.0",
-    entry_points={"console_scripts": ["learn = vla_learning.cli:run"]},
+    entry_points={"console_scripts": ["learn = vla_learning.learn_cli:run"]},
 )

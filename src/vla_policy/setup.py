@@ -20,7 +20,7 @@ setup(
     entry_points={
         "console_scripts": [
             "policy = vla_policy.node:main",
-            "build_engine = vla_policy.engines.command:run",
+            "build_engine = vla_policy.engines.engine_command:run",
         ]
     },
 )

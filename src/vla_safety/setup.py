@@ -21,8 +21,8 @@ setup(
     license="Apache-2.0",
     entry_points={
         "console_scripts": [
-            "safety = vla_safety.node:main",
-            "compile_limiter = vla_safety.compile_limiter:main",
+            "safety = vla_safety.node.node:main",
+            "compile_limiter = vla_safety.limits.compile_limiter:main",
         ]
     },
 )

@@ -19,5 +19,5 @@ setup(
     maintainer_email="maintainers@example.org",
     description="A simulated robot for the VLA graph: Meta-World's Sawyer arm in MuJoCo.",
     license="Apache-2.0",
-    entry_points={"console_scripts": ["simulator = vla_sim.node:main"]},
+    entry_points={"console_scripts": ["simulator = vla_sim.node.node:main"]},
 )

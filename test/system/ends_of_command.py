@@ -15,7 +15,7 @@ from pathlib import Path
 from rclpy.node import Node
 
 from vla_cli import __main__
-from vla_cli.graph import Graph
+from vla_cli.client.graph_client import Graph
 
 
 def ends(node: Node) -> dict[str, list[str]]:

@@ -20,7 +20,7 @@ from std_srvs.srv import SetBool, Trigger
 
 from vla_contract import topics
 from vla_contract.action_space import ActionSpace
-from vla_contract.testing import Client, isolated_environment, wait_until
+from vla_contract.node_testing import Client, isolated_environment, wait_until
 from vla_interfaces.msg import SafeAction, SafetyStatus, TaskState
 from vla_interfaces.srv import ResetEpisode
 

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from system_graph import ROOT, Launch
-from vla_contract.testing import wait_until
+from vla_contract.node_testing import wait_until
 
 pytestmark = pytest.mark.system
 

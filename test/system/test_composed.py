@@ -10,7 +10,7 @@ from lifecycle_msgs.msg import State
 from lifecycle_msgs.srv import GetState
 
 from system_graph import Graph, Launch, _command_line, _descendants, command_until_moving, move
-from vla_cli.episodes import Episode, EpisodeRunner
+from vla_cli.episodes.graph_episodes import Episode, EpisodeRunner
 from vla_contract import topics
 from vla_interfaces.msg import Observation, SafetyStatus
 
@@ -56,7 +56,7 @@ def test_it_moves_the_robot_stops_and_comes_back_after_a_crash(launch):
 
 def test_in_lock_step_every_tick_is_answered():
     from system_graph import DOMAIN
-    from vla_cli.graph import Graph as Client
+    from vla_cli.client.graph_client import Graph as Client
 
     running = Launch("sim.launch.xml", composed="true", lock_step="true", seed=1)
     try:

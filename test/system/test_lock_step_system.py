@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from system_graph import DOMAIN, RECORDER_DEPTH, Launch
-from vla_cli.episodes import Episode, EpisodeResult, EpisodeRunner
-from vla_cli.graph import Graph
+from vla_cli.client.graph_client import Graph
+from vla_cli.episodes.graph_episodes import Episode, EpisodeResult, EpisodeRunner
 from vla_contract import topics
 from vla_interfaces.msg import SafeAction
 

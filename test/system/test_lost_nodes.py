@@ -14,7 +14,7 @@ from system_graph import ACTION_SPACE, Graph, command_until_moving, move, speed
 from vla_contract import topics
 from vla_contract.stamps import NANOSECONDS, to_nanoseconds
 from vla_interfaces.msg import ActionChunk, Fault, Observation, SafeAction, SafetyStatus
-from vla_safety.config import SafetyConfig
+from vla_safety.config.safety_config import SafetyConfig
 
 pytestmark = pytest.mark.system
 HELD = (SafeAction.VERDICT_HELD, SafeAction.VERDICT_STOPPED)

@@ -8,8 +8,9 @@ import subprocess
 import sys
 
 import pytest
+from vla_proof.bench import bench_command
 
-from vla_cli import bench, prove
+from vla_proof import prove_command
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 # The words of the command, and the file in which its figures are.
@@ -56,6 +57,6 @@ def test_it_runs_to_its_end(command, tmp_path):
 
 
 def test_none_is_left_out():
-    commands = {f"bench {name}" for name in bench.BENCHMARKS}
-    commands |= {f"prove {name}" for name in prove.PROOFS}
+    commands = {f"bench {name}" for name in bench_command.BENCHMARKS}
+    commands |= {f"prove {name}" for name in prove_command.PROOFS}
     assert commands | {"demo"} == set(SHORT) | BY_HAND

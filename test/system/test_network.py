@@ -15,8 +15,8 @@ import pytest
 from network_listener import CONTROL
 from second_host import HOST, NoSecondHost, SecondHost, second_host
 from system_graph import DOMAIN, ROOT, Launch
-from vla_contract.network import bound_beyond_loopback
-from vla_contract.testing import isolated_environment, wait_until
+from vla_contract.node.network_sockets import bound_beyond_loopback
+from vla_contract.node_testing import isolated_environment, wait_until
 
 pytestmark = pytest.mark.system
 LISTENER = Path(__file__).with_name("network_listener.py")

@@ -16,9 +16,9 @@ import pytest
 
 from security_policies import DISCOVERY, DdsTopics, Rights, read_policies
 from system_graph import DOMAIN, ROOT
-from vla_cli import domains
-from vla_cli.graph import DISCOVERY_TIMEOUT, Graph
-from vla_contract.testing import isolated_environment
+from vla_cli.client import domains
+from vla_cli.client.graph_client import DISCOVERY_TIMEOUT, Graph
+from vla_contract.node_testing import isolated_environment
 
 pytestmark = pytest.mark.system
 POLICIES = ROOT / "config" / "security"

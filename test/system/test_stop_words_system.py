@@ -14,7 +14,7 @@ from std_msgs.msg import String
 
 from system_graph import Graph, command_until_moving
 from vla_contract import topics
-from vla_contract.testing import wait_until
+from vla_contract.node_testing import wait_until
 from vla_interfaces.action import ExecuteCommand
 from vla_interfaces.msg import Fault, SafetyStatus
 

@@ -15,8 +15,8 @@ from rcl_interfaces.msg import Parameter as ParameterMessage
 from rcl_interfaces.srv import DescribeParameters, GetParameters, SetParameters
 from rclpy.parameter import Parameter
 
-from vla_contract import parameters
-from vla_contract.testing import Client, node_process
+from vla_contract.node import parameters
+from vla_contract.node_testing import Client, node_process
 
 DOMAIN = int(os.environ.get("ROS_DOMAIN_ID", "48"))
 

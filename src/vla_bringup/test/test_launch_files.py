@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from launched import ROOT, parameters, processes
 
-from vla_contract.parameters import fields
-from vla_contract.parent import VARIABLE
-from vla_policy.checkpoint import Checkpoint
-from vla_policy.config import PolicyConfig
+from vla_contract.node.parameters import fields
+from vla_contract.node.parent_process import VARIABLE
+from vla_policy.checkpoint.checkpoint import Checkpoint
+from vla_policy.policy_config import PolicyConfig
 
 FILES = sorted((ROOT / "launch").glob("*.launch.xml"))
 README = (ROOT / "src" / "vla_bringup" / "README.md").read_text()

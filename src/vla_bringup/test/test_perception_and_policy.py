@@ -10,10 +10,10 @@ from launched import ROOT
 
 from vla_bringup.perception_and_policy import make_nodes
 from vla_contract import topics
-from vla_contract.graph_node import autostart
-from vla_contract.testing import Client, wait_until
+from vla_contract.node.graph_node import autostart
+from vla_contract.node_testing import Client, wait_until
 from vla_interfaces.msg import Observation
-from vla_perception.observer import ObservedSet
+from vla_perception.observe.observer import ObservedSet
 
 DOMAIN = int(os.environ.get("ROS_DOMAIN_ID", "63"))
 

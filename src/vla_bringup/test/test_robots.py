@@ -9,11 +9,11 @@ import yaml
 from launched import ROOT, processes, told_arguments
 from launched import parameters as launched_parameters
 
-from vla_contract import parameters
 from vla_contract.action_space import ActionSpace
-from vla_perception.config import CameraConfig
-from vla_safety.config import SafetyConfig, check_space
-from vla_safety.obstacle_config import SourceConfig
+from vla_contract.node import parameters
+from vla_perception.perception_config import CameraConfig
+from vla_safety.config.obstacle_config import SourceConfig
+from vla_safety.config.safety_config import SafetyConfig, check_space
 
 ROBOTS = sorted((ROOT / "config" / "robots").glob("*.yaml"))
 CAMERAS = sorted((ROOT / "config" / "cameras").glob("*.yaml"))

@@ -10,7 +10,7 @@ import pytest
 from launched import ROOT, interpreter, told_arguments
 
 from vla_contract import topics
-from vla_contract.testing import Client, isolated_environment
+from vla_contract.node_testing import Client, isolated_environment
 from vla_interfaces.msg import SafetyStatus
 
 DOMAIN = int(os.environ.get("ROS_DOMAIN_ID", "48"))

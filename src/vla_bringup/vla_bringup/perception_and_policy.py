@@ -6,7 +6,7 @@ They stay two lifecycle nodes with their own names, parameters, services and top
 
 from __future__ import annotations
 
-from vla_contract.graph_node import run_together
+from vla_contract.node.graph_node import run_together
 from vla_perception.node import Perception
 from vla_policy.node import PolicyNode
 

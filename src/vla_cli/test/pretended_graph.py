@@ -8,7 +8,7 @@ from rclpy.executors import MultiThreadedExecutor
 from rclpy.node import Node
 from std_msgs.msg import String
 
-from vla_cli.episodes import READERS
+from vla_cli.episodes.graph_episodes import READERS
 from vla_contract import topics
 from vla_interfaces.action import ExecuteCommand
 from vla_interfaces.msg import TaskState

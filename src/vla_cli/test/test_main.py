@@ -9,9 +9,12 @@ from types import SimpleNamespace
 import pytest
 
 from vla_cli import __main__ as entry
-from vla_cli import demo, launch, learn, paths
-from vla_cli.episodes import EpisodeResult
-from vla_cli.errors import CommandError
+from vla_cli import learn_command
+from vla_cli.client import paths
+from vla_cli.client.command_errors import CommandError
+from vla_cli.drive import launch_command
+from vla_cli.episodes import demo_command
+from vla_cli.episodes.graph_episodes import EpisodeResult
 
 
 def test_an_unknown_command_is_named(capsys):
@@ -56,7 +59,7 @@ def test_episodes_in_this_process_are_those_of_the_learning_package(monkeypatch,
 
 def test_other_commands_of_learning_are_not_renamed(monkeypatch, capsys):
     monkeypatch.setattr(os, "execv", lambda program, words: None)
-    learn.main(["train"])
+    learn_command.main(["train"])
     assert not capsys.readouterr().err
 
 
@@ -82,23 +85,23 @@ def result(success):
 )
 def test_a_demo_succeeds_only_if_every_episode_did(monkeypatch, tmp_path, successes, status):
     graph = SimpleNamespace(stop=lambda: None)
-    monkeypatch.setattr(demo.processes, "LaunchedGraph", lambda *words: graph)
-    monkeypatch.setattr(demo.paths, "checkpoint", lambda folder: tmp_path)
-    monkeypatch.setattr(demo, "_with_graph", lambda *words: [result(s) for s in successes])
-    monkeypatch.setattr(demo, "raise_on_signals", lambda: None)
-    monkeypatch.setattr(demo, "ignore_signals", lambda: None)
-    domain = demo.domains.free()
-    monkeypatch.setattr(demo.domains, "free", lambda: domain)
+    monkeypatch.setattr(demo_command.processes, "LaunchedGraph", lambda *words: graph)
+    monkeypatch.setattr(demo_command.paths, "checkpoint", lambda folder: tmp_path)
+    monkeypatch.setattr(demo_command, "_with_graph", lambda *words: [result(s) for s in successes])
+    monkeypatch.setattr(demo_command, "raise_on_signals", lambda: None)
+    monkeypatch.setattr(demo_command, "ignore_signals", lambda: None)
+    domain = demo_command.domains.free()
+    monkeypatch.setattr(demo_command.domains, "free", lambda: domain)
     try:
-        assert demo.main(["--out", str(tmp_path)]) == status
+        assert demo_command.main(["--out", str(tmp_path)]) == status
     finally:
-        demo.domains.release(domain)
+        demo_command.domains.release(domain)
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "x", "1.5"])
 def test_demo_wants_at_least_one_episode(value, capsys):
     with pytest.raises(SystemExit) as ended:
-        demo.parse(["--episodes", value])
+        demo_command.parse(["--episodes", value])
     assert ended.value.code == 2
     assert "a whole number of at least 1" in capsys.readouterr().err
 
@@ -110,7 +113,7 @@ def test_a_folder_that_is_no_checkpoint_is_named(tmp_path):
 
 def test_an_empty_launch_argument_is_none(monkeypatch):
     monkeypatch.delenv("ROS_DISTRO", raising=False)
-    line = launch.command(Path("x.launch.xml"), ["checkpoint:=", "armed:=true"])
+    line = launch_command.command(Path("x.launch.xml"), ["checkpoint:=", "armed:=true"])
     assert line[-3:] == ["x.launch.xml", "checkpoint:=none", "armed:=true"]
 
 

@@ -5,28 +5,28 @@ from __future__ import annotations
 import importlib
 import sys
 
-from vla_cli.errors import CommandError, Interrupted
+from vla_cli.client.command_errors import CommandError, Interrupted
 
 # Command → module with a `main(arguments) -> exit status`; imported only when asked for.
 COMMANDS = {
-    "bench": "vla_cli.bench",
-    "build-engine": "vla_cli.build_engine",
-    "demo": "vla_cli.demo",
-    "docs": "vla_cli.docs",
-    "doctor": "vla_cli.doctor",
-    "evaluate": "vla_cli.evaluate",
-    "launch": "vla_cli.launch",
-    "learn": "vla_cli.learn",
-    "metrics": "vla_cli.eval",
-    "prove": "vla_cli.prove",
-    "record": "vla_cli.record",
-    "reference": "vla_cli.reference",
-    "replay": "vla_cli.replay",
-    "reset": "vla_cli.reset",
-    "say": "vla_cli.say",
-    "status": "vla_cli.status",
-    "stop": "vla_cli.stop",
-    "why": "vla_cli.why",
+    "bench": "vla_proof.bench.bench_command",
+    "build-engine": "vla_cli.build_engine_command",
+    "demo": "vla_cli.episodes.demo_command",
+    "docs": "vla_cli.docs.docs_command",
+    "doctor": "vla_cli.doctor.doctor_command",
+    "evaluate": "vla_cli.episodes.evaluate_command",
+    "launch": "vla_cli.drive.launch_command",
+    "learn": "vla_cli.learn_command",
+    "metrics": "vla_cli.episodes.metrics_command",
+    "prove": "vla_proof.prove_command",
+    "record": "vla_cli.drive.record_command",
+    "reference": "vla_cli.docs.reference_tables",
+    "replay": "vla_cli.replay.replay_command",
+    "reset": "vla_cli.drive.reset_command",
+    "say": "vla_cli.drive.say_command",
+    "status": "vla_cli.drive.status_command",
+    "stop": "vla_cli.drive.stop_command",
+    "why": "vla_cli.drive.why_command",
 }
 RENAMED = {"eval": "metrics"}  # old name → new one; for one release
 # Former command → what does it now; answered so for one release.

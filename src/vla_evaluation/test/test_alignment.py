@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vla_evaluation.alignment import action_scores, cosine_scores, retrieval
-from vla_evaluation.errors import EvaluationError
+from vla_evaluation.metric_errors import EvaluationError
 
 
 def test_ranks_of_three_queries():

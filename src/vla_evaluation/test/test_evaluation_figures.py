@@ -7,20 +7,20 @@ import numpy as np
 import pytest
 
 from vla_evaluation import (
-    action,
+    action_metrics,
     alignment,
-    errors,
-    kinds,
-    language,
-    report,
+    evaluation_kinds,
+    language_metrics,
+    metric_errors,
+    metrics_report,
     smoothness,
-    timing,
-    vision,
+    timing_metrics,
+    vision_metrics,
 )
-from vla_evaluation.errors import EvaluationError
-from vla_evaluation.kinds import Evaluation
+from vla_evaluation.evaluation_kinds import Evaluation
+from vla_evaluation.metric_errors import EvaluationError
 from vla_evaluation.smoothness import TimedChunk
-from vla_evaluation.vision import Boxes
+from vla_evaluation.vision_metrics import Boxes
 
 NAN = float("nan")
 
@@ -38,24 +38,26 @@ def same(found, **expected):
 def test_latency():
     values = [0.01 * i for i in range(1, 102)]  # percentiles fall on entries
     figures = {"count": 101, "mean": 0.51, "p50": 0.51, "p90": 0.91, "p99": 1.0, "maximum": 1.01}
-    same(timing.latency(values), **figures, deadline=NAN, misses=0, miss_rate=NAN)
-    found = timing.latency(values, 1.0)
+    same(timing_metrics.latency(values), **figures, deadline=NAN, misses=0, miss_rate=NAN)
+    found = timing_metrics.latency(values, 1.0)
     same(found, **figures, deadline=1.0, misses=1, miss_rate=1 / 101)
-    assert timing.latency([0.5, 0.25], 0.5).misses == 0  # as long as the deadline is in time
+    assert (
+        timing_metrics.latency([0.5, 0.25], 0.5).misses == 0
+    )  # as long as the deadline is in time
 
 
 def test_jitter():
     stamps = np.cumsum([0.0] + [0.1] * 99 + [0.25])
     same(
-        timing.jitter(list(stamps)), count=100, nominal=0.1, mean_period=0.1015, mean=0.0015,
+        timing_metrics.jitter(list(stamps)), count=100, nominal=0.1, mean_period=0.1015, mean=0.0015,
         p99=0.0015, maximum=0.15, late=1,
     )  # fmt: skip
     same(
-        timing.jitter([0.0, 1.0, 2.5, 2.5], nominal=1.0), count=3, nominal=1.0, mean_period=2.5 / 3,
+        timing_metrics.jitter([0.0, 1.0, 2.5, 2.5], nominal=1.0), count=3, nominal=1.0, mean_period=2.5 / 3,
         mean=0.5, p99=0.99, maximum=1.0, late=0,
     )  # fmt: skip
     with pytest.raises(EvaluationError, match="stamps go back at entry 2;"):
-        timing.jitter([0.0, 1.0, 0.5, 2.0])
+        timing_metrics.jitter([0.0, 1.0, 0.5, 2.0])
 
 
 def test_retrieval():
@@ -82,20 +84,22 @@ def test_scores_of_actions():
 
 def test_success_and_errors_of_actions():
     same(
-        action.success([True, False, True, True]), successes=3, trials=4, rate=0.75,
+        action_metrics.success([True, False, True, True]), successes=3, trials=4, rate=0.75,
         low=pytest.approx(0.3006, abs=1e-4), high=pytest.approx(0.9544, abs=1e-4),
     )  # fmt: skip
-    found = action.action_error([[0.0, 0.0], [0.0, 0.0]], [[1.0, 0.0], [3.0, 4.0]], ["x", "y"])
+    found = action_metrics.action_error(
+        [[0.0, 0.0], [0.0, 0.0]], [[1.0, 0.0], [3.0, 4.0]], ["x", "y"]
+    )
     same(
         found, count=2, mae={"x": 2.0, "y": 2.0},
         rmse={"x": pytest.approx(math.sqrt(5)), "y": pytest.approx(math.sqrt(8))},
     )  # fmt: skip
     with pytest.raises(EvaluationError, match=r'names are \["x", "x"\]; accepted: 2 different'):
-        action.action_error([[0.0, 0.0]], [[0.0, 0.0]], ["x", "x"])
+        action_metrics.action_error([[0.0, 0.0]], [[0.0, 0.0]], ["x", "x"])
 
 
 def test_classification():
-    found = vision.classification(["a", "a", "a", "b", "c"], ["a", "a", "b", "b", "d"])
+    found = vision_metrics.classification(["a", "a", "a", "b", "c"], ["a", "a", "b", "b", "d"])
     scores = {name: tuple(vars(each).values()) for name, each in found.classes.items()}
     assert scores == {
         "a": (1.0, pytest.approx(2 / 3), pytest.approx(0.8), 3),
@@ -107,7 +111,7 @@ def test_classification():
     assert found.precision == pytest.approx(1.5 / 4) and found.recall == pytest.approx(5 / 12)
     assert found.f1 == pytest.approx((0.8 + 2 / 3) / 4)
     with pytest.raises(EvaluationError, match="predicted holds 0.5; accepted: texts and integers"):
-        vision.classification(["a"], [0.5])
+        vision_metrics.classification(["a"], [0.5])
 
 
 def test_detection_over_several_images():
@@ -119,23 +123,23 @@ def test_detection_over_several_images():
     ]
     found = [Boxes([far, far], ["cup", "pen"]), Boxes([half], ["cup"]), Boxes([whole], ["cup"])]
     same(
-        vision.detection(truth, found), mean_iou=1.5 / 6, matched_iou=0.75, precision=0.5,
+        vision_metrics.detection(truth, found), mean_iou=1.5 / 6, matched_iou=0.75, precision=0.5,
         recall=0.5, f1=0.5, matched=2, missed=2, spurious=2, threshold=0.5,
     )  # fmt: skip
-    assert vision.detection(truth, found, 0.6).precision == 0.25
-    assert vision.detection(truth, found, 1.0).recall == 0.25
+    assert vision_metrics.detection(truth, found, 0.6).precision == 0.25
+    assert vision_metrics.detection(truth, found, 1.0).recall == 0.25
     same(
-        vision.detection([Boxes([whole], ["cup"])], [Boxes([], [])]), mean_iou=0.0, matched_iou=NAN,
+        vision_metrics.detection([Boxes([whole], ["cup"])], [Boxes([], [])]), mean_iou=0.0, matched_iou=NAN,
         precision=0.0, recall=0.0, f1=0.0, matched=0, missed=1, spurious=0, threshold=0.5,
     )  # fmt: skip
-    assert vision.detection([Boxes([], [])], [Boxes([whole], ["cup"])]).recall == 0.0
-    apart = vision.detection([Boxes([whole], ["cup"])], [Boxes([far], ["cup"])])
+    assert vision_metrics.detection([Boxes([], [])], [Boxes([whole], ["cup"])]).recall == 0.0
+    apart = vision_metrics.detection([Boxes([whole], ["cup"])], [Boxes([far], ["cup"])])
     assert (apart.matched, apart.missed, apart.spurious) == (0, 1, 1)
     for wrong in (0.0, 1.1):
         with pytest.raises(EvaluationError, match="accepted: above 0, at most 1"):
-            vision.detection(truth, found, wrong)
+            vision_metrics.detection(truth, found, wrong)
     with pytest.raises(EvaluationError, match="lengths differ: truth 3, predicted 1"):
-        vision.detection(truth, found[:1])
+        vision_metrics.detection(truth, found[:1])
 
 
 @pytest.mark.parametrize("corners", [[[0, 0, 0, 4]], [[0, 0, 4, 0]], [[0, 4, 4, 0]]])
@@ -145,15 +149,15 @@ def test_a_box_without_an_area_is_refused(corners):
 
 
 def test_segmentation():
-    found = vision.segmentation([[0, 0], [1, 2]], [[0, 1], [1, 2]])
+    found = vision_metrics.segmentation([[0, 0], [1, 2]], [[0, 1], [1, 2]])
     assert found.iou == {"0": 0.5, "1": 0.5, "2": 1.0}
     assert found.mean_iou == pytest.approx(2 / 3) and found.pixel_accuracy == 0.75
     with pytest.raises(EvaluationError, match=r"shapes \(2,\) and \(3,\); accepted: equal shapes"):
-        vision.segmentation([0, 1], [0, 1, 1])
+        vision_metrics.segmentation([0, 1], [0, 1, 1])
 
 
 def test_grounding():
-    found = language.grounding(
+    found = language_metrics.grounding(
         ["cup", "cup", "pen", "pen"],
         [[0.0, 0.0]] * 4,
         ["cup", "pen", "pen", None],
@@ -163,16 +167,16 @@ def test_grounding():
         found, accuracy=0.25, identity_accuracy=0.5, within_tolerance=0.5, position_error=0.15,
         tolerance=0.05, count=4, nothing_found=1,
     )  # fmt: skip
-    nothing = language.grounding(["cup"], [[0.0, 0.0]], [None], [None])
+    nothing = language_metrics.grounding(["cup"], [[0.0, 0.0]], [None], [None])
     assert math.isnan(nothing.position_error) and nothing.nothing_found == 1
     for found_, places, missing in (
         ([None], [[0.0, 0.0]], "object"),
         (["cup"], [None], "position"),
     ):
         with pytest.raises(EvaluationError, match=f"of found 0 the {missing} is missing"):
-            language.grounding(["cup"], [[0.0, 0.0]], found_, places)
+            language_metrics.grounding(["cup"], [[0.0, 0.0]], found_, places)
     with pytest.raises(EvaluationError, match=r"tolerance is 0.0 m; accepted"):
-        language.grounding(["cup"], [[0.0, 0.0]], [None], [None], tolerance=0.0)
+        language_metrics.grounding(["cup"], [[0.0, 0.0]], [None], [None], tolerance=0.0)
 
 
 def test_jumps_at_seams():
@@ -204,25 +208,25 @@ def test_three_values_are_a_movement():
 @pytest.mark.parametrize(
     ("call", "name"),
     [
-        (lambda: timing.latency([NAN]), "latency is not finite at (0,)"),
-        (lambda: timing.latency([[1.0]]), "latency has shape (1, 1); accepted: an array of 1 axes"),
-        (lambda: timing.latency([1.0], 0.0), "deadline is 0.0 s"),
-        (lambda: timing.jitter([[1.0, 2.0]]), "stamps has shape (1, 2)"),
-        (lambda: timing.jitter([1.0, NAN]), "stamps is not finite at (1,)"),
-        (lambda: timing.jitter([1.0, 2.0], 0.0), "nominal is 0.0 s"),
+        (lambda: timing_metrics.latency([NAN]), "latency is not finite at (0,)"),
+        (lambda: timing_metrics.latency([[1.0]]), "latency has shape (1, 1); accepted: an array of 1 axes"),
+        (lambda: timing_metrics.latency([1.0], 0.0), "deadline is 0.0 s"),
+        (lambda: timing_metrics.jitter([[1.0, 2.0]]), "stamps has shape (1, 2)"),
+        (lambda: timing_metrics.jitter([1.0, NAN]), "stamps is not finite at (1,)"),
+        (lambda: timing_metrics.jitter([1.0, 2.0], 0.0), "nominal is 0.0 s"),
         (lambda: alignment.retrieval([1.0], [0]), "scores has shape (1,)"),
         (lambda: alignment.retrieval([[1.0]], [[0]]), "correct has shape (1, 1)"),
         (lambda: alignment.cosine_scores([1.0], [[1.0]]), "frames has shape (1,)"),
         (lambda: alignment.cosine_scores([[1.0]], [1.0]), "commands has shape (1,)"),
         (lambda: alignment.action_scores([[[NAN]]], [[1.0]]), "predicted is not finite at (0, 0"),
         (lambda: alignment.action_scores([[[1.0]]], [[NAN]]), "demonstrated is not finite"),
-        (lambda: action.action_error([1.0], [1.0]), "target has shape (1,)"),
-        (lambda: action.action_error([[1.0]], [1.0]), "predicted has shape (1,)"),
-        (lambda: action.action_error([[1.0]], [[1.0, 2.0]]),
+        (lambda: action_metrics.action_error([1.0], [1.0]), "target has shape (1,)"),
+        (lambda: action_metrics.action_error([[1.0]], [1.0]), "predicted has shape (1,)"),
+        (lambda: action_metrics.action_error([[1.0]], [[1.0, 2.0]]),
          "target has shape (1, 1) and predicted (1, 2)"),
-        (lambda: action.tasks(["a"], [True, False]), "lengths differ: names 1, outcomes 2"),
-        (lambda: action.trajectory_error([1.0], [[1.0]]), "reference has shape (1,)"),
-        (lambda: action.trajectory_error([[1.0]], [1.0]), "actual has shape (1,)"),
+        (lambda: action_metrics.tasks(["a"], [True, False]), "lengths differ: names 1, outcomes 2"),
+        (lambda: action_metrics.trajectory_error([1.0], [[1.0]]), "reference has shape (1,)"),
+        (lambda: action_metrics.trajectory_error([[1.0]], [1.0]), "actual has shape (1,)"),
         (lambda: smoothness.smoothness([1.0, NAN, 1.0], 1.0), "velocity is not finite"),
         (lambda: smoothness.smoothness([1.0] * 3, 0.0), "period is 0.0 s"),
         (lambda: smoothness.spectral_arc_length([1.0, NAN], 1.0), "speed is not finite"),
@@ -230,11 +234,11 @@ def test_three_values_are_a_movement():
         (lambda: smoothness.spectral_arc_length([1.0] * 3, 0.0), "period is 0.0 s"),
         (lambda: smoothness.spectral_arc_length([1.0] * 2, 1.0), "speed has 2 values"),
         (lambda: smoothness.seams([TimedChunk(0.0, 1.0, [1.0], 0.0)] * 2), "actions has shape (1"),
-        (lambda: vision.segmentation([NAN], [1]), "truth is not finite"),
-        (lambda: vision.segmentation([1], [NAN]), "predicted is not finite"),
+        (lambda: vision_metrics.segmentation([NAN], [1]), "truth is not finite"),
+        (lambda: vision_metrics.segmentation([1], [NAN]), "predicted is not finite"),
         (lambda: Boxes([[0, 0, NAN, 1]], ["cup"]), "boxes is not finite at (0, 2)"),
-        (lambda: language.grounding(["a"], [0.0], [None], [None]), "positions has shape (1,)"),
-        (lambda: language.grounding(["a"], [[0.0, 0.0]] * 2, [None], [None]),
+        (lambda: language_metrics.grounding(["a"], [0.0], [None], [None]), "positions has shape (1,)"),
+        (lambda: language_metrics.grounding(["a"], [[0.0, 0.0]] * 2, [None], [None]),
          "lengths differ: named 1, positions 2, found 1, found_positions 1"),
     ],
 )  # fmt: skip
@@ -246,13 +250,13 @@ def test_an_error_names_its_input(call, name):
 
 
 def test_the_greatest_value_is_accepted():
-    assert errors.finite("x", [errors.LARGEST]).tolist() == [errors.LARGEST]
+    assert metric_errors.finite("x", [metric_errors.LARGEST]).tolist() == [metric_errors.LARGEST]
     with pytest.raises(EvaluationError, match="x holds -2e[+]150; accepted: at most 1e[+]150"):
-        errors.finite("x", [1.0, -2e150])
+        metric_errors.finite("x", [1.0, -2e150])
 
 
 def measured(kind, records, **options):
-    return kinds.evaluate(kind, records, options).values
+    return evaluation_kinds.evaluate(kind, records, options).values
 
 
 def test_kinds_hand_columns_and_options_to_their_metrics():
@@ -279,14 +283,14 @@ def test_kinds_hand_columns_and_options_to_their_metrics():
 
 def test_an_evaluation_tells_what_it_is_of():
     records = [{"hop": "a", "latency": 0.1}] * 3
-    found = kinds.evaluate("latency", records, {}, "a file")
+    found = evaluation_kinds.evaluate("latency", records, {}, "a file")
     assert (found.kind, found.source, found.records) == ("latency", "a file", 3)
     with pytest.raises(EvaluationError, match="^kind is 'nonsense'; accepted: .*latency"):
-        kinds.evaluate("nonsense", records, {})
+        evaluation_kinds.evaluate("nonsense", records, {})
     with pytest.raises(EvaluationError, match="record 1 lacks latency; it has: hop"):
-        kinds.evaluate("latency", [records[0], {"hop": "a"}], {})
+        evaluation_kinds.evaluate("latency", [records[0], {"hop": "a"}], {})
     with pytest.raises(EvaluationError, match="record 0 lacks hop; it has: none"):
-        kinds.evaluate("latency", [{}], {})
+        evaluation_kinds.evaluate("latency", [{}], {})
 
 
 EVALUATION = Evaluation(
@@ -299,7 +303,7 @@ EVALUATION = Evaluation(
 def test_the_files_of_a_report(tmp_path):
     folder = tmp_path / "one" / "two"
     for _ in range(2):  # the second time over the first
-        files = report.write(folder, [EVALUATION])
+        files = metrics_report.write(folder, [EVALUATION])
     assert files == (folder / "evaluation.json", folder / "evaluation.html")
     (written,) = json.loads(files[0].read_text("utf-8"))
     assert written["values"]["all"] == {**EVALUATION.values["all"], "p50": None}
@@ -318,8 +322,8 @@ def test_the_files_of_a_report(tmp_path):
 
 
 def test_numbers_for_people():
-    assert [report.text(v) for v in (NAN, 1 / 3, 12, "words", True)] == [
+    assert [metrics_report.text(v) for v in (NAN, 1 / 3, 12, "words", True)] == [
         "–", "0.33333", "12", "words", "True",
     ]  # fmt: skip
     nested = {"a": {"b": {"c": 1}, "d": 2}, "e": 3}
-    assert dict(report.rows(nested)) == {"a.b.c": 1, "a.d": 2, "e": 3}
+    assert dict(metrics_report.rows(nested)) == {"a.b.c": 1, "a.d": 2, "e": 3}

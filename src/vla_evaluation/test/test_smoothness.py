@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vla_evaluation.errors import EvaluationError
+from vla_evaluation.metric_errors import EvaluationError
 from vla_evaluation.smoothness import (
     TimedChunk,
     log_dimensionless_jerk,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from vla_evaluation.errors import Array, EvaluationError, finite
+from vla_evaluation.metric_errors import Array, EvaluationError, finite
 
 
 @dataclass(frozen=True)

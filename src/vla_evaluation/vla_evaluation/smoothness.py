@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from vla_evaluation.action import _names
-from vla_evaluation.errors import Array, EvaluationError, above_zero, finite
+from vla_evaluation.action_metrics import _names
+from vla_evaluation.metric_errors import Array, EvaluationError, above_zero, finite
 
 
 @dataclass(frozen=True)

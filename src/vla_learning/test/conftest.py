@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from vla_contract.action_space import ActionSpace
-from vla_learning.settings import Settings
-from vla_learning.testing import demonstration, tiny_config, write_dataset
+from vla_learning.learning_settings import Settings
+from vla_learning.tiny_learning import demonstration, tiny_config, write_dataset
 
 ROOT = Path(__file__).resolve().parents[3]
 

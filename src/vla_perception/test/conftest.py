@@ -18,7 +18,7 @@ from sensor_msgs.msg import CompressedImage, Image, JointState
 from std_msgs.msg import String
 
 from vla_contract import topics
-from vla_contract.testing import Client, NodeProcess, node_process
+from vla_contract.node_testing import Client, NodeProcess, node_process
 from vla_interfaces.action import ExecuteCommand
 from vla_interfaces.msg import ActionChunk, Command, Fault, Observation, SafetyStatus
 

@@ -9,7 +9,7 @@ from builtin_interfaces.msg import Time
 from sensor_msgs.msg import JointState
 
 from vla_contract import topics
-from vla_contract.images import resize_area
+from vla_contract.image_pixels import resize_area
 from vla_interfaces.msg import Fault
 
 FRONT, SIDE = "camera/front/image_raw", "camera/side/compressed"

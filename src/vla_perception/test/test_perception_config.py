@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from vla_contract.parameters import ParameterError, fields, table
-from vla_perception.config import CameraConfig, PerceptionConfig
+from vla_contract.node.parameters import ParameterError, fields, table
+from vla_perception.perception_config import CameraConfig, PerceptionConfig
 
 ROOT = Path(__file__).resolve().parents[3]
 CORE = (

@@ -9,10 +9,10 @@ from geometry_msgs.msg import Pose
 from sensor_msgs.msg import Image
 
 from cv_bridge import CvBridgeError
-from vla_contract.images import BYTES_PER_PIXEL
-from vla_perception import conversions
-from vla_perception.conversions import check_pose, raw_pixels
-from vla_perception.streams import Drop, Refused
+from vla_contract.image_pixels import BYTES_PER_PIXEL
+from vla_perception import perception_conversions
+from vla_perception.observe.stamped_streams import Drop, Refused
+from vla_perception.perception_conversions import check_pose, raw_pixels
 
 HEIGHT, WIDTH = 6, 8
 
@@ -120,7 +120,7 @@ def test_what_cannot_be_converted_says_so(monkeypatch):
     def refuse(*_):
         raise CvBridgeError("no such conversion")
 
-    monkeypatch.setattr(conversions._BRIDGE, "imgmsg_to_cv2", refuse)
+    monkeypatch.setattr(perception_conversions._BRIDGE, "imgmsg_to_cv2", refuse)
     with pytest.raises(Refused, match="mono8 cannot be converted: no such") as refused:
         raw_pixels(message("mono8", scene("mono8")))
     assert refused.value.reason is Drop.ENCODING

@@ -13,11 +13,12 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.lifecycle import LifecyclePublisher
 from std_msgs.msg import String
 
-from vla_contract import parameters, topics
-from vla_contract.faults import FaultPublisher
-from vla_contract.graph_node import Diagnosis, GraphNode, run
+from vla_contract import topics
 from vla_contract.message_enums import FaultKind, Level
-from vla_contract.parameters import ParameterError
+from vla_contract.node import parameters
+from vla_contract.node.fault_publisher import FaultPublisher
+from vla_contract.node.graph_node import Diagnosis, GraphNode, run
+from vla_contract.node.parameters import ParameterError
 from vla_contract.percentiles import percentiles
 from vla_contract.stamps import to_nanoseconds, to_time
 from vla_interfaces.msg import (
@@ -27,15 +28,15 @@ from vla_interfaces.msg import (
     Observation,
     SafetyStatus,
 )
-from vla_perception.commands import HeldCommand
-from vla_perception.config import CameraConfig, PerceptionConfig
-from vla_perception.conversions import to_image, to_observation
-from vla_perception.desk import CommandDesk, Moment, Utterance
-from vla_perception.execute_command import ExecuteCommandServer
-from vla_perception.free_running import FreeRunningObserver
-from vla_perception.observer import ObservedSet, Observer
-from vla_perception.ticked import LockStepObserver
-from vla_perception.vocabulary import Vocabulary
+from vla_perception.command.active_command import HeldCommand
+from vla_perception.command.command_desk import CommandDesk, Moment, Utterance
+from vla_perception.command.command_vocabulary import Vocabulary
+from vla_perception.command.execute_command import ExecuteCommandServer
+from vla_perception.observe.free_running_observer import FreeRunningObserver
+from vla_perception.observe.lock_step_observer import LockStepObserver
+from vla_perception.observe.observer import ObservedSet, Observer
+from vla_perception.perception_config import CameraConfig, PerceptionConfig
+from vla_perception.perception_conversions import to_image, to_observation
 
 SUPERVISION_PERIOD = 0.02  # s
 REPORT_PERIOD = 0.2  # s, of faults and of feedback

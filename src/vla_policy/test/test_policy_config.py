@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from vla_contract.parameters import ParameterError, fields, table
-from vla_policy.config import PolicyConfig
+from vla_contract.node.parameters import ParameterError, fields, table
+from vla_policy.policy_config import PolicyConfig
 
 PACKAGE = Path(__file__).parents[1]
 

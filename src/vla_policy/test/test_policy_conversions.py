@@ -7,8 +7,12 @@ from builtin_interfaces.msg import Time
 from sensor_msgs.msg import Image
 
 from vla_interfaces.msg import Observation
-from vla_policy.conversions import ConversionError, chunk_to_message, observation_from_message
-from vla_policy.inference import Chunk
+from vla_policy.inference.inference import Chunk
+from vla_policy.policy_conversions import (
+    ConversionError,
+    chunk_to_message,
+    observation_from_message,
+)
 
 
 def image(height=2, width=3, padding=0, encoding="rgb8", cut=0):

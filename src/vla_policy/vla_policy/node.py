@@ -12,26 +12,26 @@ from functools import partial
 from typing import Any
 
 from vla_contract import topics
-from vla_contract.faults import FaultPublisher, Finding
-from vla_contract.graph_node import Diagnosis, GraphNode, run
 from vla_contract.message_enums import FaultKind, Level
+from vla_contract.node.fault_publisher import FaultPublisher, Finding
+from vla_contract.node.graph_node import Diagnosis, GraphNode, run
 from vla_contract.stamps import to_nanoseconds
 from vla_interfaces.msg import ActionChunk
 from vla_interfaces.msg import Fault as FaultMessage
 from vla_interfaces.msg import Observation as ObservationMessage
-from vla_policy.answering import Answering
-from vla_policy.attention_publisher import AttentionPublisher
-from vla_policy.config import PolicyConfig
-from vla_policy.conversions import (
+from vla_policy.attention.attention_publisher import AttentionPublisher
+from vla_policy.checkpoint.policy_loading import load_policy
+from vla_policy.inference.answerer import Answering
+from vla_policy.inference.inference import Answer, Problem, ProblemKind
+from vla_policy.inference.inference_timing import Times
+from vla_policy.inference.worker import Worker
+from vla_policy.policy_config import PolicyConfig
+from vla_policy.policy_conversions import (
     ConversionError,
     chunk_to_message,
     observation_from_message,
 )
-from vla_policy.health import KINDS, Health
-from vla_policy.inference import Answer, Problem, ProblemKind
-from vla_policy.loading import load_policy
-from vla_policy.timing import Times
-from vla_policy.worker import Worker
+from vla_policy.policy_health import KINDS, Health
 
 STOP_TIMEOUT = 1.0  # s, for a running inference when the node deactivates
 LOG_PERIOD = 5.0  # s, between two lines of the same kind

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from vla_contract.action_space import ActionSpace, Dimension, Kind, Limits, Output
-from vla_safety.config import SafetyConfig
+from vla_safety.config.safety_config import SafetyConfig
 from vla_safety.core import SafetyCore
-from vla_safety.sequencing import Chunk
-from vla_safety.states import State
+from vla_safety.plan.sequencing import Chunk
+from vla_safety.watch.safety_states import State
 
 PERIOD = 20_000_000  # ns
 T = 0.02

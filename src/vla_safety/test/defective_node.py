@@ -7,7 +7,7 @@ import importlib
 import os
 import sys
 
-from vla_safety import node
+from vla_safety.node import node
 
 
 def break_at(place: str, flag: str) -> None:

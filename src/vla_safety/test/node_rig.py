@@ -16,7 +16,7 @@ from std_msgs.msg import Float64
 
 from vla_contract import topics
 from vla_contract.action_space import ActionSpace
-from vla_contract.testing import Client, node_process
+from vla_contract.node_testing import Client, node_process
 from vla_interfaces.msg import ActionChunk, Fault, SafeAction, SafetyStatus
 
 DOMAIN = int(os.environ.get("ROS_DOMAIN_ID", "47"))
@@ -59,7 +59,7 @@ def new_id():
 @contextlib.contextmanager
 def safety(parameters):
     arguments = ["-r", f"__ns:={NAMESPACE}"]
-    with node_process("vla_safety.node", DOMAIN, parameters, arguments) as process:
+    with node_process("vla_safety.node.node", DOMAIN, parameters, arguments) as process:
         try:
             yield process
         except BaseException:

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vla_contract.action_space import Output
-from vla_safety.config import SafetyConfig
+from vla_safety.config.safety_config import SafetyConfig
 from vla_safety.core import SafetyCore, Verdict
-from vla_safety.inputs import FaultReport, Level, RobotState, joint_of_position
-from vla_safety.limits import Limit
-from vla_safety.sequencing import Refusal
-from vla_safety.states import FaultKind, Reason, State
+from vla_safety.limits.limiter import Limit
+from vla_safety.plan.sequencing import Refusal
+from vla_safety.watch.safety_inputs import FaultReport, Level, RobotState, joint_of_position
+from vla_safety.watch.safety_states import FaultKind, Reason, State
 
 
 def test_it_waits_for_a_command_then_follows_and_names_what_it_limits():

@@ -9,16 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shipped_spaces import shipped_space
 
-from vla_safety import obstacle_config
+from vla_safety.config import obstacle_config
+from vla_safety.config.obstacle_config import SourceConfig
 from vla_safety.core import SafetyCore, Verdict
-from vla_safety.inputs import FaultReport, Level
-from vla_safety.limits import Limit
-from vla_safety.obstacle_config import SourceConfig
-from vla_safety.obstacles import ObstacleMonitor, Reading
-from vla_safety.place import Pose
-from vla_safety.states import FaultKind, Reason, Severity, State
-from vla_safety.surroundings import Surroundings
-from vla_safety.teleoperation import TeleopConfig, Teleoperation
+from vla_safety.limits.limiter import Limit
+from vla_safety.plan.teleoperation import TeleopConfig, Teleoperation
+from vla_safety.surroundings.environment import Surroundings
+from vla_safety.surroundings.measured_pose import Pose
+from vla_safety.surroundings.obstacles.obstacle_monitor import ObstacleMonitor, Reading
+from vla_safety.watch.safety_inputs import FaultReport, Level
+from vla_safety.watch.safety_states import FaultKind, Reason, Severity, State
 
 SECOND = 10**9
 BASE = shipped_space("mobile_base")

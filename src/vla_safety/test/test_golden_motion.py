@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from vla_contract.action_space import ActionSpace, Dimension, Kind, Limits, Norms, Output
-from vla_safety.braking import Rates
-from vla_safety.limits import Boundary, Limit, MotionLimiter, SpeedCap, braking_time
+from vla_safety.limits.braking import Rates
+from vla_safety.limits.limiter import Boundary, Limit, MotionLimiter, SpeedCap, braking_time
 
 RECORD = Path(__file__).parent / "data" / "golden_motion.json"
 SCENARIOS = 60

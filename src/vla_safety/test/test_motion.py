@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vla_contract.action_space import ActionSpace, Dimension, Kind, Limits, Norms, Output
-from vla_safety.braking import Rates
-from vla_safety.limits import Boundary, Limit, MotionLimiter, SpeedCap, braking_time
+from vla_safety.limits.braking import Rates
+from vla_safety.limits.limiter import Boundary, Limit, MotionLimiter, SpeedCap, braking_time
 
 PERIOD = 0.01
 OUTPUT = Output("out", "std_msgs/msg/Float64", "data")

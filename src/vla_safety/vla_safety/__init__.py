@@ -4,7 +4,7 @@
 `conversions`, `outputs` and `node` join them to it.
 """
 
-from vla_safety import compiled as _compiled
+from vla_safety.limits import compiled as _compiled
 
 # Whether the compiled motion limiter is in use.
 COMPILED = _compiled.use(__path__)

@@ -13,15 +13,28 @@ import math
 from collections.abc import Iterator
 
 from vla_contract.action_space import ActionSpace
+from vla_contract.language.stop_words import StopWords
 from vla_contract.stamps import NANOSECONDS
-from vla_contract.stop_words import StopWords
 from vla_contract.topics import JOINT_STATES
-from vla_safety import soft
-from vla_safety.commands import CommandGate
-from vla_safety.config import SafetyConfig, loop_timeout
+from vla_safety.config.safety_config import SafetyConfig, loop_timeout
 from vla_safety.decision import Decision, Verdict, verdict_of
-from vla_safety.detectors import Detectors, Period
-from vla_safety.inputs import (
+from vla_safety.limits import warning_thresholds
+from vla_safety.limits.limiter import Array, LimitedStep, MotionLimiter
+from vla_safety.plan.command_gate import CommandGate
+from vla_safety.plan.motion_plan import Plan, waiting
+from vla_safety.plan.sequencing import Chunk, Refusal, Sequencer
+from vla_safety.plan.teleoperation import (
+    POLICY,
+    Driver,
+    Resume,
+    Selection,
+    Teleoperation,
+    requested,
+)
+from vla_safety.surroundings.environment import Allowance, Surroundings
+from vla_safety.watch.motion_detectors import Detectors, Period
+from vla_safety.watch.recovery import Recovery, RecoveryResult
+from vla_safety.watch.safety_inputs import (
     ClockEvent,
     EmergencyStop,
     Faults,
@@ -29,12 +42,7 @@ from vla_safety.inputs import (
     RosClock,
     joint_of_position,
 )
-from vla_safety.limits import Array, LimitedStep, MotionLimiter
-from vla_safety.plan import Plan, waiting
-from vla_safety.recovery import Recovery, RecoveryResult
-from vla_safety.sequencing import Chunk, Refusal, Sequencer
-from vla_safety.state_file import Kept
-from vla_safety.states import (
+from vla_safety.watch.safety_states import (
     Cause,
     FaultKind,
     Reason,
@@ -43,8 +51,7 @@ from vla_safety.states import (
     State,
     StateMachine,
 )
-from vla_safety.surroundings import Allowance, Surroundings
-from vla_safety.teleoperation import POLICY, Driver, Resume, Selection, Teleoperation, requested
+from vla_safety.watch.state_file import Kept
 
 __all__ = ["Decision", "SafetyCore", "Verdict"]
 
@@ -337,7 +344,10 @@ class SafetyCore:
             observation_stamp=stamp,
             observation_age=(now - stamp) / NANOSECONDS if stamp else None,
             command_id=self.gate.current if by_policy else 0,
-            warnings=(*soft.warnings(self.space, step.safe.tolist()), *allowed.warnings),
+            warnings=(
+                *warning_thresholds.warnings(self.space, step.safe.tolist()),
+                *allowed.warnings,
+            ),
             input=driving.name if driving is not None else "",
             missed=round(event.gap / self.space.period) if event.gap else 0,
         )

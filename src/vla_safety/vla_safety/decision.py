@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vla_contract.message_enums import State, Verdict
-from vla_safety.limits import Array, LimitViolation
+from vla_safety.limits.limiter import Array, LimitViolation
 
 
 @dataclass(frozen=True)

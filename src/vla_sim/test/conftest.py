@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from vla_sim.graphics import select_backend
+from vla_sim.robot.graphics import select_backend
 
 sys.path.insert(0, str(Path(__file__).parent))  # for simulated_safety
 select_backend(required=False)

@@ -11,7 +11,7 @@ from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Float64
 
 from vla_contract import topics
-from vla_contract.testing import Client
+from vla_contract.node_testing import Client
 from vla_interfaces.msg import SafeAction, SimulationTick, TaskState
 from vla_interfaces.srv import ResetEpisode, RunEpisode
 

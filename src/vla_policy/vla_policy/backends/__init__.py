@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from importlib.util import find_spec
 
-from vla_policy.backends.base import (
+from vla_policy.backends.backend import (
     Backend,
     BackendError,
     BackendOptions,
@@ -33,10 +33,10 @@ REMOTE = "remote"
 _BACKENDS = {
     "onnxruntime": ("vla_policy.backends.onnx_runtime", "OnnxRuntimeBackend", ("onnxruntime",)),
     "torch": ("vla_policy.backends.torch_module", "TorchBackend", ("torch", "safetensors")),
-    # What it needs besides (a GPU, TensorRT) it names itself: `vla_policy.engines.machine`.
+    # What it needs besides (a GPU, TensorRT) it names itself: `vla_policy.engines.gpu_machine`.
     "tensorrt": ("vla_policy.backends.tensorrt", "TensorrtBackend", ("torch", "safetensors")),
-    # Not a model behind a protocol but a policy of its own: vla_policy.loading makes it.
-    REMOTE: ("vla_policy.remote.policy", "RemotePolicy", ("msgpack", "websockets")),
+    # Not a model behind a protocol but a policy of its own: vla_policy.checkpoint.policy_loading makes it.
+    REMOTE: ("vla_policy.remote.remote_policy", "RemotePolicy", ("msgpack", "websockets")),
     "constant": ("vla_policy.backends.constant", "ConstantBackend", ()),
 }
 # Packages without which a backend is not offered, though it can be asked for.

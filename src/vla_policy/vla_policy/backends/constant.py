@@ -6,7 +6,7 @@ import threading
 
 import numpy as np
 
-from vla_policy.backends.base import (
+from vla_policy.backends.backend import (
     BackendError,
     BackendOptions,
     Inputs,
@@ -14,8 +14,8 @@ from vla_policy.backends.base import (
     Prediction,
     word_mask,
 )
-from vla_policy.checkpoint import Checkpoint
-from vla_policy.tokenizer import Tokens
+from vla_policy.checkpoint.checkpoint import Checkpoint
+from vla_policy.checkpoint.tokenizer import Tokens
 
 
 class ConstantBackend:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from vla_policy.backends.base import (
+from vla_policy.backends.backend import (
     BackendError,
     BackendOptions,
     Float32,
@@ -17,9 +17,9 @@ from vla_policy.backends.base import (
     prediction,
     word_mask,
 )
-from vla_policy.checkpoint import LANGUAGE_ONNX, POLICY_ONNX, Checkpoint
-from vla_policy.engines import cache
-from vla_policy.tokenizer import Tokens
+from vla_policy.checkpoint.checkpoint import LANGUAGE_ONNX, POLICY_ONNX, Checkpoint
+from vla_policy.checkpoint.tokenizer import Tokens
+from vla_policy.engines import engine_cache
 
 _LANGUAGE_OUTPUTS = ["word_states", "sentence"]
 # The attention output is left out: it is for pictures, and not asking for it is cheaper.
@@ -173,7 +173,7 @@ def tensorrt_options(options: BackendOptions, digest: str) -> dict[str, Any]:
     Its engines are built once, by `./vla build-engine --onnxruntime`, and kept: where there is none
     it would build them for minutes when the node is configured.
     """
-    folder = cache.onnxruntime_folder(options.engine_folder, onnxruntime.__version__, digest)
+    folder = engine_cache.onnxruntime_folder(options.engine_folder, onnxruntime.__version__, digest)
     if not options.build_engines and not any(folder.glob("*.engine")):
         raise BackendError(
             f"provider {_TENSORRT} has no engine of this model in {folder}; build it with: ./vla "

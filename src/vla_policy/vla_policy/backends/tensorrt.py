@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from vla_policy.backends.base import (
+from vla_policy.backends.backend import (
     BackendError,
     BackendOptions,
     Inputs,
@@ -14,10 +14,10 @@ from vla_policy.backends.base import (
     prediction,
     word_mask,
 )
-from vla_policy.checkpoint import Checkpoint
-from vla_policy.engines import cache, machine
-from vla_policy.engines.runner import EngineRunner
-from vla_policy.tokenizer import Tokens
+from vla_policy.checkpoint.checkpoint import Checkpoint
+from vla_policy.checkpoint.tokenizer import Tokens
+from vla_policy.engines import engine_cache, gpu_machine
+from vla_policy.engines.engine_runner import EngineRunner
 
 
 class TensorrtBackend:
@@ -30,14 +30,16 @@ class TensorrtBackend:
 
     def load(self, checkpoint: Checkpoint) -> None:
         """Read the engines; raises BackendError, at once, where one is missing: none is built."""
-        machine.require_gpu(checkpoint)
-        tensorrt = machine.require_tensorrt()
-        key = machine.key_of(checkpoint, tensorrt)
-        stored = cache.load(cache.root_folder(self._folder), key, machine.build_command(checkpoint))
+        gpu_machine.require_gpu(checkpoint)
+        tensorrt = gpu_machine.require_tensorrt()
+        key = gpu_machine.key_of(checkpoint, tensorrt)
+        stored = engine_cache.load(
+            engine_cache.root_folder(self._folder), key, gpu_machine.build_command(checkpoint)
+        )
         device = torch.device("cuda")
         try:
             self._language, self._policy = (
-                EngineRunner(tensorrt, stored[name], device) for name in cache.NAMES
+                EngineRunner(tensorrt, stored[name], device) for name in engine_cache.NAMES
             )
         except BackendError as error:
             raise BackendError(f"engine {key}: {error}") from error

@@ -8,7 +8,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load
 
-from vla_policy.backends.base import (
+from vla_policy.backends.backend import (
     BackendError,
     BackendOptions,
     Float32,
@@ -18,9 +18,9 @@ from vla_policy.backends.base import (
     prediction,
     word_mask,
 )
-from vla_policy.checkpoint import WEIGHTS, Checkpoint
+from vla_policy.checkpoint.checkpoint import WEIGHTS, Checkpoint
+from vla_policy.checkpoint.tokenizer import Tokens
 from vla_policy.model import ModelConfig, ModelConfigError, PolicyOutput, VLAModel
-from vla_policy.tokenizer import Tokens
 
 MODES = ("eager", "compiled")
 

@@ -18,8 +18,8 @@ from typing import Any
 import torch
 
 from vla_policy.engines import stand_ins
-from vla_policy.engines.graphs import EngineGraph
-from vla_policy.engines.options import BuildOptions, checked, compile_options
+from vla_policy.engines.compile_options import BuildOptions, checked, compile_options
+from vla_policy.engines.engine_graphs import EngineGraph
 
 _ENGINE = "_run_on_acc"
 _PREFIX = "torch_tensorrt.dynamo.conversion."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from vla_policy.model.configuration import ModelConfig
+from vla_policy.model.model_configuration import ModelConfig
 
 # Added to the logits of what must not be looked at; finite, so that a row of nothing else is too.
 MASKED = -1.0e4

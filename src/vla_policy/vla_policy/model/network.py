@@ -8,12 +8,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from vla_policy.model.confidence import Confidence
-from vla_policy.model.configuration import ModelConfig
+from vla_policy.model.confidence_head import Confidence
 from vla_policy.model.fusion import CrossModalAttention, KeypointPooling, VisionLanguageFusion
-from vla_policy.model.language import LanguageEncoder
+from vla_policy.model.image_encoder import VisionEncoder
+from vla_policy.model.language_encoder import LanguageEncoder
+from vla_policy.model.model_configuration import ModelConfig
 from vla_policy.model.planner import Planner
-from vla_policy.model.vision import VisionEncoder
 
 
 class PolicyOutput(NamedTuple):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from vla_policy.model.configuration import ModelConfig
+from vla_policy.model.model_configuration import ModelConfig
 
 
 class Plan(NamedTuple):

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from vla_policy.checkpoint import Checkpoint
-from vla_policy.feature_cache import FeatureCache
-from vla_policy.inference import Answer, Observation, Policy, Problem, ProblemKind
-from vla_policy.remote.link import LinkState, LinkStatus
-from vla_policy.remote.policy import RemotePolicy
+from vla_policy.checkpoint.checkpoint import Checkpoint
+from vla_policy.inference.feature_cache import FeatureCache
+from vla_policy.inference.inference import Answer, Observation, Policy, Problem, ProblemKind
+from vla_policy.remote.remote_policy import RemotePolicy
+from vla_policy.remote.server_link import LinkState, LinkStatus
 
 
 class FallbackPolicy:

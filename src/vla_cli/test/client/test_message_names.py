@@ -1,0 +1,34 @@
+"""Enums and messages in words."""
+
+from __future__ import annotations
+
+import math
+
+from vla_cli.client import message_names
+from vla_cli.drive import say_command
+from vla_interfaces.action import ExecuteCommand
+from vla_interfaces.msg import Fault, SafetyStatus, Violation
+
+
+def violation(dimension: str = "linear_x") -> Violation:
+    return Violation(
+        limit=Violation.LIMIT_ACCELERATION, dimension=dimension, value=42.0, bound=10.0
+    )
+
+
+def test_limits_and_faults_in_words():
+    assert message_names.violation_text(violation()) == "linear_x: acceleration 42 > 10"
+    fault = Fault(
+        source="perception", kind=Fault.KIND_VISION, level=Fault.LEVEL_ERROR, message="silent"
+    )
+    assert message_names.fault_text(fault) == "perception: vision error: silent"
+
+
+def test_feedback_in_one_line():
+    feedback = ExecuteCommand.Feedback(
+        state=SafetyStatus.STATE_HOLD, cause="no chunk", progress=math.nan, elapsed=1.25,
+        limited_by=["linear_x: jerk"],
+    )  # fmt: skip
+    assert (
+        say_command.feedback_line(feedback) == "   1.2 s  hold  no chunk  limited by linear_x: jerk"
+    )

@@ -1,0 +1,1 @@
+"""What the commands share: a client of the graph, its processes and domain."""

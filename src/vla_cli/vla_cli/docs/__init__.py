@@ -1,0 +1,1 @@
+"""The documentation: its site, and the tables made from the code."""

@@ -1,0 +1,1 @@
+"""`vla doctor`: what is missing or wrong on this machine and robot."""

@@ -1,0 +1,1 @@
+"""Commands that play episodes of the simulator, and what they show."""

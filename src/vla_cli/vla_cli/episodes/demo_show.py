@@ -1,0 +1,128 @@
+"""What a demo shows while it runs: live view and video, and the figure at its end."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sensor_msgs.msg import Image
+from std_msgs.msg import String
+
+from vla_cli.client import processes
+from vla_cli.client.graph_client import Graph
+from vla_cli.episodes import demo_plot, demo_video, live_view
+from vla_cli.episodes.episode_trace import Recorder
+from vla_cli.episodes.graph_episodes import Episode, EpisodeResult, EpisodeRunner
+from vla_contract import topics
+from vla_contract.action_space import ActionSpace
+from vla_interfaces.msg import ActionChunk, SafeAction, SafetyStatus, TaskState
+
+LAST_FRAMES = round(demo_video.RATE)  # an episode's last picture stays for a second
+
+
+class Show:
+    """Runs episodes and records them."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        launched: processes.LaunchedGraph,
+        chosen: argparse.Namespace,
+        cameras: dict[str, str],
+        out: Path,
+    ) -> None:
+        """Subscribe to everything.
+
+        Args:
+            graph: the client to use. launched: the graph's processes, which are watched.
+            chosen: the demo's options. cameras: name → topic. out: folder of the video.
+        """
+        self._launched = launched
+        self._headless = chosen.headless
+        lock_step = not chosen.real_time
+        self._view = live_view.make(chosen.headless)
+        self._video = demo_video.Video(out / "demo.mp4", len(cameras))
+        self._recorder = Recorder()
+        self._pictures: dict[str, Any] = dict.fromkeys(cameras)
+        self._announced = False
+        self._title = ""
+        # Without a person to watch, and without the wall clock to follow, as fast as it goes.
+        pace = 0.0 if chosen.headless else 1.0
+        self._runner = EpisodeRunner(graph, lock_step=lock_step, pace=pace)
+        self._subscribe(graph, cameras, lock_step)
+
+    def _subscribe(self, graph: Graph, cameras: dict[str, str], lock_step: bool) -> None:
+        recorder = self._recorder
+        for kind, topic, callback in (
+            (SafeAction, topics.SAFE_ACTION, lambda m: self._recorder.on_safe_action(m)),
+            (SafetyStatus, topics.SAFETY_STATUS, recorder.on_status),
+            (ActionChunk, topics.ACTION_CHUNK, recorder.on_chunk),
+            (TaskState, topics.TASK_STATE, self._on_task_state),
+        ):
+            graph.subscribe(kind, topic, callback, topics.qos_profile(topic, lock_step=lock_step))
+        graph.subscribe(String, topics.PROMPT, recorder.on_prompt)
+        last = list(cameras)[-1]
+        for name, topic in cameras.items():
+            profile = topics.qos_profile(topics.CAMERA, lock_step=lock_step)
+            graph.subscribe(Image, topic, self._on_image(name, name == last), profile)
+
+    def _on_image(self, name: str, complete: bool) -> Callable[[Any], None]:
+        def receive(message: Any) -> None:
+            self._pictures[name] = demo_video.decode(message)
+            if complete and self._runner.episode:
+                self._add_frame()
+
+        return receive
+
+    def _add_frame(self) -> None:
+        self._video.add(list(self._pictures.values()), self._title, self._recorder.snapshot)
+
+    def _on_task_state(self, message: Any) -> None:
+        if message.episode == self._runner.episode:
+            self._recorder.on_task_state(message)
+
+    def run(self, episodes: list[Episode]) -> list[EpisodeResult]:
+        """Run them all.
+
+        Raises:
+            CommandError: the graph cannot.
+        """
+        self._runner.wait_until_ready(self._launched.check)
+        results = []
+        for episode in episodes:
+            self._title = f"{episode.task}, seed {episode.seed}"
+            self._recorder.begin_episode(episode.command or "")
+            result = self._runner.run(episode, self._check)
+            self._view.show(self._title, self._recorder.snapshot)
+            for _ in range(LAST_FRAMES):
+                self._add_frame()
+            verdict = "success" if result.success else "failed"
+            self._view.say(f"{self._title}: {verdict} after {result.steps} steps")
+            results.append(result)
+        return results
+
+    def _check(self) -> None:
+        self._launched.check()
+        self._recorder.snapshot.command = self._runner.command
+        if self._recorder.moved and not self._announced:
+            self._announced = True
+            self._view.say(f"robot moving after {processes.age():.1f} s")
+        self._view.show(self._title, self._recorder.snapshot)
+
+    def close(self, *, finish: bool) -> None:
+        """End the view and the video; with `finish` false what is not encoded yet is dropped."""
+        self._view.close()
+        self._video.close(finish=finish)
+
+    def draw(self, checkpoint: Path, path: Path, results: list[EpisodeResult]) -> None:
+        """Write the figure of the last episode, and say where everything is."""
+        space = ActionSpace.load(checkpoint / "action_space.yaml")
+        verdict = "success" if results[-1].success else "failed"
+        title = f'"{results[-1].command}" ({self._title}): {verdict}'
+        demo_plot.draw(self._recorder.trace, space, title, path)
+        print(f"video  {self._video.path} ({self._video.frames} frames)")
+        if self._video.error:
+            print(f"the video is not whole: {self._video.error}")
+        print(f"figure {path}")

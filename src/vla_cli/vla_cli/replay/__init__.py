@@ -1,0 +1,1 @@
+"""`vla replay`: recorded bags through the graph."""

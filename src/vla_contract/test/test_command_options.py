@@ -1,0 +1,21 @@
+"""Values of command lines."""
+
+import argparse
+
+import pytest
+
+from vla_contract.command_options import at_least
+
+
+def test_whole_numbers_from_the_least_on():
+    assert [at_least(0)(text) for text in ("0", "7")] == [0, 7]
+    assert at_least(-2)("-2") == -2
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "", "1.5", "--3", "\u00b2", "many"])
+def test_anything_else_is_refused_in_one_line(text):
+    with pytest.raises(argparse.ArgumentTypeError) as caught:
+        at_least(1, "--jobs")(text)
+    assert str(caught.value) == f"--jobs is {text!r}; accepted: a whole number of at least 1"
+    with pytest.raises(argparse.ArgumentTypeError, match="^is "):
+        at_least(1)(text)

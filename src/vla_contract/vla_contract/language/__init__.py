@@ -1,0 +1,1 @@
+"""What a person says: spelling and stop words."""

@@ -1,0 +1,1 @@
+"""Demonstrations from the simulator's scripted experts."""

@@ -1,0 +1,1 @@
+"""How likely a policy is to succeed: taught and measured."""

@@ -1,0 +1,1 @@
+"""Datasets of demonstrations: LeRobot's format, read and written."""

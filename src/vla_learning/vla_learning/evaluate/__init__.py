@@ -1,0 +1,1 @@
+"""Success of a policy in closed loop, without a graph."""

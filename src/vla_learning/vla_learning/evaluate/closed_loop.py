@@ -1,0 +1,204 @@
+"""Closed-loop evaluation in one process: the cores of the graph without ROS between them.
+
+The same policy, sequencer, limiter and simulator as in the graph in lock-step, tick by tick.
+Faster than the graph and needs no middleware; the graph's own evaluation is the one that counts.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from vla_contract.image_pixels import Image
+from vla_contract.stamps import NANOSECONDS
+from vla_learning.evaluate.success_report import Episode
+from vla_policy import backends
+from vla_policy.backends import Backend
+from vla_policy.checkpoint.checkpoint import Checkpoint
+from vla_policy.inference.inference import DONE_COUNT, Observation, Policy
+from vla_policy.inference.inference import Chunk as Answer
+from vla_safety.limits.limiter import MotionLimiter
+from vla_safety.plan.sequencing import Chunk, Sequencer
+from vla_sim.robot.metaworld_robot import STEP_LIMIT, MetaworldEnvironment, RobotState
+
+Offsets = npt.NDArray[np.float64]
+
+HAND = ("end_effector.x", "end_effector.y", "end_effector.z")
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """What the graph's parameters of the same names are.
+
+    done_count: inferences in a row that must say that the task is complete before the policy
+    stops acting; 0: it never does. mask: cameras that are taken away.
+    """
+
+    backend: str = "onnxruntime"
+    threads: int = 2
+    image_period_ticks: int = 4
+    blend_window: float = 0.1
+    done_count: int = DONE_COUNT
+    mask: tuple[str, ...] = field(default=())
+
+
+class Driver:
+    """Policy and sequencer of one episode: from what is seen to what is asked for at each tick.
+
+    problem: why there was no chunk, the first time; empty: there always was.
+    """
+
+    def __init__(
+        self, checkpoint: Checkpoint, backend: Backend, settings: EvaluationSettings, command: str
+    ) -> None:
+        self._checkpoint, self._settings, self._command = checkpoint, settings, command
+        self._policy = Policy(checkpoint, backend, done_count=settings.done_count)
+        self._sequencer = Sequencer(checkpoint.action_space, settings.blend_window)
+        self.problem = ""
+
+    def looks(self, tick: int) -> bool:
+        """True in a tick at which the policy sees pictures."""
+        return tick % self._settings.image_period_ticks == 0
+
+    def see(self, tick: int, pictures: Mapping[str, Image], state: RobotState) -> Answer:
+        """Let the policy plan from what is seen at a tick; returns its chunk."""
+        space = self._checkpoint.action_space
+        answered = self._policy.answer(self._observation(tick, pictures, state))
+        if answered.problem is not None and answered.problem.fatal:
+            self.problem = self.problem or answered.problem.text
+        answer = answered.chunk
+        chunk = Chunk(
+            observation_stamp=self._stamp(tick),
+            period=round(space.chunk_period * NANOSECONDS),
+            actions=answer.actions.ravel().tolist(),
+            action_space=space.name,
+            dimension_names=space.dimension_names,
+        )
+        self._sequencer.accept(chunk, self._stamp(tick))
+        return answer
+
+    def request(self, tick: int) -> Sequence[float] | None:
+        """What is asked for at a tick, SI; None: nothing, so hold."""
+        return self._sequencer.at(self._stamp(tick))
+
+    def _stamp(self, tick: int) -> int:
+        # Stamps of 0 are refused as not set.
+        return round((tick + 1) * self._checkpoint.action_space.period * NANOSECONDS)
+
+    def _observation(
+        self, tick: int, pictures: Mapping[str, Image], state: RobotState
+    ) -> Observation:
+        names = self._checkpoint.cameras
+        hand = zip(HAND, state.end_effector.tolist(), strict=True)
+        return Observation(
+            stamp=self._stamp(tick),
+            sequence=tick,
+            camera_names=names,
+            images=tuple(None if n in self._settings.mask else pictures[n] for n in names),
+            state={**dict(hand), "gripper_opening": state.gripper_opening},
+            command_id=1,
+            command=self._command,
+        )
+
+
+class Evaluator:
+    """Runs episodes of one checkpoint on a backend that has loaded it."""
+
+    def __init__(
+        self, checkpoint: Checkpoint, backend: Backend, settings: EvaluationSettings
+    ) -> None:
+        self.settings = settings
+        self.checkpoint = checkpoint
+        self.backend = backend
+        self._environment = MetaworldEnvironment(cameras=self.checkpoint.cameras)
+        self._limiter = MotionLimiter(self.checkpoint.action_space)
+
+    @staticmethod
+    def load(folder: Path, settings: EvaluationSettings) -> Evaluator:
+        """Of a checkpoint's folder, on the backend of the settings.
+
+        Raises:
+            CheckpointError, BackendError: one line. CameraError: the simulator lacks a camera.
+        """
+        checkpoint = Checkpoint.load(folder)
+        options = backends.BackendOptions(threads=settings.threads)
+        backend = backends.create(settings.backend, options)
+        backend.load(checkpoint)
+        return Evaluator(checkpoint, backend, settings)
+
+    def close(self) -> None:
+        """Free the renderer."""
+        self._environment.close()
+
+    def episode(
+        self, task: str, seed: int, command: str, offsets: Offsets | None = None
+    ) -> Episode:
+        """Run one episode until it is decided or at its end; the same every time.
+
+        offsets: (ticks, D) of at most STEP_LIMIT ticks, added to what is asked for at each, SI;
+        the episode ends with them. None: undisturbed, to the step limit.
+        """
+        if offsets is None:
+            offsets = np.zeros((STEP_LIMIT, self.checkpoint.action_space.width))
+        driver = Driver(self.checkpoint, self.backend, self.settings, command)
+        self._limiter.reset()
+        self._environment.reset(task, seed)
+        result = self._environment.result
+        done_tick = None
+        for tick, offset in enumerate(offsets):
+            if driver.looks(tick):
+                pictures = self._environment.render()
+                answer = driver.see(tick, pictures, self._environment.state())
+                if answer.done and done_tick is None:
+                    done_tick = tick
+            asked = driver.request(tick)
+            target = np.asarray(self._limiter.hold_target() if asked is None else asked)
+            safe = self._limiter.step(target + offset).safe
+            result = self._environment.step(safe[:3], safe[3])
+            if result.success or result.failure:
+                break
+        outcome = result.success, result.step, done_tick, driver.problem
+        return Episode(task, seed, command, *outcome)
+
+
+def evaluate(
+    folder: Path,
+    settings: EvaluationSettings,
+    episodes: Sequence[tuple[str, int, str]],
+    jobs: int = 1,
+) -> Iterator[Episode]:
+    """Run (task, seed, command) in their order, in `jobs` processes.
+
+    Raises:
+        CheckpointError, BackendError, CameraError: as for `Evaluator.load`, before any process.
+    """
+    if jobs == 1:
+        evaluator = Evaluator.load(folder, settings)
+        try:
+            for task, seed, command in episodes:
+                yield evaluator.episode(task, seed, command)
+        finally:
+            evaluator.close()
+        return
+    # What a worker cannot load would only be told as a broken pool.
+    Evaluator.load(folder, settings).close()
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, context, _prepare, (folder, settings)) as pool:
+        yield from pool.map(_run, episodes)
+
+
+_worker: list[Evaluator] = []  # the one of a worker process
+
+
+def _prepare(folder: Path, settings: EvaluationSettings) -> None:
+    _worker.append(Evaluator.load(folder, settings))
+
+
+def _run(episode: tuple[str, int, str]) -> Episode:
+    return _worker[0].episode(*episode)

@@ -1,0 +1,1 @@
+"""Behaviour cloning. Most of it needs torch."""

@@ -1,0 +1,246 @@
+"""Commands from topics and goals, and what ends them."""
+
+import pytest
+
+from vla_perception.command.command_desk import RESET_GRACE, CommandDesk, Moment, Utterance
+from vla_perception.command.command_vocabulary import Vocabulary
+from vla_perception.command.goal_execution import Outcome, Phase
+from vla_perception.perception_config import PerceptionConfig
+
+VOCABULARY = Vocabulary(frozenset({"open", "close", "the", "drawer"}), ("open the drawer",))
+
+
+def at(seconds: float) -> Moment:
+    return Moment(int(seconds * 1e9), seconds, int(seconds * 1e9))
+
+
+class Desk(CommandDesk):
+    def __init__(self, **config) -> None:
+        self.said: list[str] = []
+        self.logged: list[str] = []
+        super().__init__(
+            PerceptionConfig(**config), VOCABULARY, self.said.append, self.logged.append
+        )
+
+    @property
+    def text(self) -> str | None:
+        return self.hold.current.text if self.hold.current else None
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+def test_a_command_is_in_force_until_its_time_is_over(desk):
+    desk.speak(Utterance("open the drawer"), at(1))
+    desk.check(at(60.9))
+    assert desk.text == "open the drawer"
+    desk.check(at(61))
+    assert desk.text is None and "is over" in desk.said[-1]
+
+
+def test_a_stop_word_ends_it_and_settles_every_question(desk):
+    desk.speak(Utterance("defenestrate it"), at(1))
+    assert desk.language_fault and "'defenestrate'" in desk.said[-1]
+    goal = desk.execute("open the drawer", 0.0, at(2))
+    desk.speak(Utterance("Stop!"), at(3))
+    assert desk.text is None and desk.language_fault == "" and desk.said[-1] == ""
+    assert goal.phase == Phase.COMING_TO_REST
+    desk.safety_status(True, "stop word", True, at(3.1))
+    desk.check(at(4))
+    assert goal.result is not None and goal.result.outcome == Outcome.STOPPED
+
+
+def test_a_stop_word_is_handed_on_until_safety_has_obeyed_it(desk):
+    desk.speak(Utterance("Stop!"), at(3))
+    assert desk.unanswered_stop == ("stop", 3_000_000_000)
+    desk.speak(Utterance("halt"), at(3.1))  # the first one says all
+    assert desk.unanswered_stop == ("stop", 3_000_000_000)
+    desk.stop_word_obeyed(at(2.9).ros, at(3.2))
+    assert desk.unanswered_stop
+    desk.stop_word_obeyed(at(3.001).ros, at(3.2))
+    assert desk.unanswered_stop is None
+
+
+def test_a_goal_that_is_a_stop_word_is_handed_on_too(desk):
+    desk.execute("halt", 0.0, at(3))
+    assert desk.unanswered_stop == ("halt", 3_000_000_000)
+
+
+def test_what_safety_obeyed_before_the_clock_jumped_back_is_no_answer(desk):
+    desk.speak(Utterance("open the drawer"), at(5))
+    desk.stop_word_obeyed(at(100).ros, at(5.1))
+    assert desk.text == "open the drawer"
+    desk.speak(Utterance("stop"), at(6))
+    desk.stop_word_obeyed(at(100).ros, at(6.1))
+    assert desk.unanswered_stop
+
+
+def test_a_newer_command_takes_the_place_of_a_stop_word(desk):
+    desk.speak(Utterance("stop"), at(3))
+    desk.speak(Utterance("open the drawer"), at(4))
+    assert desk.unanswered_stop is None
+    desk.stop_word_obeyed(at(3).ros, at(4.1))
+    assert desk.text == "open the drawer"
+
+
+def test_a_stop_word_that_safety_alone_heard_ends_the_command_and_its_goal(desk):
+    goal = desk.execute("open the drawer", 0.0, at(2))
+    desk.stop_word_obeyed(at(2.5).ros, at(2.6))
+    assert desk.text is None and goal.phase == Phase.COMING_TO_REST
+    desk.safety_status(False, "", True, at(4))
+    desk.check(at(4))
+    assert goal.result is not None and goal.result.outcome == Outcome.STOPPED
+
+
+def test_in_lock_step_both_hear_every_stop_word_and_none_is_handed_on():
+    desk = Desk(lock_step=True)
+    desk.speak(Utterance("stop"), at(3))
+    assert desk.unanswered_stop is None
+
+
+def test_what_is_not_understood_withdraws_the_command_and_asks(desk):
+    desk.speak(Utterance("open the drawer"), at(1))
+    for text in ("x" * 100_000, "", "\ufffd", "frobnicate everything"):
+        desk.speak(Utterance(text), at(2))
+        assert desk.text is None and desk.language_fault
+        assert desk.said[-1].endswith("What shall I do?")
+    assert desk.refused == 4
+    desk.speak(Utterance("close the drawer"), at(3))
+    assert desk.text == "close the drawer" and not desk.language_fault and desk.said[-1] == ""
+
+
+def test_a_goal_succeeds_when_the_policy_is_done(desk):
+    goal = desk.execute("open the drawer", 5.0, at(1))
+    assert desk.hold.current is not None and desk.hold.current.limit == 5.0
+    desk.chunk(goal.command_id + 1, True, 1.0, at(1.5))
+    assert goal.phase == Phase.RUNNING, "a chunk of another command"
+    desk.chunk(goal.command_id, False, 0.4, at(2))
+    desk.chunk(goal.command_id, True, 1.0, at(2.5))
+    assert desk.text is None and goal.phase == Phase.COMING_TO_REST
+    desk.safety_status(False, "", True, at(3))
+    assert goal.result is not None and goal.result.outcome == Outcome.SUCCEEDED
+
+
+def test_goals_and_texts_preempt_each_other(desk):
+    first = desk.execute("open the drawer", 0.0, at(1))
+    second = desk.execute("close the drawer", 0.0, at(2))
+    assert first.result is not None and first.result.outcome == Outcome.PREEMPTED
+    assert first.command_id != second.command_id
+    desk.speak(Utterance("open the drawer"), at(3))
+    assert second.result is not None and second.result.outcome == Outcome.PREEMPTED
+    assert desk.text == "open the drawer" and desk.execution is None
+
+
+@pytest.mark.parametrize(("text", "limit"), [("", 0.0), ("xyzzy", 0.0), ("open the drawer", -1.0)])
+def test_a_goal_that_is_not_understood_is_rejected_and_the_robot_holds(desk, text, limit):
+    desk.speak(Utterance("open the drawer"), at(1))
+    goal = desk.execute(text, limit, at(2))
+    assert goal.result is not None and goal.result.outcome == Outcome.REJECTED
+    assert goal.result.reason and desk.text is None
+
+
+def test_canceling_withdraws_the_command(desk):
+    goal = desk.execute("open the drawer", 0.0, at(1))
+    assert desk.cancel(goal, at(2))
+    assert desk.text is None and goal.phase == Phase.COMING_TO_REST
+    desk.safety_status(False, "", True, at(3))
+    assert not desk.cancel(goal, at(4))
+    assert goal.result is not None and goal.result.outcome == Outcome.CANCELED
+
+
+def test_a_latched_stop_ends_the_command_and_refuses_the_next(desk):
+    goal = desk.execute("open the drawer", 0.0, at(1))
+    desk.safety_status(True, "stop service", False, at(2))
+    assert desk.text is None
+    desk.speak(Utterance("open the drawer"), at(3))
+    assert goal.result is not None and goal.result.outcome == Outcome.STOPPED
+    desk.check(at(3 + RESET_GRACE + 0.01))
+    assert desk.text is None and "call the reset service" in desk.said[-1]
+    refused = desk.execute("open the drawer", 0.0, at(5))
+    desk.check(at(5 + RESET_GRACE + 0.01))
+    desk.safety_status(True, "stop service", True, at(6))
+    assert refused.result is not None and refused.result.outcome == Outcome.STOPPED
+
+
+def test_a_command_may_come_before_the_news_of_the_reset(desk):
+    desk.safety_status(True, "stop service", True, at(1))
+    goal = desk.execute("open the drawer", 0.0, at(2))
+    assert desk.text is None
+    desk.safety_status(False, "", True, at(2.02))
+    assert desk.text == "open the drawer" and goal.phase == Phase.RUNNING
+    assert desk.hold.current is not None and goal.command_id == desk.hold.current.command_id
+
+
+def test_a_goal_that_nobody_serves_fails(desk):
+    goal = desk.execute("open the drawer", 0.0, at(1))
+    desk.check(at(11.1))
+    assert desk.text is None and goal.phase == Phase.COMING_TO_REST
+    desk.check(at(17))
+    assert goal.result is not None and goal.result.outcome == Outcome.FAILED
+    assert "action_chunk" in goal.result.reason
+
+
+def test_a_stop_word_as_a_goal_stops(desk):
+    running = desk.execute("open the drawer", 0.0, at(1))
+    stop = desk.execute("stop", 0.0, at(2))
+    assert desk.text is None
+    assert running.result is not None and running.result.outcome == Outcome.STOPPED
+    desk.safety_status(False, "", True, at(2.5))
+    assert stop.result is not None and stop.result.outcome == Outcome.STOPPED
+
+
+def test_a_clock_that_jumps_back_ends_everything(desk):
+    goal = desk.execute("open the drawer", 0.0, at(100))
+    desk.clock_jumped(Moment(0, 101.0, 0))
+    assert desk.text is None and goal.phase == Phase.COMING_TO_REST
+
+
+def test_in_lock_step_time_counts_from_the_first_tick():
+    desk = Desk(lock_step=True)
+    goal = desk.execute("open the drawer", 10.0, Moment(0, 0.0, 5))
+    desk.clock_started(at(1000))
+    desk.check(at(1009.9))
+    assert desk.text == "open the drawer" and goal.elapsed(1001.0) == pytest.approx(1.0)
+    desk.check(at(1010))
+    assert desk.text is None
+
+
+def test_a_repeated_id_is_refused(desk):
+    desk.speak(Utterance("open the drawer", command_id=5, given=7), at(1))
+    assert desk.hold.current is not None and desk.hold.current.given == 7
+    desk.speak(Utterance("close the drawer", command_id=5), at(2))
+    assert desk.text is None and "command_id 5" in desk.language_fault
+
+
+def test_an_action_fault_that_holds_is_a_question_until_it_is_over(desk):
+    desk.action_fault("no progress")
+    assert desk.said == []  # nothing is being done
+    desk.action_fault("")
+    desk.speak(Utterance("open the drawer"), at(1))
+    desk.action_fault("no progress for 10 s")
+    desk.action_fault("no progress for 10 s")
+    assert desk.said[-1] == "I cannot go on (no progress for 10 s). What shall I do?"
+    assert sum("cannot" in text for text in desk.said) == 1
+    desk.action_fault("")
+    assert desk.said[-1] == "" and desk.text == "open the drawer"
+
+
+def test_where_the_node_goes_command_and_goal_end_at_once(desk):
+    goal = desk.execute("open the drawer", 0.0, at(1))
+    desk.abandon("perception was deactivated", at(3.5))
+    assert desk.text is None and "perception was deactivated" in desk.logged[-1]
+    assert goal.phase == Phase.ENDED
+    assert goal.result.outcome == Outcome.FAILED and goal.result.duration == 2.5
+    assert goal.result.reason == "perception was deactivated"
+    idle = Desk()
+    idle.abandon("perception was deactivated", at(1))
+    assert idle.logged == [] and idle.execution is None
+
+
+def test_in_lock_step_what_safety_tells_of_stop_words_decides_nothing():
+    desk = Desk(lock_step=True)
+    desk.speak(Utterance("open the drawer"), at(1))
+    desk.stop_word_obeyed(at(2).ros, at(3))
+    assert desk.text == "open the drawer"

@@ -1,0 +1,1 @@
+"""Pictures: checked, decoded, watched. Free of ROS."""

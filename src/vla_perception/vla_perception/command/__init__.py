@@ -1,0 +1,1 @@
+"""The command: checked, held, and served as an action."""

@@ -1,0 +1,1 @@
+"""Cameras and robot state put together as one observation."""

@@ -1,0 +1,186 @@
+"""Our names and units, and a server's."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vla_policy.remote.openpi_wire import pack, unpack
+from vla_policy.remote.remote_mapping import MappingError, RemoteMapping
+
+FOLDER = Path(__file__).parents[4] / "config" / "remote"
+MAPPING = {
+    "images": [{"camera": "corner2", "key": "image", "height": 8, "width": 8, "fit": "pad"}],
+    "state": {"key": "state", "names": ["x", "y"]},
+    "prompt": "prompt",
+    "constants": {"robot": "arm"},
+    "actions": {"key": "actions", "columns": [2, 0, 1, 3], "units": "si", "period": 0},
+}
+IMAGE = np.full((4, 8, 3), 200, np.uint8)
+
+
+def mapping(tmp_path, **changes):
+    file = tmp_path / "mapping.yaml"
+    file.write_text(yaml.safe_dump({**MAPPING, **changes}))
+    return RemoteMapping.load(file)
+
+
+def actions(**changes):
+    return {"actions": {**MAPPING["actions"], **changes}}
+
+
+@pytest.mark.parametrize("file", sorted(FOLDER.glob("*.yaml")), ids=lambda file: file.name)
+def test_the_shipped_files_can_be_read(file):
+    assert RemoteMapping.load(file).images
+
+
+def test_a_request(tmp_path):
+    request = mapping(tmp_path).request({"corner2": IMAGE}, {"y": 2.0, "x": 1.0, "z": 3.0}, "open")
+    assert request["prompt"] == "open" and request["robot"] == "arm"
+    assert request["state"].tolist() == [1.0, 2.0] and request["state"].dtype == np.float32
+    image = request["image"]
+    assert image.shape == (8, 8, 3) and image.dtype == np.uint8
+    assert not image[:2].any() and not image[6:].any() and (image[2:6] == 200).all()
+
+
+def test_stretched_masked_and_as_it_comes(tmp_path):
+    images = [
+        {"camera": "corner2", "key": "wide", "height": 8, "width": 8, "fit": "stretch"},
+        {"camera": "corner2", "key": "same"},
+        {"camera": "gone", "key": "gone", "height": 2, "width": 2, "mask": "gone_valid"},
+    ]
+    request = mapping(tmp_path, images=images, state=None).request({"corner2": IMAGE}, {}, "open")
+    assert (request["wide"] == 200).all() and request["same"].shape == IMAGE.shape
+    assert not request["gone"].any() and not request["gone_valid"]
+    assert "state" not in request
+
+
+def test_several_states_as_openpi_s_droid_policies_take_them(tmp_path):
+    state = [
+        {"key": "observation/joint_position", "names": ["x", "y"]},
+        {"key": "observation/gripper_position", "names": ["z"]},
+    ]
+    mapped = mapping(tmp_path, state=state)
+    assert mapped.state_names == ("x", "y", "z")
+    request = mapped.request({"corner2": IMAGE}, {"z": 3.0, "y": 2.0, "x": 1.0}, "open")
+    assert request["observation/joint_position"].tolist() == [1.0, 2.0]
+    assert request["observation/gripper_position"].tolist() == [3.0]
+    with pytest.raises(MappingError, match="lacks z; it has: y, x"):
+        mapped.request({"corner2": IMAGE}, {"y": 2.0, "x": 1.0}, "open")
+
+
+def test_maps_in_one_another_as_openpi_s_aloha_policies_take_them(tmp_path):
+    images = [
+        {"camera": "corner2", "key": ["images", "cam_high"], "layout": "chw"},
+        {"camera": "gone", "key": ["images", "cam_low"], "mask": ["valid", "cam_low"]},
+    ]
+    constants = {"images": {"fixed": 1}}
+    mapped = mapping(tmp_path, images=images, constants=constants)
+    image = np.arange(4 * 8 * 3, dtype=np.uint8).reshape(4, 8, 3)
+    request = mapped.request({"corner2": image}, {"x": 1.0, "y": 2.0}, "open")
+    assert set(request) == {"images", "valid", "state", "prompt"}
+    assert (request["images"]["cam_high"] == image.transpose(2, 0, 1)).all()
+    sent = unpack(pack(request))["images"]
+    assert sent["cam_high"].shape == (3, 4, 8) and sent["cam_high"][2, 3, 7] == image[3, 7, 2]
+    assert sent["fixed"] == 1 and not request["valid"]["cam_low"]
+    assert mapped.constants == constants
+
+
+def test_what_is_missing_is_refused_and_not_filled_in(tmp_path):
+    mapped = mapping(tmp_path)
+    with pytest.raises(MappingError, match="corner2 is not valid"):
+        mapped.request({"corner2": None}, {"x": 0.0, "y": 0.0}, "open")
+    with pytest.raises(MappingError, match="lacks y; it has: x"):
+        mapped.request({"corner2": IMAGE}, {"x": 0.0}, "open")
+
+
+def test_an_answer_in_si_and_normalised(tmp_path, space):
+    rows = np.tile([0.1, 0.2, 0.3, 0.5, 9.0], (40, 1)).astype(np.float32)
+    found, confidence = mapping(tmp_path).answer({"actions": rows}, space)
+    assert found.shape == (space.chunk_length, 4) and found.dtype == np.float64
+    assert found[0] == pytest.approx([0.3, 0.1, 0.2, 0.5]) and math.isnan(confidence)
+    normalised = mapping(tmp_path, **actions(units="normalised", confidence="sure"))
+    found, confidence = normalised.answer({"actions": rows, "sure": 0.25}, space)
+    assert found[0, 0] == pytest.approx(space.to_si([0.3, 0.1, 0.2, 0.5])[0])
+    assert confidence == 0.25
+
+
+@given(st.integers(1, 60), st.floats(0.002, 0.2))
+def test_another_period_is_resampled_and_never_longer(space, length, period):
+    mapped = RemoteMapping((), (), "prompt", "actions", (0, 1, 2, 3), False, period)
+    ramp = np.repeat(np.arange(length)[:, None] * period, 4, axis=1)
+    found, _ = mapped.answer({"actions": ramp}, space)
+    assert 1 <= len(found) <= space.chunk_length
+    assert found[:, 0] == pytest.approx(np.arange(len(found)) * space.chunk_period, abs=1e-6)
+    assert found[-1, 0] <= (length - 1) * period + 1e-6
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        ({}, "accepted: actions"),
+        ("text", "accepted: actions"),
+        ({"actions": [[1, 2, 3, 4]]}, "actions is list"),
+        ({"actions": np.zeros((3, 3))}, r"actions is \(3, 3\); accepted: rows of at least 4"),
+        ({"actions": np.zeros((0, 4))}, "not finite"),
+        ({"actions": np.full((2, 4), np.nan)}, "not finite"),
+        ({"actions": np.full((2, 4), np.inf)}, "not finite"),
+    ],
+)
+def test_answers_that_do_not_fit(tmp_path, space, reply, words):
+    with pytest.raises(MappingError, match=words):
+        mapping(tmp_path).answer(reply, space)
+
+
+@pytest.mark.parametrize("sure", [None, 1.5, math.nan, "x", [0.1, 0.2]])
+def test_a_confidence_that_is_none(tmp_path, space, sure):
+    with pytest.raises(MappingError, match="sure is"):
+        mapping(tmp_path, **actions(confidence="sure")).answer(
+            {"actions": np.zeros((2, 4)), "sure": sure}, space
+        )
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"images": {}}, "images or prompt"),
+        ({"images": [{"camera": "a"}]}, r"images\[0\]: unknown or missing key"),
+        ({"images": [{"camera": "a", "key": "b", "fit": "crop"}]}, "accepted: pad, stretch"),
+        ({"images": [{"camera": "a", "key": "b", "height": 3}]}, "both 0"),
+        ({"images": [{"camera": "a", "key": "b", "layout": "cwh"}]}, "accepted: hwc, chw"),
+        ({"images": [{"camera": "a", "key": ["b", 1]}]}, r"images\[0\]: key is \['b', 1\]"),
+        ({"images": [{"camera": "a", "key": []}]}, r"images\[0\]: key is \[\]; accepted: text"),
+        ({"images": [{"camera": "a", "key": ["prompt", "b"]}]}, "prompt, which is no map"),
+        (
+            {"images": [{"camera": "a", "key": k} for k in (["b", "c"], "b")]},
+            r"the key \['b'\] is a map of other keys",
+        ),
+        ({"state": [{"key": "a"}]}, r"state\[0\]: unknown or missing names"),
+        ({"state": "a"}, "state is no map; accepted: key, names"),
+        ({"constants": 3}, "constants"),
+        ({"more": 3}, "unknown or missing more"),
+        (actions(columns=[]), "actions.columns"),
+        (actions(columns=[-1]), "actions.columns"),
+        (actions(units="degrees"), "accepted: si, normalised"),
+        (actions(period=-1), "actions.period"),
+        (actions(period=True), "actions.period"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_named(tmp_path, changes, words):
+    with pytest.raises(MappingError, match=words) as refused:
+        mapping(tmp_path, **changes)
+    assert "remote mapping" in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_no_file_and_another_width(tmp_path, space):
+    with pytest.raises(MappingError, match="No such file"):
+        RemoteMapping.load(tmp_path / "none.yaml")
+    (tmp_path / "code.yaml").write_text("!!python/object/apply:os.system [true]")
+    with pytest.raises(MappingError, match="code.yaml"):
+        RemoteMapping.load(tmp_path / "code.yaml")
+    with pytest.raises(MappingError, match="has 2 entries; accepted: 4, for linear_x"):
+        mapping(tmp_path, **actions(columns=[0, 1])).require_width(space)

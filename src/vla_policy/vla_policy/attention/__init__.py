@@ -1,0 +1,1 @@
+"""Where each word of a command looks."""

@@ -1,0 +1,1 @@
+"""A checkpoint: the folder with everything a policy needs."""

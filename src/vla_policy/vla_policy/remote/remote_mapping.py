@@ -1,0 +1,315 @@
+"""Our names and units ↔ those of a policy server, from a YAML file (`config/remote/*.yaml`).
+
+images:                        # one entry for each picture that the server wants
+  - camera: corner2            # of the observation
+    key: observation/image     # of the server's input
+    height: 224                # px; 0 with width 0: as it comes
+    width: 224
+    fit: pad                   # pad (keeps the aspect, black bars, as openpi does) or stretch
+    layout: hwc                # hwc (rows of pixels), or chw (a plane for each colour)
+    mask: ""                   # key of its validity (bool); empty: it must be valid
+state: {key: observation/state, names: [joint_1, joint_2]}   # or null, or a list of such
+prompt: prompt                 # key of the command's text
+constants: {}                  # further keys and what they are set to
+actions:
+  key: actions                 # of the server's answer: numbers (rows, columns)
+  columns: [0, 1, 2, 6]        # which of them are our dimensions, in our order
+  units: si                    # si, or normalised to [-1, 1] as a checkpoint's
+  period: 0.02                 # s between two rows; 0: the action space's
+  confidence: ""               # key of a number from 0 to 1; empty: it gives none
+
+The keys of images, masks and states may lead into maps: [images, cam_high] is images' cam_high.
+So openpi's policies of DROID take
+  state: [{key: observation/joint_position, names: […]}, {key: observation/gripper_position, …}]
+and those of ALOHA take images at [images, cam_high] in the layout chw.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import yaml
+
+from vla_contract.action_space import ActionSpace
+from vla_contract.image_pixels import resize_area
+
+Image = npt.NDArray[np.uint8]
+Rows = npt.NDArray[np.float64]
+
+_ACTION_KEYS = {"key": str, "columns": list, "units": str, "period": (int, float)}
+_KEY = (str, list)
+_IMAGE_KEYS = {"camera": str, "key": _KEY, "height": int, "width": int, "fit": str,
+               "layout": str, "mask": _KEY}  # fmt: skip
+_KEYS = ("images", "state", "prompt", "constants", "actions")
+_UNITS, _FITS, _LAYOUTS = ("si", "normalised"), ("pad", "stretch"), ("hwc", "chw")
+Key = tuple[str, ...]  # of maps in one another, outermost first; empty: none
+
+
+class MappingError(ValueError):
+    """A mapping, or what a server answers, that cannot be used; one line."""
+
+
+@dataclass(frozen=True)
+class ImageEntry:
+    """One picture of the server's input; see the module."""
+
+    camera: str
+    key: Key
+    height: int = 0
+    width: int = 0
+    fit: str = "pad"
+    layout: str = "hwc"
+    mask: Key = ()
+
+
+@dataclass(frozen=True)
+class StateEntry:
+    """One vector of the server's input: its key, and what it holds in which order."""
+
+    key: Key
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RemoteMapping:
+    """What is sent, and what is read of the answer; see the module."""
+
+    images: tuple[ImageEntry, ...]
+    states: tuple[StateEntry, ...]
+    prompt: str
+    action_key: str
+    columns: tuple[int, ...]
+    normalised: bool
+    period: float
+    confidence: str = ""
+    constants: Mapping[str, Any] = field(default_factory=dict)
+
+    @staticmethod
+    def load(path: str | Path) -> RemoteMapping:
+        """Read a mapping; raises MappingError naming the file, the key and what is accepted."""
+        try:
+            data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+            return _mapping(data)
+        except OSError as error:
+            raise MappingError(f"remote mapping {path}: {error.strerror}") from error
+        except (yaml.YAMLError, UnicodeDecodeError, MappingError) as error:
+            raise MappingError(f"remote mapping {path}: {' '.join(str(error).split())}") from error
+
+    @property
+    def state_names(self) -> tuple[str, ...]:
+        """What it wants of the robot's state."""
+        return tuple(name for entry in self.states for name in entry.names)
+
+    def require_width(self, space: ActionSpace) -> None:
+        """Raise MappingError unless there is a column for each dimension."""
+        if len(self.columns) != space.width:
+            raise MappingError(
+                f"actions.columns has {len(self.columns)} entries; accepted: {space.width}, for "
+                f"{', '.join(space.dimension_names)}"
+            )
+
+    def request(
+        self, images: Mapping[str, Image | None], state: Mapping[str, float], prompt: str
+    ) -> dict[str, Any]:
+        """The server's input.
+
+        Args:
+            images: by camera, rgb uint8 (H, W, 3), None where not valid. state: by name, SI.
+
+        Raises:
+            MappingError: an image or a state is missing.
+        """
+        message: dict[str, Any] = {**self.constants, self.prompt: prompt}
+        for entry in self.images:
+            image = images.get(entry.camera)
+            if image is None and not entry.mask:
+                raise MappingError(
+                    f"the image of {entry.camera} is not valid, and the server knows no mask for it"
+                )
+            if entry.mask:
+                _put(message, entry.mask, np.bool_(image is not None))
+            fitted = _fitted(image, entry)
+            _put(message, entry.key, fitted.transpose(2, 0, 1) if entry.layout == "chw" else fitted)
+        missing = [name for name in self.state_names if name not in state]
+        if missing:
+            raise MappingError(
+                f"the state lacks {', '.join(missing)}; it has: {', '.join(state) or 'nothing'}"
+            )
+        for vector in self.states:
+            values = [state[name] for name in vector.names]
+            _put(message, vector.key, np.array(values, dtype=np.float32))
+        return message
+
+    def answer(self, reply: Any, space: ActionSpace) -> tuple[Rows, float]:
+        """Actions and confidence of a server's answer.
+
+        Returns:
+            float64 (T, D), SI, one chunk period apart, at most chunk_length rows; and the
+            confidence, NaN where there is none.
+
+        Raises:
+            MappingError: a key is missing, or its content is not what the mapping says.
+        """
+        if not isinstance(reply, dict) or self.action_key not in reply:
+            keys = ", ".join(map(str, reply))[:100] if isinstance(reply, dict) else "no map"
+            raise MappingError(f"the answer has {keys}; accepted: {self.action_key}")
+        rows = reply[self.action_key]
+        columns = max(self.columns) + 1
+        if not isinstance(rows, np.ndarray) or rows.ndim != 2 or rows.shape[1] < columns:
+            shape = rows.shape if isinstance(rows, np.ndarray) else type(rows).__name__
+            raise MappingError(
+                f"{self.action_key} is {shape}; accepted: rows of at least {columns} numbers"
+            )
+        actions = rows[:, list(self.columns)].astype(np.float64)
+        if not len(actions) or not np.isfinite(actions).all():
+            raise MappingError(f"{self.action_key} is not finite; accepted: finite numbers")
+        actions = _resampled(actions, self.period or space.chunk_period, space)
+        return (space.to_si(actions) if self.normalised else actions), self._confidence(reply)
+
+    def _confidence(self, reply: dict[Any, Any]) -> float:
+        if not self.confidence:
+            return math.nan
+        value = np.asarray(reply.get(self.confidence))
+        if value.size != 1 or value.dtype.kind not in "iuf" or not 0.0 <= value.item() <= 1.0:
+            raise MappingError(f"{self.confidence} is {value!s:.40}; accepted: 0 to 1")
+        return float(value.item())
+
+
+def _resampled(rows: Rows, period: float, space: ActionSpace) -> Rows:
+    """Rows one chunk period apart, linear between the server's; no longer than those or a chunk."""
+    if math.isclose(period, space.chunk_period, rel_tol=1e-6):
+        return rows[: space.chunk_length]
+    length = int((len(rows) - 1) * period / space.chunk_period + 1e-9) + 1
+    times = np.arange(min(length, space.chunk_length)) * space.chunk_period
+    given = np.arange(len(rows)) * period
+    return np.stack([np.interp(times, given, rows[:, i]) for i in range(rows.shape[1])], axis=1)
+
+
+def _fitted(image: Image | None, entry: ImageEntry) -> Image:
+    height, width = entry.height, entry.width
+    if image is None:
+        return np.zeros((height or 1, width or 1, 3), dtype=np.uint8)
+    if not height or entry.fit == "stretch":
+        return resize_area(image, height, width)
+    scale = min(height / image.shape[0], width / image.shape[1])
+    inner = [max(1, round(side * scale)) for side in image.shape[:2]]
+    small = resize_area(image, *inner)
+    fitted = np.zeros((height, width, 3), dtype=np.uint8)
+    top, left = (height - inner[0]) // 2, (width - inner[1]) // 2
+    fitted[top : top + inner[0], left : left + inner[1]] = small
+    return fitted
+
+
+def _mapping(data: Any) -> RemoteMapping:
+    data = _entries(data, "the file", dict.fromkeys(_KEYS, object), ("state", "constants"))
+    actions = _entries(data["actions"], "actions", {**_ACTION_KEYS, "confidence": str},
+                       ("confidence",))  # fmt: skip
+    if not isinstance(data["images"], list) or not isinstance(data["prompt"], str):
+        raise MappingError("images or prompt; accepted: a list, and the key of the command's text")
+    constants = data.get("constants") or {}
+    if not isinstance(constants, dict):
+        raise MappingError(f"constants is {constants!r}; accepted: keys and values")
+    columns, period = actions["columns"], float(actions["period"])
+    if not columns or not all(type(c) is int and 0 <= c < 10_000 for c in columns):
+        raise MappingError(f"actions.columns is {columns!r}; accepted: numbers from 0")
+    if actions["units"] not in _UNITS:
+        raise MappingError(f"actions.units is {actions['units']!r}; accepted: {', '.join(_UNITS)}")
+    if not (math.isfinite(period) and period >= 0.0):
+        raise MappingError(f"actions.period is {period}; accepted: from 0 [s]")
+    mapped = RemoteMapping(
+        images=tuple(_image(entry, i) for i, entry in enumerate(data["images"])),
+        states=_states(data.get("state") or []),
+        prompt=data["prompt"],
+        action_key=actions["key"],
+        columns=tuple(columns),
+        normalised=actions["units"] == "normalised",
+        period=period,
+        confidence=actions.get("confidence", ""),
+        constants=constants,
+    )
+    message = {**constants, mapped.prompt: ""}
+    for key in [k for image in mapped.images for k in (image.key, image.mask) if k] + [
+        entry.key for entry in mapped.states
+    ]:
+        _put(message, key, None)  # or the first request would tell that two keys exclude each other
+    return mapped
+
+
+def _states(given: Any) -> tuple[StateEntry, ...]:
+    entries = (
+        [(f"state[{i}]", entry) for i, entry in enumerate(given)]
+        if isinstance(given, list)
+        else [("state", given)]
+    )
+    made = []
+    for where, entry in entries:
+        found = _entries(entry, where, {"key": _KEY, "names": list})
+        if found["key"] == "":  # nothing is sent
+            continue
+        made.append(StateEntry(_key(found["key"], where), tuple(map(str, found["names"]))))
+    return tuple(made)
+
+
+def _key(given: Any, where: str) -> Key:
+    key = (given,) if isinstance(given, str) else tuple(given)
+    if not key or not all(isinstance(name, str) for name in key):
+        raise MappingError(f"{where}: key is {given!r}; accepted: text, or a list of the texts of "
+                           "maps in one another")  # fmt: skip
+    return key
+
+
+def _put(message: dict[str, Any], key: Key, value: Any) -> None:
+    """Set what a key leads to; raises MappingError where another one is in its way."""
+    *outer, last = key
+    for name in outer:
+        inside = message.get(name, {})
+        if not isinstance(inside, dict):
+            raise MappingError(f"the key {list(key)} leads into {name}, which is no map; accepted: "
+                               "keys that do not exclude each other")  # fmt: skip
+        message[name] = dict(inside)  # the constants' own map stays as it is
+        message = message[name]
+    if isinstance(message.get(last), dict):
+        raise MappingError(f"the key {list(key)} is a map of other keys; accepted: keys that do "
+                           "not exclude each other")  # fmt: skip
+    message[last] = value
+
+
+def _image(entry: Any, index: int) -> ImageEntry:
+    where = f"images[{index}]"
+    optional = ("height", "width", "fit", "layout", "mask")
+    found = _entries(entry, where, _IMAGE_KEYS, optional)
+    found["key"] = _key(found["key"], where)
+    found["mask"] = _key(found["mask"], where) if found.get("mask") else ()
+    made = ImageEntry(**found)
+    if made.layout not in _LAYOUTS:
+        raise MappingError(f"{where}.layout is {made.layout!r}; accepted: {', '.join(_LAYOUTS)}")
+    if made.fit not in _FITS:
+        raise MappingError(f"{where}.fit is {made.fit!r}; accepted: {', '.join(_FITS)}")
+    if (made.height == 0) != (made.width == 0) or not 0 <= made.height <= 8192 >= made.width >= 0:
+        raise MappingError(
+            f"{where} is {made.width}x{made.height}; accepted: both 0, or both 1 to 8192 [px]"
+        )
+    return made
+
+
+def _entries(
+    data: Any, where: str, kinds: Mapping[str, Any], optional: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """Checked entries of a map: their names, and the type of each."""
+    if not isinstance(data, dict):
+        raise MappingError(f"{where} is no map; accepted: {', '.join(kinds)}")
+    wrong = [str(key) for key in data if key not in kinds]
+    wrong += [key for key in kinds if key not in data and key not in optional]
+    if wrong:
+        raise MappingError(f"{where}: unknown or missing {', '.join(wrong)}; "
+                           f"accepted: {', '.join(kinds)}")  # fmt: skip
+    for key, value in data.items():
+        if not isinstance(value, kinds[key]) or isinstance(value, bool):
+            raise MappingError(f"{where}.{key} is {value!r}; accepted: another type of value")
+    return dict(data)

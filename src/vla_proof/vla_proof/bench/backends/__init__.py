@@ -1,0 +1,1 @@
+"""Inference backends side by side: `vla bench backends`."""

@@ -1,0 +1,43 @@
+"""`vla bench NAME`: measurements that print the figures the README quotes."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+from vla_cli.client.command_errors import CommandError
+
+# Name → module with a `main(arguments) -> exit status`, and what it measures.
+BENCHMARKS = {
+    "backends": (
+        "vla_proof.bench.backends.backends_command",
+        "inference backends beside each other: time, cold start, size, difference",
+    ),
+    "pipeline": (
+        "vla_proof.bench.pipeline_bench",
+        "camera to robot command, hop by hop, and memory",
+    ),
+    "replay": ("vla_proof.bench.replay_bench", "replay as fast as possible against the bare model"),
+    "safety": (
+        "vla_proof.bench.safety_bench",
+        "time of the limits, the obstacles and the safety loop",
+    ),
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Run one benchmark, or list them."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print("usage: ./vla bench NAME [--help]\n")
+        for name, (_, what) in BENCHMARKS.items():
+            print(f"  {name:<10} {what}")
+        return 0 if arguments else 2
+    if arguments[0] not in BENCHMARKS:
+        raise CommandError(f"no benchmark {arguments[0]!r}; accepted: {', '.join(BENCHMARKS)}")
+    module = BENCHMARKS[arguments[0]][0]
+    try:
+        found = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise CommandError(f"benchmark {arguments[0]} is not installed: {error}") from error
+    sys.argv = [f"./vla bench {arguments[0]}", *arguments[1:]]
+    return int(found.main(arguments[1:]) or 0)

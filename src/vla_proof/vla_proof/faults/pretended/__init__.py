@@ -1,0 +1,1 @@
+"""The pretended robot and policy, whose streams can be spoilt from outside."""

@@ -1,0 +1,1 @@
+"""Whether a test fails for nearly every small change of the code: `vla prove mutation`."""

@@ -1,0 +1,1 @@
+"""The graph at work for an hour: `vla prove soak`."""

@@ -1,0 +1,1 @@
+"""Recorded bags of every kind, read in one way."""

@@ -1,0 +1,1 @@
+"""A bag through the graph, in lock-step or in its own time."""

@@ -1,0 +1,272 @@
+"""Lock-step replay: each control period of the bag is asked for once, and answered once.
+
+No wall clock decides anything. Two things are sent before they are due, because they change
+nothing but the time it takes: what the next two observations are made of (perception makes each
+when no chunk that is still to come can change its command), and ticks that carry neither an image
+nor a message, which the safety node answers one after the other as they come.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+
+from vla_contract import topics
+from vla_replay.bags.bag_storage import BagError, NotJoinedError
+from vla_replay.play.bag_messages import Part
+from vla_replay.play.period_timeline import LEAD, ImageSet, Step
+from vla_replay.play.player import COMMAND_PAUSE, Player
+
+# Where the robot is: the safety node waits for it in every tick, or is told to repeat the last one.
+PLACE = (topics.END_EFFECTOR_POSE, "odom")
+CLOCK_TICKS = 40  # between two /clock: in lock-step the tick is what nodes go by
+AHEAD = 64  # steps that are looked at to find the next images
+HANDSHAKES = 20  # ticks; the bag's own begin after them
+HANDSHAKE_STEP = LEAD // HANDSHAKES  # ns between their stamps
+HANDSHAKE_TIME = 1.0  # s for the answer to one; a busy machine has as many as it needs
+SETTLE_TIME = 0.2  # s for what only other nodes send each other
+JOIN_TIMEOUT = 12.0  # s for each answer before the first observation
+FIRST_COMMAND = 2  # tick; the first one starts the clocks and the episode
+SPIN = 0.05  # s
+
+
+class LockStepReplay:
+    """Plays steps. seeds: the first robot state of the bag, sent with the first tick."""
+
+    def __init__(
+        self,
+        player: Player,
+        spin: Callable[[float], None],
+        check: Callable[[], None],
+        waits_for: Callable[[], str],
+        *,
+        seeds: dict[str, Part],
+        command: str | None,
+        ahead: bool = True,
+        answer_timeout: float = 30.0,
+    ) -> None:
+        """check: raises where the graph cannot go on. waits_for: what the nodes say that they lack.
+
+        command: given at the beginning.
+        """
+        self._player = player
+        self._spin = spin
+        self._check = check
+        self._waits_for = waits_for
+        self._seeds = seeds
+        self._early = [command] if command is not None else []
+        self._ahead = ahead
+        self._timeout = answer_timeout
+        self._queue: deque[Step] = deque()
+        self._observed = 0  # the newest tick whose observation was asked for
+        self._first_sent: dict[int, float] = {}
+        self._places: set[str] = set()  # inputs of the bag so far that tell it
+        self._asked = 0  # the newest tick that was sent
+
+    def run(self, steps: Iterator[Step]) -> None:
+        """Play them all.
+
+        Raises:
+            BagError: a tick has no answer in time.
+        """
+        if self._fill(steps, 1):
+            self._player.answers.session.begin = self._queue[0].stamp
+            self._shake_hands(self._queue[0], next(self._with_images(steps), None))
+        while self._fill(steps, 1):
+            self._play(self._queue.popleft(), steps)
+        self._wait_for(self._asked)
+        unanswered = self._asked - HANDSHAKES - self._player.answers.session.ticks
+        if self._asked and unanswered:
+            raise BagError(
+                f"{unanswered} control periods of the replay have no answer of their own"
+            )
+
+    def _fill(self, steps: Iterator[Step], count: int) -> bool:
+        while len(self._queue) < count:
+            step = next(steps, None)
+            if step is None:
+                return False
+            numbers = step.tick + HANDSHAKES, step.episode + 1
+            self._queue.append(dataclasses.replace(step, tick=numbers[0], episode=numbers[1]))
+        return True
+
+    def _with_images(self, steps: Iterator[Step]) -> Iterator[Step]:
+        """The next steps that have images, as far as they are near."""
+        for index in range(AHEAD):
+            if not self._fill(steps, index + 1):
+                return
+            if self._queue[index].sets:
+                yield self._queue[index]
+
+    def _coming(self, steps: Iterator[Step]) -> list[Step]:
+        """The next steps whose observations may be made ahead.
+
+        A command in between belongs to the observation after it, so it must come first.
+        """
+        if self._early or self._asked < HANDSHAKES + FIRST_COMMAND:
+            return []
+        coming = list(itertools.islice(self._with_images(steps), topics.LOCK_STEP_AHEAD))
+        spoken = next((step.tick for step in self._queue if step.commands), math.inf)
+        return list(
+            itertools.takewhile(lambda step: len(step.sets) == 1 and step.tick < spoken, coming)
+        )
+
+    def _shake_hands(self, first: Step, seen: Step | None) -> None:
+        """Ticks just before the first one until one is answered: then everybody hears everybody.
+
+        They show the bag's first images, are an episode of their own, at rest and without a
+        command, and are not recorded. The bag's ticks have the same numbers however many it took.
+        """
+        player = self._player
+        player.answers.recording = False
+        for tick in range(1, HANDSHAKES + 1):
+            stamp = first.stamp - (HANDSHAKES - tick + 1) * HANDSHAKE_STEP
+            player.clock(stamp)
+            for name, part in self._seeds.items():
+                player.state(name, part.data, stamp)
+            if seen is not None:
+                self._show(seen.sets[0], stamp)
+                self._paired(ImageSet(seen.sets[0].images, self._seeds), stamp)
+                player.observe(stamp, 1, True)
+            player.tick(tick, stamp, 1, seen is not None)
+            end = time.monotonic() + HANDSHAKE_TIME
+            while player.answers.answered < tick and time.monotonic() < end:
+                self._spin(SPIN)
+            self._check()
+            if player.answers.answered == tick:
+                break
+        else:
+            raise NotJoinedError(
+                f"the safety node answers no tick; {self._waits_for() or 'it does not tell why'}"
+            )
+        self._pause(SETTLE_TIME)
+        player.answers.recording = True
+
+    def _play(self, step: Step, steps: Iterator[Step]) -> None:
+        # What a step brings along must not overtake the ticks before it.
+        if step.inputs or step.sets or step.commands or not self._ahead or self._starts(step):
+            self._wait_for(self._asked)
+        player = self._player
+        if step.tick % CLOCK_TICKS == 0:
+            player.clock(step.stamp)
+        player.answers.now = step.stamp
+        repeated = self._inputs(step)
+        self._speak(step)
+        if self._starts(step) and not step.sets:
+            player.observe(step.stamp, step.episode, False)
+        for index, images in enumerate(step.sets[:-1]):
+            self._extra(step, images, step.stamp - (len(step.sets) - 1 - index))
+        if step.sets:
+            self._observe(step)
+            times = player.answers.times
+            times.image_tick, times.image_time = step.tick, self._first_sent.pop(step.tick)
+        player.tick(step.tick, step.stamp, step.episode, bool(step.sets), repeated)
+        self._asked = step.tick
+        if step.sets:
+            for coming in self._coming(steps) if self._ahead else ():
+                # Perception makes it when it knows its command; no more than these may wait.
+                self._wait(lambda: player.answers.observed_stamp >= step.stamp, f"tick {step.tick}")
+                self._observe(coming)
+            self._wait_for(step.tick)
+
+    @staticmethod
+    def _starts(step: Step) -> bool:
+        return step.tick <= HANDSHAKES + FIRST_COMMAND
+
+    def _speak(self, step: Step) -> None:
+        self._early += step.commands
+        if step.tick < HANDSHAKES + FIRST_COMMAND:
+            return
+        for text in self._early:
+            self._player.command(text, step.stamp)
+            self._pause(COMMAND_PAUSE)
+        self._early = []
+
+    def _inputs(self, step: Step) -> list[str]:
+        """Tell the safety node what it hears before this tick; returns what it is to repeat."""
+        inputs = dict(step.inputs)
+        if step.tick == HANDSHAKES + 1:
+            inputs = {**self._seeds, **inputs}
+        for name, part in inputs.items():
+            self._player.state(name, part.data, step.stamp)
+        repeated = self._places - inputs.keys()
+        for name in repeated:
+            self._player.answers.session.drops[f"{name}: none in a control period, repeated"] += 1
+        self._places |= inputs.keys() & set(PLACE)
+        return sorted(repeated)
+
+    def _observe(self, step: Step) -> None:
+        """Let perception make the step's (last) observation; once, and perhaps ahead of time."""
+        if step.tick <= self._observed:
+            return
+        if step.tick not in self._first_sent:
+            self._send(step.sets[-1], step.stamp, step.tick)
+        self._paired(step.sets[-1], step.stamp)
+        self._player.observe(step.stamp, step.episode, True)
+        self._observed = step.tick
+
+    def _send(self, images: ImageSet, stamp: int, tick: int) -> None:
+        self._first_sent[tick] = time.perf_counter()
+        self._show(images, stamp)
+        for camera, part in images.images.items():
+            self._player.original(camera, part.topic, stamp, part.stamp)
+        for camera in self._player.cameras.keys() - images.images.keys():
+            self._player.answers.session.drops[
+                f"camera {camera}: none for an observation, masked"
+            ] += 1
+        if images.images:
+            self._player.answers.session.skew.add(images.skew * 1e-6)
+
+    def _show(self, images: ImageSet, stamp: int) -> None:
+        for camera in self._player.cameras:
+            part = images.images.get(camera)
+            if part is None:
+                self._player.no_image(camera, stamp)
+            else:
+                self._player.image(camera, part.data, stamp)
+
+    def _paired(self, images: ImageSet, stamp: int) -> None:
+        """Robot state for the observation of this stamp; perception waits for each of them."""
+        for name in self._player.paired:
+            part = images.states.get(name)
+            if part is None:
+                self._player.answers.session.drops[f"{name}: none within slop of an image"] += 1
+                self._player.no_observed_state(name, stamp)
+            else:
+                self._player.observed_state(name, part.data, stamp)
+
+    def _extra(self, step: Step, images: ImageSet, stamp: int) -> None:
+        """More than one set of images in one control period: an observation each."""
+        player = self._player
+        self._send(images, stamp, -1)
+        self._first_sent.pop(-1)
+        self._paired(images, stamp)
+        player.observe(stamp, step.episode, True)
+        self._wait(lambda: player.answers.chunk_stamp >= stamp, f"an image at {stamp} ns")
+
+    def _pause(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0.0:
+            self._spin(left)
+
+    def _wait_for(self, tick: int) -> None:
+        self._wait(lambda: self._player.answers.answered >= tick, f"tick {tick}")
+
+    def _wait(self, done: Callable[[], bool], what: str) -> None:
+        first = self._player.answers.session.observations == 0
+        end = time.monotonic() + (JOIN_TIMEOUT if first else self._timeout)
+        while not done():
+            self._spin(SPIN)
+            if done():
+                return
+            self._check()
+            if time.monotonic() > end:
+                kind = NotJoinedError if first else BagError
+                raise kind(
+                    f"{what} of the replay has no answer ({topics.SAFE_ACTION}) in time; "
+                    f"{self._waits_for() or 'the nodes do not tell why'}"
+                )

@@ -1,0 +1,1 @@
+"""What a replay found out, compared and shown."""

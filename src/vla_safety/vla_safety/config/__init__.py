@@ -1,0 +1,1 @@
+"""Parameters of the safety node: defaults, ranges and meaning. Free of ROS."""

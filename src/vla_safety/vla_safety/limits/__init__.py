@@ -1,0 +1,1 @@
+"""The limits of a motion, kept in discrete time. Free of ROS."""

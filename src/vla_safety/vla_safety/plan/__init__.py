@@ -1,0 +1,1 @@
+"""What is asked of the robot: chunks, the command that may move it, teleoperation. Free of ROS."""

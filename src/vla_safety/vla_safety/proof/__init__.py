@@ -1,1 +1,0 @@
-"""What shows that the limits hold: an independent judge of commands, and scenarios for it."""

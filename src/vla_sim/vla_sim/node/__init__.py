@@ -1,0 +1,1 @@
+"""The ROS side: the lifecycle node `simulator`."""

@@ -1,0 +1,1 @@
+"""The simulated robot: MuJoCo, its driver, its pictures. Free of ROS."""

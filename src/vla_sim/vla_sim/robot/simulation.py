@@ -1,0 +1,57 @@
+"""Episodes on a clock that never goes back, with the driver in front of the robot."""
+
+from __future__ import annotations
+
+from vla_contract.stamps import NANOSECONDS
+from vla_sim.robot.arm_driver import Driver
+from vla_sim.robot.metaworld_robot import STEP_PERIOD, MetaworldEnvironment, StepResult
+
+STEP_NANOSECONDS = round(STEP_PERIOD * NANOSECONDS)
+
+
+class Simulation:
+    """The environment, its driver and the count of ticks and episodes.
+
+    Attributes:
+        tick: of the present state, from 1; a new episode takes the next one.
+        episode: from 1.
+    """
+
+    def __init__(
+        self, environment: MetaworldEnvironment, driver: Driver, image_period_ticks: int
+    ) -> None:
+        self.environment = environment
+        self.driver = driver
+        self.tick = 0
+        self.episode = 0
+        self._image_period_ticks = image_period_ticks
+
+    def begin(self, task: str, seed: int) -> None:
+        """Begin an episode, with the driver at rest; raises TaskError and then changes nothing."""
+        self.environment.reset(task, seed)
+        self.driver.reset()
+        self.tick += 1
+        self.episode += 1
+
+    def advance(self, now: float) -> StepResult:
+        """Simulate one step with what the driver gives at `now`, s of its clock."""
+        velocity, effort = self.driver.output(now, STEP_PERIOD)
+        result = self.environment.step(velocity, effort)
+        self.tick += 1
+        return result
+
+    @property
+    def stamp(self) -> int:
+        """Simulated time of the present state, ns."""
+        return self.tick * STEP_NANOSECONDS
+
+    @property
+    def time(self) -> float:
+        """The same in s."""
+        return self.stamp * 1e-9
+
+    @property
+    def has_images(self) -> bool:
+        """True in a tick at which the cameras take pictures."""
+        due = self.environment.result.step % self._image_period_ticks == 0
+        return due and bool(self.environment.cameras)

@@ -1,0 +1,1 @@
+"""Tasks, scenes and scripted experts. Free of ROS."""
