@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hypothesis import settings
 
-DOMAINS = Path(__file__).parent / "src" / "vla_cli" / "vla_cli" / "domains.py"
+DOMAINS = Path(__file__).parent / "src" / "vla_cli" / "vla_cli" / "client" / "domains.py"
 
 
 def take_domain() -> int:

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from collections import Counter
 from functools import cache
 from pathlib import Path
 
@@ -57,11 +58,10 @@ ROS_WORDS = (
 # Only what trains, exports or tests needs these.
 NOT_ON_A_ROBOT = {"onnx", "torch"}
 # The command line is a ROS client from end to end.
-ROS_PACKAGES = {"vla_cli"}
+ROS_PACKAGES = {"vla_cli", "vla_proof"}
 
 # Which ROS package a Python package comes from, where the names differ.
 PROVIDED_BY = {
-    "vla_contract": "vla_interfaces",
     "action_msgs": "action_msgs",
     "tf2_ros": "tf2_ros_py",
 }
@@ -149,7 +149,8 @@ def package_imports(package: str) -> set[str]:
 
 
 def test_there_are_packages():
-    assert {"vla_interfaces", "vla_perception", "vla_policy", "vla_safety"} <= set(PACKAGES)
+    assert {"vla_interfaces", "vla_contract", "vla_perception", "vla_policy"} <= set(PACKAGES)
+    assert {"vla_safety", "vla_proof"} <= set(PACKAGES)
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -190,11 +191,55 @@ def test_the_ros_modules_exist_and_need_ros():
 
 
 @pytest.mark.parametrize(
-    "package", ["vla_perception", "vla_policy", "vla_safety", "vla_sim", "vla_interfaces"]
+    "package", ["vla_perception", "vla_policy", "vla_safety", "vla_sim", "vla_contract"]
 )
 def test_siblings_never_import_each_other(package):
     allowed = {package, "vla_interfaces", "vla_contract"}
     assert {name for name in package_imports(package) if name.startswith("vla_")} <= allowed
+
+
+# What runs on a robot; the rest proves, measures, trains or replays.
+ROBOT = ("vla_contract", "vla_perception", "vla_policy", "vla_safety")
+
+
+@pytest.mark.parametrize("package", [p for p in PACKAGES if p != "vla_proof"])
+def test_nothing_imports_what_proves(package):
+    assert "vla_proof" not in package_imports(package)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_modules_import_each_other_in_a_circle(package):
+    paths = modules(package)
+    edges = {name: inner_imports(path) & paths.keys() for name, path in paths.items()}
+    while edges:
+        leaves = {name for name, needed in edges.items() if not needed & edges.keys() - {name}}
+        assert leaves, f"import circle among {sorted(edges)}"
+        edges = {name: needed for name, needed in edges.items() if name not in leaves}
+
+
+def inner_imports(path: Path) -> set[str]:
+    """Dotted names of modules that a file imports when it is imported itself."""
+    found = set()
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def test_every_module_has_a_name_of_its_own():
+    """A search for a file's name finds it; `node` is every package's one lifecycle node."""
+    paths = [path for package in PACKAGES for path in modules(package).values()]
+    names = Counter(path.stem for path in paths if not path.stem.startswith("__"))
+    assert {name for name, count in names.items() if count > 1} <= {"node"}
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_room_is_crowded(package):
+    for folder in {path.parent for path in modules(package).values()}:
+        count = len([path for path in folder.glob("*.py") if path.name != "__init__.py"])
+        assert count <= 14, f"{folder} has {count} modules"
 
 
 def test_safety_imports_no_learning_library():

@@ -8,9 +8,9 @@ import subprocess
 import sys
 
 import pytest
-from vla_proof.bench import bench_command
 
 from vla_proof import prove_command
+from vla_proof.bench import bench_command
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 # The words of the command, and the file in which its figures are.

@@ -7,6 +7,9 @@ from vla_proof.soak import soak_report
 
 from vla_cli.client.command_errors import CommandError
 from vla_proof import prove_command
+from vla_proof.mutation import mutation_command
+from vla_proof.properties import properties_command
+from vla_proof.soak import soak_report
 
 
 def test_the_proofs_are_listed_and_others_refused(capsys):

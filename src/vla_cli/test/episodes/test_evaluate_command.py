@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from vla_cli.client import paths
+from vla_cli.client import graph_client, paths
 from vla_cli.client.command_errors import CommandError
 from vla_cli.episodes import end_frames, evaluate_command, graph_episodes
 from vla_cli.episodes.episode_log import EpisodeLog
@@ -132,8 +132,8 @@ class PretendedGraphs:
         monkeypatch.setattr(evaluate_command.processes, "LaunchedGraph", self._launch)
         monkeypatch.setattr(evaluate_command.domains, "free", lambda: 7)
         monkeypatch.setattr(evaluate_command, "ignore_signals", lambda: None)
-        monkeypatch.setattr(graph, "Graph", self._graph)
-        monkeypatch.setattr(graph, "stay_on_this_machine", lambda: None)
+        monkeypatch.setattr(graph_client, "Graph", self._graph)
+        monkeypatch.setattr(graph_client, "stay_on_this_machine", lambda: None)
         monkeypatch.setattr(graph_episodes, "EpisodeRunner", lambda graph: self)
         monkeypatch.setattr(end_frames, "EndFrames", lambda *_: SimpleNamespace(pictures=dict))
         monkeypatch.setattr(paths, "cameras", lambda: {"front": "topic"})

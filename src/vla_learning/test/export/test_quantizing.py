@@ -17,7 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 from vla_learning.evaluate.success_report import Episode
 from vla_learning.export.byte_input import take_bytes
 from vla_learning.export.calibration import calibration_feeds
-from vla_learning.export.quantize_command import as_dict, make, report, single
+from vla_learning.export.quantize_command import as_dict, make, report, single_precision
 from vla_learning.export.quantizing import Method, QuantizeError, is_quantized, quantize
 from vla_policy import backends
 from vla_policy.checkpoint.checkpoint import Checkpoint
@@ -195,12 +195,9 @@ def test_a_graph_is_quantized_once(checkpoint, feeds, tmp_path):
 
 
 def test_what_is_quantized_already_is_made_of_its_weights(checkpoint, feeds, tmp_path, monkeypatch):
-    assert single(checkpoint, tmp_path / "no") is checkpoint
+    assert single_precision(checkpoint, tmp_path / "no") is checkpoint
     (made,) = make(checkpoint, tmp_path / "q", feeds(4), feeds(4), [Method.DYNAMIC], ())
     quantized = Checkpoint.load(made.folder)
-    variants = SimpleNamespace(single_precision=lambda given, to: (given, to))
-    monkeypatch.setitem(sys.modules, "vla_proof.bench.backends.backend_variants", variants)
-    assert single(quantized, tmp_path) == (quantized, tmp_path)
-    monkeypatch.setitem(sys.modules, "vla_proof.bench.backends.backend_variants", None)
+    monkeypatch.setitem(sys.modules, "vla_learning.export.exporting", None)
     with pytest.raises(QuantizeError, match="quantized already; accepted: one in single precision"):
-        single(quantized, tmp_path)
+        single_precision(quantized, tmp_path)

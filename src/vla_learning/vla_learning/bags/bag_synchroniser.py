@@ -1,10 +1,10 @@
 """Messages of a bag put together by perception's own parts, as on the robot that runs freely.
 
-Images of the cameras go through message_filters' approximate time (`vla_perception.observe.camera_matcher`), with
-the parameters that the perception node has by default; the robot's state is the one nearest to the
-oldest image (`vla_perception.observe.robot_states`). Stamps that fall or come twice are refused, as are images
-that are black, uniform or came by half. Time here is that of the stamps. A set needs all cameras:
-where one is missing there is no demonstration.
+Images of the cameras go through message_filters' approximate time, as in perception's
+`camera_matcher`, with the parameters that the perception node has by default; the robot's state is
+the one nearest to the oldest image (`robot_states`). Stamps that fall or come twice are refused, as
+are images that are black, uniform or came by half. Time here is that of the stamps. A set needs
+all cameras: where one is missing there is no demonstration.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ def run(
     from vla_sim.tasks.task_list import parse_seeds
 
     with tempfile.TemporaryDirectory() as folder:
-        checkpoint = single(given, Path(folder))
+        checkpoint = single_precision(given, Path(folder))
         checkpoint.require_action_space(space, str(settings.action_space))
         backend = backends.create("onnxruntime", backends.BackendOptions(threads=2))
         backend.load(checkpoint)
@@ -111,7 +111,7 @@ def run(
         return text
 
 
-def single(checkpoint: Checkpoint, to: Path) -> Checkpoint:
+def single_precision(checkpoint: Checkpoint, to: Path) -> Checkpoint:
     """The checkpoint, or where it is in 8 bits already, one with the graph of its weights.
 
     Raises:
@@ -121,13 +121,18 @@ def single(checkpoint: Checkpoint, to: Path) -> Checkpoint:
     if not is_quantized(onnx.load_from_string(checkpoint.read(POLICY_ONNX))):
         return checkpoint
     try:
-        from vla_proof.bench.backends.backend_variants import single_precision
+        from vla_learning.export.exporting import export_graphs
+        from vla_policy.backends.torch_module import load_model
     except ImportError as error:
         raise QuantizeError(
             f"checkpoint {checkpoint.folder} is quantized already; accepted: one in single "
             f"precision, or PyTorch to make the graph of its weights ({error})"
         ) from error
-    return single_precision(checkpoint, to)
+    graphs = to / "graphs"
+    graphs.mkdir(parents=True)
+    export_graphs(load_model(checkpoint), graphs)
+    write_quantized(checkpoint, graphs / POLICY_ONNX, to / "fp32", {"method": "none"})
+    return Checkpoint.load(to / "fp32")
 
 
 def _episodes(

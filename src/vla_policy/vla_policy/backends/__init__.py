@@ -35,7 +35,7 @@ _BACKENDS = {
     "torch": ("vla_policy.backends.torch_module", "TorchBackend", ("torch", "safetensors")),
     # What it needs besides (a GPU, TensorRT) it names itself: `vla_policy.engines.gpu_machine`.
     "tensorrt": ("vla_policy.backends.tensorrt", "TensorrtBackend", ("torch", "safetensors")),
-    # Not a model behind a protocol but a policy of its own: vla_policy.checkpoint.policy_loading makes it.
+    # Not a model behind a protocol but a policy of its own: `policy_loading` makes it.
     REMOTE: ("vla_policy.remote.remote_policy", "RemotePolicy", ("msgpack", "websockets")),
     "constant": ("vla_policy.backends.constant", "ConstantBackend", ()),
 }

@@ -1,7 +1,7 @@
 import pytest
-from vla_proof.bench import core_bench, core_bench_cases
 
 from vla_contract.action_space import Kind
+from vla_proof.bench import core_bench, core_bench_cases
 
 
 def test_every_figure_is_measured_and_printed():

@@ -6,13 +6,13 @@ import math
 from pathlib import Path
 
 import pytest
+
+from vla_contract.action_space import ActionSpace
 from vla_proof.faults import fault_checks
 from vla_proof.faults.pretended.camera_streams import SIDE, CameraMode, Scene, data_of
 from vla_proof.faults.pretended.pretended_base import WATCHDOG, Base
 from vla_proof.faults.pretended.pretended_policy import ChunkMode, rows
 from vla_proof.faults.recorded_commands import Reaction, Record, Sent, Tick
-
-from vla_contract.action_space import ActionSpace
 from vla_safety.limits.limiter import MotionLimiter
 
 ROOT = Path(__file__).resolve().parents[2]

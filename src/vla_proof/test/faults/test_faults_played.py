@@ -6,11 +6,11 @@ All of them, ten times over and with their reaction times: `./vla prove faults`.
 from __future__ import annotations
 
 import pytest
+
+from vla_cli.client.graph_client import stay_on_this_machine, use_profile
 from vla_proof.faults.fault_rig import Rig, Settings
 from vla_proof.faults.fault_scenario import Scenario, play
 from vla_proof.faults.faults_command import scenarios
-
-from vla_cli.client.graph_client import stay_on_this_machine, use_profile
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 HANDFUL = ("kill_policy", "stop_safety", "camera_black", "emergency_stop_flapping", "disk_full")

@@ -7,12 +7,12 @@ import math
 from pathlib import Path
 
 import pytest
+
+from vla_cli.client.command_errors import CommandError
 from vla_proof.faults import fault_report, main
 from vla_proof.faults.fault_scenario import Outcome, Repeat
 from vla_proof.faults.faults_command import scenarios
 from vla_proof.faults.recorded_commands import Reaction
-
-from vla_cli.client.command_errors import CommandError
 
 # Every fault that the graph must be proof against.
 PROMISED = {

@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 import pytest
+
 from vla_proof.peers.collision_monitor import (
     INVALID_SOURCE,
     ActionType,

@@ -3,6 +3,7 @@
 import dataclasses
 
 import pytest
+
 from vla_proof.peers import comparison, peers_command
 from vla_proof.peers.peer_streams import EMERGENCY, NORMAL, STREAMS
 

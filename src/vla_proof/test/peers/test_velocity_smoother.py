@@ -6,6 +6,7 @@ Each test has the name of the original. Where that waits for a timer, here the t
 import itertools
 
 import pytest
+
 from vla_proof.peers.velocity_smoother import SmootherParameters, VelocitySmoother
 
 RATE = 20.0

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from vla_contract.action_space import Kind
 from vla_proof.bench.core_bench_cases import arm_space, example_space
 from vla_proof.properties.golden_commands import Record, derivatives, disagreement, judge
 from vla_proof.properties.oracle import Oracle, Sample
-
-from vla_contract.action_space import Kind
 from vla_safety.limits.limiter import MotionLimiter
 
 

@@ -3,9 +3,9 @@
 import math
 
 import pytest
-from vla_proof.properties.oracle import Oracle, Sample
 
 from vla_contract.action_space import ActionSpace, Dimension, Kind, Limits, Norms, Output
+from vla_proof.properties.oracle import Oracle, Sample
 
 T = 0.1
 NORMAL = Limits(1.0, 2.0, 20.0, 1.0)

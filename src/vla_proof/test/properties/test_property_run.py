@@ -5,6 +5,7 @@ from dataclasses import replace
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
 from vla_proof.bench.core_bench_cases import arm_space
 from vla_proof.properties import property_run, safety_scenario, strategies
 from vla_proof.properties.property_run import describe, run

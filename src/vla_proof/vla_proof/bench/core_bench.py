@@ -1,4 +1,6 @@
-"""Time of the safety core's parts, and how it grows: `python -m vla_proof.bench.core_bench`. Free of ROS.
+"""Time of the safety core's parts, and how it grows. Free of ROS.
+
+`python -m vla_proof.bench.core_bench`.
 
 Every step is timed by the wall clock and by this thread's CPU clock: on a machine that does other
 work the wall clock's tail is the scheduler's, not the code's. The garbage collector is off while

@@ -1,9 +1,9 @@
 """Cases that a changed line of the sequencer would get wrong."""
 
 import pytest
-from vla_proof.bench.core_bench_cases import example_space
 
 from vla_contract.action_space import Kind
+from vla_proof.bench.core_bench_cases import example_space
 from vla_safety.plan.sequencing import MAX_ROWS, Chunk, Layer, Refusal, Sequencer, check_chunk
 
 SPACE = example_space(Kind.LINEAR_VELOCITY, 1)

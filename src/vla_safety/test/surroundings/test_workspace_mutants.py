@@ -3,8 +3,8 @@
 import math
 
 import pytest
-from vla_proof.bench.core_bench_cases import arm_space
 
+from vla_proof.bench.core_bench_cases import arm_space
 from vla_safety.surroundings.workspace import Workspace, _turned, quaternion_rotation, yaw_rotation
 
 

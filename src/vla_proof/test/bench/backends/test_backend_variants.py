@@ -7,13 +7,13 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-from vla_proof.bench.backends import backends_command
-from vla_proof.bench.backends.backend_variants import int8_variants, single_precision
-
 from vla_learning.export.example_inputs import random_frames
 from vla_learning.export.exporting import export_run
 from vla_learning.export.quantize_command import single as single_of
+from vla_learning.export.quantize_command import single_precision
 from vla_policy.checkpoint.checkpoint import Checkpoint
+from vla_proof.bench.backends import backends_command
+from vla_proof.bench.backends.backend_variants import int8_variants
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import onnx
 import torch
 import yaml
 from safetensors.torch import save_file
@@ -16,7 +15,7 @@ from safetensors.torch import save_file
 from vla_learning.export.calibration import Feed
 from vla_learning.export.exporting import export_graphs
 from vla_learning.export.quantize_command import make
-from vla_learning.export.quantizing import Method, is_quantized, write_quantized
+from vla_learning.export.quantizing import Method
 from vla_policy import backends
 from vla_policy.backends import BackendError, Inputs
 from vla_policy.backends.torch_module import load_model
@@ -28,17 +27,6 @@ EAGER = "torch eager"
 ONNX = "onnxruntime fp32"
 INT8 = "onnxruntime int8"
 GRAPHS = (LANGUAGE_ONNX, POLICY_ONNX)
-
-
-def single_precision(checkpoint: Checkpoint, to: Path) -> Checkpoint:
-    """The checkpoint where its graph is fp32, else one with the graph of its weights."""
-    if not is_quantized(onnx.load_from_string(checkpoint.read(POLICY_ONNX))):
-        return checkpoint
-    graphs = to / "graphs"
-    graphs.mkdir(parents=True)
-    export_graphs(load_model(checkpoint), graphs)
-    write_quantized(checkpoint, graphs / POLICY_ONNX, to / "fp32", {"method": "none"})
-    return Checkpoint.load(to / "fp32")
 
 
 def fp32_variants(checkpoint: Checkpoint, *, compiled: bool) -> list[Variant]:

@@ -57,11 +57,11 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _measure(given: Checkpoint, chosen: argparse.Namespace, folder: Path) -> Report:
+    from vla_learning.export.quantize_command import single_precision
     from vla_proof.bench.backends.backend_variants import (  # needs torch
         fp32_variants,
         gpu_variant,
         int8_variants,
-        single_precision,
     )
 
     single = single_precision(given, folder / "single")

@@ -1,8 +1,8 @@
 """A camera driver gone wild: 1000 images a second on the camera's topic.
 
-python -m vla_proof.faults.pretended.camera_flood. It answers each line of its input with {"at": steady ns, "images":
-sent so far}. The messages are serialized beforehand and only their stamps are written anew, which
-is what makes the rate possible.
+python -m vla_proof.faults.pretended.camera_flood. It answers each line of its input with
+{"at": steady ns, "images": sent so far}. The messages are serialized beforehand and only their
+stamps are written anew, which is what makes the rate possible.
 """
 
 from __future__ import annotations

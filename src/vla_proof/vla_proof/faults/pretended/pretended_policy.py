@@ -1,8 +1,8 @@
 """A policy whose chunks can be spoilt: it answers observations in the place of the policy node.
 
-python -m vla_proof.faults.pretended.pretended_policy NAME [LINEAR]. It prints one line of JSON when its publisher of
-chunks has found a reader, then reads modes (good, nan, ...) as lines and answers each as the robot
-does.
+python -m vla_proof.faults.pretended.pretended_policy NAME [LINEAR]. It prints one line of JSON
+when its publisher of chunks has found a reader, then reads modes (good, nan, ...) as lines and
+answers each as the robot does.
 """
 
 from __future__ import annotations

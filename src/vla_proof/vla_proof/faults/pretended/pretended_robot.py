@@ -1,9 +1,9 @@
 """The pretended robot: a process whose streams can be spoilt from outside while it runs.
 
-python -m vla_proof.faults.pretended.pretended_robot [--sim-time], in the graph's domain. It reads orders as lines of JSON
-and answers each with one: {"at": steady ns, "stamp": ROS ns, "last": {stream: stamp of its last
-good message}, ...}. `at` is taken before the order has an effect, so a reaction is never made
-shorter.
+python -m vla_proof.faults.pretended.pretended_robot [--sim-time], in the graph's domain. It
+reads orders as lines of JSON and answers each with one: {"at": steady ns, "stamp": ROS ns,
+"last": {stream: stamp of its last good message}, ...}. `at` is taken before the order has an
+effect, so a reaction is never made shorter.
 """
 
 from __future__ import annotations
