@@ -15,7 +15,7 @@ from vla_proof.faults.pretended.pretended_policy import ChunkMode, rows
 from vla_proof.faults.recorded_commands import Reaction, Record, Sent, Tick
 from vla_safety.limits.limiter import MotionLimiter
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[4]
 SPACE = ActionSpace.load(ROOT / "config" / "action_spaces" / "mobile_base.yaml")
 PERIOD = round(SPACE.period * 1e9)  # ns
 

@@ -82,7 +82,7 @@ def test_terminal_and_markdown_come_from_the_same_rows(outcome):
 
 
 def test_the_shipped_table_is_made_from_the_shipped_figures():
-    folder = Path(__file__).resolve().parents[2] / "docs"
+    folder = Path(__file__).resolve().parents[4] / "docs"
     content = json.loads((folder / "fault_injection.json").read_text())
     assert (folder / "fault_injection.md").read_text() == fault_report.markdown(content)
     shown = {row["name"] for row in content["scenarios"]}

@@ -9,7 +9,6 @@ pytest.importorskip("onnx")
 
 from vla_learning.export.example_inputs import random_frames
 from vla_learning.export.exporting import export_run
-from vla_learning.export.quantize_command import single as single_of
 from vla_learning.export.quantize_command import single_precision
 from vla_policy.checkpoint.checkpoint import Checkpoint
 from vla_proof.bench.backends import backends_command
@@ -37,7 +36,7 @@ def test_a_checkpoint_in_8_bits_gets_the_graph_of_its_weights_back(checkpoint, t
     shipped = Checkpoint.load(static.folder)
     single = single_precision(shipped, tmp_path / "back")
     assert single.files["policy.onnx"] not in (shipped.files["policy.onnx"], "")
-    assert single_of(shipped, tmp_path / "too").files == single.files
+
     (row,) = int8_variants(shipped, single, frames, tmp_path / "again")
     assert row.name == "onnxruntime int8 (shipped)"
 
