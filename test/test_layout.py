@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+
 from vla_proof.mutation import mutation_command
 
 ROOT = Path(__file__).resolve().parents[1]

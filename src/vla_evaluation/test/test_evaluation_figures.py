@@ -49,11 +49,13 @@ def test_latency():
 def test_jitter():
     stamps = np.cumsum([0.0] + [0.1] * 99 + [0.25])
     same(
-        timing_metrics.jitter(list(stamps)), count=100, nominal=0.1, mean_period=0.1015, mean=0.0015,
+        timing_metrics.jitter(list(stamps)), count=100, nominal=0.1, mean_period=0.1015,
+        mean=0.0015,
         p99=0.0015, maximum=0.15, late=1,
     )  # fmt: skip
     same(
-        timing_metrics.jitter([0.0, 1.0, 2.5, 2.5], nominal=1.0), count=3, nominal=1.0, mean_period=2.5 / 3,
+        timing_metrics.jitter([0.0, 1.0, 2.5, 2.5], nominal=1.0), count=3, nominal=1.0,
+        mean_period=2.5 / 3,
         mean=0.5, p99=0.99, maximum=1.0, late=0,
     )  # fmt: skip
     with pytest.raises(EvaluationError, match="stamps go back at entry 2;"):
@@ -129,7 +131,8 @@ def test_detection_over_several_images():
     assert vision_metrics.detection(truth, found, 0.6).precision == 0.25
     assert vision_metrics.detection(truth, found, 1.0).recall == 0.25
     same(
-        vision_metrics.detection([Boxes([whole], ["cup"])], [Boxes([], [])]), mean_iou=0.0, matched_iou=NAN,
+        vision_metrics.detection([Boxes([whole], ["cup"])], [Boxes([], [])]), mean_iou=0.0,
+        matched_iou=NAN,
         precision=0.0, recall=0.0, f1=0.0, matched=0, missed=1, spurious=0, threshold=0.5,
     )  # fmt: skip
     assert vision_metrics.detection([Boxes([], [])], [Boxes([whole], ["cup"])]).recall == 0.0
@@ -209,7 +212,10 @@ def test_three_values_are_a_movement():
     ("call", "name"),
     [
         (lambda: timing_metrics.latency([NAN]), "latency is not finite at (0,)"),
-        (lambda: timing_metrics.latency([[1.0]]), "latency has shape (1, 1); accepted: an array of 1 axes"),
+        (
+            lambda: timing_metrics.latency([[1.0]]),
+            "latency has shape (1, 1); accepted: an array of 1 axes",
+        ),
         (lambda: timing_metrics.latency([1.0], 0.0), "deadline is 0.0 s"),
         (lambda: timing_metrics.jitter([[1.0, 2.0]]), "stamps has shape (1, 2)"),
         (lambda: timing_metrics.jitter([1.0, NAN]), "stamps is not finite at (1,)"),
@@ -237,7 +243,8 @@ def test_three_values_are_a_movement():
         (lambda: vision_metrics.segmentation([NAN], [1]), "truth is not finite"),
         (lambda: vision_metrics.segmentation([1], [NAN]), "predicted is not finite"),
         (lambda: Boxes([[0, 0, NAN, 1]], ["cup"]), "boxes is not finite at (0, 2)"),
-        (lambda: language_metrics.grounding(["a"], [0.0], [None], [None]), "positions has shape (1,)"),
+        (lambda: language_metrics.grounding(["a"], [0.0], [None], [None]),
+        "positions has shape (1,)"),
         (lambda: language_metrics.grounding(["a"], [[0.0, 0.0]] * 2, [None], [None]),
          "lengths differ: named 1, positions 2, found 1, found_positions 1"),
     ],

@@ -1,13 +1,10 @@
 import json
 
 import pytest
-from vla_proof.mutation import mutation_command, mutation_plugin
-from vla_proof.properties import properties_command
-from vla_proof.soak import soak_report
 
 from vla_cli.client.command_errors import CommandError
 from vla_proof import prove_command
-from vla_proof.mutation import mutation_command
+from vla_proof.mutation import mutation_command, mutation_plugin
 from vla_proof.properties import properties_command
 from vla_proof.soak import soak_report
 

@@ -1,10 +1,10 @@
 """Sequencing, limits, validation, faults and the safety node of the VLA suite.
 
-`braking`, `axes`, `limits`, `sequencing`, `watchdog`, `states` and `core` are free of ROS;
-`conversions`, `outputs` and `node` join them to it.
+`core` is the algorithm and `decision` its outcome; `node/` joins them to ROS, everything else is
+free of it.
 """
 
 from vla_safety.limits import compiled as _compiled
 
 # Whether the compiled motion limiter is in use.
-COMPILED = _compiled.use(__path__)
+COMPILED = _compiled.use()

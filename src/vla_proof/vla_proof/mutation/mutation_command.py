@@ -30,8 +30,8 @@ KILLED = ("killed", "timeout", "suspicious", "segfault", "caught by type check")
 REASONS = Path("test/mutation_survivors.yaml")
 UNEXPLAINED = "not explained"
 PYTEST = (
-    "-p vla_proof.mutation.mutation_plugin -p no:cacheprovider -p no:randomly --import-mode=importlib "
-    "--confcutdir=. -m 'not system and not slow'"
+    "-p vla_proof.mutation.mutation_plugin -p no:cacheprovider -p no:randomly "
+    "--import-mode=importlib --confcutdir=. -m 'not system and not slow'"
 )
 
 

@@ -102,7 +102,9 @@ def _install(build: Path, target: Path) -> None:
         (fresh / "vla_safety").mkdir()
         shutil.copy(build / BUILT / f"{LIBRARY}{SUFFIX}", fresh)
         for name in MODULES:
-            shutil.copy(build / BUILT / "vla_safety" / f"{name}{SUFFIX}", fresh / "vla_safety")
+            compiled = fresh / "vla_safety" / f"{name}{SUFFIX}"
+            compiled.parent.mkdir(exist_ok=True)
+            shutil.copy(build / BUILT / "vla_safety" / f"{name}{SUFFIX}", compiled)
         of = digests(build / "vla_safety")
         (fresh / "sources.json").write_text(json.dumps(of, indent=1) + "\n")
         fresh.chmod(0o755)

@@ -8,6 +8,7 @@ again. VLA_SAFETY_COMPILED=0 leaves them unused. Free of ROS.
 from __future__ import annotations
 
 import hashlib
+import importlib
 import importlib.util
 import json
 import os
@@ -15,10 +16,11 @@ import sys
 import sysconfig
 from pathlib import Path
 
-PACKAGE = Path(__file__).resolve().parent
+PACKAGE = Path(__file__).resolve().parents[1]
 MODULES = (
-    "axes", "braking", "root_finding", "velocity_axis", "position_axis", "norms", "boundaries",
-    "limits", "soft", "workspace", "speed_zones",
+    "limits/axes", "limits/braking", "limits/root_finding", "limits/velocity_axis",
+    "limits/position_axis", "limits/norms", "limits/boundaries", "limits/limiter",
+    "limits/warning_thresholds", "surroundings/workspace", "surroundings/speed_zones",
 )  # fmt: skip
 VARIABLE = "VLA_SAFETY_COMPILED"
 LIBRARY = "vla_safety__mypyc"  # what mypyc calls the code that the modules share
@@ -45,8 +47,8 @@ def present() -> bool:
         return False
 
 
-def use(path: list[str]) -> bool:
-    """Let the package find the compiled modules first; path: its `__path__`. Whether it does."""
+def use() -> bool:
+    """Let the rooms find the compiled modules first. Whether they do."""
     if os.environ.get(VARIABLE) == "0" or not present():
         return False
     # The modules import what they share by this name.
@@ -59,5 +61,7 @@ def use(path: list[str]) -> bool:
     except ImportError:  # another C library than here: the interpreter does it too
         return False
     sys.modules[LIBRARY] = library
-    path.insert(0, str(folder() / "vla_safety"))
+    for room in sorted({name.split("/")[0] for name in MODULES}):
+        package = importlib.import_module(f"vla_safety.{room}")
+        package.__path__.insert(0, str(folder() / "vla_safety" / room))
     return True
