@@ -64,7 +64,7 @@ def test_an_edited_module_is_interpreted(package, name):
     assert compiled.SUFFIX in python(WHICH, package)
     with (package / f"{name}.py").open("a") as file:
         file.write("# edited\n")
-    assert python(WHICH, package).split() == ["False", str(package / "braking.py")]
+    assert python(WHICH, package).split() == ["False", str(package / "limits" / "braking.py")]
 
 
 def test_what_cannot_be_loaded_is_interpreted(package):
