@@ -329,7 +329,7 @@ def test_who_chooses_a_domain_at_once_gets_another_one(tmp_path):
         take_domain; echo $DOMAIN; exec cat"""
     python = f"""if True:
         import pathlib, sys
-        from vla_cli import domains
+        from vla_cli.client import domains
         domains.LOCKS = pathlib.Path("{tmp_path}")
         print(domains.free(7), flush=True)
         sys.stdin.read()"""

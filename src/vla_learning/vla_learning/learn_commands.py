@@ -78,7 +78,7 @@ def collect(arguments: argparse.Namespace) -> None:
 def from_bag(arguments: argparse.Namespace) -> None:
     """Turn recorded bags into episodes of a dataset; those that it has already are kept."""
     from vla_learning.bags.from_bag import convert
-    from vla_replay.bags.topic_selection import parse_remaps
+    from vla_replay.play.topic_selection import parse_remaps
 
     settings, space = _load(arguments.config)
     folder = arguments.out or Path("data") / settings.name

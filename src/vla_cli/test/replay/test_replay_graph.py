@@ -14,7 +14,7 @@ from vla_cli.replay import replay_graph
 from vla_cli.replay.replay_graph import Setup, forward_threads
 from vla_policy.checkpoint.checkpoint import Checkpoint
 from vla_replay.bags.bag_storage import Topic
-from vla_replay.bags.topic_selection import select
+from vla_replay.play.topic_selection import select
 
 LAUNCH = Path(__file__).resolve().parents[4] / "launch/vla.launch.xml"
 TOPICS = {

@@ -17,13 +17,13 @@ from vla_cli.replay import replay_graph
 from vla_replay.bags import bag_storage
 from vla_replay.bags.bag_reader import Bag, open_bag
 from vla_replay.bags.bag_storage import NotJoinedError
-from vla_replay.bags.topic_selection import parse_remaps, select
+from vla_replay.play.topic_selection import parse_remaps, select
 from vla_replay.results import replay_report, result_comparison
 
 if TYPE_CHECKING:
     from vla_cli.client.graph_client import Graph
-    from vla_replay.bags.topic_selection import Selection
     from vla_replay.play.player import Player
+    from vla_replay.play.topic_selection import Selection
 
 READY_TIMEOUT = 40.0  # s
 CHECK_PERIOD = 0.1  # s, between two looks at whether the graph can go on

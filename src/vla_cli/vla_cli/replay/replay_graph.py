@@ -18,11 +18,11 @@ from vla_cli.client.command_errors import CommandError
 from vla_contract.stamps import NANOSECONDS
 from vla_policy.checkpoint.checkpoint import END_EFFECTOR_STATES
 from vla_policy.policy_config import PolicyConfig
-from vla_replay.bags.joint_parts import JointMerger
 from vla_replay.bags.message_codec import Codec
-from vla_replay.bags.topic_selection import Needs, Selection, camera_topic, observed
+from vla_replay.play.joint_parts import JointMerger
 from vla_replay.play.period_timeline import Layout, Timeline
 from vla_replay.play.replay_session import Session
+from vla_replay.play.topic_selection import Needs, Selection, camera_topic, observed
 
 if TYPE_CHECKING:
     from vla_cli.client.graph_client import Graph

@@ -25,7 +25,7 @@ from vla_replay.bags.bag_reader import Bag, open_bag
 from vla_replay.bags.bag_storage import BagError
 from vla_replay.bags.blocks import Stored
 from vla_replay.bags.message_codec import Codec
-from vla_replay.bags.topic_selection import CAMERA, COMMAND, Needs, Selection, select
+from vla_replay.play.topic_selection import CAMERA, COMMAND, Needs, Selection, select
 
 Progress = Callable[[int, int], None]
 

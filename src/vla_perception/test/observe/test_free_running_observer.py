@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from sensor_msgs.msg import Image, JointState
 
+from vla_contract.message_enums import Level
 from vla_contract.stamps import to_time
-from vla_perception.faults import Level
 from vla_perception.observe.free_running_observer import FreeRunningObserver
 from vla_perception.perception_config import CameraConfig, PerceptionConfig
 

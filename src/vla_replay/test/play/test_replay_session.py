@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from vla_interfaces.msg import Fault, SafeAction, SafetyStatus, Violation
+from vla_interfaces.msg import Fault, Violation
 from vla_replay.play import replay_session
 from vla_replay.play.replay_session import Series, Session, violation_name
 
@@ -32,18 +32,6 @@ def test_a_limit_is_named_with_its_dimension_or_with_what_it_is_about():
     both = Violation(limit=Violation.LIMIT_NORM, dimension="y", name="linear")
     assert violation_name(both) == "norm y"
     assert violation_name(SimpleNamespace(limit=1, dimension="")) == "range"  # of an old bag
-
-
-@pytest.mark.parametrize(
-    ("words", "message", "prefix"),
-    [
-        (replay_session.VERDICTS, SafeAction, "VERDICT_"),
-        (replay_session.STATES, SafetyStatus, "STATE_"),
-        (replay_session.LEVELS, Fault, "LEVEL_"),
-    ],
-)
-def test_verdicts_states_and_levels_are_named_as_in_the_messages(words, message, prefix):
-    assert list(words) == constants(message, prefix)
 
 
 def begun(period=0.02):

@@ -9,9 +9,9 @@ from vla_contract.stamps import NANOSECONDS
 from vla_replay.bags import cdr_fields
 from vla_replay.bags.blocks import Stored
 from vla_replay.bags.message_codec import Codec
-from vla_replay.bags.topic_selection import CAMERA, COMMAND
 from vla_replay.play.period_timeline import GAP, PAUSE, Timeline
 from vla_replay.play.player import Player
+from vla_replay.play.topic_selection import CAMERA, COMMAND
 
 CLOCK_PERIOD = 0.005  # s of wall time
 TAIL = 0.5  # s of the bag's time after its last message

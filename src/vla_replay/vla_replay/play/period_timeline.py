@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 
 from vla_replay.bags import cdr_fields
 from vla_replay.bags.blocks import JUMP, Stored
-from vla_replay.bags.joint_parts import JointMerger, JointParts
 from vla_replay.bags.message_codec import Codec
-from vla_replay.bags.topic_selection import CAMERA, COMMAND
 from vla_replay.play.bag_messages import Part
+from vla_replay.play.joint_parts import JointMerger, JointParts
+from vla_replay.play.topic_selection import CAMERA, COMMAND
 
 GAP = 5_000_000_000  # ns without any message, after which every input has long timed out
 PAUSE = 1_000_000_000  # ns between two episodes

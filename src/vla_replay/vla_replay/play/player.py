@@ -28,8 +28,8 @@ from vla_contract.stamps import NANOSECONDS, to_time
 from vla_interfaces.msg import Command, SimulationTick
 from vla_replay.bags import cdr_fields
 from vla_replay.bags.message_codec import Codec
-from vla_replay.bags.topic_selection import camera_topic, observed
 from vla_replay.play.replay_answers import Answers
+from vla_replay.play.topic_selection import camera_topic, observed
 
 try:
     from rclpy.event_handler import PublisherEventCallbacks

@@ -32,14 +32,14 @@ from vla_safety.decision import Decision
 from vla_safety.node.assembly import assemble, recorder_settings, state_path
 from vla_safety.node.graph_watch import Others
 from vla_safety.node.loop_timing import LoopTiming
-from vla_safety.node.pending_tick import LockStep
 from vla_safety.node.realtime_priority import Priority
 from vla_safety.node.receivers import Receivers
-from vla_safety.node.repeated_levels import Once
 from vla_safety.node.reports import diagnosis, is_faulty
 from vla_safety.node.senders import Senders
 from vla_safety.node.transform_lookup import TransformLookup
 from vla_safety.plan.sequencing import Chunk
+from vla_safety.watch.pending_tick import LockStep
+from vla_safety.watch.repeated_levels import Once
 from vla_safety.watch.state_file import Kept, StateFile, StateFileError, StateWriter
 
 STATUS_PERIOD = 1.0  # s

@@ -17,13 +17,13 @@ from vla_interfaces.msg import ActionChunk, Command, Fault, SimulationTick
 from vla_safety.config.obstacle_config import SourceConfig
 from vla_safety.node import safety_conversions
 from vla_safety.node.newest_worker import NewestWorker
-from vla_safety.node.pending_tick import Tick
 from vla_safety.plan import teleoperation
 from vla_safety.plan.teleoperation import LockConfig, TeleopConfig
 from vla_safety.surroundings.measured_pose import Pose
 from vla_safety.surroundings.obstacles.obstacle_sources import SourceReader, stamp_problem
 from vla_safety.surroundings.obstacles.obstacle_types import Reading
 from vla_safety.surroundings.transforms import Transform
+from vla_safety.watch.pending_tick import Tick
 from vla_safety.watch.safety_inputs import joint_of_position
 
 if TYPE_CHECKING:

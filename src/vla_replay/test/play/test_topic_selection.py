@@ -6,7 +6,7 @@ import pytest
 
 from vla_contract.action_space import MESSAGE_TYPES
 from vla_replay.bags.bag_storage import BagError, Topic
-from vla_replay.bags.topic_selection import Needs, camera_topic, observed, parse_remaps, select
+from vla_replay.play.topic_selection import Needs, camera_topic, observed, parse_remaps, select
 
 IMAGE, JPEG = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 JOINTS, TWIST = "sensor_msgs/msg/JointState", "geometry_msgs/msg/Twist"

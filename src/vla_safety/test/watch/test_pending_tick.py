@@ -1,5 +1,5 @@
-from vla_safety.node.pending_tick import LockStep, Tick
 from vla_safety.plan.sequencing import Chunk
+from vla_safety.watch.pending_tick import LockStep, Tick
 
 
 def tick(number, episode=1, has_images=False):

@@ -3,7 +3,7 @@
 from rclpy.serialization import serialize_message
 from std_msgs.msg import Bool
 
-from vla_safety.node.repeated_levels import Once
+from vla_safety.watch.repeated_levels import Once
 
 MS = 1_000_000
 
