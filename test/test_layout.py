@@ -43,6 +43,8 @@ ROS_MODULES = {
     "vla_replay.play.player",
     "vla_replay.record.record_node",
     "vla_safety.node.node",
+    "vla_safety.node.node_ports",
+    "vla_safety.node.obstacle_receivers",
     "vla_safety.node.receivers",
     "vla_safety.node.senders",
     "vla_safety.node.transform_lookup",
