@@ -380,3 +380,20 @@ def test_a_short_stall_of_a_quick_driver_is_no_unlimited_step():
     rig.steady += SECOND * 4 // 10
     decision = rig.step()
     assert decision.safe[0] == 0.0 and decision.state is State.HOLD
+
+
+@pytest.mark.parametrize(
+    ("timeout", "short", "long"), [(TIMEOUT, 0.09, 0.11), (0.3, 0.29, 0.31), (None, 0.49, 0.51)]
+)
+def test_stalls_that_the_driver_bridges_do_not_escalate_and_longer_ones_do(timeout, short, long):
+    def play(stall):
+        rig = Rig(spoken_to(timeout), escalation_count=3)
+        for _ in range(3):
+            rig.run(60)
+            rig.now += round(stall * SECOND) - PERIOD
+            rig.steady += round(stall * SECOND) - PERIOD
+            assert rig.step().missed  # it brakes either way
+        return rig.decisions[-1].state
+
+    assert play(short) is State.HOLD
+    assert play(long) is State.STOPPED

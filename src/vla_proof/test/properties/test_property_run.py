@@ -28,7 +28,7 @@ def test_a_defect_is_found_shrunk_and_described(monkeypatch):
         decision.safe[0] += 1e-3 if decision.requested else 0.0
         return decision
 
-    monkeypatch.setattr(safety_scenario.SafetyCore, "step", overshoot)
+    monkeypatch.setattr(safety_scenario.SafetyCore, "decide", overshoot)
     monkeypatch.setattr(property_run, "PHASES", property_run.PHASES[:1])  # shrinking takes its time
     outcome = run(20_000, 0)
     assert outcome.bounds.broken

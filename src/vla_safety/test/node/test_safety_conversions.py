@@ -10,7 +10,8 @@ from sensor_msgs.msg import JointState
 from vla_contract.action_space import ActionSpace, Dimension, Kind, Limits, Output
 from vla_contract.joint_states import read_joints
 from vla_interfaces.msg import ActionChunk, Fault
-from vla_safety.core import Decision, Verdict
+from vla_safety.config.safety_config import SafetyConfig
+from vla_safety.core import Decision, SafetyCore, Verdict
 from vla_safety.limits.limiter import Limit, LimitViolation
 from vla_safety.node import safety_conversions
 from vla_safety.plan.sequencing import MAX_ROWS
@@ -47,6 +48,8 @@ SPACE = ActionSpace(
         dimension("effort", Kind.GRIPPER, "1", "std_msgs/msg/Float64", "data"),
     ),
 )  # fmt: skip
+
+SITUATION = SafetyCore(SPACE, SafetyConfig()).situation()
 
 
 def test_a_chunk_comes_through_as_it_is():
