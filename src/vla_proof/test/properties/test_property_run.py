@@ -21,7 +21,7 @@ def test_any_scenario_keeps_every_promise():
 
 
 def test_a_defect_is_found_shrunk_and_described(monkeypatch):
-    step = safety_scenario.SafetyCore.step
+    step = safety_scenario.SafetyCore.decide
 
     def overshoot(core, now, steady):
         decision = step(core, now, steady)

@@ -47,7 +47,7 @@ SERVICES = {
 @contextlib.contextmanager
 def defective(place, flag, parameters):
     os.environ["PYTHONPATH"] = os.pathsep.join(
-        [os.path.dirname(__file__), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+        [str(Path(__file__).parents[1]), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
     )
     words = ["-r", f"__ns:={NAMESPACE}"]
     with node_process(

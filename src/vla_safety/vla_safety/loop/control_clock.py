@@ -3,17 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Protocol
-
-
-class ControlClock(Protocol):
-    """The node clock, and one that never jumps; both in ns."""
-
-    def now(self) -> int:
-        """Node clock, ns."""
-
-    def steady(self) -> int:
-        """A clock that never jumps, ns."""
+from typing import Any
 
 
 class WallClock:
@@ -32,14 +22,13 @@ class WallClock:
         return time.monotonic_ns()
 
 
-class TickClock:
-    """The time of the last tick, ns; it passes in no other way."""
+class TickClock(WallClock):
+    """Time that passes by ticks alone."""
 
-    def __init__(self) -> None:
-        self.tick_time = 0
+    tick_time = 0  # ns, the stamp of the last tick
 
     def now(self) -> int:
-        """The tick's stamp, ns."""
+        """The tick's, ns."""
         return self.tick_time
 
     steady = now

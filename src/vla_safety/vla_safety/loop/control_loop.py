@@ -1,13 +1,12 @@
 """The control loop: it decides on each period and sends what was decided.
 
-`ControlLoop` is what both ways have in common. `FreeRunning` takes time from clocks, and every
-message as it comes; `LockStep` takes both from the simulator's ticks. The node chooses once.
+`ControlLoop` takes time from clocks, and every message as it comes; its `LockStep` takes both from
+the simulator's ticks. The node chooses once.
 """
 
 from __future__ import annotations
 
 import time
-from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,7 +17,7 @@ from vla_contract.stamps import NANOSECONDS, to_nanoseconds, to_time
 from vla_safety.config.safety_config import SafetyConfig
 from vla_safety.core import SafetyCore
 from vla_safety.decision import Decision
-from vla_safety.loop.control_clock import ControlClock, WallClock
+from vla_safety.loop.control_clock import WallClock
 from vla_safety.loop.loop_timing import LoopTiming
 from vla_safety.loop.realtime_priority import Priority
 from vla_safety.loop.tick_queue import Tick
@@ -40,8 +39,8 @@ LISTENED_BEATS = 5.0  # of another safety node that a newcomer waits for before 
 Periodic = tuple[float, Callable[[], None]]
 
 
-class ControlLoop(ABC):
-    """See the module. One thread does everything.
+class ControlLoop:
+    """A timer says when a period is due. One thread does everything.
 
     Attributes:
         lock_step: in whose QoS the topics are.
@@ -54,7 +53,7 @@ class ControlLoop(ABC):
     def __init__(
         self,
         core: SafetyCore,
-        clock: ControlClock,
+        clock: WallClock,
         senders: Senders,
         problems: Problems,
         publishers: OtherPublishers,
@@ -76,6 +75,7 @@ class ControlLoop(ABC):
         self._timing = timing
         self._writer = writer
         self._decision: Decision | None = None
+        self._tick = 0
 
     # Made before there is a loop.
 
@@ -89,6 +89,16 @@ class ControlLoop(ABC):
         """What counts of that which an earlier process left."""
         return saved
 
+    @staticmethod
+    def make_clock(ros_clock: Any) -> WallClock:
+        """Time passes by itself."""
+        return WallClock(ros_clock)
+
+    @staticmethod
+    def cloud_priority(config: SafetyConfig) -> int | None:
+        """Point clouds are read in a thread of this real-time priority."""
+        return max(0, config.realtime_priority - 1)
+
     # Life cycle.
 
     def activate(self, config: SafetyConfig) -> None:
@@ -98,6 +108,7 @@ class ControlLoop(ABC):
         self._timing.restart()
         self._publishers.restart()
         self._decision = None
+        self.begin_alone(config)
         self.core.reconfigure(config, now, steady)
         self.core.activate(now, steady)
         self.save_state(running=True)
@@ -111,15 +122,45 @@ class ControlLoop(ABC):
         self._writer.flush(timeout)
         self.priority.release()
 
-    @abstractmethod
+    def begin_alone(self, config: SafetyConfig) -> None:
+        """Listen whether another safety node drives; ahead of other processes, if permitted."""
+        self._listen()
+        self.priority.acquire(config.realtime_priority)
+
     def brake(self) -> None:
-        """Bring the robot to rest."""
+        """Bring the robot to rest, in real time; nothing else is handled meanwhile."""
+        core = self.core
+        core.close()
+        end = time.monotonic() + core.space.braking_time + 5.0 * core.space.period
+        due = time.monotonic()
+        at_rest = 0
+        # More than one command at rest: the first still carries an acceleration.
+        while time.monotonic() < end and at_rest < COMMANDS_AT_REST:
+            self._run_period()
+            at_rest = at_rest + 1 if core.limiter.standstill else 0
+            due += core.space.period
+            time.sleep(max(0.0, due - time.monotonic()))
 
     def periodic(self) -> list[Periodic]:
-        """What is due every so many s while the node is active."""
-        return []
+        """Periods, and looks at the graph."""
+        return [
+            (self.core.space.period, self.run),
+            (self.core.config.publishers_period, self.inspect_graph),
+        ]
 
     # One period.
+
+    def run(self) -> None:
+        """The period that is due by the timer."""
+        self._timing.begin(time.monotonic())
+        self._run_period()
+        self._timing.end(time.monotonic())
+
+    def _run_period(self) -> None:
+        now, steady = self.clock.now(), self.clock.steady()
+        decision = self.decide(now, steady)
+        self._tick += 1 + decision.missed
+        self.send(decision, self._tick, now)
 
     def decide(self, now: int, steady: int) -> Decision:
         """The core's decision; after a defect a braking one, and the stop stays latched."""
@@ -139,6 +180,8 @@ class ControlLoop(ABC):
 
     def gather(self, now: int, steady: int) -> None:
         """Bring together what comes by no message of its own."""
+        self._tip.update(now, steady)
+        self.core.watch.other_publishers = self._publishers.problem(steady)
         self._clouds.collect()
 
     def send(self, decision: Decision, tick: int, now: int) -> None:
@@ -174,9 +217,10 @@ class ControlLoop(ABC):
 
     # What comes in, as the receivers tell it.
 
-    @abstractmethod
     def accept_chunk(self, chunk: Chunk) -> None:
-        """A chunk came."""
+        """Tell the core at once."""
+        self._publishers.observe_chunk(chunk.sequence, self.clock.steady())
+        self.tell_chunk(chunk, self.clock.now())
 
     def tell_chunk(self, chunk: Chunk, now: int) -> None:
         """Tell the core, and log a refusal."""
@@ -185,147 +229,41 @@ class ControlLoop(ABC):
             text = f"chunk refused: {refusal.value}"
             self._problems.log.warning(text, throttle_duration_sec=1.0)
 
-    @abstractmethod
     def arrival(self, stamp: int) -> tuple[int, int]:
-        """When what has this stamp (ns) counts as received, and how old it was then, ns."""
-
-    @abstractmethod
-    def stamp_problem(self, name: str, stamp: int, publisher: tuple[str, ...]) -> str:
-        """Why a message of the robot's state may not be used; empty where it may."""
-
-    @abstractmethod
-    def reading_problem(self, age: float, timeout: float) -> str:
-        """Why a reading of obstacles of this age, s, may not be used; empty where it may."""
-
-    @abstractmethod
-    def state_is_known(self, name: str, when: int) -> None:
-        """What a message of the robot's state told, good or refused, holds as of then, ns."""
-
-    @abstractmethod
-    def run_due(self) -> None:
-        """A message came: run the period that it was the last thing to wait for."""
-
-    @abstractmethod
-    def subscribe_ticks(self, subscriptions: Subscriptions, receive: Callable[[Any], None]) -> None:
-        """Subscribe the simulator's ticks, where they say when a period is due."""
-
-    @abstractmethod
-    def accept_tick(self, tick: Tick) -> bool:
-        """A tick came; False where it is not to be answered."""
-
-    @abstractmethod
-    def hear_twin(self, message: Fault) -> None:
-        """A fault level in this node's name came."""
-
-    @abstractmethod
-    def obey_stop_word(self, word: str, heard: int) -> bool:
-        """Another node hands on a stop word that this one may not have heard; whether it is new."""
-
-    def counters(self) -> Counter[str]:
-        """What was counted, for the diagnostics."""
-        return self._problems.counters
-
-
-class FreeRunning(ControlLoop):
-    """A timer says when a period is due, and messages count as of their arrival."""
-
-    _tick = 0
-
-    @staticmethod
-    def make_clock(ros_clock: object) -> ControlClock:
-        """Time passes by itself."""
-        return WallClock(ros_clock)
-
-    @staticmethod
-    def cloud_priority(config: SafetyConfig) -> int | None:
-        """Point clouds are read in a thread of this real-time priority."""
-        return max(0, config.realtime_priority - 1)
-
-    def activate(self, config: SafetyConfig) -> None:
-        """Begin by listening whether another safety node drives."""
-        self._listen()
-        super().activate(config)
-        self.priority.acquire(self.core.config.realtime_priority)
-
-    def periodic(self) -> list[Periodic]:
-        """Periods, and looks at the graph."""
-        return [
-            (self.core.space.period, self.run),
-            (self.core.config.publishers_period, self.inspect_graph),
-        ]
-
-    def run(self) -> None:
-        """The period that is due by the timer."""
-        self._timing.begin(time.monotonic())
-        self._run_period()
-        self._timing.end(time.monotonic())
-
-    def brake(self) -> None:
-        """Bring the robot to rest, in real time; nothing else is handled meanwhile."""
-        core = self.core
-        core.close()
-        end = time.monotonic() + core.space.braking_time + 5.0 * core.space.period
-        due = time.monotonic()
-        at_rest = 0
-        # More than one command at rest: the first still carries an acceleration.
-        while time.monotonic() < end and at_rest < COMMANDS_AT_REST:
-            self._run_period()
-            at_rest = at_rest + 1 if core.limiter.standstill else 0
-            due += core.space.period
-            time.sleep(max(0.0, due - time.monotonic()))
-
-    def _run_period(self) -> None:
-        now, steady = self.clock.now(), self.clock.steady()
-        decision = self.decide(now, steady)
-        self._tick += 1 + decision.missed
-        self.send(decision, self._tick, now)
-
-    def gather(self, now: int, steady: int) -> None:
-        """The tip by TF and other publishers, too."""
-        self._tip.update(now, steady)
-        self.core.watch.other_publishers = self._publishers.problem(steady)
-        super().gather(now, steady)
-
-    def accept_chunk(self, chunk: Chunk) -> None:
-        """Tell the core at once."""
-        self._publishers.observe_chunk(chunk.sequence, self.clock.steady())
-        self.tell_chunk(chunk, self.clock.now())
-
-    def arrival(self, stamp: int) -> tuple[int, int]:
-        """Now; a stamp of 0 is none."""
+        """When a message of this stamp (ns; 0: none) counts as received, and its age then, ns."""
         return self.clock.steady(), self.clock.now() - stamp if stamp else 0
 
     def stamp_problem(self, name: str, stamp: int, publisher: tuple[str, ...]) -> str:
-        """Stamps must grow, and be near to now."""
-        core = self.core
-        return core.watch.robot.stamp_problem(name, stamp, self.clock.now(), core.config, publisher)
+        """Why a message of the robot's state may not be used; empty where it may."""
+        robot, config = self.core.watch.robot, self.core.config
+        return robot.stamp_problem(name, stamp, self.clock.now(), config, publisher)
 
     def reading_problem(self, age: float, timeout: float) -> str:
-        """It must be young."""
+        """Why a reading of obstacles of this age, s, may not be used; empty where it may."""
         return stamp_problem(age, timeout)
 
     def state_is_known(self, name: str, when: int) -> None:
-        """No period waits for a message."""
+        """What a message of the robot's state told, good or refused, holds as of then, ns."""
 
     def run_due(self) -> None:
-        """No period waits for a message."""
+        """A message came: run the period that it was the last thing to wait for, if one waits."""
 
     def subscribe_ticks(self, subscriptions: Subscriptions, receive: Callable[[Any], None]) -> None:
-        """There are none."""
+        """Subscribe the simulator's ticks, where they say when a period is due."""
 
     def accept_tick(self, tick: Tick) -> bool:
-        """There are none."""
+        """A tick came; False where it is not to be answered."""
         return False
 
     def hear_twin(self, message: Fault) -> None:
-        """Where it is another's, this one does not connect."""
+        """A level in this node's name came: where it is another's, this one does not connect."""
         twin = self._publishers.twin
         another = twin.observe_level(to_nanoseconds(message.header.stamp), self.clock.steady())
         if another and not self.core.connection.connected:
             self._listen()
 
     def obey_stop_word(self, word: str, heard: int) -> bool:
-        """Brake for it; heard: ns of the node clock."""
+        """Another node hands on a stop word, heard at so many ns; whether it was new."""
         return self.core.obey_stop_word(word, heard, self.clock.now())
 
     def inspect_graph(self) -> None:
@@ -338,3 +276,7 @@ class FreeRunning(ControlLoop):
     def _listen(self) -> None:
         wait = round(LISTENED_BEATS * self.core.config.fault_period * NANOSECONDS)
         self.core.connection.listen_until = self.clock.steady() + wait
+
+    def counters(self) -> Counter[str]:
+        """What was counted, for the diagnostics."""
+        return self._problems.counters

@@ -13,7 +13,7 @@ from vla_contract.action_space import ActionSpace
 from vla_interfaces.msg import Fault, SimulationTick
 from vla_safety.config.safety_config import SafetyConfig
 from vla_safety.loop.control_clock import TickClock
-from vla_safety.loop.control_loop import ControlLoop
+from vla_safety.loop.control_loop import ControlLoop, Periodic
 from vla_safety.loop.tick_queue import Tick, TickQueue
 from vla_safety.plan.sequencing import Chunk
 from vla_safety.watch.input_watch import InputWatch, LockStepWatch
@@ -35,9 +35,9 @@ class LockStep(ControlLoop):
         self._known: dict[str, int] = {}  # input of the robot's state → as of when, ns
 
     @staticmethod
-    def make_clock(ros_clock: object) -> TickClock:
+    def make_clock(ros_clock: Any) -> TickClock:
         """Time passes by ticks."""
-        return TickClock()
+        return TickClock(ros_clock)
 
     @staticmethod
     def make_watch(space: ActionSpace, config: SafetyConfig) -> InputWatch:
@@ -53,6 +53,16 @@ class LockStep(ControlLoop):
     def cloud_priority(config: SafetyConfig) -> int | None:
         """Every point cloud counts in its own tick: it is read as it comes."""
         return None
+
+    def begin_alone(self, config: SafetyConfig) -> None:
+        """The simulator's other nodes are not watched, and it waits."""
+
+    def periodic(self) -> list[Periodic]:
+        """Nothing is due by a timer."""
+        return []
+
+    def gather(self, now: int, steady: int) -> None:
+        """Everything comes by messages."""
 
     def brake(self) -> None:
         """The simulator waits for an answer and does not move."""

@@ -20,7 +20,7 @@ from vla_contract.node.graph_node import Diagnosis, GraphNode, run
 from vla_contract.node.parameters import ParameterError
 from vla_safety.config import parameter_lock
 from vla_safety.config.safety_config import SafetyConfig, check_space
-from vla_safety.loop.control_loop import ControlLoop, FreeRunning
+from vla_safety.loop.control_loop import ControlLoop
 from vla_safety.loop.lock_step import LockStep
 from vla_safety.loop.loop_timing import LoopTiming
 from vla_safety.node.assembly import Assembly, assemble, recorder_settings, state_path
@@ -58,7 +58,7 @@ class SafetyNode(GraphNode[SafetyConfig]):
             raise ParameterError("parameter action_space is empty; accepted: the path of a file")
         space = ActionSpace.load(config.action_space)
         check_space(config, space)
-        mode = LockStep if config.lock_step else FreeRunning
+        mode = LockStep if config.lock_step else ControlLoop
         file = StateFile(state_path(config, self.get_namespace()))
         saved = mode.usable_state(self._read_state(file))
         assembly = assemble(self, config, space, saved, mode.make_watch(space, config))
@@ -79,7 +79,7 @@ class SafetyNode(GraphNode[SafetyConfig]):
 
     def _join_parts(
         self,
-        mode: type[FreeRunning | LockStep],
+        mode: type[ControlLoop],
         assembly: Assembly,
         entities: Entities,
         writer: StateWriter,

@@ -13,7 +13,7 @@ from vla_contract import topics
 from vla_contract.joint_states import JointStateError, read_joints
 from vla_contract.stamps import to_nanoseconds
 from vla_interfaces.msg import ActionChunk, Command, Fault, SimulationTick
-from vla_safety.loop.control_clock import ControlClock
+from vla_safety.loop.control_clock import WallClock
 from vla_safety.loop.control_loop import ControlLoop
 from vla_safety.loop.tick_queue import Tick
 from vla_safety.node import safety_conversions
@@ -184,7 +184,7 @@ class PersonReceivers:
     def __init__(
         self,
         person: Teleoperation,
-        clock: ControlClock,
+        clock: WallClock,
         subscriptions: Subscriptions,
         problems: Problems,
         inputs: dict[str, TeleopConfig],

@@ -18,7 +18,7 @@ from vla_contract.recording import type_name
 from vla_contract.stamps import NANOSECONDS, to_time
 from vla_interfaces.msg import Fault, SafeAction, SafetyStatus
 from vla_safety.decision import Decision, Situation
-from vla_safety.loop.control_clock import ControlClock
+from vla_safety.loop.control_clock import WallClock
 from vla_safety.loop.loop_timing import LoopTiming
 from vla_safety.node.graph_watch import endpoints
 from vla_safety.node.outputs import Output, make_outputs
@@ -46,7 +46,7 @@ class Senders:
         self,
         entities: Entities,
         space: ActionSpace,
-        clock: ControlClock,
+        clock: WallClock,
         timing: LoopTiming,
         settings: RecorderSettings | None,
     ) -> None:
