@@ -76,7 +76,7 @@ def test_a_lead_beyond_the_norm_is_reported_where_an_axis_does_less_than_it_can(
     # 0.001, in one period. d0 is behind and does all that it can.
     made = limiter(end - 0.6, 0.4)
     for k in range(1, 12):
-        step = made.decide([end - 0.05 * (11 - k), 0.4])
+        step = made.step([end - 0.05 * (11 - k), 0.4])
         assert k == 11 or named(step) == []
     assert named(step) == expected
     assert step.safe[1] < 0.4
