@@ -43,7 +43,10 @@ ROS_MODULES = {
     "vla_replay.play.player",
     "vla_replay.record.record_node",
     "vla_safety.node.node",
+    "vla_safety.node.node_ports",
+    "vla_safety.node.obstacle_receivers",
     "vla_safety.node.receivers",
+    "vla_safety.node.safety_services",
     "vla_safety.node.senders",
     "vla_safety.node.transform_lookup",
     "vla_sim.node.node",
@@ -55,6 +58,7 @@ ROS_WORDS = (
     "vla_perception.observe.subscriptions",
     "vla_perception.observe.observer",
     "vla_replay.play.player",
+    "vla_safety.node.node_ports",
 )
 # Only what trains, exports or tests needs these.
 NOT_ON_A_ROBOT = {"onnx", "torch"}

@@ -9,6 +9,7 @@ from vla_contract.action_space import ActionSpace, Dimension, Kind, Limits, Outp
 from vla_safety.config.safety_config import SafetyConfig
 from vla_safety.core import SafetyCore
 from vla_safety.plan.sequencing import Chunk
+from vla_safety.watch.input_watch import InputWatch
 from vla_safety.watch.safety_states import State
 
 PERIOD = 20_000_000  # ns
@@ -56,8 +57,9 @@ ARM = ActionSpace("arm", 50.0, 20, T, 1.0, (JOINT,))
 class Rig:
     """A core with its clocks and a policy that sends a chunk every fourth period."""
 
-    def __init__(self, space=SPACE, kept=None, **changes):
-        self.core = SafetyCore(space, dataclasses.replace(CONFIG, **changes), kept)
+    def __init__(self, space=SPACE, saved=None, watch=InputWatch, **changes):
+        config = dataclasses.replace(CONFIG, **changes)
+        self.core = SafetyCore(space, config, saved, watch=watch(space, config))
         self.now = self.steady = START
         self.k = 0
         self.decisions = []
@@ -84,13 +86,13 @@ class Rig:
             "command_id": command_id,
             "command": "go",
         }
-        return self.core.take_chunk(Chunk(**{**values, **changes}), self.now)
+        return self.core.accept_chunk(Chunk(**{**values, **changes}), self.now)
 
     def step(self, count=1, ros=PERIOD):
         for _ in range(count):
             self.now += ros
             self.steady += PERIOD
-            self.decisions.append(self.core.step(self.now, self.steady))
+            self.decisions.append(self.core.decide(self.now, self.steady))
         return self.decisions[-1]
 
     def run(self, count, command_id=1, **chunk):
@@ -100,7 +102,7 @@ class Rig:
             self.k += 1
             if self.k % 4 == 0:
                 self.chunk(command_id, **chunk)
-            self.decisions.append(self.core.step(self.now, self.steady))
+            self.decisions.append(self.core.decide(self.now, self.steady))
         return self.decisions[-1]
 
     def at_speed(self, command_id=1):

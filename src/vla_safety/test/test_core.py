@@ -13,7 +13,9 @@ from vla_safety.config.safety_config import SafetyConfig
 from vla_safety.core import SafetyCore, Verdict
 from vla_safety.limits.limiter import Limit
 from vla_safety.plan.sequencing import Refusal
-from vla_safety.watch.safety_inputs import FaultReport, Level, RobotState, joint_of_position
+from vla_safety.watch.fault_levels import FaultReport, Level
+from vla_safety.watch.input_watch import LockStepWatch
+from vla_safety.watch.safety_inputs import RobotState, joint_of_position
 from vla_safety.watch.safety_states import FaultKind, Reason, State
 
 
@@ -76,8 +78,8 @@ def test_done_is_final_for_its_command():
 def test_a_stop_word_brakes_at_once_and_waits_for_a_new_command():
     rig = Rig()
     rig.at_speed()
-    assert rig.core.take_text("push the stop button", rig.now) == ""
-    assert rig.core.take_text(" STOP!", rig.now) == "stop"
+    assert rig.core.accept_text("push the stop button", rig.now) == ""
+    assert rig.core.accept_text(" STOP!", rig.now) == "stop"
     rig.assert_brakes(Reason.STOP_WORD)
     assert rig.run(60).safe[0] == 0.0
     assert rig.cause.reason is Reason.STOP_WORD
@@ -105,13 +107,13 @@ def test_when_a_command_was_given_decides_whether_it_is_newer_than_a_stop():
     rig = Rig()
     rig.at_speed()
     rig.step(3)
-    rig.core.take_text("stop", rig.now)
+    rig.core.accept_text("stop", rig.now)
     stopped = rig.now
     rig.step()
     # Seen first in an observation from before the stop, but given after it: it moves.
     rig.chunk(2, observation_stamp=stopped - PERIOD // 2, command_stamp=stopped + 1)
     assert rig.step().state is State.NOMINAL
-    rig.core.take_text("stop", rig.now)
+    rig.core.accept_text("stop", rig.now)
     # Given before the stop: no later observation makes it newer.
     rig.step()
     rig.chunk(3, command_stamp=stopped)
@@ -132,11 +134,11 @@ def test_the_stop_service_latches_and_reset_wants_a_new_command():
 def test_a_pressed_emergency_stop_latches_and_reset_is_refused_while_it_lasts():
     rig = Rig()
     rig.at_speed()
-    rig.core.emergency_stop.take(True, rig.steady)
+    rig.core.watch.emergency_stop.set_level(True, rig.steady)
     rig.assert_brakes(Reason.EMERGENCY_STOP, State.STOPPED)
     result = rig.core.reset(rig.now, rig.steady)
     assert not result.done and "release the emergency stop" in result.message
-    rig.core.emergency_stop.take(False, rig.steady)
+    rig.core.watch.emergency_stop.set_level(False, rig.steady)
     assert rig.run(10).state is State.STOPPED
     assert rig.core.reset(rig.now, rig.steady).done
     rig.at_speed(command_id=2)
@@ -145,7 +147,7 @@ def test_a_pressed_emergency_stop_latches_and_reset_is_refused_while_it_lasts():
 def test_a_required_emergency_stop_holds_until_heard_and_stops_when_silent():
     rig = Rig(require_emergency_stop=True)
     assert rig.run(10).state is State.HOLD
-    rig.core.emergency_stop.take(False, rig.steady)
+    rig.core.watch.emergency_stop.set_level(False, rig.steady)
     assert rig.run(20).state is State.NOMINAL
     rig.step(10)
     assert rig.run(10).state is State.STOPPED
@@ -156,11 +158,11 @@ def test_a_lost_input_brakes_and_is_named_and_resumes_by_itself():
     rig = Rig(required_inputs=("joint_states",), input_timeout=0.3)
     assert rig.run(10).state is State.HOLD
     assert rig.cause.text == "joint_states was never received"
-    rig.core.robot.take("joint_states", {}, rig.steady)
+    rig.core.watch.robot.update("joint_states", {}, rig.steady)
     assert rig.run(14).state is State.NOMINAL
     assert rig.run(3).state is State.HOLD
     assert rig.cause.text == "joint_states is older than 0.3 s"
-    rig.core.robot.take("joint_states", {}, rig.steady)
+    rig.core.watch.robot.update("joint_states", {}, rig.steady)
     assert rig.run(10).state is State.NOMINAL
     rig.assert_within_limits()
 
@@ -171,7 +173,9 @@ def test_a_needed_joint_that_falls_silent_is_named_while_the_others_go_on():
     def tell(periods, joint, wrist):
         for _ in range(periods):
             measured = {"joint": 0.2} if joint else {}
-            rig.core.robot.take("joint_states", measured, rig.steady, ["wrist"] if wrist else [])
+            rig.core.watch.robot.update(
+                "joint_states", measured, rig.steady, ["wrist"] if wrist else []
+            )
             decision = rig.run(1, value=0.3)
         return decision
 
@@ -200,16 +204,18 @@ def test_the_stamps_of_each_driver_have_an_order_of_their_own():
     robot, config = RobotState(), SafetyConfig()
     now = 10**10
     for stamp in range(now, now + 10 * PERIOD, PERIOD):
-        assert robot.check("joint_states", stamp, now, config, ("arm",)) == ""
-        assert robot.check("joint_states", stamp - 1000, now, config, ("gripper",)) == ""
-    problem = robot.check("joint_states", now, now, config, ("gripper",))
+        assert robot.stamp_problem("joint_states", stamp, now, config, ("arm",)) == ""
+        assert robot.stamp_problem("joint_states", stamp - 1000, now, config, ("gripper",)) == ""
+    problem = robot.stamp_problem("joint_states", now, now, config, ("gripper",))
     assert problem == "joint_states has a stamp that goes back"
 
 
 def test_a_silent_source_brakes_and_is_named():
     rig = Rig(heartbeat_sources=("policy",), heartbeat_timeout=0.3)
     assert rig.run(10).state is State.HOLD
-    rig.core.faults.take(FaultReport("policy", FaultKind.ACTION, Level.OK, ""), rig.steady)
+    rig.core.watch.faults.report_fault(
+        FaultReport("policy", FaultKind.ACTION, Level.OK, ""), rig.steady
+    )
     assert rig.run(14).state is State.NOMINAL
     assert rig.run(3).state is State.HOLD
     assert rig.cause.text == "policy is silent for over 0.3 s"
@@ -226,11 +232,13 @@ def test_a_silent_source_brakes_and_is_named():
 def test_faults_degrade_or_hold(kind, level, state, emergency):
     rig = Rig()
     rig.at_speed()
-    rig.core.faults.take(FaultReport("perception", kind, level, "camera lost"), rig.steady)
+    rig.core.watch.faults.report_fault(
+        FaultReport("perception", kind, level, "camera lost"), rig.steady
+    )
     decision = rig.run(1)
     assert (decision.state, decision.emergency) == (state, emergency)
     assert rig.cause.text == "perception: camera lost"
-    rig.core.faults.take(FaultReport("perception", kind, Level.OK, ""), rig.steady)
+    rig.core.watch.faults.report_fault(FaultReport("perception", kind, Level.OK, ""), rig.steady)
     rig.at_speed()
     rig.assert_within_limits()
 
@@ -239,9 +247,9 @@ def test_a_stale_plan_is_not_resumed_after_a_hold():
     rig = Rig()
     rig.at_speed()
     fault = FaultReport("perception", FaultKind.VISION, Level.ERROR, "")
-    rig.core.faults.take(fault, rig.steady)
+    rig.core.watch.faults.report_fault(fault, rig.steady)
     rig.step()
-    rig.core.faults.take(dataclasses.replace(fault, level=Level.OK), rig.steady)
+    rig.core.watch.faults.report_fault(dataclasses.replace(fault, level=Level.OK), rig.steady)
     assert rig.step(2).requested is None
     assert rig.cause.reason is Reason.NO_CHUNK
     rig.at_speed()
@@ -258,7 +266,7 @@ def test_a_clock_that_stands_still_holds():
 def test_a_clock_at_zero_holds():
     rig = Rig()
     rig.now = 0
-    assert rig.core.step(0, rig.steady).state is State.HOLD
+    assert rig.core.decide(0, rig.steady).state is State.HOLD
 
 
 def test_a_clock_that_jumps_back_empties_everything_and_wants_a_new_command():
@@ -274,9 +282,9 @@ def test_a_clock_that_jumps_back_empties_everything_and_wants_a_new_command():
 def test_two_publishers_hold():
     rig = Rig()
     rig.at_speed()
-    rig.core.other_publishers = "chunks come from 2 nodes: a, b"
+    rig.core.watch.other_publishers = "chunks come from 2 nodes: a, b"
     rig.assert_brakes(Reason.PUBLISHERS)
-    rig.core.other_publishers = ""
+    rig.core.watch.other_publishers = ""
     rig.at_speed()
 
 
@@ -285,12 +293,12 @@ def test_bad_chunks_degrade_and_the_old_plan_goes_on():
     rig.at_speed()
     for k in range(3):
         assert rig.chunk(actions=[math.nan, 0.0]) is Refusal.NOT_FINITE
-        assert rig.core.bad_in_a_row == k + 1
+        assert rig.core.plan.bad_in_a_row == k + 1
     decision = rig.step()
     assert (decision.state, decision.safe[0]) == (State.DEGRADED, pytest.approx(0.4))
     assert rig.cause.text == "chunk refused: NaN or infinite action"
     rig.at_speed()
-    assert rig.core.bad_in_a_row == 0
+    assert rig.core.plan.bad_in_a_row == 0
 
 
 def test_shadow_and_disarming_brake_before_they_disconnect():
@@ -331,27 +339,29 @@ def test_speed_scale_slows_at_run_time():
 
 
 def test_a_new_episode_starts_at_rest_with_its_own_command():
-    rig = Rig(lock_step=True)
+    rig = Rig(watch=LockStepWatch)
     rig.at_speed()
     rig.now += PERIOD
     rig.core.new_episode()
     rig.chunk(command_id=1)
-    decision = rig.core.step(rig.now, rig.now)
+    decision = rig.core.decide(rig.now, rig.now)
     assert decision.safe.tolist() == [0.0, 0.0] and decision.state is State.HOLD
     rig.now += PERIOD
     rig.chunk(command_id=2)
-    assert rig.core.step(rig.now, rig.now).state is State.NOMINAL
+    assert rig.core.decide(rig.now, rig.now).state is State.NOMINAL
 
 
 @pytest.mark.parametrize("level", [Level.WARN, Level.ERROR])
 def test_in_lock_step_a_fault_of_another_node_decides_nothing(level):
-    rig = Rig(lock_step=True)
+    rig = Rig(watch=LockStepWatch)
     rig.at_speed()
-    before = rig.core.step(rig.now, rig.now)
-    rig.core.faults.take(FaultReport("perception", FaultKind.VISION, level, "late"), rig.now)
+    before = rig.core.decide(rig.now, rig.now)
+    rig.core.watch.faults.report_fault(
+        FaultReport("perception", FaultKind.VISION, level, "late"), rig.now
+    )
     rig.now += PERIOD
     rig.chunk()
-    after = rig.core.step(rig.now, rig.now)
+    after = rig.core.decide(rig.now, rig.now)
     assert before.state is after.state is State.NOMINAL
     assert after.safe[0] == pytest.approx(before.safe[0])
 
@@ -360,7 +370,7 @@ def test_after_a_restart_it_stays_stopped_and_knows_the_old_commands():
     rig = Rig()
     rig.at_speed()
     rig.core.stop("the stop service was called", rig.now)
-    again = Rig(kept=rig.core.kept())
+    again = Rig(saved=rig.core.state_to_save())
     assert again.run(10).state is State.STOPPED
     assert again.core.reset(again.now, again.steady).done
     assert again.run(60).safe[0] == 0.0
@@ -369,9 +379,9 @@ def test_after_a_restart_it_stays_stopped_and_knows_the_old_commands():
 
 def test_a_respawn_takes_the_measured_velocity_as_its_start():
     core = SafetyCore(SPACE, CONFIG)
-    core.robot.take("odom", {"x": 0.3}, START)
+    core.watch.robot.update("odom", {"x": 0.3}, START)
     core.activate(START)
-    first = core.step(START + PERIOD, START + PERIOD)
+    first = core.decide(START + PERIOD, START + PERIOD)
     assert 0.25 < first.safe[0] <= 0.3 and first.state is State.HOLD
 
 
@@ -380,7 +390,7 @@ def test_a_joint_is_sent_nowhere_before_its_position_is_known():
     decision = rig.run(10, value=0.3)
     assert not decision.connected and decision.state is State.HOLD
     assert rig.cause.text == "the position of joint is not known"
-    rig.core.robot.take("joint_states", {"joint": 0.2}, rig.steady)
+    rig.core.watch.robot.update("joint_states", {"joint": 0.2}, rig.steady)
     decision = rig.run(5, value=0.3)
     assert decision.connected and decision.safe[0] == 0.2
     assert rig.run(100, command_id=2, value=0.3).safe[0] == pytest.approx(0.3)
@@ -392,7 +402,7 @@ def test_closing_brakes_whatever_comes():
     rig.core.close()
     rig.assert_brakes(Reason.SHUTDOWN)
     rig.core.deactivate(rig.now)
-    assert rig.core.step(rig.now, rig.steady).state is State.INACTIVE
+    assert rig.core.decide(rig.now, rig.steady).state is State.INACTIVE
 
 
 events = st.one_of(
@@ -450,13 +460,13 @@ def happen(rig, name, values):
     elif name == "silence":
         rig.step(values[0])
     elif name == "text":
-        core.take_text(values[0], rig.now)
+        core.accept_text(values[0], rig.now)
     elif name == "stop":
         core.stop("the stop service was called", rig.now)
     elif name == "reset":
         core.reset(rig.now, rig.steady)
     elif name in ("press", "release"):
-        core.emergency_stop.take(name == "press", rig.steady)
+        core.watch.emergency_stop.set_level(name == "press", rig.steady)
     elif name == "close":
         core.reconfigure(dataclasses.replace(core.config, shadow=not core.config.shadow), rig.now)
     elif name == "arm":
@@ -466,6 +476,6 @@ def happen(rig, name, values):
     elif name == "clock":
         rig.now = max(1, rig.now + values[0])
     elif name == "fault":
-        core.faults.take(FaultReport("perception", *values, "x"), rig.steady)
+        core.watch.faults.report_fault(FaultReport("perception", *values, "x"), rig.steady)
     else:
         rig.chunk(value=values[0])

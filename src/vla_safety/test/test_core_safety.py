@@ -17,7 +17,7 @@ from vla_safety.plan.teleoperation import TeleopConfig, Teleoperation
 from vla_safety.surroundings.environment import Surroundings
 from vla_safety.surroundings.measured_pose import Pose
 from vla_safety.surroundings.obstacles.obstacle_monitor import ObstacleMonitor, Reading
-from vla_safety.watch.safety_inputs import FaultReport, Level
+from vla_safety.watch.fault_levels import FaultReport, Level
 from vla_safety.watch.safety_states import FaultKind, Reason, Severity, State
 
 SECOND = 10**9
@@ -30,7 +30,7 @@ def report(kind=FaultKind.VISION, level=Level.ERROR):
 
 
 def fault(rig, kind=FaultKind.VISION, level=Level.ERROR):
-    rig.core.faults.take(report(kind, level), rig.steady)
+    rig.core.watch.faults.report_fault(report(kind, level), rig.steady)
 
 
 def test_after_a_fault_the_robot_waits_for_the_recovery_time():
@@ -42,7 +42,7 @@ def test_after_a_fault_the_robot_waits_for_the_recovery_time():
     rig.run(49)
     assert rig.decisions[-1].state is State.HOLD
     assert rig.cause.reason is Reason.RECOVERY
-    assert rig.core.recovered.left == pytest.approx(0.02)
+    assert rig.core.watch.recovery.result.left == pytest.approx(0.02)
     # It goes on with what the policy says now, from rest.
     assert rig.run(3).state is State.NOMINAL
     rig.at_speed()
@@ -115,7 +115,7 @@ def test_a_loop_that_stood_still_starts_from_what_was_measured_since():
     rig.at_speed()
     rig.now += 3 * SECOND
     rig.steady += 3 * SECOND
-    rig.core.robot.take("odom", {"x": 0.2}, rig.steady)
+    rig.core.watch.robot.update("odom", {"x": 0.2}, rig.steady)
     assert 0.15 < rig.step().safe[0] <= 0.2
 
 
@@ -142,7 +142,7 @@ def test_an_end_effector_needs_a_workspace_and_a_pose():
     rig = arm_rig(workspace_low=(-1.0, -1.0, -1.0))
     assert rig.run(10).state is State.HOLD
     assert "position is not known" in rig.cause.text
-    rig.core.surroundings.place.take(pose(0.0), rig.steady)
+    rig.core.surroundings.pose.update_pose(pose(0.0), rig.steady)
     assert rig.run(10).state is State.NOMINAL
 
 
@@ -155,11 +155,11 @@ def test_the_end_effector_stops_before_its_workspace_ends():
     x, greatest = 0.0, 0.0
     period = ARM.period
     for _ in range(240):
-        rig.core.surroundings.place.take(pose(x), rig.steady)
+        rig.core.surroundings.pose.update_pose(pose(x), rig.steady)
         rig.chunk(value=0.5, period=round(period * 1e9))
         rig.now += round(period * 1e9)
         rig.steady += round(period * 1e9)
-        decision = rig.core.step(rig.now, rig.steady)
+        decision = rig.core.decide(rig.now, rig.steady)
         x += decision.safe[0] * period
         greatest = max(greatest, x)
     assert 0.25 < greatest <= 0.3
@@ -182,7 +182,7 @@ def base_rig(with_scan=True, **changes):
 
 def scan(rig, distance):
     points = np.array([[0.25 + distance, 0.0]])
-    rig.core.surroundings.obstacles.take("scan", Reading(points), rig.steady)
+    rig.core.surroundings.obstacles.accept_reading("scan", Reading(points), rig.steady)
 
 
 def drive(rig, periods, distance, command_id=1):
@@ -193,7 +193,7 @@ def drive(rig, periods, distance, command_id=1):
         rig.steady += PERIOD
         if rig.k % 4 == 0:
             rig.chunk(command_id, actions=[0.4, 0.0] * 20)
-        rig.decisions.append(rig.core.step(rig.now, rig.steady))
+        rig.decisions.append(rig.core.decide(rig.now, rig.steady))
     return rig.decisions[-1]
 
 
@@ -243,15 +243,15 @@ def teleoperated():
 def test_a_person_drives_without_a_policy_and_the_policy_waits_for_a_new_command():
     rig, person = teleoperated()
     for _ in range(80):
-        person.take_twist("joystick", (0.3, 0.0, 0.0, 0.0, 0.0, 0.2), rig.steady)
+        person.accept_twist("joystick", (0.3, 0.0, 0.0, 0.0, 0.0, 0.2), rig.steady)
         fault(rig)
         decision = rig.step()
         rig.decisions.append(decision)
     assert (decision.state, decision.input) == (State.NOMINAL, "joystick")
     assert decision.safe.tolist() == pytest.approx([0.3, 0.2])
     assert decision.observation_stamp == 0 and decision.command_id == 0
-    rig.core.emergency_stop.take(True, rig.steady)
-    person.take_twist("joystick", (0.3, 0.0, 0.0, 0.0, 0.0, 0.2), rig.steady)
+    rig.core.watch.emergency_stop.set_level(True, rig.steady)
+    person.accept_twist("joystick", (0.3, 0.0, 0.0, 0.0, 0.0, 0.2), rig.steady)
     assert rig.step().state is State.STOPPED
 
 
@@ -259,15 +259,15 @@ def test_after_a_person_the_robot_brakes_and_an_old_command_moves_nothing():
     rig, person = teleoperated()
     ok = FaultReport("policy", FaultKind.ACTION, Level.OK, "")
     for k in range(200):
-        rig.core.faults.take(ok, rig.steady)
+        rig.core.watch.faults.report_fault(ok, rig.steady)
         if 50 <= k < 100:
-            person.take_twist("joystick", (0.2, 0.0, 0.0, 0.0, 0.0, 0.0), rig.steady)
+            person.accept_twist("joystick", (0.2, 0.0, 0.0, 0.0, 0.0, 0.0), rig.steady)
         rig.run(1, actions=[0.4, 0.0] * 20, command_stamp=10**12)
         if k == 49:
             assert (rig.decisions[-1].input, rig.decisions[-1].state) == ("policy", State.NOMINAL)
     assert rig.decisions[-1].safe[0] == 0.0 and rig.decisions[-1].state is State.HOLD
     assert "joystick" in rig.cause.text
-    rig.core.faults.take(ok, rig.steady)
+    rig.core.watch.faults.report_fault(ok, rig.steady)
     assert rig.run(10, 2, actions=[0.4, 0.0] * 20, command_stamp=rig.now).input == "policy"
 
 
@@ -292,7 +292,7 @@ def test_stopped_is_left_only_by_reset_and_nothing_moves_while_recovering(events
     stopped = False
     for count, name, kind in events:
         if name in ("press", "release"):
-            rig.core.emergency_stop.take(name == "press", rig.steady)
+            rig.core.watch.emergency_stop.set_level(name == "press", rig.steady)
         elif name in ("fault", "well"):
             fault(rig, kind, Level.ERROR if name == "fault" else Level.OK)
         elif name == "gap":
@@ -311,7 +311,7 @@ def test_stopped_is_left_only_by_reset_and_nothing_moves_while_recovering(events
             if decision.state in (State.HOLD, State.STOPPED):
                 assert decision.requested is None
         grave = any(c.severity is not Severity.DEGRADE for c in rig.core.machine.causes)
-        if rig.core.recovered.left > 0.0:
+        if rig.core.watch.recovery.result.left > 0.0:
             assert grave and rig.decisions[-1].state in (State.HOLD, State.STOPPED)
     rig.core.stop("end", rig.now)
     assert rig.step(60).safe[0] == 0.0
@@ -351,7 +351,7 @@ def test_after_a_stall_the_first_command_is_one_limited_step_from_what_the_drive
     robot = 0.0 if stopped else before
     if measured is not None:
         value, age = measured
-        rig.core.robot.take("odom", {"x": value}, rig.steady + PERIOD, age=age)
+        rig.core.watch.robot.update("odom", {"x": value}, rig.steady + PERIOD, age=age)
         if stopped and age < min(stall, SECOND // 10):
             robot = value
     decision = rig.step()
@@ -369,7 +369,7 @@ def test_what_was_measured_before_a_stall_and_came_after_it_is_no_beginning():
     rig.at_speed()
     rig.now += SECOND // 2
     rig.steady += SECOND // 2
-    rig.core.robot.take("odom", {"x": 0.4}, rig.steady, age=SECOND * 45 // 100)
+    rig.core.watch.robot.update("odom", {"x": 0.4}, rig.steady, age=SECOND * 45 // 100)
     assert rig.step().safe[0] == 0.0
 
 
@@ -380,3 +380,20 @@ def test_a_short_stall_of_a_quick_driver_is_no_unlimited_step():
     rig.steady += SECOND * 4 // 10
     decision = rig.step()
     assert decision.safe[0] == 0.0 and decision.state is State.HOLD
+
+
+@pytest.mark.parametrize(
+    ("timeout", "short", "long"), [(TIMEOUT, 0.09, 0.11), (0.3, 0.29, 0.31), (None, 0.49, 0.51)]
+)
+def test_stalls_that_the_driver_bridges_do_not_escalate_and_longer_ones_do(timeout, short, long):
+    def play(stall):
+        rig = Rig(spoken_to(timeout), escalation_count=3)
+        for _ in range(3):
+            rig.run(60)
+            rig.now += round(stall * SECOND) - PERIOD
+            rig.steady += round(stall * SECOND) - PERIOD
+            assert rig.step().missed  # it brakes either way
+        return rig.decisions[-1].state
+
+    assert play(short) is State.HOLD
+    assert play(long) is State.STOPPED

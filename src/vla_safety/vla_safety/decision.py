@@ -6,6 +6,34 @@ from dataclasses import dataclass
 
 from vla_contract.message_enums import State, Verdict
 from vla_safety.limits.limiter import Array, LimitViolation
+from vla_safety.watch.fault_levels import FaultReport
+from vla_safety.watch.safety_states import ACTING, Cause
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What holds beside the command of a period: why, since when, and by which settings.
+
+    since: of the state, ns. cause: the one that decides. causes: all of them.
+    command_id, command: the command in force. stop_word_heard: ns, of the last one obeyed.
+    recovery_left: s. faults: levels of other nodes above OK.
+    bad_chunks: refused ones since the last good one. often_bad: these are an error.
+    """
+
+    state: State
+    since: int
+    cause: Cause | None
+    causes: tuple[Cause, ...]
+    armed: bool
+    shadow: bool
+    speed_scale: float
+    command_id: int
+    command: str
+    stop_word_heard: int
+    recovery_left: float
+    faults: tuple[FaultReport, ...]
+    bad_chunks: int
+    often_bad: bool
 
 
 @dataclass(frozen=True)
@@ -27,6 +55,7 @@ class Decision:
     emergency: bool
     connected: bool
     standstill: bool
+    situation: Situation
     observation_stamp: int = 0
     observation_age: float | None = None
     command_id: int = 0
@@ -39,6 +68,6 @@ def verdict_of(state: State, violations: tuple[LimitViolation, ...]) -> Verdict:
     """The verdict in a state, with these limits having changed the request."""
     if state is State.STOPPED:
         return Verdict.STOPPED
-    if state not in (State.NOMINAL, State.DEGRADED):
+    if state not in ACTING:
         return Verdict.HELD
     return Verdict.LIMITED if violations else Verdict.PASS

@@ -21,14 +21,14 @@ def test_any_scenario_keeps_every_promise():
 
 
 def test_a_defect_is_found_shrunk_and_described(monkeypatch):
-    step = safety_scenario.SafetyCore.step
+    step = safety_scenario.SafetyCore.decide
 
     def overshoot(core, now, steady):
         decision = step(core, now, steady)
         decision.safe[0] += 1e-3 if decision.requested else 0.0
         return decision
 
-    monkeypatch.setattr(safety_scenario.SafetyCore, "step", overshoot)
+    monkeypatch.setattr(safety_scenario.SafetyCore, "decide", overshoot)
     monkeypatch.setattr(property_run, "PHASES", property_run.PHASES[:1])  # shrinking takes its time
     outcome = run(20_000, 0)
     assert outcome.bounds.broken

@@ -138,7 +138,7 @@ def scan(beams: int) -> Step:
 
     def step(k: int) -> None:
         now = (k + 1) * NANOSECONDS // 50
-        monitor.take("scan", reader.read(messages[k % 16], mount), now, 0.01)
+        monitor.accept_reading("scan", reader.read(messages[k % 16], mount), now, 0.01)
         monitor.evaluate(velocity, now, velocity)
 
     return step
@@ -161,14 +161,14 @@ def core(space: ActionSpace, rows: int | None = None) -> Step:
     def step(k: int) -> None:
         now = (k + 2) * period
         if k % between == 0:
-            made.take_chunk(
+            made.accept_chunk(
                 Chunk(
                     now, period, actions[k // between % 8], space.name, space.dimension_names,
                     command_id=1,
                 ),
                 now,
             )  # fmt: skip
-        made.step(now, now)
+        made.decide(now, now)
 
     return step
 
@@ -185,9 +185,9 @@ def chunk(rows: int) -> Step:
 
     def step(k: int) -> None:
         now = (k + 2) * period
-        made.take_chunk(
+        made.accept_chunk(
             Chunk(now, period, actions, space.name, space.dimension_names, command_id=1), now
         )
-        made.sequencer.at(now + period)
+        made.plan.sequencer.at(now + period)
 
     return step

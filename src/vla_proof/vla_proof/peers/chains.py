@@ -73,7 +73,9 @@ class Ours:
 
     def take_scan(self, now: float, points: Points) -> None:
         """As a reading."""
-        self._monitor.take("scan", Reading(np.array(points).reshape(-1, 2)), _nanoseconds(now))
+        self._monitor.accept_reading(
+            "scan", Reading(np.array(points).reshape(-1, 2)), _nanoseconds(now)
+        )
 
     def step(self, now: float) -> float:
         """One control period."""

@@ -25,7 +25,7 @@ from vla_safety.plan.sequencing import Chunk
 from vla_safety.plan.teleoperation import Resume, TeleopConfig, Teleoperation
 from vla_safety.surroundings.environment import Surroundings
 from vla_safety.surroundings.obstacles.obstacle_types import Reading
-from vla_safety.watch.safety_inputs import FaultReport, Level
+from vla_safety.watch.fault_levels import FaultReport, Level
 from vla_safety.watch.safety_states import FaultKind, Reason, Severity
 
 START = 10**12  # ns
@@ -78,7 +78,7 @@ class Player:
         self._points: Any = np.empty((0, 2))
         self._hear()
         self.core.activate(self.now, self.steady)
-        self._connected = self.core.connected
+        self._connected = self.core.connection.connected
         self._restart(self._start())
 
     def play(self, event: Event) -> None:
@@ -107,7 +107,7 @@ class Player:
         self._hear()
         self._feed()
         core = self.core
-        decision = core.step(self.now, self.steady)
+        decision = core.decide(self.now, self.steady)
         if decision.missed:
             # The loop stood still, and the driver has stopped the robot if nothing was measured.
             self._restart(self._start(max(self._stepped, self.steady - JUST_NOW)))
@@ -115,7 +115,7 @@ class Player:
             self._restart(self._start())
         self._stepped = self.steady
         self._connected = decision.connected
-        pressed = core.emergency_stop.pressed
+        pressed = core.watch.emergency_stop.pressed
         holds = [cause for cause in core.machine.causes if cause.severity is Severity.HOLD]
         recovering = all(cause.reason is Reason.RECOVERY for cause in holds)
         self.judge.take(decision, core.config.speed_scale, pressed=pressed, recovering=recovering)
@@ -144,17 +144,19 @@ class Player:
     def _hear(self) -> None:
         if self._heard["inputs"]:
             for name in self.core.config.required_inputs:
-                self.core.robot.take(name, {}, self.steady)
+                self.core.watch.robot.update(name, {}, self.steady)
         if self._heard["pose"]:
-            self.core.surroundings.place.take(self.place.pose(), self.steady)
+            self.core.surroundings.pose.update_pose(self.place.pose(), self.steady)
             if self.core.surroundings.obstacles is not None:
-                self.core.surroundings.obstacles.take("scan", Reading(self._points), self.steady)
+                self.core.surroundings.obstacles.accept_reading(
+                    "scan", Reading(self._points), self.steady
+                )
         if self._twist is not None and self.core.teleoperation is not None:
-            self.core.teleoperation.take_twist("pad", self._twist, self.steady)
+            self.core.teleoperation.accept_twist("pad", self._twist, self.steady)
         if self._heard["heartbeats"]:
             for source in self.core.config.heartbeat_sources:
                 report = FaultReport(source, FaultKind.COMMUNICATION, Level.OK, "")
-                self.core.faults.take(report, self.steady)
+                self.core.watch.faults.report_fault(report, self.steady)
 
     def _on_silence(self, what: str, silent: bool) -> None:
         self._heard[what] = not silent
@@ -168,11 +170,11 @@ class Player:
             high = min(high, dimension.normal.velocity)
         measured = low + value * (high - low)
         name = (self.core.config.required_inputs or ("joint_states",))[0]
-        self.core.robot.take(name, {dimension.name: measured}, self.steady)
+        self.core.watch.robot.update(name, {dimension.name: measured}, self.steady)
         self._measured[dimension.name] = (measured, self.steady)
 
     def _on_fault(self, kind: FaultKind, level: Level) -> None:
-        self.core.faults.take(FaultReport("perception", kind, level, ""), self.steady)
+        self.core.watch.faults.report_fault(FaultReport("perception", kind, level, ""), self.steady)
 
     def _on_drive(self, twist: tuple[float, ...] | None) -> None:
         """A person drives from now on, or no longer."""
@@ -183,7 +185,7 @@ class Player:
         self._points = np.array([[distance * math.cos(angle), distance * math.sin(angle)]])
 
     def _on_publishers(self, two: bool) -> None:
-        self.core.other_publishers = "chunks come from 2 nodes: a, b" if two else ""
+        self.core.watch.other_publishers = "chunks come from 2 nodes: a, b" if two else ""
 
     # Chunks.
 
@@ -196,7 +198,7 @@ class Player:
         """All that may hold the robot is put in order, and it gets a new command."""
         self._heard = dict.fromkeys(self._heard, True)
         self._twist = None
-        self.core.other_publishers = ""
+        self.core.watch.other_publishers = ""
         for kind in FaultKind:
             self._on_fault(kind, Level.OK)
         self._points = np.empty((0, 2))
@@ -244,13 +246,13 @@ class Player:
             command="go",
             done=shape == "done",
         )
-        if self.core.take_chunk(chunk, self.now) is None:
+        if self.core.accept_chunk(chunk, self.now) is None:
             self.judge.accepted(values)
 
     # People.
 
     def _on_text(self, text: str) -> None:
-        self.core.take_text(text, self.now)
+        self.core.accept_text(text, self.now)
 
     def _on_stop(self) -> None:
         self.core.stop("the stop service was called", self.now)
@@ -262,7 +264,7 @@ class Player:
         self.judge.state_changed(self.core.machine.state)
 
     def _on_press(self, pressed: bool) -> None:
-        self.core.emergency_stop.take(pressed, self.steady)
+        self.core.watch.emergency_stop.set_level(pressed, self.steady)
 
     def _on_arm(self, armed: bool) -> None:
         self.core.arm(armed, self.now, self.steady)
@@ -279,9 +281,9 @@ class Player:
         self._restart([float(value) for value in self.core.limiter.values])
 
     def _after_switch(self) -> None:
-        if self.core.connected and not self._connected:
+        if self.core.connection.connected and not self._connected:
             self._restart(self._start())
-        self._connected = self.core.connected
+        self._connected = self.core.connection.connected
 
     def finish(self) -> None:
         """However it was left: a stop ends at rest, and stays there."""

@@ -12,7 +12,7 @@ from vla_contract.action_space import ActionSpace, Dimension, Kind, Limits, Norm
 from vla_proof.properties.safety_scenario import Event, Scenario
 from vla_safety.config.safety_config import SafetyConfig
 from vla_safety.limits.limiter import braking_time
-from vla_safety.watch.safety_inputs import Level
+from vla_safety.watch.fault_levels import Level
 from vla_safety.watch.safety_states import FaultKind
 
 MAX_WIDTH = 8

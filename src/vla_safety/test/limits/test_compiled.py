@@ -14,7 +14,7 @@ import pytest
 
 from vla_safety.limits import compile_limiter, compiled
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 PLAY = "import json, test_golden_motion as g; print(json.dumps([g.play(k) for k in range(99)]))"
 WHICH = "import vla_safety, vla_safety.limits.braking as b; print(vla_safety.COMPILED, b.__file__)"
 

@@ -81,7 +81,7 @@ def test_rest_is_met_exactly_where_it_separates_two_bounds(limits, left):
     one.reset(0.004)
     move(one, -0.5)
     one.value = 0.01
-    one.take(-1.0 + left / PERIOD)
+    one.apply(-1.0 + left / PERIOD)
     uneven = limits.acceleration != limits.deceleration
     assert (one.next == 0.0) is uneven and one.next == pytest.approx(left, abs=1e-12)
 
@@ -115,7 +115,7 @@ def test_a_velocity_that_is_off_by_the_grain_is_met(sign, target):
     limits = Limits(1.0, 4.0, 8.0) if target == 0.0 else Limits(1.0, 4.0, 8.0, 2.0)
     one = axis(limits, period=0.125)
     one.begin(target, False, 1.0, [])
-    one.take(sign * one.rates.grain_rate / 0.125)
+    one.apply(sign * one.rates.grain_rate / 0.125)
     assert one.next == 0.0
-    one.take(sign * one.rates.grain_rate / 0.125 * 1.01)
+    one.apply(sign * one.rates.grain_rate / 0.125 * 1.01)
     assert one.next != 0.0

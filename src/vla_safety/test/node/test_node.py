@@ -268,6 +268,8 @@ def test_a_stop_survives_a_kill(parameters, graph):
     with safety(parameters) as process:
         g = graph()
         assert g.call(Trigger, "stop").success
+        # It brakes before anything is written.
+        g.client.wait(lambda: "stop service" in Path(parameters["state_file"]).read_text())
         process.stop(signal.SIGKILL)
     with safety(parameters):
         g = graph()

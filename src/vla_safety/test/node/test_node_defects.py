@@ -15,18 +15,18 @@ from vla_interfaces.msg import SafetyStatus
 STOPPED = SafetyStatus.STATE_STOPPED
 # In a control period, before, in and behind the limiter, and in what is sent and recorded.
 PERIODS = (
-    "vla_safety.core:SafetyCore.step",
+    "vla_safety.core:SafetyCore.decide",
     "vla_safety.core:SafetyCore._causes",
     "vla_safety.plan.sequencing:Sequencer.at",
     "vla_safety.surroundings.environment:Surroundings.allow",
-    "vla_safety.watch.motion_detectors:Detectors.step",
+    "vla_safety.watch.motion_detectors:Detectors.update",
     "vla_safety.limits.warning_thresholds:warnings",
-    "vla_safety.node.receivers:Receivers.look_up_tip",
-    "vla_safety.node.graph_watch:Others.problem",
+    "vla_safety.node.transform_lookup:TipLookup.update",
+    "vla_safety.node.graph_watch:OtherPublishers.problem",
     "vla_safety.node.senders:safe_action_to_message",
     "vla_safety.node.newest_worker:NewestWorker.collect",
     "vla_safety.node.senders:Senders.send_status",
-    "vla_safety.node.stop_recorder:StopRecorder.take",
+    "vla_safety.node.stop_recorder:StopRecorder.record",
     "vla_safety.node.stop_recorder:StopRecorder.poll",
     "vla_safety.watch.state_file:StateWriter.write",
 )
@@ -34,8 +34,8 @@ CALLBACKS = (
     "vla_safety.node.safety_conversions:chunk_from_message",
     "vla_safety.node.safety_conversions:measured_from_joints",
     "vla_safety.node.safety_conversions:fault_from_message",
-    "vla_safety.node.senders:Senders.send_levels",
-    "vla_safety.node.graph_watch:Others.look",
+    "vla_safety.node.senders:Senders.levels",
+    "vla_safety.node.graph_watch:OtherPublishers.inspect_graph",
     "vla_safety.node.node:diagnosis",
 )
 SERVICES = {
@@ -47,7 +47,7 @@ SERVICES = {
 @contextlib.contextmanager
 def defective(place, flag, parameters):
     os.environ["PYTHONPATH"] = os.pathsep.join(
-        [os.path.dirname(__file__), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+        [str(Path(__file__).parents[1]), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
     )
     words = ["-r", f"__ns:={NAMESPACE}"]
     with node_process(

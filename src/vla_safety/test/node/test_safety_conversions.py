@@ -10,11 +10,12 @@ from sensor_msgs.msg import JointState
 from vla_contract.action_space import ActionSpace, Dimension, Kind, Limits, Output
 from vla_contract.joint_states import read_joints
 from vla_interfaces.msg import ActionChunk, Fault
-from vla_safety.core import Decision, Verdict
+from vla_safety.config.safety_config import SafetyConfig
+from vla_safety.core import Decision, SafetyCore, Verdict
 from vla_safety.limits.limiter import Limit, LimitViolation
 from vla_safety.node import safety_conversions
 from vla_safety.plan.sequencing import MAX_ROWS
-from vla_safety.watch.safety_inputs import FaultKind, FaultReport, Level
+from vla_safety.watch.fault_levels import FaultKind, FaultReport, Level
 from vla_safety.watch.safety_states import State
 
 STAMPED = "geometry_msgs/msg/TwistStamped"
@@ -47,6 +48,8 @@ SPACE = ActionSpace(
         dimension("effort", Kind.GRIPPER, "1", "std_msgs/msg/Float64", "data"),
     ),
 )  # fmt: skip
+
+SITUATION = SafetyCore(SPACE, SafetyConfig()).situation()
 
 
 def test_a_chunk_comes_through_as_it_is():
@@ -89,7 +92,7 @@ def test_a_safe_action_has_everything():
     violation = LimitViolation(Limit.JERK, "x", 7.0, 5.0)
     decision = Decision(
         Verdict.LIMITED, State.NOMINAL, [1.0, 0.0, 0.0, 0.0], np.array([0.5, 0.0, 0.0, 0.0]),
-        (violation,), False, True, False, 10**9, 0.25, 3,
+        (violation,), False, True, False, SITUATION, 10**9, 0.25, 3,
     )  # fmt: skip
     message = safety_conversions.safe_action_to_message(decision, SPACE, 9, Time(sec=2))
     assert (message.tick, message.period, message.command_id) == (9, 0.02, 3)
@@ -98,7 +101,9 @@ def test_a_safe_action_has_everything():
     (v,) = message.violations
     assert (v.limit, v.dimension, v.value, v.bound) == (v.LIMIT_JERK, "x", 7.0, 5.0)
     assert (message.verdict, message.state) == (message.VERDICT_LIMITED, 1)
-    held = Decision(Verdict.HELD, State.HOLD, None, np.zeros(4), (), False, True, True)
+    held = Decision(
+        Verdict.HELD, State.HOLD, None, np.zeros(4), (), False, True, True, decision.situation
+    )
     message = safety_conversions.safe_action_to_message(held, SPACE, 1, Time())
     assert all(map(math.isnan, message.requested)) and math.isnan(message.observation_age)
 

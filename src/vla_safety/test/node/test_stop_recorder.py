@@ -52,9 +52,9 @@ def test_point_clouds_are_thinned_and_crowd_nothing_else_out():
     cloud, scan = bytes(640 * 480 * 16), bytes(1080 * 4)
     for k in range(30 * 15):
         steady = k * S // 30
-        made.take("/vla/cloud", "sensor_msgs/msg/PointCloud2", cloud, steady, steady)
-        made.take("/vla/scan", "sensor_msgs/msg/LaserScan", scan, steady, steady)
-    assert made.held == pytest.approx(11.0, abs=0.1)
+        made.record("/vla/cloud", "sensor_msgs/msg/PointCloud2", cloud, steady, steady)
+        made.record("/vla/scan", "sensor_msgs/msg/LaserScan", scan, steady, steady)
+    assert made.reach == pytest.approx(11.0, abs=0.1)
     kept = [e.steady for e in made._large.snapshot()]
     assert kept == list(range(9 * S, 15 * S, S))  # as many as 32 MiB hold, one a second
     made.close()
@@ -70,7 +70,7 @@ def test_names_tell_time_and_cause():
 def feed(made, begin, end, step=S // 50):
     for steady in range(begin, end, step):
         data = serialize_message(Bool(data=steady >= 20 * S))
-        made.take("/vla/emergency_stop", BOOL, data, START + steady, steady)
+        made.record("/vla/emergency_stop", BOOL, data, START + steady, steady)
 
 
 def stopped_at_20_s(folder, **settings):
@@ -138,8 +138,8 @@ def _no_space(self, topic, data, stamp):
 
 def test_a_type_that_is_not_installed_costs_only_its_own_messages(tmp_path):
     made = StopRecorder(RecorderSettings(tmp_path))
-    made.take("/a", "nowhere/msg/Nothing", b"1234", START, 0)
-    made.take("/b", BOOL, serialize_message(Bool()), START, 0)
+    made.record("/a", "nowhere/msg/Nothing", b"1234", START, 0)
+    made.record("/b", BOOL, serialize_message(Bool()), START, 0)
     made.stopped("STOPPED", "x", START, 0)
     assert "nowhere/msg/Nothing" in outcome_of(made, S).problem
     made.close()
@@ -156,7 +156,7 @@ def test_the_control_loop_never_waits_for_the_disk(tmp_path, monkeypatch):
     slowest = 0.0
     for number in range(6):
         begin = time.thread_time()
-        made.take("/b", BOOL, b"", START, number * 2 * S)
+        made.record("/b", BOOL, b"", START, number * 2 * S)
         made.stopped("STOPPED", "x", START, number * 2 * S)
         made.poll(number * 2 * S + S)
         slowest = max(slowest, time.thread_time() - begin)
@@ -190,7 +190,7 @@ def test_recordings_rotate_by_number_and_by_size(tmp_path):
 
 def test_the_qos_of_the_table_is_noted(tmp_path):
     made = StopRecorder(RecorderSettings(tmp_path))
-    made.take("/vla/prompt", "std_msgs/msg/String", serialize_message(String()), START, 0)
+    made.record("/vla/prompt", "std_msgs/msg/String", serialize_message(String()), START, 0)
     made.stopped("STOPPED", "x", START, 0)
     folder = outcome_of(made, S).folder
     made.close()

@@ -43,7 +43,7 @@ def test_without_inputs_the_policy_drives():
 
 def test_a_person_takes_over_and_the_plan_is_dropped():
     teleop = made()
-    teleop.take_twist("joystick", FORWARD, 0)
+    teleop.accept_twist("joystick", FORWARD, 0)
     selection = teleop.select(0, 100 * MS)
     assert (selection.driver, selection.name) == (Driver.TELEOPERATION, "joystick")
     assert selection.twist == FORWARD
@@ -56,7 +56,7 @@ def test_a_person_takes_over_and_the_plan_is_dropped():
 )
 def test_after_its_end_the_robot_brakes_until_a_new_command(last, brake, cause):
     teleop = made()
-    teleop.take_twist("joystick", last, 0)
+    teleop.accept_twist("joystick", last, 0)
     teleop.select(1000, 0)
     for steady in (101 * MS, 900 * MS):
         selection = teleop.select(2000, steady)
@@ -77,7 +77,7 @@ def test_after_its_end_the_robot_brakes_until_a_new_command(last, brake, cause):
 
 def test_by_parameter_the_next_chunk_is_enough():
     teleop = made(Resume.CHUNK)
-    teleop.take_twist("joystick", REST, 0)
+    teleop.accept_twist("joystick", REST, 0)
     teleop.select(1000, 0)
     assert "the next chunk" in teleop.select(2000, 200 * MS).clears_when
     assert not teleop.accepts(given=5000, observed=1000)
@@ -86,11 +86,11 @@ def test_by_parameter_the_next_chunk_is_enough():
 
 def test_a_released_dead_man_brakes_in_the_same_period():
     teleop = made(dead_man_topic="dead_man", dead_man_timeout=0.2)
-    teleop.take_twist("joystick", FORWARD, 0)
+    teleop.accept_twist("joystick", FORWARD, 0)
     assert teleop.select(0, 0).driver is Driver.POLICY  # never held: the input does not live
-    teleop.take_dead_man("joystick", True, 0)
+    teleop.set_dead_man("joystick", True, 0)
     assert teleop.select(0, 0).driver is Driver.TELEOPERATION
-    teleop.take_dead_man("joystick", False, 10 * MS)
+    teleop.set_dead_man("joystick", False, 10 * MS)
     selection = teleop.select(0, 10 * MS)
     assert (selection.driver, selection.brake) == (Driver.NOBODY, True)
     assert selection.cause == "the dead-man of joystick is released"
@@ -98,9 +98,9 @@ def test_a_released_dead_man_brakes_in_the_same_period():
 
 def test_a_silent_dead_man_is_a_released_one():
     teleop = made(dead_man_topic="dead_man", dead_man_timeout=0.2)
-    teleop.take_dead_man("joystick", True, 0)
+    teleop.set_dead_man("joystick", True, 0)
     for steady in (0, 100 * MS, 200 * MS, 201 * MS):
-        teleop.take_twist("joystick", FORWARD, steady)
+        teleop.accept_twist("joystick", FORWARD, steady)
         driving = teleop.select(0, steady).driver is Driver.TELEOPERATION
         assert driving == (steady <= 200 * MS)
 
@@ -111,21 +111,21 @@ def test_what_is_not_finite_is_refused_and_does_not_keep_alive(value, position):
     teleop = made()
     twist = [0.0] * 6
     twist[position] = value
-    assert teleop.take_twist("joystick", twist, 0) is Refusal.NOT_FINITE
+    assert teleop.accept_twist("joystick", twist, 0) is Refusal.NOT_FINITE
     assert teleop.select(0, 0).driver is Driver.POLICY
 
 
 def test_frame_and_age_of_a_stamped_twist():
     inputs = {"a": joystick(type=TWIST_STAMPED), "b": joystick(frame="gripper")}
     teleop = Teleoperation(inputs, {}, frame="base_link")
-    assert teleop.take_twist("a", REST, 0, frame="camera") is Refusal.FRAME
+    assert teleop.accept_twist("a", REST, 0, frame="camera") is Refusal.FRAME
     # A keyboard's driver names none, and one that came from ROS 1 puts a slash before it.
     for frame in ("", "base_link", "/base_link"):
-        assert teleop.take_twist("a", REST, 0, frame=frame) is None
-    assert teleop.take_twist("b", REST, 0, frame="base_link") is Refusal.FRAME
-    assert teleop.take_twist("b", REST, 0, frame="gripper") is None
-    assert teleop.take_twist("a", REST, 0, frame="base_link", age=100 * MS) is None
-    assert teleop.take_twist("a", REST, 0, frame="base_link", age=101 * MS) is Refusal.OLD
+        assert teleop.accept_twist("a", REST, 0, frame=frame) is None
+    assert teleop.accept_twist("b", REST, 0, frame="base_link") is Refusal.FRAME
+    assert teleop.accept_twist("b", REST, 0, frame="gripper") is None
+    assert teleop.accept_twist("a", REST, 0, frame="base_link", age=100 * MS) is None
+    assert teleop.accept_twist("a", REST, 0, frame="base_link", age=101 * MS) is Refusal.OLD
 
 
 def test_a_lock_masks_lower_priorities_and_its_silence_locks():
@@ -135,24 +135,24 @@ def test_a_lock_masks_lower_priorities_and_its_silence_locks():
     selection = teleop.select(0, 0)
     assert (selection.driver, selection.brake) == (Driver.NOBODY, True)
     assert "silent" in selection.cause
-    teleop.take_lock("pause", True, 0)
+    teleop.set_lock("pause", True, 0)
     selection = teleop.select(0, 0)
     assert (selection.driver, selection.brake) == (Driver.NOBODY, False)
     assert selection.cause == "lock pause is locked"
-    teleop.take_twist("low", FORWARD, 0)
+    teleop.accept_twist("low", FORWARD, 0)
     assert teleop.select(0, 0).driver is Driver.NOBODY
-    teleop.take_twist("equal", FORWARD, 0)  # as in twist_mux: its own priority passes
+    teleop.accept_twist("equal", FORWARD, 0)  # as in twist_mux: its own priority passes
     assert teleop.select(0, 0).name == "equal"
-    teleop.take_lock("pause", False, 100 * MS)
+    teleop.set_lock("pause", False, 100 * MS)
     assert teleop.select(0, 100 * MS).name == "equal"
     assert teleop.select(0, 101 * MS).driver is Driver.NOBODY
 
 
 def test_the_policy_needs_a_new_command_after_a_lock():
     teleop = Teleoperation({}, {"pause": LockConfig(timeout=0.1)})
-    teleop.take_lock("pause", True, 0)
+    teleop.set_lock("pause", True, 0)
     teleop.select(1000, 0)
-    teleop.take_lock("pause", False, 0)
+    teleop.set_lock("pause", False, 0)
     assert teleop.select(2000, 0).driver is Driver.POLICY
     assert not teleop.accepts(1000, 1500)
     assert teleop.accepts(1001, 1500)
@@ -160,7 +160,7 @@ def test_the_policy_needs_a_new_command_after_a_lock():
 
 def test_an_input_below_the_policy_drives_while_it_has_nothing_to_do():
     teleop = Teleoperation({"idle": joystick(priority=5)}, {})
-    teleop.take_twist("idle", FORWARD, 0)
+    teleop.accept_twist("idle", FORWARD, 0)
     assert teleop.select(0, 0, policy_alive=True).driver is Driver.POLICY
     assert teleop.select(0, 0, policy_alive=False).name == "idle"
 
@@ -234,9 +234,9 @@ def test_it_chooses_as_twist_mux_does(events, priorities, lock_priorities, polic
         now += wait * MS
         model.stamps[name], model.levels[name] = now, level
         if name in inputs:
-            teleop.take_twist(name, FORWARD if level else REST, now)
+            teleop.accept_twist(name, FORWARD if level else REST, now)
         else:
-            teleop.take_lock(name, level, now)
+            teleop.set_lock(name, level, now)
         selection = teleop.select(now, now, policy_alive=policy_alive)
         drives = selection.name if selection.driver is Driver.TELEOPERATION else ""
         assert drives == model.drives(now)
@@ -250,7 +250,7 @@ def test_the_policy_never_goes_on_by_itself(events, resume):
     for wait, name, level in events:
         now += 1 + wait * MS
         if name in "abc":
-            teleop.take_twist(name, FORWARD if level else REST, now)
+            teleop.accept_twist(name, FORWARD if level else REST, now)
         selection = teleop.select(now, now)
         if selection.driver is Driver.TELEOPERATION:
             driven = now

@@ -7,7 +7,7 @@ from vla_contract.node.parameters import ParameterError
 from vla_safety.config.safety_config import SafetyConfig
 from vla_safety.limits.limiter import Limit
 from vla_safety.surroundings.measured_pose import (
-    Place,
+    MeasuredPose,
     Pose,
     RobotKind,
     SpeedZoneConfig,
@@ -41,27 +41,27 @@ def texts(place, config, steady=0):
 )
 def test_what_the_shipped_action_spaces_move(name, kind, source):
     assert robot_kind(space(name)) is kind
-    assert Place(space(name), SafetyConfig()).source == source
+    assert MeasuredPose(space(name), SafetyConfig()).source == source
 
 
 def test_an_end_effector_without_a_workspace_holds_and_names_the_parameters():
     config = SafetyConfig()
-    (cause,) = Place(space("metaworld"), config).causes(config, 0)
+    (cause,) = MeasuredPose(space("metaworld"), config).causes(config, 0)
     assert cause.reason is Reason.CONFIGURATION
     assert "workspace_low" in cause.clears_when and "workspace_required" in cause.clears_when
     allowed = SafetyConfig(workspace_required=False)
-    assert texts(Place(space("metaworld"), allowed), allowed) == []
-    assert texts(Place(space("mobile_base"), config), config) == []
+    assert texts(MeasuredPose(space("metaworld"), allowed), allowed) == []
+    assert texts(MeasuredPose(space("mobile_base"), config), config) == []
 
 
 def test_a_workspace_needs_a_pose_that_is_young():
     config = SafetyConfig(**BOX)
-    place = Place(space("metaworld"), config)
+    place = MeasuredPose(space("metaworld"), config)
     assert place.needed
     assert texts(place, config) == [
         "the position is not known: end_effector_pose was never received"
     ]
-    place.take(pose(), SECOND)
+    place.update_pose(pose(), SECOND)
     assert texts(place, config, SECOND + SECOND // 2) == []
     (cause,) = place.causes(config, 2 * SECOND)
     assert cause.text == "the position is not known: end_effector_pose is older than 0.5 s"
@@ -72,9 +72,9 @@ def test_a_workspace_needs_a_pose_that_is_young():
 
 def test_every_closed_side_is_a_boundary_from_where_the_pose_may_be_by_now():
     config = SafetyConfig(workspace_low=(-0.6, -1000.0, -1000.0))
-    place = Place(space("metaworld"), config)
+    place = MeasuredPose(space("metaworld"), config)
     assert place.boundaries([0.0] * 4, 0) == ()
-    place.take(pose(x=-0.5), SECOND)
+    place.update_pose(pose(x=-0.5), SECOND)
     (boundary,) = place.boundaries([0.3, 0.0, 0.0, 0.0], SECOND + SECOND // 10)
     assert boundary.limit is Limit.WORKSPACE
     assert boundary.remaining == pytest.approx(0.1 - 0.3 * 0.1)
@@ -82,25 +82,25 @@ def test_every_closed_side_is_a_boundary_from_where_the_pose_may_be_by_now():
 
 
 def test_what_brakes_was_faster_when_the_pose_was_measured():
-    place, width = Place(space("metaworld"), SafetyConfig(**BOX)), space("metaworld").width
+    place, width = MeasuredPose(space("metaworld"), SafetyConfig(**BOX)), space("metaworld").width
 
     def left(speed, steady):
         faces = place.boundaries([speed, *[0.0] * (width - 1)], steady)
         return next(face.remaining for face in faces if face.name == "x high")
 
-    place.take(pose(), SECOND)
+    place.update_pose(pose(), SECOND)
     assert left(0.2, SECOND + SECOND // 10) == pytest.approx(0.6 - 0.2 * 0.1)
     assert left(0.3, SECOND + SECOND // 5) == pytest.approx(0.6 - 0.3 * 0.2)
     assert left(0.1, SECOND + 3 * SECOND // 10) == pytest.approx(0.6 - 0.3 * 0.3)
-    place.take(pose(), SECOND + SECOND // 5)  # what came before it does not count any more
+    place.update_pose(pose(), SECOND + SECOND // 5)  # what came before it does not count any more
     assert left(0.05, SECOND + 4 * SECOND // 10) == pytest.approx(0.6 - 0.1 * 0.2)
 
 
 def test_the_pose_gives_the_measured_velocity():
-    place = Place(space("metaworld"), SafetyConfig())
+    place = MeasuredPose(space("metaworld"), SafetyConfig())
     assert place.rates() == {}
     for k in range(30):
-        place.take(pose(x=0.004 * k), k * SECOND // 100)
+        place.update_pose(pose(x=0.004 * k), k * SECOND // 100)
     rates = place.rates()
     assert rates["linear_x"] == pytest.approx(0.4) and rates["linear_z"] == pytest.approx(0.0)
     place.forget()
@@ -110,11 +110,11 @@ def test_the_pose_gives_the_measured_velocity():
 def test_a_speed_zone_caps_a_base_near_it():
     config = SafetyConfig(speed_zones=("door",), workspace_frame="odom")
     zone = SpeedZoneConfig(points=(2.0, -1.0, 3.0, -1.0, 3.0, 1.0, 2.0, 1.0), maximum=0.1)
-    place = Place(space("mobile_base"), config, [zone.zone("door")])
+    place = MeasuredPose(space("mobile_base"), config, [zone.zone("door")])
     assert place.needed and place.cap([0.0, 0.0], 0) is None
-    place.take(pose(x=-50.0, y=0.0, frame="odom"), 0)
+    place.update_pose(pose(x=-50.0, y=0.0, frame="odom"), 0)
     assert place.cap([0.0, 0.0], 0) is None
-    place.take(pose(x=2.5, y=0.0, frame="odom"), 0)
+    place.update_pose(pose(x=2.5, y=0.0, frame="odom"), 0)
     cap = place.cap([0.0, 0.0], 0)
     assert (cap.value, cap.limit, cap.name) == (0.1, Limit.SPEED_ZONE, "door")
     with pytest.raises(ParameterError, match="door: polygon of speed zone"):

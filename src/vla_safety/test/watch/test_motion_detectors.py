@@ -31,7 +31,7 @@ class Rig:
         }
         for _ in range(round(seconds * 1e9) // PERIOD):
             self.steady += PERIOD
-            self.detectors.step(Period(**{**values, **changes}), self.config, self.steady)
+            self.detectors.update(Period(**{**values, **changes}), self.config, self.steady)
         return [cause.reason for cause in self.detectors.causes()]
 
 
@@ -109,5 +109,5 @@ def test_an_open_loop_switches_all_off_and_says_so():
 def test_a_time_of_0_is_never():
     lasting = Lasting()
     assert not any(lasting.feed(True, k * PERIOD, 0.0) for k in range(1000))
-    assert lasting.held(10**12) == pytest.approx(1000.0)
-    assert math.isclose(Lasting().held(5), 0.0)
+    assert lasting.duration(10**12) == pytest.approx(1000.0)
+    assert math.isclose(Lasting().duration(5), 0.0)

@@ -61,14 +61,14 @@ def test_a_second_one_without_a_name_yet_is_a_fault_also_after_a_silence():
 def test_numbers_that_go_back_and_forth_come_from_two():
     mixture = Mixture()
     for number in (5, 6, 7, 1, 2, 3):
-        mixture.take(number, SECOND)
+        mixture.observe(number, SECOND)
     assert mixture.problem(SECOND) == "", "a policy that starts anew begins to count anew"
     for number in (8, 4, 9, 5):
-        mixture.take(number, 2 * SECOND)
+        mixture.observe(number, 2 * SECOND)
     assert mixture.problem(2 * SECOND) == "chunks of two senders alternate"
     assert mixture.problem(4 * SECOND) == ""
     for _ in range(9):
-        Mixture().take(0, SECOND)
+        Mixture().observe(0, SECOND)
 
 
 def test_only_this_node_publishes_the_robots_commands():
@@ -85,7 +85,7 @@ def test_only_this_node_publishes_the_robots_commands():
 
 def test_a_twin_is_heard_by_levels_that_this_node_did_not_send():
     twin = Twin(SECOND)
-    twin.sent(5)
-    assert not twin.take(5, 0) and not twin.lives(0)
-    assert twin.take(6, 0) and twin.lives(SECOND)
+    twin.remember_own(5)
+    assert not twin.observe_level(5, 0) and not twin.lives(0)
+    assert twin.observe_level(6, 0) and twin.lives(SECOND)
     assert not twin.lives(SECOND + 1)

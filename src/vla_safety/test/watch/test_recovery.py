@@ -39,7 +39,7 @@ class Rig:
     def run(self, periods, *causes):
         for _ in range(periods):
             self.steady += PERIOD
-            result = self.recovery.step(causes, self.rules, self.steady, self.moving)
+            result = self.recovery.update(causes, self.rules, self.steady, self.moving)
             self.moving = not causes and not result.causes
         return result
 
@@ -163,7 +163,7 @@ def test_kinds_that_do_not_concern_the_driver_wait_their_turn():
     rig.run(1, fault(FaultKind.VISION))
     policys = frozenset((FaultKind.VISION,))
     rig.steady += PERIOD
-    assert not rig.recovery.step((), RULES, rig.steady, False, ignored=policys).causes
+    assert not rig.recovery.update((), RULES, rig.steady, False, ignored=policys).causes
     assert rig.run(1).causes
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from vla_contract.node.parameters import Config, ParameterError, parameter
 from vla_safety.watch.recovery import Key, RecoveryRules
@@ -65,7 +66,7 @@ class RecoveryParameters(Config):
         120.0, "That window.", "s", minimum=1.0, maximum=86400.0, runtime=True
     )
 
-    @property
+    @cached_property
     def recovery_rules(self) -> RecoveryRules:
         """These parameters as `Recovery` takes them."""
         times: Mapping[Key, float] = {

@@ -18,10 +18,12 @@ from vla_safety.config.config_sections import (
 )
 from vla_safety.config.obstacle_config import ObstacleParameters
 from vla_safety.limits.limiter import braking_time
-from vla_safety.node.realtime_priority import HIGHEST
+from vla_safety.loop.realtime_priority import HIGHEST
 
 # Control periods: of the default loop_timeout, and the least that is a gap and no late period.
 LOOP_PERIODS, LEAST_PERIODS = 3.0, 2.0
+# A stall that counts for no escalation where no driver declares its timeout, s.
+BRIDGED_STALL = 0.5
 INPUTS = ("joint_states", "end_effector_pose", "odom")
 
 
@@ -189,6 +191,15 @@ def loop_timeout(config: SafetyConfig, space: ActionSpace) -> float:
     """Gap of the safety loop after which the motion begins anew, s."""
     default = min(LOOP_PERIODS * space.period, *space.driver_timeouts.values(), math.inf)
     return config.loop_timeout or default
+
+
+def escalating_stall(space: ActionSpace) -> float:
+    """Gap of the safety loop beyond which it counts for escalation, s.
+
+    A shorter one is bridged by the drivers: motion goes on from the last command, and a busy
+    machine may have many of them.
+    """
+    return min(space.driver_timeouts.values(), default=BRIDGED_STALL)
 
 
 def check_space(config: SafetyConfig, space: ActionSpace) -> None:

@@ -60,7 +60,7 @@ class _Mover:
         """Do this instead, because of a boundary; reach: of it, where it is known."""
         self.acceleration = acceleration
         self.back, self.forward = reach or self.axis.reach(acceleration)
-        self.axis.take(acceleration)
+        self.axis.apply(acceleration)
         self.axis.overruled = True
 
     def braking(self) -> float:

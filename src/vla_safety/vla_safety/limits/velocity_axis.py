@@ -99,9 +99,9 @@ class VelocityAxis(Axis):
 
     def choose(self, aim: float) -> None:
         """Set `chosen`, the acceleration of this period, and `next`, its velocity."""
-        self.take(self.rates.towards(self.value, self.acceleration, aim))
+        self.apply(self.rates.towards(self.value, self.acceleration, aim))
 
-    def take(self, acceleration: float) -> None:
+    def apply(self, acceleration: float) -> None:
         """Choose an acceleration, one that `choose` or the brake allows, or between the two."""
         rates, dimension, target = self.rates, self.dimension, self.target
         value = self.value + acceleration * self.period

@@ -15,11 +15,13 @@ from vla_safety.config.obstacle_config import SourceConfig
 from vla_safety.config.safety_config import SafetyConfig
 from vla_safety.core import SafetyCore
 from vla_safety.node.stop_recorder import RecorderSettings
+from vla_safety.node.transform_lookup import TF
 from vla_safety.plan.teleoperation import LockConfig, Resume, TeleopConfig, Teleoperation
 from vla_safety.surroundings.environment import Surroundings
 from vla_safety.surroundings.measured_pose import SpeedZoneConfig
 from vla_safety.surroundings.obstacles.obstacle_monitor import ObstacleMonitor
-from vla_safety.watch.state_file import Kept, default_path
+from vla_safety.watch.input_watch import InputWatch
+from vla_safety.watch.state_file import SavedState, default_path
 
 
 @dataclass(frozen=True)
@@ -30,16 +32,21 @@ class Assembly:
     sources: dict[str, SourceConfig]
     inputs: dict[str, TeleopConfig]
     locks: dict[str, LockConfig]
-    obstacles: obstacle_config.ObstacleConfig | None
 
     @property
     def uses_tf(self) -> bool:
         """A position or a mounting comes from TF."""
         mounted = any(source.use_tf for source in self.sources.values())
-        return mounted or self.core.surroundings.place.source == "tf"
+        return mounted or self.core.surroundings.pose.source == TF
 
 
-def assemble(node: Any, config: SafetyConfig, space: ActionSpace, kept: Kept) -> Assembly:
+def assemble(
+    node: Any,
+    config: SafetyConfig,
+    space: ActionSpace,
+    saved: SavedState,
+    watch: InputWatch,
+) -> Assembly:
     """Read the parameters of every source, zone, input and lock, and build the core.
 
     Raises:
@@ -68,8 +75,8 @@ def assemble(node: Any, config: SafetyConfig, space: ActionSpace, kept: Kept) ->
             resume=Resume(config.teleop_resume),
             frame=next((d.frame for d in space.dimensions if d.kind.is_velocity), ""),
         )
-    core = SafetyCore(space, config, kept, surroundings, person)
-    return Assembly(core, sources, inputs, locks, obstacles)
+    core = SafetyCore(space, config, saved, surroundings, person, watch)
+    return Assembly(core, sources, inputs, locks)
 
 
 def state_path(config: SafetyConfig, namespace: str) -> Path | None:

@@ -9,13 +9,19 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from vla_contract import topics
-from vla_contract.stamps import NANOSECONDS, to_nanoseconds
+from vla_contract.stamps import NANOSECONDS
 from vla_safety.watch.command_readers import CommandReaders, Reader
 from vla_safety.watch.other_publishers import ChunkSenders, CommandSenders, Endpoint, Mixture, Twin
 
 
-class Others:
-    """One per activation. Everything is cheap where nobody else is there."""
+class OtherPublishers:
+    """What is known since `restart`. Everything is cheap where nobody else is there.
+
+    Attributes:
+        unread: what is sent and nobody reads, in words.
+        commands_shared: others publish the robot's commands: not the time to begin with it.
+        twin: another safety node of this name.
+    """
 
     def __init__(self, node: Any, types: Mapping[str, str], own: Iterable[bytes], beat: float):
         """types: of the robot's commands, by full topic name.
@@ -24,38 +30,39 @@ class Others:
         """
         self._node = node
         self._chunk_topic = node.resolve_topic_name(topics.ACTION_CHUNK)
-        self._topics = tuple(types)
-        self._readers = CommandReaders(types)
-        self.unread = ""  # what is sent and nobody reads, in words
+        self._types = dict(types)
+        self._own = frozenset(own)
+        self._memory = round(3.0 * beat * NANOSECONDS)
+        self.restart()
+
+    def restart(self) -> None:
+        """Nobody is known yet."""
+        self.unread = ""
+        self.commands_shared = False
+        self.twin = Twin(self._memory)
+        self._readers = CommandReaders(self._types)
         self._senders = ChunkSenders()
         self._mixture = Mixture()
-        self._commands = CommandSenders(own, node.get_fully_qualified_name())
-        self.twin = Twin(round(3.0 * beat * NANOSECONDS))
+        self._commands = CommandSenders(self._own, self._node.get_fully_qualified_name())
         self._graph_problem = ""
-        # Others publish the robot's commands: not the time to begin with it.
-        self.commands_shared = False
 
-    def take_chunk(self, message: Any, steady: int) -> None:
-        """A chunk came."""
+    def observe_chunk(self, sequence: int, steady: int) -> None:
+        """A chunk of this observation number came."""
         self._senders.heard(steady)
-        self._mixture.take(int(message.observation_sequence), steady)
+        self._mixture.observe(sequence, steady)
 
-    def take_level(self, message: Any, steady: int) -> bool:
-        """A fault level in this node's own name came; True where a twin sent it."""
-        return self.twin.take(to_nanoseconds(message.header.stamp), steady)
-
-    def look(self, steady: int) -> None:
+    def inspect_graph(self, steady: int) -> None:
         """Look at the graph: a few µs for each topic as long as there is one publisher."""
         count = self._node.count_publishers
         twin = self.twin.lives(steady)
         problems = [self._senders.look(self._endpoints([self._chunk_topic]), steady)]
-        shared = any(count(topic) > 1 for topic in self._topics)
+        shared = any(count(topic) > 1 for topic in self._types)
         if shared:
-            problems.append(self._commands.look(self._endpoints(self._topics), twin))
+            problems.append(self._commands.look(self._endpoints(self._types), twin))
         self.commands_shared = twin or (shared and bool(problems[-1]))
         self._graph_problem = "; ".join(problem for problem in problems if problem)
         self.unread = self._readers.look(
-            {topic: readers(self._node, topic) for topic in self._topics}
+            {topic: readers(self._node, topic) for topic in self._types}
         )
 
     def problem(self, steady: int) -> str:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from vla_safety.node.realtime_priority import Priority
+from vla_safety.loop.realtime_priority import Priority
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -60,7 +60,7 @@ class NewestWorker(Generic[Item, Result]):
         self._thread.join(timeout)
 
     def _run(self) -> None:
-        Priority().take(self._priority)
+        Priority().acquire(self._priority)
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting or self._closing)

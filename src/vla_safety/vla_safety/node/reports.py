@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from builtin_interfaces.msg import Time
@@ -15,11 +13,11 @@ from vla_contract.node.diagnosis import Diagnosis
 from vla_contract.stamps import to_time
 from vla_interfaces.msg import Fault, SafetyStatus
 from vla_safety.core import SafetyCore
-from vla_safety.decision import Decision
-from vla_safety.node.loop_timing import LoopTiming
+from vla_safety.decision import Decision, Situation
+from vla_safety.loop.loop_timing import LoopTiming
 from vla_safety.node.safety_conversions import fault_to_message, violations_to_messages
-from vla_safety.watch.safety_inputs import FaultReport, Level
-from vla_safety.watch.safety_states import Cause, FaultKind, Reason, Severity, State, StateMachine
+from vla_safety.watch.fault_levels import FaultReport, Level
+from vla_safety.watch.safety_states import Cause, FaultKind, Reason, Severity, State
 
 # Kinds that safety itself reports, and the reasons that raise them.
 _KINDS: dict[Reason, FaultKind] = {
@@ -59,12 +57,12 @@ class FaultLevels:
         self._source = source
         self._reports: dict[FaultKind, FaultReport] = {}
 
-    def messages(self, core: SafetyCore, now: int) -> list[Fault]:
-        """One message per kind, from the causes of the last period."""
+    def messages(self, situation: Situation, now: int) -> list[Fault]:
+        """One message per kind, from the present causes; now: ns of the node clock."""
         levels: dict[FaultKind, tuple[Level, str]] = dict.fromkeys(_KINDS.values(), (Level.OK, ""))
-        for cause in core.machine.causes:
+        for cause in situation.causes:
             kind = _KINDS.get(cause.reason)
-            level = _level(cause, core)
+            level = _level(cause, situation)
             if kind is not None and level > levels[kind][0]:
                 levels[kind] = (level, cause.text)
         messages = []
@@ -77,10 +75,9 @@ class FaultLevels:
         return messages
 
 
-def _level(cause: Cause, core: SafetyCore) -> Level:
+def _level(cause: Cause, situation: Situation) -> Level:
     if cause.reason is Reason.BAD_CHUNK:
-        often = core.bad_in_a_row >= core.config.error_count
-        return Level.ERROR if often else Level.WARN
+        return Level.ERROR if situation.often_bad else Level.WARN
     return Level.WARN if cause.severity is Severity.DEGRADE else Level.ERROR
 
 
@@ -104,86 +101,67 @@ class StatusKey(NamedTuple):
         return self._replace(cause=other.cause) == other
 
 
-def status_key(core: SafetyCore, decision: Decision) -> StatusKey:
+def status_key(decision: Decision) -> StatusKey:
     """The present one."""
-    machine = core.machine
+    now = decision.situation
     return StatusKey(
-        machine.state,
-        machine.cause.text if machine.cause else "",
+        now.state,
+        now.cause.text if now.cause else "",
         decision.standstill,
-        core.armed,
-        core.config.shadow,
-        core.config.speed_scale,
-        core.gate.current,
+        now.armed,
+        now.shadow,
+        now.speed_scale,
+        now.command_id,
         decision.emergency,
         decision.input,
-        core.recovered.left > 0.0,
-        core.stop_word_heard,
+        now.recovery_left > 0.0,
+        now.stop_word_heard,
     )
 
 
-@dataclass(frozen=True)
-class Figures:
-    """What the node knows beside the core.
+def status_message(decision: Decision, stamp: Time) -> SafetyStatus:
+    """The whole status, but for what the node alone knows: its recording and its loop's figures.
 
-    recording: folder of the last stop's, or empty. faults: safety's own levels.
+    `faults` are those of other nodes.
     """
-
-    timing: LoopTiming
-    recording: str = ""
-    faults: Sequence[Fault] = ()
-
-
-def status_message(
-    core: SafetyCore, decision: Decision, figures: Figures, stamp: Time
-) -> SafetyStatus:
-    """The whole status."""
-    machine, timing = core.machine, figures.timing
+    now = decision.situation
     age = decision.observation_age
     message = SafetyStatus(
-        state=int(machine.state),
-        cause=machine.cause.text if machine.cause else "",
-        clears_when=machine.cause.clears_when if machine.cause else "",
-        since=to_time(machine.since),
+        state=int(now.state),
+        cause=now.cause.text if now.cause else "",
+        clears_when=now.cause.clears_when if now.cause else "",
+        since=to_time(now.since),
         standstill=decision.standstill,
-        armed=core.armed,
-        shadow=core.config.shadow,
-        speed_scale=core.config.speed_scale,
-        command_id=core.gate.current,
-        command=core.command,
-        stop_word_stamp=to_time(core.stop_word_heard),
+        armed=now.armed,
+        shadow=now.shadow,
+        speed_scale=now.speed_scale,
+        command_id=now.command_id,
+        command=now.command,
+        stop_word_stamp=to_time(now.stop_word_heard),
         observation_age=math.nan if age is None else age,
         violations=violations_to_messages(decision.violations),
         warnings=violations_to_messages(decision.warnings),
         input=decision.input,
-        causes=_texts(machine),
-        recovery_left=core.recovered.left,
-        recording=figures.recording,
-        faults=[
-            *(fault for fault in figures.faults if fault.level != Fault.LEVEL_OK),
-            *(fault_to_message(report, stamp) for report in core.faults.present()),
-        ],
-        period=timing.period,
-        jitter_p99=timing.jitter_p99,
-        duration_p99=timing.duration_p99,
-        overruns=timing.overruns,
+        causes=_texts(now),
+        recovery_left=now.recovery_left,
+        faults=[fault_to_message(report, stamp) for report in now.faults],
     )
     message.header.stamp = stamp
     return message
 
 
-def _texts(machine: StateMachine) -> list[str]:
+def _texts(situation: Situation) -> list[str]:
     """Every present cause in plain words, the one that decides first."""
-    first = [machine.cause] if machine.cause else []
-    rest = sorted(machine.causes, key=lambda cause: -cause.severity)
+    first = [situation.cause] if situation.cause else []
+    rest = sorted(situation.causes, key=lambda cause: -cause.severity)
     return list(dict.fromkeys(cause.text for cause in (*first, *rest)))
 
 
-def is_faulty(core: SafetyCore) -> bool:
+def is_faulty(situation: Situation) -> bool:
     """A fault holds the robot now."""
     return any(
         cause.severity is not Severity.DEGRADE and cause.reason not in _QUIET
-        for cause in core.machine.causes
+        for cause in situation.causes
     )
 
 
@@ -194,33 +172,33 @@ def diagnosis(
 
     faulty: diagnoses in a row, this one included, in which a fault held the robot.
     """
-    machine = core.machine
+    now = core.situation()
     values: dict[str, Any] = {
-        "state": machine.state.name,
-        "cause": machine.cause.text if machine.cause else "",
-        "clears_when": machine.cause.clears_when if machine.cause else "",
-        "outputs_connected": core.connected,
-        "unread": core.unread_outputs,
-        "speed_scale": core.config.speed_scale,
+        "state": now.state.name,
+        "cause": now.cause.text if now.cause else "",
+        "clears_when": now.cause.clears_when if now.cause else "",
+        "outputs_connected": core.connection.connected,
+        "unread": core.connection.unread,
+        "speed_scale": now.speed_scale,
         "jitter_p99_ms": round(timing.jitter_p99 * 1e3, 3),
         "duration_p50_ms": round(timing.duration_p50 * 1e3, 3),
         "duration_p99_ms": round(timing.duration_p99 * 1e3, 3),
         "overruns": timing.overruns,
-        "chunks_accepted": core.sequencer.accepted,
-        "bad_chunks_in_a_row": core.bad_in_a_row,
+        "chunks_accepted": core.plan.sequencer.accepted,
+        "bad_chunks_in_a_row": now.bad_chunks,
     }
-    for name, how in core.detectors.status(core.config).items():
+    for name, how in core.watch.detectors.status(core.config).items():
         values[f"detector: {name}"] = how
-    for refusal, count in core.sequencer.refusals.items():
+    for refusal, count in core.plan.sequencer.refusals.items():
         values[f"chunks_refused: {refusal.value}"] = count
     values.update({f"refused: {reason}": count for reason, count in counters.items()})
-    level, text = DiagnosticStatus.OK, machine.state.words
-    if machine.cause is not None:
-        text += f": {machine.cause.text}"
-    quiet = machine.cause is None or machine.cause.reason in _QUIET
-    often = max(faulty, core.bad_in_a_row) >= core.config.error_count
-    if machine.state is State.STOPPED or often:
+    level, text = DiagnosticStatus.OK, now.state.words
+    if now.cause is not None:
+        text += f": {now.cause.text}"
+    quiet = now.cause is None or now.cause.reason in _QUIET
+    often = now.often_bad or faulty >= core.config.error_count
+    if now.state is State.STOPPED or often:
         level = DiagnosticStatus.ERROR
-    elif not quiet or (core.connected and core.unread_outputs):
+    elif not quiet or (core.connection.connected and core.connection.unread):
         level = DiagnosticStatus.WARN
     return Diagnosis(level, text, values)

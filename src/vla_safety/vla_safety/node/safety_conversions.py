@@ -18,7 +18,7 @@ from vla_safety.decision import Decision
 from vla_safety.limits.limiter import LimitViolation
 from vla_safety.plan.sequencing import MAX_ROWS, Chunk
 from vla_safety.surroundings.measured_pose import Pose
-from vla_safety.watch.safety_inputs import FaultReport, Level
+from vla_safety.watch.fault_levels import FaultReport, Level
 from vla_safety.watch.safety_states import FaultKind
 
 _MAX_TEXT = 200

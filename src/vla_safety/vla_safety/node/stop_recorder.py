@@ -155,8 +155,8 @@ class StopRecorder:
         )
         self._thread.start()
 
-    def take(self, topic: str, type_name: str, data: bytes, stamp: int, steady: int) -> None:
-        """Note a message that came or went.
+    def record(self, topic: str, type_name: str, data: bytes, stamp: int, steady: int) -> None:
+        """A message came or went.
 
         Args:
             topic: full name. type_name: e.g. "std_msgs/msg/Bool". data: serialised.
@@ -171,7 +171,7 @@ class StopRecorder:
         ring.add(Entry(steady, stamp, topic, type_name, data))
 
     @property
-    def held(self) -> float:
+    def reach(self) -> float:
         """Time that a recording of a stop now would reach back to, s; of large messages less."""
         return self._ring.span / NANOSECONDS
 

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rclpy.time import Time
 from tf2_ros import Buffer, TransformException, TransformListener
 
 from vla_contract.frames import frame_name
+from vla_contract.stamps import NANOSECONDS, to_nanoseconds
+from vla_safety.node import safety_conversions
 from vla_safety.surroundings.obstacles.obstacle_sources import mount_from_message
 from vla_safety.surroundings.transforms import Transform, TransformError
+
+if TYPE_CHECKING:
+    from vla_safety.core import SafetyCore
+    from vla_safety.node.node_ports import Problems
+
+TF = "tf"
 
 
 class TransformLookup:
@@ -41,3 +49,40 @@ class TransformLookup:
             return mount_from_message(found)
         except TransformError as error:
             return f"transform {target} ← {source}: {error}"
+
+
+class TipLookup:
+    """Where the tip is by TF, where that is the position's source."""
+
+    def __init__(
+        self, core: SafetyCore, problems: Problems, transforms: TransformLookup | None
+    ) -> None:
+        self._core = core
+        self._pose = core.surroundings.pose
+        self._problems = problems
+        self._transforms = transforms
+        self._stamp = 0
+
+    def update(self, now: int, steady: int) -> None:
+        """Once a period; ns of the node clock and of one that never jumps."""
+        if self._pose.source != TF or self._transforms is None:
+            return
+        config = self._core.config
+        found = self._transforms.find(config.workspace_frame, config.tip_frame)
+        if isinstance(found, str):
+            self._problems.refuse(found)
+            return
+        stamp = to_nanoseconds(found.header.stamp)
+        age = now - stamp if stamp else 0
+        # What stands still is known by its stamp: it counts once, and then grows old.
+        if (stamp and stamp == self._stamp) or age > round(config.input_timeout * NANOSECONDS):
+            return
+        self._stamp = stamp
+        pose = safety_conversions.pose_from_transform(found)
+        problem = safety_conversions.pose_problem(
+            pose, f"transform {config.workspace_frame} ← {config.tip_frame}"
+        )
+        if problem:
+            self._problems.refuse(problem)
+        else:
+            self._pose.update_pose(pose, steady)

@@ -43,7 +43,7 @@ class Plan:
         self.config = config
         self.sequencer.configure(config.blend_window, config.stamp_tolerance)
 
-    def take(self, chunk: Chunk, now: int) -> Refusal | None:
+    def accept_chunk(self, chunk: Chunk, now: int) -> Refusal | None:
         """A chunk came; returns why it is refused, if it is."""
         refusal = self.sequencer.accept(chunk, now, anew=self._aged)
         if refusal is not None:

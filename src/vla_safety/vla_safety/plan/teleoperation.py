@@ -127,7 +127,7 @@ class _Input:
         self.frame = config.frame or frame
         self.twist: tuple[float, ...] = (0.0,) * 6
         self.fresh = Watchdog()
-        self.held = not config.dead_man_topic
+        self.pressed = not config.dead_man_topic
         self.dead_man = Watchdog()
 
     def alive(self, steady: int) -> bool:
@@ -140,7 +140,7 @@ class _Input:
         if not self.config.dead_man_topic:
             return True
         fresh = self.dead_man.check(steady, _ns(self.config.dead_man_timeout)) is Health.OK
-        return fresh and self.held
+        return fresh and self.pressed
 
 
 class _Lock:
@@ -183,7 +183,7 @@ class Teleoperation:
         self._last = ""  # the teleoperation input that drove last, while it may be braking
         self._void_before = 0
 
-    def take_twist(
+    def accept_twist(
         self,
         name: str,
         twist: Sequence[float],
@@ -214,13 +214,13 @@ class Teleoperation:
         """The frame that an input's TwistStamped must have; empty: any."""
         return self._inputs[name].frame
 
-    def take_dead_man(self, name: str, held: bool, steady: int) -> None:
-        """Note the level of an input's dead-man; True is held."""
+    def set_dead_man(self, name: str, pressed: bool, steady: int) -> None:
+        """The level of an input's dead-man came; True is pressed."""
         entry = self._inputs[name]
-        entry.held = held
+        entry.pressed = pressed
         entry.dead_man.feed(steady)
 
-    def take_lock(self, name: str, locked: bool, steady: int) -> None:
+    def set_lock(self, name: str, locked: bool, steady: int) -> None:
         """Note the level of a lock."""
         lock = self._locks[name]
         lock.level = locked

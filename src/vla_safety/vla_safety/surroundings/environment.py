@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from vla_contract.action_space import ActionSpace
 from vla_safety.config.safety_config import SafetyConfig
 from vla_safety.limits.limiter import Array, Boundary, Limit, LimitViolation, SpeedCap
-from vla_safety.surroundings.measured_pose import Place, RobotKind
+from vla_safety.surroundings.measured_pose import MeasuredPose, RobotKind
 from vla_safety.surroundings.obstacles.obstacle_monitor import ObstacleMonitor, ObstacleVerdict
 from vla_safety.surroundings.planar_base import BaseMotion
 from vla_safety.surroundings.speed_zones import SpeedZone
@@ -32,7 +32,7 @@ class Allowance:
 
 
 class Surroundings:
-    """Place and obstacles; see `Place` and `ObstacleMonitor` for what they are told."""
+    """Pose and obstacles; see `MeasuredPose` and `ObstacleMonitor` for what they are told."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Surroundings:
         zones: Sequence[SpeedZone] = (),
     ) -> None:
         """obstacles: None where no source is configured."""
-        self.place = Place(space, config, zones)
+        self.pose = MeasuredPose(space, config, zones)
         self.obstacles = obstacles
         self.verdict = ObstacleVerdict()
         self._base = BaseMotion(space)
@@ -50,14 +50,14 @@ class Surroundings:
 
     def forget(self) -> None:
         """Another episode, or a clock that jumped."""
-        self.place.forget()
+        self.pose.forget()
         if self.obstacles is not None:
             self.obstacles.forget()
 
     def causes(self, config: SafetyConfig, steady: int) -> Iterator[Cause]:
         """What is missing, whatever is asked for."""
-        yield from self.place.causes(config, steady)
-        needs = self.place.kind is RobotKind.BASE and self._required
+        yield from self.pose.causes(config, steady)
+        needs = self.pose.kind is RobotKind.BASE and self._required
         if needs and self.obstacles is None:
             yield Cause(
                 Reason.CONFIGURATION,
@@ -70,8 +70,8 @@ class Surroundings:
     def allow(self, requested: list[float] | None, values: Array, steady: int) -> Allowance:
         """What may be done of a request. values: the present command, SI."""
         row = values.tolist()
-        boundaries = self.place.boundaries(row, steady)
-        cap = self.place.cap(row, steady)
+        boundaries = self.pose.boundaries(row, steady)
+        cap = self.pose.cap(row, steady)
         if self.obstacles is None:
             return Allowance(requested, None, boundaries, cap)
         verdict = self.verdict = self.obstacles.evaluate(

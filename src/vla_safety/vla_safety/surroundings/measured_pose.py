@@ -80,7 +80,7 @@ class Pose:
     frame: str
 
 
-class Place:
+class MeasuredPose:
     """Tell it the pose; it says what may be done there."""
 
     def __init__(
@@ -125,8 +125,8 @@ class Place:
             )
         return ""
 
-    def take(self, pose: Pose, steady: int) -> None:
-        """Note the pose that `source` gave."""
+    def update_pose(self, pose: Pose, steady: int) -> None:
+        """The pose that `source` gave."""
         self._pose, self._seen = pose, steady
         self._track.append((steady, pose.position))
         while len(self._track) > 2 and self._track[1][0] <= steady - _RATE_WINDOW:

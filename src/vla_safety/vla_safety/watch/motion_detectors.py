@@ -56,7 +56,7 @@ class Lasting:
             return False
         return steady - self._since > round(seconds * NANOSECONDS)
 
-    def held(self, steady: int) -> float:
+    def duration(self, steady: int) -> float:
         """For how long it holds, s."""
         return 0.0 if self._since is None else (steady - self._since) / NANOSECONDS
 
@@ -95,7 +95,7 @@ class Detectors:
         """Nothing holds yet."""
         self.__init__(self._space)  # type: ignore[misc]
 
-    def step(self, period: Period, config: SafetyConfig, steady: int) -> None:
+    def update(self, period: Period, config: SafetyConfig, steady: int) -> None:
         """Take one period, after its command was made."""
         self._found = []
         if not config.closed_loop:

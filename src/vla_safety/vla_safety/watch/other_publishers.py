@@ -76,7 +76,7 @@ class Mixture:
         self._last = 0
         self._backwards: deque[int] = deque(maxlen=2)
 
-    def take(self, sequence: int, steady: int) -> None:
+    def observe(self, sequence: int, steady: int) -> None:
         """A chunk of this observation number came; 0: it has none."""
         # A node that starts anew begins to count anew, but only once.
         if sequence <= self._last and self._last:
@@ -123,11 +123,11 @@ class Twin:
         self._own: deque[int] = deque(maxlen=256)
         self._heard: int | None = None
 
-    def sent(self, stamp: int) -> None:
+    def remember_own(self, stamp: int) -> None:
         """This node published a level with this stamp."""
         self._own.append(stamp)
 
-    def take(self, stamp: int, steady: int) -> bool:
+    def observe_level(self, stamp: int, steady: int) -> bool:
         """A level in this node's name came; True where another one sent it."""
         if stamp in self._own:
             return False

@@ -53,13 +53,14 @@ class _Fault:
 
 
 class Recovery:
-    """See the module. One `step` per control period."""
+    """See the module. One `update` per control period."""
 
     def __init__(self) -> None:
         self._faults: dict[Key, _Fault] = {}
         self._counted: deque[tuple[int, Key]] = deque()
         self._settled = False
         self._well_since: int | None = None
+        self.result = RecoveryResult()
 
     def restart(self) -> None:
         """Start-up begins: what is wrong now is no fault yet."""
@@ -71,7 +72,7 @@ class Recovery:
         """A person has reset a stop: the faults so far no longer count."""
         self._counted.clear()
 
-    def step(
+    def update(
         self,
         causes: Sequence[Cause],
         rules: RecoveryRules,
@@ -87,14 +88,16 @@ class Recovery:
         present = _faults(causes)
         self._settle(bool(present), moving, steady)
         if not self._settled:
-            return RecoveryResult()
+            self.result = RecoveryResult()
+            return self.result
         found: list[Cause] = []
         for key, cause in present.items():
             if key not in self._faults and moving:
                 found += self._escalated(key, cause, rules, steady)
             self._faults[key] = _Fault(cause, steady)
         recovering, left = self._recovering(present, rules, steady, ignored)
-        return RecoveryResult((*found, *recovering), left)
+        self.result = RecoveryResult((*found, *recovering), left)
+        return self.result
 
     def _settle(self, faulty: bool, moving: bool, steady: int) -> None:
         if self._settled:
@@ -128,7 +131,7 @@ class Recovery:
         return [cause for _, cause in found], found[0][0] / NANOSECONDS if found else 0.0
 
     def _escalated(self, key: Key, cause: Cause, rules: RecoveryRules, steady: int) -> list[Cause]:
-        if cause.kind is None:
+        if cause.kind is None or not cause.escalates:
             return []
         self._counted.append((steady, key))
         oldest = steady - round(rules.window * NANOSECONDS)
@@ -155,7 +158,9 @@ def _faults(causes: Sequence[Cause]) -> dict[Key, Cause]:
         if cause.severity is not Severity.HOLD:
             continue
         if cause.kind is not None:
-            found.setdefault(cause.kind, cause)
+            known = found.get(cause.kind)
+            if known is None or not known.escalates:
+                found[cause.kind] = cause
         elif cause.reason is Reason.OBSTACLE:
             found.setdefault(Reason.OBSTACLE, cause)
     return found

@@ -9,7 +9,7 @@ _COPIES = 10_000_000
 _LEVEL = slice(0, 5)  # encapsulation and level; what follows is padding, and may be anything
 
 
-class Once:
+class CopyFilter:
     """Hands on the messages of a std_msgs/Bool topic, as bytes, without the copies of each.
 
     clock: ns, never jumps.
@@ -20,7 +20,7 @@ class Once:
         self._clock = clock
         self._last: tuple[bytes, int] | None = None
 
-    def take(self, data: bytes) -> None:
+    def accept(self, data: bytes) -> None:
         """Hand it on, unless the same level has just come."""
         now = self._clock()
         if (

@@ -1,4 +1,4 @@
-"""What the safety core knows of its inputs beside chunks, and what follows from it. Free of ROS.
+"""The emergency stop and the robot's state: their age, their order and what they tell. ROS-free.
 
 Each method returns the causes that its inputs give in this period. `now` is the node clock
 (ns), `steady` a clock that never jumps (ns); in lock-step both are the time of the tick.
@@ -8,100 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from vla_contract.action_space import ActionSpace, Kind
 from vla_contract.joint_states import PerPublisher
-from vla_contract.message_enums import FaultKind, Level
 from vla_contract.stamps import NANOSECONDS
 from vla_contract.topics import JOINT_STATES
 from vla_safety.config.safety_config import SafetyConfig
-from vla_safety.watch.safety_states import Cause, Reason, Severity
+from vla_safety.watch.safety_states import Cause, FaultKind, Reason, Severity
 from vla_safety.watch.watchdog import Health, StampOrder, Watchdog
 
-_MAX_FAULTS = 64
 JOINT_TRAJECTORY = "trajectory_msgs/msg/JointTrajectory"
-
-
-# The robot is blind or deaf: it brakes as hard as it may. The others only end the motion.
-_BLIND = (FaultKind.VISION, FaultKind.COMMUNICATION, FaultKind.ROBOT_STATE, FaultKind.CLOCK)
-
-
-@dataclass(frozen=True)
-class FaultReport:
-    """Level of one kind as one source sees it. since: ns."""
-
-    source: str
-    kind: FaultKind
-    level: Level
-    message: str
-    since: int = 0
-
-
-class Faults:
-    """Present level of every kind of every source, and their heartbeats."""
-
-    def __init__(self) -> None:
-        self._reports: dict[tuple[str, FaultKind], tuple[FaultReport, int]] = {}
-        self._heartbeats: dict[str, Watchdog] = {}
-
-    def take(self, report: FaultReport, steady: int) -> None:
-        """Note a level; sources beyond the first ones that fit are not listened to."""
-        key = (report.source, report.kind)
-        if key in self._reports or len(self._reports) < _MAX_FAULTS:
-            self._reports[key] = (report, steady)
-            self._heartbeats.setdefault(report.source, Watchdog()).feed(steady)
-
-    def present(self) -> tuple[FaultReport, ...]:
-        """Reports above OK."""
-        return tuple(r for r, _ in self._reports.values() if r.level is not Level.OK)
-
-    def heartbeats(self, config: SafetyConfig, steady: int) -> Iterator[Cause]:
-        """Sources that must be heard and are not."""
-        timeout = config.heartbeat_timeout
-        for source in config.heartbeat_sources:
-            watchdog = self._heartbeats.setdefault(source, Watchdog())
-            if watchdog.check(steady, round(timeout * NANOSECONDS)) is Health.OK:
-                continue
-            age = watchdog.age(steady)
-            silent = "was never heard" if age is None else f"is silent for over {timeout:g} s"
-            yield Cause(
-                Reason.HEARTBEAT,
-                Severity.HOLD,
-                f"{source} {silent}",
-                f"{source} is heard",
-                True,
-                FaultKind.COMMUNICATION,
-            )
-
-    def levels(
-        self, config: SafetyConfig, steady: int, plan_alive: bool = False
-    ) -> Iterator[Cause]:
-        """Faults above OK. One that a source no longer repeats counts for a while, then not.
-
-        None in lock-step: they come on wall time, which must decide nothing there, not even the
-        state; the chunk that answers each observation does.
-
-        plan_alive: the rest of the last good chunk is there to go on with while the policy, which
-        reports a fault of action, plans anew.
-        """
-        if config.lock_step:
-            return
-        limit = round(max(5.0, config.heartbeat_timeout) * NANOSECONDS)
-        for report, seen in list(self._reports.values()):
-            if report.level is Level.OK or steady - seen > limit:
-                continue
-            hard = report.level is Level.ERROR
-            if report.kind is FaultKind.ACTION and plan_alive:
-                hard = False
-            yield Cause(
-                Reason.FAULT,
-                Severity.HOLD if hard else Severity.DEGRADE,
-                f"{report.source}: {report.message or report.kind.words + ' fault'}",
-                f"{report.source} reports that it is over",
-                hard and report.kind in _BLIND,
-                report.kind,
-            )
 
 
 class EmergencyStop:
@@ -111,8 +27,8 @@ class EmergencyStop:
         self.pressed = False
         self._watchdog = Watchdog()
 
-    def take(self, pressed: bool, steady: int) -> None:
-        """Note the level; True is pressed."""
+    def set_level(self, pressed: bool, steady: int) -> None:
+        """The level came; True is pressed."""
         self.pressed = pressed
         self._watchdog.feed(steady)
 
@@ -172,7 +88,7 @@ class RobotState:
         self._joints: dict[str, int] = {}
         self._orders: dict[str, PerPublisher[StampOrder]] = {}
 
-    def check(
+    def stamp_problem(
         self, name: str, stamp: int, now: int, config: SafetyConfig, publisher: Sequence[str] = ()
     ) -> str:
         """Why an input with this stamp (ns) may not be used; empty where it may.
@@ -185,7 +101,7 @@ class RobotState:
         problem = order.check(stamp, now, round(config.input_timeout * NANOSECONDS))
         return f"{name} {problem}" if problem else ""
 
-    def take(
+    def update(
         self,
         name: str,
         measured: Mapping[str, float],
@@ -193,7 +109,7 @@ class RobotState:
         joints: Iterable[str] = (),
         age: int = 0,
     ) -> None:
-        """Note an input (`joint_states`, ...); measured: dimension name → SI value, finite.
+        """An input came (`joint_states`, ...); measured: dimension name → SI value, finite.
 
         joints: those of the parameter required_joints of which it tells. age: ns since it was
         measured, by its stamp.
@@ -267,58 +183,3 @@ class RobotState:
                 True,
                 FaultKind.ROBOT_STATE,
             )
-
-
-class RosClock:
-    """Notices a node clock that stands still or jumps, and a loop that stood still."""
-
-    def __init__(self, loop_timeout: float) -> None:
-        """loop_timeout: s between two periods beyond which the loop has stood still."""
-        self._loop_timeout = round(loop_timeout * NANOSECONDS)
-        self._last: int | None = None
-        self._steady = 0
-        self._moved = 0
-
-    def restart(self) -> None:
-        """Compare with nothing before."""
-        self._last = None
-
-    def step(self, now: int, steady: int, config: SafetyConfig) -> ClockEvent:
-        """Take the times of this period."""
-        before, self._last = self._last, now
-        gap, self._steady = steady - self._steady, steady
-        if before is None or now != before:
-            self._moved = steady
-        if before is None:
-            return ClockEvent()
-        # A clock that starts to run, as from /clock, begins at whatever time it is there.
-        jump = (now - before) - gap if before > 0 else 0
-        limit = round(config.clock_jump * NANOSECONDS)
-        back = now < before
-        return ClockEvent(
-            "the ROS clock jumped back"
-            if back
-            else f"the ROS clock jumped forward by {jump / NANOSECONDS:.1f} s"
-            if jump > limit
-            else "",
-            gap / NANOSECONDS if gap > self._loop_timeout else 0.0,
-        )
-
-    def causes(self, config: SafetyConfig, now: int, steady: int) -> Iterator[Cause]:
-        """A clock at 0 (use_sim_time without /clock) or without motion."""
-        timeout = config.clock_timeout
-        if now <= 0:
-            text = "the ROS clock is at 0"
-        elif steady - self._moved > round(timeout * NANOSECONDS):
-            text = f"the ROS clock stands still for over {timeout:g} s"
-        else:
-            return
-        yield Cause(Reason.CLOCK, Severity.HOLD, text, "the ROS clock moves", True, FaultKind.CLOCK)
-
-
-@dataclass(frozen=True)
-class ClockEvent:
-    """What a period's times show. jump: in words, empty without one. gap: of the loop, s, or 0."""
-
-    jump: str = ""
-    gap: float = 0.0

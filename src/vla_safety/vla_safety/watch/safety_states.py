@@ -13,6 +13,9 @@ from dataclasses import dataclass
 
 from vla_contract.message_enums import FaultKind, State
 
+# The robot moves as it is told.
+ACTING = (State.NOMINAL, State.DEGRADED)
+
 
 class Severity(enum.IntEnum):
     """What a cause does to the state."""
@@ -59,7 +62,8 @@ class Cause:
     """Why the robot may not move freely.
 
     text, clears_when: plain words. emergency: brake with the emergency limits.
-    kind: the fault that it is, where it is one: it has a recovery time and counts for escalation.
+    kind: the fault that it is, where it is one: it has a recovery time. escalates: such a fault
+    counts for escalation.
     """
 
     reason: Reason
@@ -68,6 +72,7 @@ class Cause:
     clears_when: str
     emergency: bool = False
     kind: FaultKind | None = None
+    escalates: bool = True
 
 
 @dataclass(frozen=True)

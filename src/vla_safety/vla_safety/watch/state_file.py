@@ -21,7 +21,7 @@ class StateFileError(OSError):
 
 
 @dataclass(frozen=True)
-class Kept:
+class SavedState:
     """Content of the file.
 
     stopped: text of the latched stop, empty when there is none. seen: command ids.
@@ -34,31 +34,31 @@ class Kept:
 
 
 class StateFile:
-    """Reads and writes `Kept`; with no path it keeps nothing."""
+    """Reads and writes `SavedState`; with no path it keeps nothing."""
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
-        self._written: Kept | None = None
+        self._written: SavedState | None = None
 
-    def read(self) -> Kept:
-        """Content of the file; an empty `Kept` where there is none.
+    def read(self) -> SavedState:
+        """Content of the file; an empty `SavedState` where there is none.
 
         Raises:
             StateFileError: it is there and cannot be understood.
         """
         if self.path is None:
-            return Kept()
+            return SavedState()
         try:
             data = json.loads(self.path.read_text(encoding="utf-8"))
-            return Kept(
+            return SavedState(
                 str(data["stopped"]), tuple(int(i) for i in data["seen"]), bool(data["running"])
             )
         except FileNotFoundError:
-            return Kept()
+            return SavedState()
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise StateFileError(f"state file {self.path}: {error}") from error
 
-    def write(self, kept: Kept) -> None:
+    def write(self, kept: SavedState) -> None:
         """Replace the file, unless it holds just this already. A stop is forced to the disk.
 
         Raises:
@@ -67,7 +67,7 @@ class StateFile:
         if self.path is None or kept == self._written:
             return
         data = {"stopped": kept.stopped, "seen": list(kept.seen), "running": kept.running}
-        durable = kept.stopped != (self._written or Kept()).stopped
+        durable = kept.stopped != (self._written or SavedState()).stopped
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             scratch = self.path.with_name(f".{self.path.name}.{os.getpid()}")
@@ -92,21 +92,21 @@ class StateWriter:
         """Start the thread; it ends with `close`."""
         self._file = file
         self._changed = threading.Condition()  # held for no longer than it takes to swap a value
-        self._wanted: Kept | None = None
+        self._wanted: SavedState | None = None
         self._pending = False
         self._closed = False
         self._problem = ""
         self._thread = threading.Thread(target=self._work, name="state file", daemon=True)
         self._thread.start()
 
-    def write(self, kept: Kept) -> None:
+    def write(self, kept: SavedState) -> None:
         """From now on this is to be in the file."""
         with self._changed:
             if kept != self._wanted:
                 self._wanted, self._pending = kept, True
                 self._changed.notify_all()
 
-    def take_problem(self) -> str:
+    def pop_problem(self) -> str:
         """Why the last write failed, once; empty where it did not."""
         with self._changed:
             problem, self._problem = self._problem, ""
@@ -140,7 +140,7 @@ class StateWriter:
                 if problem and self._closed:
                     return
 
-    def _next(self) -> Kept | None:
+    def _next(self) -> SavedState | None:
         with self._changed:
             self._changed.wait_for(lambda: self._pending or self._closed)
             return self._wanted if self._pending else None

@@ -35,7 +35,7 @@ def monitor(*, sources=("scan",), zones=None, source=None, **parameters):
 def seen(*points, now=NOW, age=0.0, **options):
     made = monitor(**options)
     for source in options.get("sources", ("scan",)):
-        made.take(source, Reading(np.array(points, dtype=float).reshape(-1, 2)), now, age)
+        made.accept_reading(source, Reading(np.array(points, dtype=float).reshape(-1, 2)), now, age)
     return made
 
 
@@ -79,7 +79,7 @@ def test_what_was_old_when_it_came_is_old():
 
 def test_one_of_two_sources_is_enough_to_stop_and_all_are_named():
     made = monitor(sources=("scan", "sonar"))
-    made.take("scan", Reading(np.empty((0, 2))), NOW)
+    made.accept_reading("scan", Reading(np.empty((0, 2))), NOW)
     assert made.evaluate(AHEAD, NOW).name == "invalid source sonar"
     cause = monitor(sources=("scan", "sonar")).evaluate(AHEAD, NOW).cause
     assert "invalid source scan" in cause
@@ -88,7 +88,9 @@ def test_one_of_two_sources_is_enough_to_stop_and_all_are_named():
 
 def test_a_bad_message_does_not_hide_the_last_good_one_for_longer_than_its_timeout():
     made = seen((1.0, 0.0))
-    made.take("scan", Reading.unusable("none of a scan's 8 beams is a measurement"), NOW + 10)
+    made.accept_reading(
+        "scan", Reading.unusable("none of a scan's 8 beams is a measurement"), NOW + 10
+    )
     assert made.evaluate(AHEAD, NOW + 20).distance == pytest.approx(0.75, abs=1e-6)
     verdict = made.evaluate(AHEAD, NOW + SECOND)
     assert verdict.stop
@@ -97,7 +99,7 @@ def test_a_bad_message_does_not_hide_the_last_good_one_for_longer_than_its_timeo
 
 def test_an_older_message_is_not_taken():
     made = seen((1.0, 0.0))
-    made.take("scan", Reading(np.empty((0, 2))), NOW - 10)
+    made.accept_reading("scan", Reading(np.empty((0, 2))), NOW - 10)
     assert made.evaluate(AHEAD, NOW).distance is not None
 
 
@@ -109,7 +111,7 @@ def test_forget():
 
 def test_a_source_that_there_is_not():
     with pytest.raises(KeyError):
-        monitor().take("radar", Reading(np.empty((0, 2))), NOW)
+        monitor().accept_reading("radar", Reading(np.empty((0, 2))), NOW)
 
 
 # Minimum distance.
@@ -230,8 +232,8 @@ def test_age_on_arrival_counts_at_the_present_speed_before_anything_is_known():
 def test_each_source_has_its_own_age():
     made = monitor(sources=("near", "far"))
     made.evaluate(AHEAD, NOW - SECOND)
-    made.take("far", Reading(np.array([[2.0, 0.0]])), NOW, 0.4)
-    made.take("near", Reading(np.array([[1.0, 0.0]])), NOW, 0.1)
+    made.accept_reading("far", Reading(np.array([[2.0, 0.0]])), NOW, 0.4)
+    made.accept_reading("near", Reading(np.array([[1.0, 0.0]])), NOW, 0.1)
     made.evaluate(AHEAD, NOW)
     assert made.evaluate(AHEAD, NOW).distance == pytest.approx(0.75 - 0.05)
 
@@ -301,10 +303,10 @@ def test_a_zone_counts_points_and_only_those_of_its_sources():
     zones = {"zone": ZoneConfig(action="stop", margin=1.0, min_points=2, sources=("sonar",))}
     made = monitor(sources=("scan", "sonar"), zones=zones)
     two = np.array([[1.0, 0.1], [1.0, -0.1]])
-    made.take("scan", Reading(two), NOW)
-    made.take("sonar", Reading(two[:1]), NOW)
+    made.accept_reading("scan", Reading(two), NOW)
+    made.accept_reading("sonar", Reading(two[:1]), NOW)
     assert made.evaluate(AHEAD, NOW).name == ""
-    made.take("sonar", Reading(two), NOW)
+    made.accept_reading("sonar", Reading(two), NOW)
     assert made.evaluate(AHEAD, NOW).name == "zone"
 
 

@@ -74,11 +74,11 @@ def test_a_memory_takes_what_is_good_and_not_older():
     memory = Memory(SourceConfig())
     assert memory.invalid("s", NOW).reason == "was never received"
     assert memory.invalid("s", NOW).age is None
-    assert not memory.take(Reading.unusable("torn"), 0, BASE)
+    assert not memory.accept_reading(Reading.unusable("torn"), 0, BASE)
     assert memory.invalid("s", NOW).reason == "torn"
-    assert memory.take(reading((1.0, 0.0)), 0, BASE)
-    assert memory.take(reading((2.0, 0.0)), NOW, BASE)
-    assert not memory.take(reading((3.0, 0.0)), NOW - 1, BASE)
+    assert memory.accept_reading(reading((1.0, 0.0)), 0, BASE)
+    assert memory.accept_reading(reading((2.0, 0.0)), NOW, BASE)
+    assert not memory.accept_reading(reading((3.0, 0.0)), NOW - 1, BASE)
     assert memory.cloud.points.tolist() == [[2.0, 0.0]] and memory.seen == NOW
 
 
@@ -111,7 +111,7 @@ def field(**clouds):
     memories = {}
     for name, (seen, *points) in clouds.items():
         memories[name] = Memory(SourceConfig())
-        memories[name].take(reading(*points), seen, BASE)
+        memories[name].accept_reading(reading(*points), seen, BASE)
     return Field(memories)
 
 
@@ -162,21 +162,21 @@ def test_boundaries_are_of_the_nearest_and_of_the_first_met():
 
 def test_turning_carries_what_was_seen_nearer_too():
     made = monitor(footprint_radius=0.5, obstacle_distance=0.0)
-    made.take("scan", reading((1.5, 0.0)), NOW, 0.2)
+    made.accept_reading("scan", reading((1.5, 0.0)), NOW, 0.2)
     turning = made.evaluate(Twist2D(0.0, 0.0, 1.0), NOW)
     assert turning.distance == pytest.approx(1.0 - 0.2 * 0.5)
     both = monitor(footprint_radius=0.5, obstacle_distance=0.0)
-    both.take("scan", reading((1.5, 0.0)), NOW, 0.2)
+    both.accept_reading("scan", reading((1.5, 0.0)), NOW, 0.2)
     assert both.evaluate(Twist2D(0.3, 0.0, 1.0), NOW).distance == pytest.approx(1.0 - 0.2 * 0.8)
 
 
 def test_forgetting_empties_every_source():
     made = monitor()
-    made.take("scan", reading((5.0, 0.0)), NOW)
+    made.accept_reading("scan", reading((5.0, 0.0)), NOW)
     assert not made.evaluate(AHEAD, NOW).stop
     made.forget()
     assert made.evaluate(AHEAD, NOW).cause == "invalid source scan: was never received"
-    made.take("scan", reading((4.0, 0.0)), NOW)
+    made.accept_reading("scan", reading((4.0, 0.0)), NOW)
     assert not made.evaluate(AHEAD, NOW).stop
     assert made.evaluate(AHEAD, NOW + 2 * SECOND).stop
 
@@ -184,7 +184,7 @@ def test_forgetting_empties_every_source():
 def test_a_stop_says_why_and_what_clears_it_and_others_say_nothing():
     slow = {"slow": ZoneConfig(action="slowdown", margin=1.0)}
     made = monitor(slow)
-    made.take("scan", reading((0.9, 0.0)), NOW)
+    made.accept_reading("scan", reading((0.9, 0.0)), NOW)
     verdict = made.evaluate(AHEAD, NOW)
     assert (verdict.action, verdict.ratio) == (Action.SLOWDOWN, 0.5)
     assert verdict.cause == verdict.clears_when == ""
@@ -192,7 +192,7 @@ def test_a_stop_says_why_and_what_clears_it_and_others_say_nothing():
     assert (finding.name, finding.value, finding.bound) == ("slow", 0.5, 0.25)
     turned = made.evaluate(Twist2D(0.0, 0.0, 0.8), NOW).violations[0]
     assert (turned.value, turned.bound) == pytest.approx((0.8, 0.4))
-    made.take("scan", reading((0.3, 0.0)), NOW)
+    made.accept_reading("scan", reading((0.3, 0.0)), NOW)
     stopped = made.evaluate(AHEAD, NOW)
     assert stopped.stop and stopped.clears_when == "the obstacle is gone"
     assert stopped.cause == "an obstacle is 0.05 m away, too near to go on"
@@ -200,7 +200,7 @@ def test_a_stop_says_why_and_what_clears_it_and_others_say_nothing():
 
 def test_a_stop_zone_names_itself():
     made = monitor({"halt": ZoneConfig(action="stop", shape="circle", radius=1.0)})
-    made.take("scan", reading((0.9, 0.0)), NOW)
+    made.accept_reading("scan", reading((0.9, 0.0)), NOW)
     verdict = made.evaluate(AHEAD, NOW)
     assert verdict.stop and verdict.name == "halt"
     assert verdict.cause == "an obstacle is in zone halt"
@@ -212,7 +212,7 @@ def test_of_equal_shares_the_graver_action_is_named():
         "halt": ZoneConfig(action="stop", shape="circle", radius=1.0),
     }
     made = monitor(zones)
-    made.take("scan", reading((0.9, 0.0)), NOW)
+    made.accept_reading("scan", reading((0.9, 0.0)), NOW)
     assert made.evaluate(AHEAD, NOW).name == "halt"
 
 
@@ -220,34 +220,34 @@ def test_a_zone_looks_only_at_its_sources():
     for action in ("slowdown", "approach"):
         zone = ZoneConfig(action=action, margin=0.6, sources=("a",))
         made = monitor({"zone": zone}, sources=("a", "b"))
-        made.take("a", reading((9.0, 0.0)), NOW)
-        made.take("b", reading((0.8, 0.0)), NOW)
+        made.accept_reading("a", reading((9.0, 0.0)), NOW)
+        made.accept_reading("b", reading((0.8, 0.0)), NOW)
         assert made.evaluate(AHEAD, NOW).action is Action.NONE
-        made.take("a", reading((0.8, 0.0)), NOW)
-        made.take("b", reading((9.0, 0.0)), NOW)
+        made.accept_reading("a", reading((0.8, 0.0)), NOW)
+        made.accept_reading("b", reading((9.0, 0.0)), NOW)
         assert made.evaluate(AHEAD, NOW).action is Action(action)
     polygon = ZoneConfig(
         action="approach", shape="polygon", points=(0.5, -0.5, 0.5, 0.5, -0.5, 0.5, -0.5, -0.5),
         sources=("a",),
     )  # fmt: skip
     made = monitor({"zone": polygon}, sources=("a", "b"))
-    made.take("a", reading((0.9, 0.0)), NOW)
-    made.take("b", reading((9.0, 0.0)), NOW)
+    made.accept_reading("a", reading((0.9, 0.0)), NOW)
+    made.accept_reading("b", reading((9.0, 0.0)), NOW)
     assert made.evaluate(AHEAD, NOW).action is Action.APPROACH
-    made.take("a", reading((9.0, 0.0)), NOW)
-    made.take("b", reading((0.9, 0.0)), NOW)
+    made.accept_reading("a", reading((9.0, 0.0)), NOW)
+    made.accept_reading("b", reading((0.9, 0.0)), NOW)
     assert made.evaluate(AHEAD, NOW).action is Action.NONE
     circle = ZoneConfig(action="stop", shape="circle", radius=1.0, sources=("a",))
     made = monitor({"zone": circle}, sources=("a", "b"))
-    made.take("a", reading((9.0, 0.0)), NOW)
-    made.take("b", reading((0.9, 0.0)), NOW)
+    made.accept_reading("a", reading((9.0, 0.0)), NOW)
+    made.accept_reading("b", reading((0.9, 0.0)), NOW)
     assert made.evaluate(AHEAD, NOW).action is Action.NONE
 
 
 def test_a_limit_within_a_margin_keeps_its_caps():
     zone = ZoneConfig(action="limit", margin=0.6, linear_limit=0.2, angular_limit=0.3)
     made = monitor({"zone": zone})
-    made.take("scan", reading((0.8, 0.0)), NOW)
+    made.accept_reading("scan", reading((0.8, 0.0)), NOW)
     assert made.evaluate(AHEAD, NOW).ratio == pytest.approx(0.4)
     assert made.evaluate(Twist2D(0.0, 0.0, 0.5), NOW).ratio == pytest.approx(0.6)
 
@@ -255,7 +255,7 @@ def test_a_limit_within_a_margin_keeps_its_caps():
 def test_a_margin_is_a_distance_from_the_footprint():
     made = monitor({"slow": ZoneConfig(action="slowdown", margin=0.5)}, footprint_radius=0.5)
     for x, action in ((0.99, Action.SLOWDOWN), (1.0, Action.SLOWDOWN), (1.01, Action.NONE)):
-        made.take("scan", reading((x, 0.0)), NOW)
+        made.accept_reading("scan", reading((x, 0.0)), NOW)
         assert made.evaluate(AHEAD, NOW).action is action
 
 
@@ -264,10 +264,10 @@ def test_an_approach_sees_as_far_as_the_base_comes():
     zone = ZoneConfig(action="approach", margin=0.3, time_before_collision=2.0)
     made = monitor({"near": zone}, obstacle_distance=0.0)
     for x, hit in ((0.25 + 0.3 + 0.5 * 1.95, True), (0.25 + 0.3 + 0.5 * 2.0 + 0.06, False)):
-        made.take("scan", reading((x, 0.0)), NOW)
+        made.accept_reading("scan", reading((x, 0.0)), NOW)
         assert (made.evaluate(AHEAD, NOW).time_to_collision is not None) is hit
     turn = Twist2D(0.0, 0.0, 1.2)
-    made.take("scan", reading((0.0, 0.53)), NOW)  # beside it, met by a corner
+    made.accept_reading("scan", reading((0.0, 0.53)), NOW)  # beside it, met by a corner
     assert made.evaluate(turn, NOW).time_to_collision is not None
 
 
@@ -289,7 +289,7 @@ def test_no_point_of_a_zone_is_overlooked(name, footprint):
     inside = shape.contains(points)
     assert 5 < inside.sum() < 145
     for point, expected in zip(points, inside, strict=True):
-        made.take("scan", reading(point), NOW)
+        made.accept_reading("scan", reading(point), NOW)
         found = made.evaluate(Twist2D(), NOW)
         assert [one.name for one in found.violations] == (["z"] if expected else [])
 
@@ -299,7 +299,7 @@ def test_the_farthest_point_of_a_zone_counts():
     zone = ZoneConfig(action="slowdown", shape="circle", radius=0.9)
     made = monitor({"z": zone}, footprint_radius=0.5, obstacle_distance=0.0)
     for x, action in ((0.9 - 1e-7, Action.SLOWDOWN), (0.9 + 1e-7, Action.NONE)):
-        made.take("scan", reading((x, 0.0)), NOW)
+        made.accept_reading("scan", reading((x, 0.0)), NOW)
         assert made.evaluate(Twist2D(), NOW).action is action
 
 
@@ -310,7 +310,7 @@ def test_an_approach_sees_what_is_met_in_its_last_step():
     )  # fmt: skip
     made = monitor({"z": zone}, footprint_radius=0.5, obstacle_distance=0.0)
     for way, time in ((0.5 * 2.0 - 1e-3, 1.9), (0.5 * 2.0 + 1e-3, None)):
-        made.take("scan", reading((0.9 + way, 0.0)), NOW)
+        made.accept_reading("scan", reading((0.9 + way, 0.0)), NOW)
         found = made.evaluate(AHEAD, NOW).time_to_collision
         assert found == (None if time is None else pytest.approx(time))
 
@@ -322,7 +322,7 @@ def test_no_point_ahead_of_a_zone_is_overlooked(name):
     points = np.random.default_rng(7).uniform(-3.0, 3.0, (60, 2))
     for twist in (AHEAD, Twist2D(-0.4, 0.3, 0.9), Twist2D(0.0, 0.0, 1.0)):
         for point in points:
-            made.take("scan", reading(point), NOW)
+            made.accept_reading("scan", reading(point), NOW)
             found = made.evaluate(twist, NOW).time_to_collision
             expected = time_to_collision(zone, point[None], twist)
             assert found == (None if expected == zone.time_before_collision else expected)
@@ -331,15 +331,15 @@ def test_no_point_ahead_of_a_zone_is_overlooked(name):
 def test_a_warning_is_for_what_is_nearer_than_its_distance():
     made = monitor(footprint_radius=0.5, obstacle_distance=0.0, obstacle_warning=0.5)
     for x, count in ((0.99, 1), (1.0, 0), (1.2, 0)):
-        made.take("scan", reading((x, 0.0)), NOW)
+        made.accept_reading("scan", reading((x, 0.0)), NOW)
         assert len(made.evaluate(Twist2D(), NOW).warnings) == count
 
 
 def test_what_goes_away_or_along_at_the_least_distance_is_free():
     made = monitor(footprint_radius=0.5, obstacle_distance=0.5)
-    made.take("scan", reading((1.0, 0.0)), NOW)  # just at it
+    made.accept_reading("scan", reading((1.0, 0.0)), NOW)  # just at it
     assert not made.evaluate(AHEAD, NOW).stop
-    made.take("scan", reading((0.9, 0.0)), NOW)
+    made.accept_reading("scan", reading((0.9, 0.0)), NOW)
     assert made.evaluate(AHEAD, NOW).stop
     assert not made.evaluate(Twist2D(-0.5), NOW).stop
     assert not made.evaluate(Twist2D(0.0, 0.5), NOW).stop
@@ -351,7 +351,7 @@ def test_what_goes_away_or_along_at_the_least_distance_is_free():
 @pytest.mark.parametrize("x", [1.0, 1.3])  # at the least distance from the front, and beyond
 def test_what_is_far_enough_ahead_does_not_hold_a_base_that_leaves_what_is_too_near(x):
     made = monitor(footprint_radius=0.5, obstacle_distance=0.5)
-    made.take("scan", reading((-0.9, 0.0), (x, 0.0)), NOW)
+    made.accept_reading("scan", reading((-0.9, 0.0), (x, 0.0)), NOW)
     assert not made.evaluate(AHEAD, NOW).stop
     assert made.evaluate(Twist2D(-0.5), NOW).stop
 
@@ -360,5 +360,5 @@ def test_what_was_seen_long_ago_counts_as_nearer_in_a_margin_too():
     made = monitor({"slow": ZoneConfig(action="slowdown", margin=0.5)}, footprint_radius=0.5)
     for age, action in ((0.0, Action.NONE), (0.3, Action.SLOWDOWN)):
         made.forget()
-        made.take("scan", reading((1.1, 0.0)), NOW, age)  # 0.6 m away, 0.45 m after 0.3 s
+        made.accept_reading("scan", reading((1.1, 0.0)), NOW, age)  # 0.6 m away, 0.45 m after 0.3 s
         assert made.evaluate(AHEAD, NOW).action is action

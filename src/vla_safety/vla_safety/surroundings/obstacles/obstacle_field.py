@@ -85,7 +85,7 @@ class Memory:
         self._config = config
         self._problem = ""
 
-    def take(self, reading: Reading, seen: int, footprint: Shape) -> bool:
+    def accept_reading(self, reading: Reading, seen: int, footprint: Shape) -> bool:
         """Note a message of this time, ns; True when it is new and good.
 
         A bad message does not hide the last good one, which stays for as long as its timeout.

@@ -63,7 +63,7 @@ class ObstacleMonitor:
         self._field = None
         self._odometer = Odometer()
 
-    def take(self, source: str, reading: Reading, steady: int, age: float = 0.0) -> None:
+    def accept_reading(self, source: str, reading: Reading, steady: int, age: float = 0.0) -> None:
         """Note what a source says.
 
         steady: when it arrived. age: how old it was then (node clock - stamp), s; what is
@@ -73,7 +73,7 @@ class ObstacleMonitor:
             KeyError: there is no such source.
         """
         seen = steady - round(max(0.0, age) * NANOSECONDS)
-        if self._memories[source].take(reading, seen, self.config.footprint):
+        if self._memories[source].accept_reading(reading, seen, self.config.footprint):
             self._field = None
 
     def evaluate(

@@ -24,7 +24,7 @@ class Priority:
         self.how = ORDINARY
         self._before: tuple[int, os.sched_param] | None = None
 
-    def take(self, priority: int) -> None:
+    def acquire(self, priority: int) -> None:
         """Take a real-time priority, 1 to 98; 0: stay as it is."""
         if priority == 0 or self._before is not None:
             return
@@ -41,8 +41,8 @@ class Priority:
         self._before = before
         self.how = f"real-time priority {priority}"
 
-    def give_back(self) -> None:
-        """Run as before `take`."""
+    def release(self) -> None:
+        """Run as before `acquire`."""
         if self._before is not None:
             with contextlib.suppress(OSError):
                 os.sched_setscheduler(0, *self._before)

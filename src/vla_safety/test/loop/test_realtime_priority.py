@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from vla_safety.node.realtime_priority import ORDINARY, Priority
+from vla_safety.loop.realtime_priority import ORDINARY, Priority
 
 
 @pytest.fixture
@@ -17,20 +17,20 @@ def test_it_is_taken_once_and_given_back(calls):
     before = os.sched_getscheduler(0)
     priority = Priority()
     for _ in range(2):
-        priority.take(50)
+        priority.acquire(50)
     assert priority.how == "real-time priority 50"
     ((pid, mode, parameter),) = calls
     assert (pid, mode & os.SCHED_FIFO, parameter.sched_priority) == (0, os.SCHED_FIFO, 50)
-    priority.give_back()
-    priority.give_back()
+    priority.release()
+    priority.release()
     assert calls[1][:2] == (0, before) and len(calls) == 2
     assert priority.how == ORDINARY
 
 
 def test_none_is_taken_where_none_is_wanted(calls):
     priority = Priority()
-    priority.take(0)
-    priority.give_back()
+    priority.acquire(0)
+    priority.release()
     assert calls == [] and priority.how == ORDINARY
 
 
@@ -40,14 +40,14 @@ def test_a_refusal_is_told(monkeypatch):
 
     monkeypatch.setattr(os, "sched_setscheduler", refuse)
     priority = Priority()
-    priority.take(50)
+    priority.acquire(50)
     assert priority.how == "ordinary: real-time priority 50 refused: Operation not permitted"
 
 
 def test_elsewhere_there_is_none(monkeypatch):
     monkeypatch.delattr(os, "sched_setscheduler")
     priority = Priority()
-    priority.take(50)
+    priority.acquire(50)
     assert "operating system" in priority.how
 
 
@@ -57,7 +57,7 @@ def test_threads_of_the_thread_are_ordinary():
 
     def run():
         priority = Priority()
-        priority.take(1)
+        priority.acquire(1)
         found.append(priority.how)
         found.append(os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK)
         inner = threading.Thread(target=lambda: found.append(os.sched_getscheduler(0)))

@@ -23,7 +23,7 @@ class Tick:
     has_images: bool
 
 
-class LockStep:
+class TickQueue:
     """Pairs ticks with chunks."""
 
     def __init__(self) -> None:
@@ -33,14 +33,14 @@ class LockStep:
         self._episode: int | None = None
         self._chunks: list[Chunk] = []
 
-    def take_tick(self, tick: Tick) -> bool:
+    def accept_tick(self, tick: Tick) -> bool:
         """A tick came; False where it was answered before."""
         if tick.number <= self._answered:
             return False
         self.pending = tick
         return True
 
-    def take_chunk(self, chunk: Chunk) -> None:
+    def accept_chunk(self, chunk: Chunk) -> None:
         """A chunk came; it waits for the tick of its stamp."""
         if len(self._chunks) >= _MAX_WAITING:
             self._chunks.pop(0)
@@ -55,10 +55,10 @@ class LockStep:
             return False
         return not tick.has_images or any(c.observation_stamp == tick.stamp for c in self._chunks)
 
-    def begin(self) -> tuple[Tick, list[Chunk], bool]:
+    def begin_period(self) -> tuple[Tick, list[Chunk], bool]:
         """Take the tick that is ready: with its chunks, oldest first, and if an episode begins."""
         tick = self.pending
-        assert tick is not None, "begin() needs a pending tick"
+        assert tick is not None, "begin_period() needs a pending tick"
         due = [c for c in self._chunks if c.observation_stamp <= tick.stamp]
         self._chunks = [c for c in self._chunks if c.observation_stamp > tick.stamp]
         new_episode = tick.episode != self._episode

@@ -1,6 +1,6 @@
 import pytest
 
-from vla_safety.node.loop_timing import WINDOW, LoopTiming
+from vla_safety.loop.loop_timing import WINDOW, LoopTiming
 
 
 def test_jitter_duration_and_overruns():

@@ -15,6 +15,10 @@ class LoopTiming:
     def __init__(self, period: float) -> None:
         """period: nominal, s."""
         self.period = period
+        self.restart()
+
+    def restart(self) -> None:
+        """As if there had been no period yet."""
         self.overruns = 0
         self._jitter: deque[float] = deque(maxlen=WINDOW)
         self._durations: deque[float] = deque(maxlen=WINDOW)
