@@ -100,6 +100,25 @@ def test_without_chunks_only_what_is_there_is_measured(tmp_path):
     assert set(result) == {"jitter", "latency", "action"}
 
 
+@pytest.mark.parametrize(
+    ("ticks", "lengths"),
+    [
+        ([1, 2, 3], [3]),
+        ([1, 2], []),
+        ([1, 2, 3, 5, 6, 7, 8], [3, 4]),
+        ([1, 2, 4, 5, 6, 9], [3]),
+        ([3, 2, 1], []),
+        ([1, 2, 3, 3, 4, 5], [3, 3]),
+    ],
+)
+def test_a_movement_is_three_or_more_consecutive_periods(ticks, lengths):
+    safe = [SafeAction(tick=tick, period=0.02, safe=[float(tick), 1.0]) for tick in ticks]
+    found = replay_tables._movements(safe)
+    assert [len(each["velocity"]) for each in found] == lengths
+    assert all(each["period"] == pytest.approx(0.02) for each in found)
+    assert all(row[1] == 1.0 for each in found for row in each["velocity"])
+
+
 @pytest.mark.parametrize("content", [b"", b"nothing of the kind"])
 def test_a_file_that_is_no_bag_is_named(content, tmp_path):
     path = tmp_path / "broken.mcap"
