@@ -230,3 +230,8 @@ def test_a_share_has_a_bar_and_nothing_else_has():
 def test_a_vocabulary_that_is_missing_is_named():
     with pytest.raises(EvaluationError, match="option vocabulary is missing; accepted: a list of"):
         evaluation_kinds.evaluate("coverage", [{"text": "open"}], {}, "")
+
+
+def test_a_mean_is_over_the_records_that_have_the_value():
+    pairs = [{"reference": [[0.0], [0.0]], "actual": [[x], [x]]} for x in (1.0, 2.0, 6.0)]
+    assert evaluation_kinds.evaluate("trajectory", pairs, {}, "").values["ade"] == 3.0

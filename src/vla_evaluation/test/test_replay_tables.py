@@ -135,3 +135,19 @@ def test_a_bag_of_something_else_is_named(tmp_path):
         bag.write("/text", serialize_message(String(data="no action")), 1)
     with pytest.raises(EvaluationError, match="SafeAction"):
         replay_tables.tables(tmp_path / "bag")
+
+
+def test_each_table_names_its_source_and_what_was_lost_is_told(tmp_path):
+    bag = record(tmp_path / "bag")
+    found = replay_tables.tables(bag)
+    assert {table.source for table in found} == {str(bag)}
+    assert len(found) == 5 and not notes_of(bag)
+    (file,) = bag.glob("*.mcap")
+    file.write_bytes(file.read_bytes()[:-40])
+    assert notes_of(bag)
+
+
+def notes_of(bag):
+    notes = []
+    replay_tables.tables(bag, notes)
+    return notes

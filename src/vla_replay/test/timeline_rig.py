@@ -13,6 +13,7 @@ ROLES = {
     "/camera/a": "camera/a",
     "/camera/b": "camera/b",
     "/joint_states": "joint_states",
+    "/end_effector_pose": "end_effector_pose",
     "/vla/command": "command",
 }
 PIXELS = made_bags.picture(0, 8, 6)

@@ -82,8 +82,10 @@ def test_an_image_goes_with_the_nearest_one_of_the_other_camera(second, partner)
 
 
 @pytest.mark.parametrize(("apart", "together"), [(SLOP, True), (SLOP + 1, False)])
-def test_images_within_slop_belong_together(apart, together):
-    messages = [picture("/camera/a", BEGIN), picture("/camera/b", BEGIN + apart)]
+@pytest.mark.parametrize("cameras", ["ab", "ba"])
+def test_images_within_slop_belong_together(apart, together, cameras):
+    first, second = cameras
+    messages = [picture(f"/camera/{first}", BEGIN), picture(f"/camera/{second}", BEGIN + apart)]
     _, periods = play(messages, ("a", "b"), period=SECOND, slop=SLOP)
     assert [len(each.images) for each in sets_of(periods)] == ([2] if together else [1, 1])
 
@@ -224,3 +226,16 @@ def test_two_drivers_have_an_order_of_stamps_each():
 def joint_item(time, **positions):
     message = joint_message(time, **positions)
     return made_bags.Item(message.topic, message.type, time, message.data)
+
+
+def test_a_pose_is_an_input_and_goes_with_an_image():
+    pose = stored(made_bags.pose(BEGIN))
+    _, periods = play([pose, picture("/camera/a", BEGIN + MS)])
+    assert periods[0].inputs["end_effector_pose"].data == pose.data
+    (found,) = sets_of(periods)
+    assert found.states["end_effector_pose"].data == pose.data
+
+
+def test_each_empty_command_is_counted():
+    timeline, periods = play([stored(made_bags.text(BEGIN + i * MS, "")) for i in range(3)])
+    assert timeline.drops == {("/vla/command", "an empty command"): 3} and not periods
