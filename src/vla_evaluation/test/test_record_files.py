@@ -210,3 +210,28 @@ def test_the_readme_names_every_kind_column_and_option():
     for kind in evaluation_kinds.KINDS.values():
         for name, meaning in {**kind.columns, **kind.options}.items():
             assert f"`{name}`: {meaning}" in rows[kind.name]
+
+
+def test_a_list_of_records_alone_has_no_kind_and_no_options(tmp_path):
+    file = tmp_path / "list.json"
+    file.write_text('[{"text": "öffne die Lade"}]', encoding="utf-8")
+    assert record_files.read(file) == Table("", [{"text": "öffne die Lade"}], {}, str(file))
+
+
+def test_a_share_has_a_bar_and_nothing_else_has():
+    def share(name, value):
+        return metrics_report._row(name, value)["share"]
+
+    assert share("a.rate", 0.25) == 25.0 and share("rate", 1.0) == 100.0
+    assert share("rate", 1) is None and share("count", 0.25) is None
+    assert share("rate", math.inf) is None and share("rate", 1.5) is None
+
+
+def test_a_vocabulary_that_is_missing_is_named():
+    with pytest.raises(EvaluationError, match="option vocabulary is missing; accepted: a list of"):
+        evaluation_kinds.evaluate("coverage", [{"text": "open"}], {}, "")
+
+
+def test_a_mean_is_over_the_records_that_have_the_value():
+    pairs = [{"reference": [[0.0], [0.0]], "actual": [[x], [x]]} for x in (1.0, 2.0, 6.0)]
+    assert evaluation_kinds.evaluate("trajectory", pairs, {}, "").values["ade"] == 3.0

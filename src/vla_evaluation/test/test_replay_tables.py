@@ -100,6 +100,25 @@ def test_without_chunks_only_what_is_there_is_measured(tmp_path):
     assert set(result) == {"jitter", "latency", "action"}
 
 
+@pytest.mark.parametrize(
+    ("ticks", "lengths"),
+    [
+        ([1, 2, 3], [3]),
+        ([1, 2], []),
+        ([1, 2, 3, 5, 6, 7, 8], [3, 4]),
+        ([1, 2, 4, 5, 6, 9], [3]),
+        ([3, 2, 1], []),
+        ([1, 2, 3, 3, 4, 5], [3, 3]),
+    ],
+)
+def test_a_movement_is_three_or_more_consecutive_periods(ticks, lengths):
+    safe = [SafeAction(tick=tick, period=0.02, safe=[float(tick), 1.0]) for tick in ticks]
+    found = replay_tables._movements(safe)
+    assert [len(each["velocity"]) for each in found] == lengths
+    assert all(each["period"] == pytest.approx(0.02) for each in found)
+    assert all(row[1] == 1.0 for each in found for row in each["velocity"])
+
+
 @pytest.mark.parametrize("content", [b"", b"nothing of the kind"])
 def test_a_file_that_is_no_bag_is_named(content, tmp_path):
     path = tmp_path / "broken.mcap"
@@ -116,3 +135,19 @@ def test_a_bag_of_something_else_is_named(tmp_path):
         bag.write("/text", serialize_message(String(data="no action")), 1)
     with pytest.raises(EvaluationError, match="SafeAction"):
         replay_tables.tables(tmp_path / "bag")
+
+
+def test_each_table_names_its_source_and_what_was_lost_is_told(tmp_path):
+    bag = record(tmp_path / "bag")
+    found = replay_tables.tables(bag)
+    assert {table.source for table in found} == {str(bag)}
+    assert len(found) == 5 and not notes_of(bag)
+    (file,) = bag.glob("*.mcap")
+    file.write_bytes(file.read_bytes()[:-40])
+    assert notes_of(bag)
+
+
+def notes_of(bag):
+    notes = []
+    replay_tables.tables(bag, notes)
+    return notes

@@ -1,4 +1,5 @@
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -46,6 +47,45 @@ def test_slow_sampling_does_not_make_a_movement_less_smooth(period):
     assert spectral_arc_length(speed, period) == pytest.approx(-1.4, abs=0.05)
 
 
+def arc_length_by_definition(speed, period):
+    """Eq. 9 summed up bin by bin, with a Fourier transform as its definition says."""
+    count, rate = len(speed), 1.0 / period
+    length = 16 * 2 ** math.ceil(math.log2(count))
+    spectrum = [
+        abs(sum(v * np.exp(-2j * np.pi * k * n / length) for n, v in enumerate(speed)))
+        for k in range(length)
+    ]
+    kept = [
+        (k * rate / length, size / max(spectrum))
+        for k, size in enumerate(spectrum)
+        if k * rate / length <= min(10.0, rate / 2)
+    ]
+    loud = [i for i, (_, size) in enumerate(kept) if size >= 0.05]
+    kept = kept[loud[0] : loud[-1] + 1]
+    width = kept[-1][0] - kept[0][0]
+    return -sum(math.hypot((f2 - f1) / width, s2 - s1) for (f1, s1), (f2, s2) in pairwise(kept))
+
+
+@pytest.mark.parametrize("period", [1 / 64, 1 / 16, 1 / 25])  # with a bin at 10 Hz, and at half
+def test_the_spectrum_ends_where_the_definition_says(period):
+    noise = np.random.default_rng(3).normal(size=24)
+    wave = np.cos(2 * np.pi * 5.0 * period * np.arange(48))  # nothing near 0 Hz
+    for movement in (noise, wave, noise[:3]):
+        expected = arc_length_by_definition(movement, period)
+        assert spectral_arc_length(movement, period) == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_spectrum_of_one_line_has_no_length():
+    assert spectral_arc_length([1.0, 2.0, 1.0], 1e-4) == 0.0
+
+
+def test_a_movement_has_the_figures_of_its_speed():
+    there = np.column_stack([3 * BELL, 4 * BELL])
+    found = smoothness(there, 0.01)
+    assert found.spectral_arc_length == spectral_arc_length(5 * BELL, 0.01)
+    assert found.log_dimensionless_jerk == log_dimensionless_jerk(5 * BELL, 0.01)
+
+
 def test_jerk_is_the_second_difference_of_velocity():
     result = smoothness([0.0, 0.0, 1.0, 1.0], 0.5)
     assert result.jerk_max == 4.0
@@ -54,6 +94,7 @@ def test_jerk_is_the_second_difference_of_velocity():
     assert both.jerk_max == 5.0
 
 
+@pytest.mark.filterwarnings("error")
 def test_standing_still_has_no_spectrum_and_a_constant_speed_no_jerk():
     still = smoothness(np.zeros(5), 0.1)
     assert still.jerk_max == 0.0 and math.isnan(still.spectral_arc_length)
@@ -101,6 +142,18 @@ def test_a_take_over_after_the_end_is_a_gap():
     chunks = [chunk(0.0, [1, 1], 0.0), chunk(5.0, [2, 2], 5.0), chunk(5.1, [2, 2], 5.1)]
     result = seams(chunks, ["x"])
     assert (result.seams, result.gaps, result.jump_mean) == (1, 1, {"x": 0.0})
+
+
+def test_between_its_rows_a_chunk_is_linear_and_before_and_behind_them_constant():
+    old = chunk(1.0, [0, 1, 3], 0.0)
+    for since, expected in ((0.5, 0.0), (1.0, 0.0), (1.15, 2.0), (1.2, 3.0), (1.29, 3.0)):
+        result = seams([old, chunk(since, [0.0], since)])
+        assert result.jump_max["dimension_0"] == pytest.approx(expected), since
+    assert seams([old, chunk(1.31, [0.0], 1.31)]).gaps == 1
+
+
+def test_one_moment_may_have_two_chunks():
+    assert seams([chunk(0, [1], 0), chunk(0, [2], 0)], ["x"]).jump_max == {"x": 1.0}
 
 
 def test_chunks_that_never_overlap_have_gaps_and_no_jump():

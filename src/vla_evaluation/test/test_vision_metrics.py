@@ -138,3 +138,11 @@ def test_a_perfect_mask_scores_one(mask):
 def test_bad_masks_are_errors(a, b):
     with pytest.raises(EvaluationError, match="accepted"):
         segmentation(a, b)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_class_that_is_never_predicted_has_no_precision_and_gives_no_warning():
+    found = classification(["a", "b"], ["a", "a"])
+    assert (found.classes["b"].precision, found.classes["b"].recall) == (0.0, 0.0)
+    with pytest.raises(EvaluationError, match=r"^truth holds 0\.5; accepted: texts and integers"):
+        classification([0.5], ["a"])

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from vla_evaluation.action_metrics import _names
 from vla_evaluation.metric_errors import Array, EvaluationError, above_zero, finite
+
+# As in the reference code of the spectral arc length.
+CUTOFF = 10.0  # Hz, greatest frequency
+THRESHOLD = 0.05  # of the normalised amplitude, below which the spectrum ends
+PADDING = 4  # powers of two that the transform is longer than the movement
 
 
 @dataclass(frozen=True)
@@ -72,21 +79,11 @@ def log_dimensionless_jerk(speed: Any, period: float) -> float:
         return float(-np.log(scale * np.sum(jerk**2) * period))
 
 
-def spectral_arc_length(
-    speed: Any,
-    period: float,
-    *,
-    cutoff: float = 10.0,
-    threshold: float = 0.05,
-    padding: int = 4,
-) -> float:
+def spectral_arc_length(speed: Any, period: float) -> float:
     """Spectral arc length (SPARC; Balasubramanian et al. 2015, eq. 9 and its reference code).
 
     Args:
-        speed: shape [N], N >= 3. period: s. cutoff: greatest frequency, Hz;
-            half the sampling rate where that is less, as the spectrum is mirrored beyond it.
-        threshold: of the normalised amplitude, below which the spectrum ends.
-        padding: how many powers of two the transform is longer than the movement.
+        speed: shape [N], N >= 3. period: s.
 
     Returns:
         At most 0; -1 at best in practice, more negative for a movement less smooth.
@@ -95,13 +92,13 @@ def spectral_arc_length(
         EvaluationError: see `smoothness`, or a movement without speed.
     """
     movement, rate = _movement(speed, period)
-    length = int(2 ** (np.ceil(np.log2(len(movement))) + padding))
+    length = int(2 ** (np.ceil(np.log2(len(movement))) + PADDING))
     frequencies = np.arange(length) * (rate / length)
     amplitudes = np.abs(np.fft.fft(movement, length))
     amplitudes /= amplitudes.max()
-    kept = frequencies <= min(cutoff, rate / 2.0)
+    kept = frequencies <= min(CUTOFF, rate / 2.0)  # beyond, the spectrum is mirrored
     frequencies, amplitudes = frequencies[kept], amplitudes[kept]
-    loud = np.flatnonzero(amplitudes >= threshold)
+    loud = np.flatnonzero(amplitudes >= THRESHOLD)
     band = slice(loud[0], loud[-1] + 1)
     frequencies, amplitudes = frequencies[band], amplitudes[band]
     width = frequencies[-1] - frequencies[0]
@@ -164,10 +161,10 @@ def seams(chunks: Sequence[TimedChunk], names: Sequence[str] | None = None) -> S
     tables = [finite("actions", chunk.actions, 2) for chunk in chunks]
     if len({table.shape[1] for table in tables}) > 1:
         raise EvaluationError("chunks have different widths; accepted: one width")
-    if any(b.since < a.since for a, b in zip(chunks, chunks[1:], strict=False)):
+    if any(b.since < a.since for a, b in pairwise(chunks)):
         raise EvaluationError("chunks are out of order; accepted: in the order of `since`")
     jumps, gaps = [], 0
-    for old, new, before, after in zip(chunks, chunks[1:], tables, tables[1:], strict=False):
+    for (old, before), (new, after) in pairwise(zip(chunks, tables, strict=True)):
         left, right = _at(old, before, new.since), _at(new, after, new.since)
         if left is None or right is None:
             gaps += 1
@@ -186,11 +183,10 @@ def seams(chunks: Sequence[TimedChunk], names: Sequence[str] | None = None) -> S
 
 def _at(chunk: TimedChunk, actions: Array, time: float) -> Array | None:
     above_zero("period", chunk.period, "s")
-    place = (time - chunk.stamp) / chunk.period
-    if place >= len(actions):
+    row = (time - chunk.stamp) / chunk.period
+    if row >= len(actions):
         return None
-    place = max(place, 0.0)
-    i = min(int(place), len(actions) - 1)
-    j = min(i + 1, len(actions) - 1)
-    row: Array = actions[i] + (actions[j] - actions[i]) * (place - i if j > i else 0.0)
-    return row
+    share, i = math.modf(max(row, 0.0))
+    first, second = actions[int(i) : int(i) + 2][[0, -1]]
+    between: Array = first + (second - first) * share
+    return between

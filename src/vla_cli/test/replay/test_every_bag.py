@@ -203,4 +203,4 @@ def test_nothing_else_opens_bags():
         for file in (ROOT / "src").glob("*/vla_*/**/*.py")
         if openers.search(file.read_text(encoding="utf-8"))
     }
-    assert found == {"vla_replay/vla_replay/ros1.py", "vla_replay/vla_replay/sqlite.py"}
+    assert found == {f"vla_replay/vla_replay/bags/{name}_reader.py" for name in ("ros1", "sqlite")}

@@ -110,7 +110,7 @@ def _story(path: Path, bag: Bag, last: float) -> Story:
     events = _Events()
     for stored, message in messages:
         time = (stored.key.time - story.stopped_at) * 1e-9
-        for text in events.take(stored.type, stored.topic, message, time):
+        for text in events.rows_of(stored.type, stored.topic, message, time):
             if time >= -last:
                 story.rows.append((time, text))
     return story
@@ -149,7 +149,7 @@ class _Events:
         self._command = 0
         self._due = -1e9
 
-    def take(self, kind: str, topic: str, message: Any, time: float) -> Iterator[str]:
+    def rows_of(self, kind: str, topic: str, message: Any, time: float) -> Iterator[str]:
         """Rows of one message."""
         if kind == SAFE_ACTION:
             yield from self._motion(message, time)

@@ -216,7 +216,7 @@ class EpisodeRunner:
         while not self._over():
             check()
             now = time.monotonic()
-            step = self._step()
+            step = self._current_step()
             if step != seen:
                 seen, last_news = step, now
             if not seen and patience < SILENCE_TIMEOUT and now - begin > patience:
@@ -237,7 +237,7 @@ class EpisodeRunner:
         # No wait for the answer: the steps themselves are the answer.
         self._run.call_async(RunEpisode.Request(steps=steps, stop_at_success=True))
 
-    def _step(self) -> int:
+    def _current_step(self) -> int:
         return 0 if self._state is None else int(self._state.step)
 
     def _over(self) -> bool:

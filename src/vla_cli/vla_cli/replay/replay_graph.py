@@ -285,7 +285,7 @@ def lock_step(
         command=chosen.command,
         ahead=bool(chosen.as_fast_as_possible),
     )
-    replay.run(timeline.steps(bag.messages(setup.selection.roles())))
+    replay.run(timeline.periods(bag.messages(setup.selection.roles())))
 
 
 def first_states(bag: Bag, setup: Setup) -> dict[str, Part]:

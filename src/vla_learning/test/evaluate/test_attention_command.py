@@ -26,11 +26,11 @@ def loaded(tmp_path, root):
 def test_a_frame_and_a_command(loaded):
     checkpoint, backend = loaded
     (frame,) = random_frames(checkpoint, 1)
-    found = attention_command.look(checkpoint, backend, frame, "open the window")
+    found = attention_command.attention_of(checkpoint, backend, frame, "open the window")
     assert found.words == ("open", "the", "window") and found.weights[1, 1] == 1.0
     silent = SimpleNamespace(name="tensorrt")
     with pytest.raises(BackendError, match="tensorrt does not tell"):
-        attention_command.look(checkpoint, silent, frame, "open")
+        attention_command.attention_of(checkpoint, silent, frame, "open")
 
 
 def test_one_picture_per_command(loaded, monkeypatch, tmp_path):

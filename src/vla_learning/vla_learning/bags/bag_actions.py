@@ -94,7 +94,7 @@ class BagActions:
         self._series: dict[str, Series | Trajectories] = {}
         safe = _chosen("safe_action", (SAFE_ACTION,), topics, remaps, by_type=True)
         if safe is not None:
-            self._add(safe, range(space.width))
+            self._add_topic(safe, range(space.width))
         else:
             for name in dict.fromkeys(d.output.topic for d in space.dimensions):
                 self._find(name, topics, remaps)
@@ -112,9 +112,9 @@ class BagActions:
                 f"{', '.join(there) or 'none'}, and no SafeAction; say it with --remap "
                 f"/topic:={PREFIX}{name}"
             )
-        self._add(topic, dimensions, kind == TRAJECTORY)
+        self._add_topic(topic, dimensions, kind == TRAJECTORY)
 
-    def _add(self, topic: str, dimensions: Sequence[int], trajectory: bool = False) -> None:
+    def _add_topic(self, topic: str, dimensions: Sequence[int], trajectory: bool = False) -> None:
         wanted = [self._space.dimensions[i] for i in dimensions]
         self._indices[topic] = dimensions
         self._series[topic] = (
@@ -128,7 +128,9 @@ class BagActions:
         """Topics of which no message told an action."""
         return [topic for topic, series in self._series.items() if series.is_empty]
 
-    def take(self, topic: str, kind: str, message: Any, stamp: int, received: int) -> None:
+    def accept_message(
+        self, topic: str, kind: str, message: Any, stamp: int, received: int
+    ) -> None:
         """A message of one of `topics` came; stamp: ns, 0 for none; received: ns.
 
         Raises:

@@ -144,13 +144,13 @@ class BagReader:
                 self._clock = BagClock()
                 self._words = self._command or ""
             segment = message.key.segment
-            yield from self._take(message)
+            yield from self._accept_message(message)
         yield from self._finish()
         self._check_actions()
         progress(count, count)
-        self._tell()
+        self._print_summary()
 
-    def _take(self, message: Stored) -> Iterator[Demonstration]:
+    def _accept_message(self, message: Stored) -> Iterator[Demonstration]:
         role = self._roles.get(message.topic)
         if role == COMMAND:
             yield from self._finish()
@@ -176,10 +176,10 @@ class BagReader:
         stamp = _stamp(content)
         if message.type == TRAJECTORY:  # its stamp is when it begins, not when it was sent
             received = self._clock.received(message)
-            self._actions.take(message.topic, message.type, content, stamp, received)
+            self._actions.accept_message(message.topic, message.type, content, stamp, received)
         else:
             when = self._clock.other(message, stamp)
-            self._actions.take(message.topic, message.type, content, when, when)
+            self._actions.accept_message(message.topic, message.type, content, when, when)
         self._told.add(message.topic)
 
     def _command_words(self, message: Stored) -> str:
@@ -232,7 +232,7 @@ class BagReader:
             if reasons and topic not in self._told:
                 raise DemonstrationError(f"{topic} tells no action: {'; '.join(reasons)}")
 
-    def _tell(self) -> None:
+    def _print_summary(self) -> None:
         """What was lost on the way."""
         notes = [*self._bag.losses.told(), *self._selection.notes]
         drops = self._synchroniser.drops.values()

@@ -22,7 +22,7 @@ _LEGACY_EPISODES, _LEGACY_TASKS = "meta/episodes.jsonl", "meta/tasks.jsonl"
 
 
 @dataclass(frozen=True)
-class Place:
+class FrameLocation:
     """Where frames are: a file, and the first of them in it."""
 
     path: Path
@@ -31,13 +31,13 @@ class Place:
 
 @dataclass(frozen=True)
 class Episode:
-    """One episode; videos: feature → place. tasks: words, one or more."""
+    """One episode; videos: feature → location. tasks: words, one or more."""
 
     index: int
     length: int
     tasks: tuple[str, ...]
     data: Path
-    videos: dict[str, Place]
+    videos: dict[str, FrameLocation]
 
 
 class LeRobotDataset:
@@ -117,14 +117,14 @@ class LeRobotDataset:
         if feature not in episode.videos:
             yield from self._pictures(episode, feature)
             return
-        place = episode.videos[feature]
+        location = episode.videos[feature]
         reader = self._readers.get(feature)
-        if reader is None or reader.path != place.path:
+        if reader is None or reader.path != location.path:
             if reader is not None:
                 reader.close()
-            reader = self._readers[feature] = VideoReader(place.path)
+            reader = self._readers[feature] = VideoReader(location.path)
         try:
-            yield from reader.read(place.first, episode.length)
+            yield from reader.read(location.first, episode.length)
         except VideoError as error:
             raise DemonstrationError(f"episode {episode.index}: {error}") from error
 
@@ -178,18 +178,20 @@ class LeRobotDataset:
                 / self._data.format(
                     chunk_index=r["data/chunk_index"], file_index=r["data/file_index"]
                 ),
-                {key: self._place(r, key) for key in self._video_features()},
+                {key: self._location(r, key) for key in self._video_features()},
             )
             for r in sorted(records, key=lambda r: int(r["episode_index"]))
         ]
 
-    def _place(self, record: dict[str, Any], key: str) -> Place:
+    def _location(self, record: dict[str, Any], key: str) -> FrameLocation:
         path = self._video.format(
             video_key=key,
             chunk_index=record[f"videos/{key}/chunk_index"],
             file_index=record[f"videos/{key}/file_index"],
         )
-        return Place(self.folder / path, round(record[f"videos/{key}/from_timestamp"] * self.fps))
+        return FrameLocation(
+            self.folder / path, round(record[f"videos/{key}/from_timestamp"] * self.fps)
+        )
 
     def _legacy_episodes(self) -> list[Episode]:
         """v2.1: a data file and a video a camera for each episode, metadata as lines of JSON."""
@@ -198,7 +200,7 @@ class LeRobotDataset:
             index = int(record["episode_index"])
             where = {"episode_chunk": index // self._chunk, "episode_index": index}
             videos = {
-                key: Place(self.folder / self._video.format(video_key=key, **where), 0)
+                key: FrameLocation(self.folder / self._video.format(video_key=key, **where), 0)
                 for key in self._video_features()
             }
             data = self.folder / self._data.format(**where)

@@ -15,7 +15,9 @@ from vla_policy.backends.backend import BackendError, ShowsAttention
 from vla_policy.checkpoint.checkpoint import Checkpoint
 
 
-def look(checkpoint: Checkpoint, backend: Backend, frame: Inputs, command: str) -> Attention:
+def attention_of(
+    checkpoint: Checkpoint, backend: Backend, frame: Inputs, command: str
+) -> Attention:
     """Where the words of a command look in a frame; raises BackendError, ValueError."""
     if not isinstance(backend, ShowsAttention):
         raise BackendError(f"backend {backend.name} does not tell where the words look")
@@ -45,7 +47,7 @@ def pictures(folder: Path, task: str, seed: int, commands: Sequence[str], moment
     evaluator.close()
     frame = recorder.frames[round(moment * (len(recorder.frames) - 1))]
     made = [
-        overlay(look(evaluator.checkpoint, backend, frame, command))
+        overlay(attention_of(evaluator.checkpoint, backend, frame, command))
         for command in commands or (wording,)
     ]
     width = max(picture.shape[1] for picture in made)

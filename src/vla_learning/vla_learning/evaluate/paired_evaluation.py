@@ -118,7 +118,7 @@ def run_paired(
     log.parent.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         entries = (_entry(job, identities) for job in todo)
-        added = _add(log, zip(entries, pool.map(_run, todo), strict=True))
+        added = _append_to_log(log, zip(entries, pool.map(_run, todo), strict=True))
         for job, (entry, episode) in zip(todo, added, strict=True):
             known[entry] = episode
             done += 1
@@ -142,7 +142,7 @@ def go_on(
     known = dict(_read(log))
     entries = {each: _name(identity, *each) for each in episodes}
     todo = {entry: each for each, entry in entries.items() if entry not in known}
-    with closing(_add(log, zip(todo, run(list(todo.values())), strict=True))) as added:
+    with closing(_append_to_log(log, zip(todo, run(list(todo.values())), strict=True))) as added:
         for each in episodes:
             entry = entries[each]
             if entry not in known:
@@ -150,7 +150,7 @@ def go_on(
             yield known[entry]
 
 
-def _add(
+def _append_to_log(
     log: Path, fresh: Iterable[tuple[str, Episode]]
 ) -> Generator[tuple[str, Episode], None, None]:
     """Write each entry into the log as it comes, and hand it on."""

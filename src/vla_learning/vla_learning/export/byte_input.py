@@ -26,7 +26,7 @@ Constants = Mapping[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
-class _Beginning:
+class _Normalisation:
     """How an exported graph begins: a normalisation x = scale * u + offset, and a convolution.
 
     scale, offset: (3,), by channel.
@@ -55,7 +55,7 @@ def take_bytes(model: Any) -> bool:
     """
     graph = model.graph
     constants = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
-    found = _beginning(graph, constants)
+    found = _find_normalisation(graph, constants)
     if found is None:
         return False
     convolution = found.convolution
@@ -106,7 +106,7 @@ def follow(graph: Any, name: str, kinds: Sequence[str]) -> list[Any] | None:
     return nodes
 
 
-def _beginning(graph: Any, constants: Constants) -> _Beginning | None:
+def _find_normalisation(graph: Any, constants: Constants) -> _Normalisation | None:
     found = follow(graph, INPUT, (*NORMALISATION, "Conv"))
     if found is None:
         return None
@@ -114,7 +114,7 @@ def _beginning(graph: Any, constants: Constants) -> _Beginning | None:
     scale, offset = (_of_channels(node, constants) for node in nodes[2:4])
     if scale is None or offset is None or not set(convolution.input[1:]) <= set(constants):
         return None
-    return _Beginning(nodes, convolution, scale, offset)
+    return _Normalisation(nodes, convolution, scale, offset)
 
 
 def _of_channels(node: Any, constants: Constants) -> npt.NDArray[np.float64] | None:

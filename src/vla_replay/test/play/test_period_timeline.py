@@ -9,40 +9,23 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from timeline_rig import (
+    MS,
+    PIXELS,
+    ROLES,
+    SECOND,
+    images_of,
+    joint_message,
+    joints_of,
+    picture,
+    play,
+    stored,
+)
 
 from vla_replay.bags import cdr_fields, made_bags
 from vla_replay.bags.blocks import Key, Stored
-from vla_replay.bags.message_codec import Codec
 from vla_replay.play.free_running_replay import FreeRunningReplay
 from vla_replay.play.period_timeline import HISTORY, LEAD, Layout, Timeline
-
-MS = 1_000_000
-SECOND = 1000 * MS
-ROLES = {
-    "/camera/a": "camera/a",
-    "/camera/b": "camera/b",
-    "/joint_states": "joint_states",
-    "/vla/command": "command",
-}
-PIXELS = made_bags.picture(0, 8, 6)
-
-
-def stored(item, segment=0, time=None, topic=None):
-    return Stored(Key(segment, time or item.time), topic or item.topic, item.kind, item.data)
-
-
-def picture(topic, time, stamp=None, segment=0):
-    item = made_bags.image(stamp if stamp is not None else time, PIXELS, False)
-    return stored(item, segment, time, topic)
-
-
-def play(messages, cameras=("a",), period=20 * MS, slop=100 * MS):
-    timeline = Timeline(Layout(period, slop, cameras, ROLES))
-    return timeline, list(timeline.steps(messages))
-
-
-def images_of(steps):
-    return [part.stamp for step in steps for s in step.sets for part in s.images.values()]
 
 
 @settings(max_examples=100, deadline=None)
@@ -105,7 +88,7 @@ def test_one_stamp_of_years_ahead_does_not_keep_the_states_that_follow_it():
     ahead = stored(made_bags.joint_state(2**31 * SECOND - SECOND), time=SECOND)
     states = [stored(made_bags.joint_state(SECOND + i * 10 * MS)) for i in range(1, 1000)]
     timeline = Timeline(Layout(20 * MS, 100 * MS, ("a",), ROLES))
-    kept = [len(timeline._states["joint_states"]) for _ in timeline.steps([ahead, *states])]
+    kept = [len(timeline._states["joint_states"]) for _ in timeline.periods([ahead, *states])]
     assert max(kept) <= HISTORY // (10 * MS) + 2
     image = picture("/camera/a", 9 * SECOND)
     _, steps = play(sorted([ahead, *states, image], key=lambda message: message.key))
@@ -259,21 +242,6 @@ def test_at_a_rate_a_long_silence_is_not_waited_for(begin):
     replay.run(messages, ROLES)
     assert player.images == [begin, begin + SECOND, begin + SECOND + 50 * MS]
     assert timeline.notes == ["3600000 s without any message are played as 1 s"]
-
-
-def joints_of(part):
-    message = Codec().read("sensor_msgs/msg/JointState", part.data)
-    return dict(zip(message.name, message.position.tolist(), strict=True))
-
-
-def joint_message(time, **positions):
-    kind = "sensor_msgs/msg/JointState"
-    empty = np.zeros(0)
-    data = made_bags.serialised(
-        kind, header=made_bags.header(time), name=list(positions),
-        position=np.array(list(positions.values())), velocity=empty, effort=empty,
-    )  # fmt: skip
-    return stored(made_bags.Item("/joint_states", kind, time, data))
 
 
 def test_two_drivers_of_joint_states_tell_together():

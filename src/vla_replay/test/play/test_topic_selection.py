@@ -10,6 +10,7 @@ from vla_replay.play.topic_selection import Needs, camera_topic, observed, parse
 
 IMAGE, JPEG = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 JOINTS, TWIST = "sensor_msgs/msg/JointState", "geometry_msgs/msg/Twist"
+ODOM = "nav_msgs/msg/Odometry"
 
 
 def topics(**kinds):
@@ -240,3 +241,76 @@ def test_of_several_states_the_one_of_the_usual_name_is_it_wherever_it_stands():
     )
     found = select(bag(*pairs), Needs(("f",), end_effector_pose=True), {})
     assert found.states["end_effector_pose"].name == "/arm/tool/end_effector_pose"
+
+
+def test_the_camera_that_is_left_is_the_topic_that_is_left():
+    pairs = (("/left/image", IMAGE), ("/x/image", IMAGE))
+    found = select(bag(*pairs), Needs(("left", "right")), {})
+    assert {name: topic.name for name, topic in found.cameras.items()} == {
+        "left": "/left/image", "right": "/x/image",
+    }  # fmt: skip
+    assert not found.skipped and not any("masked" in note for note in found.notes)
+
+
+def test_a_name_that_fits_two_topics_is_asked_for():
+    pairs = (("/front/a", IMAGE), ("/front/b", IMAGE), ("/rear/c", IMAGE))
+    with pytest.raises(BagError, match=r"which images are camera front\? .* /front/a, /front/b;"):
+        select(bag(*pairs), Needs(("front", "rear")), {})
+
+
+def test_more_open_cameras_than_topics_are_asked_for_though_one_is_found():
+    pairs = (("/left/image", IMAGE), ("/x/image", IMAGE))
+    with pytest.raises(BagError, match="which images are camera right and which top"):
+        select(bag(*pairs), Needs(("left", "right", "top")), {})
+
+
+def test_cameras_that_the_bag_lacks_are_noted_by_name():
+    found = select(bag(("/left/image", IMAGE)), Needs(("left", "right", "top")), {}, "go")
+    assert found.notes == ["the bag has no images for right, top: masked, as on a robot without"]
+    assert select(bag(("/left/image", IMAGE)), Needs(("left",)), {}, "go").notes == []
+
+
+def test_topics_without_a_slash_are_used_once():
+    pairs = (
+        ("c/image_raw", IMAGE), ("joint_states", JOINTS), ("command", "std_msgs/msg/String"),
+        ("c/Depth", IMAGE), ("c/image_raw/compressed", JPEG),
+    )  # fmt: skip
+    found = select(bag(*pairs), Needs(("front",)), {})
+    assert found.roles() == {
+        "c/image_raw": "camera/front", "joint_states": "joint_states", "command": "command",
+    }  # fmt: skip
+    assert set(found.skipped.values()) == {
+        "a depth image by its name", "another form of a camera's images",
+    }  # fmt: skip
+
+
+def test_two_poses_are_asked_for_where_the_policy_needs_one_and_left_out_where_not():
+    kind = "geometry_msgs/msg/PoseStamped"
+    content = bag(("/c", IMAGE), ("/b/pose", kind), ("/a/pose", kind))
+    with pytest.raises(
+        BagError,
+        match=r"which topic is end_effector_pose\? The bag has /a/pose, /b/pose; say: "
+        r"--remap /a/pose:=end_effector_pose or --remap /b/pose:=end_effector_pose$",
+    ):
+        select(content, Needs(("f",), end_effector_pose=True), {})
+    found = select(content, Needs(("f",)), {})
+    several = "one of several that may be end_effector_pose (choose with --remap)"
+    assert found.skipped == {"/a/pose": several, "/b/pose": several} and not found.states
+
+
+def test_an_emergency_stop_is_known_by_its_name_alone():
+    kind = "std_msgs/msg/Bool"
+    found = select(bag(("/c", IMAGE), ("/door_open", kind)), Needs(("f",)), {})
+    assert not found.states and found.skipped == {"/door_open": "no input of the graph"}
+    found = select(bag(("/c", IMAGE), ("/door_open", kind), ("/x/e_stop", kind)), Needs(("f",)), {})
+    assert found.states["emergency_stop"].name == "/x/e_stop"
+
+
+def test_of_two_topics_of_the_usual_name_one_is_to_be_chosen():
+    content = bag(("/c", IMAGE), ("/a/odom", ODOM), ("/b/odom", ODOM), ("/c/else", ODOM))
+    found = select(content, Needs(("f",)), {})
+    assert not found.states and set(found.skipped) == {"/a/odom", "/b/odom", "/c/else"}
+    one = select(bag(("/c", IMAGE), ("/a/odom", ODOM), ("/c/else", ODOM)), Needs(("f",)), {})
+    assert one.states["odom"].name == "/a/odom" and one.skipped == {
+        "/c/else": "no input of the graph"
+    }

@@ -64,14 +64,14 @@ def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path):
 FULL_DISK = """
 import resource, sys
 from pathlib import Path
-from test_bag_ring import LARGE, SECOND, Ring, RecordingError, testing
+from test_bag_ring import LARGE, SECOND, Ring, RecordingError, made_bags
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (2_500_000, resource.RLIM_INFINITY))
 ring = Ring(Path(sys.argv[1]))
 ring.add_topic("/a", "std_msgs/msg/String")
 try:
     for index in range(100):
-        ring.write("/a", LARGE, testing.START + index * SECOND)
+        ring.write("/a", LARGE, made_bags.START + index * SECOND)
 except RecordingError as error:
     print(error)
 try:

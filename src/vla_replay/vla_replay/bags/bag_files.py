@@ -59,7 +59,7 @@ def bag_files(path: Path, losses: Losses) -> tuple[list[Path], Metadata]:
     if not filled:
         raise BagError(f"{path}: every file of the bag is empty: {_names(files)}")
     if empty := [file for file in files if file not in filled]:
-        losses.note(f"empty files are left out: {_names(empty)}")
+        losses.report_loss(f"empty files are left out: {_names(empty)}")
     if ros1 := [file for file in filled if _kind(file) == ROS1_BAG]:
         return ros1, Metadata()
     metadata = _metadata(path, losses)
@@ -96,9 +96,9 @@ def _metadata(folder: Path, losses: Losses) -> Metadata:
             {str(k): str(v) for k, v in dict(information.get("custom_data") or {}).items()},
         )
     except OSError:
-        losses.note(f"{folder.name} has no {METADATA}; its files are read without it")
+        losses.report_loss(f"{folder.name} has no {METADATA}; its files are read without it")
     except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError):
-        losses.note(f"{METADATA} is damaged; the files are read without it")
+        losses.report_loss(f"{METADATA} is damaged; the files are read without it")
     return Metadata()
 
 
@@ -112,9 +112,11 @@ def _in_order(files: list[Path], named: list[str], losses: Losses) -> list[Path]
     """As they were recorded, whatever their names are."""
     missing = [name for name in named if name not in {file.name for file in files}]
     if missing:
-        losses.note(f"{METADATA} names files that are missing: {', '.join(missing)}")
+        losses.report_loss(f"{METADATA} names files that are missing: {', '.join(missing)}")
     if named and (others := [file for file in files if file.name not in named]):
-        losses.note(f"{METADATA} does not name {_names(others)}; read after those that it names")
+        losses.report_loss(
+            f"{METADATA} does not name {_names(others)}; read after those that it names"
+        )
     return sorted(files, key=lambda f: named.index(f.name) if f.name in named else len(named))
 
 

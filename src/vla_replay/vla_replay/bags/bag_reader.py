@@ -202,15 +202,17 @@ def _open_files(bag: Bag, files: list[Path], metadata: Metadata) -> None:
     if refused and not bag._blocks:
         raise refused[0]
     for refusal in refused:
-        losses.note(f"left out: {refusal}")
+        losses.report_loss(f"left out: {refusal}")
     bag.jumps, bag.disorder = segments.jumps, segments.disorder
     if segments.jumps:
-        losses.note(
+        losses.report_loss(
             f"time jumps back on {segments.jumps} topic(s) or times, as in a looped recording: "
             "what follows each jump is replayed as another episode"
         )
     if segments.disorder:
-        losses.note(f"{segments.disorder} messages were stored out of order; sorted by their time")
+        losses.report_loss(
+            f"{segments.disorder} messages were stored out of order; sorted by their time"
+        )
 
 
 def _unpacked(file: Path, folder: Path, losses: Losses) -> Path:
@@ -221,7 +223,7 @@ def _unpacked(file: Path, folder: Path, losses: Losses) -> Path:
         with file.open("rb") as packed, target.open("wb") as unpacked:
             zstd.copy(packed, unpacked)
     except zstd.ZstdError:
-        losses.note(f"{file.name}: the compressed file is damaged; read as far as it goes")
+        losses.report_loss(f"{file.name}: the compressed file is damaged; read as far as it goes")
     except OSError as error:
         raise BagError(f"{file}: cannot be decompressed: {error.strerror}") from error
     return target

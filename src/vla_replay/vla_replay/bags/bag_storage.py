@@ -53,7 +53,7 @@ class Losses:
     messages: Counter[tuple[str, str]] = field(default_factory=Counter)
     lost_bytes: int = 0
 
-    def note(self, line: str) -> None:
+    def report_loss(self, line: str) -> None:
         """Tell it once."""
         if line not in self.lines:
             self.lines.append(line)
@@ -65,7 +65,7 @@ class Losses:
     def chunk(self, count: int, reason: str) -> None:
         """A chunk of `count` messages cannot be read."""
         self.messages["(chunk)", reason] += max(count, 1)
-        self.note(f"a damaged chunk is skipped: {reason}")
+        self.report_loss(f"a damaged chunk is skipped: {reason}")
 
     def told(self) -> list[str]:
         """All of it in lines."""

@@ -83,7 +83,7 @@ class Conversion:
             self._rebuilt = plan.message(topic.type, topic.type, "")
         except DefinitionError as error:
             self.problem = f"{topic.type} was recorded with another definition: {error}"
-        self.note = "; ".join(filter(None, (self.note, plan.note(topic.type))))
+        self.note = "; ".join(filter(None, (self.note, plan.difference_text(topic.type))))
 
     def cdr(self, data: bytes) -> bytes:
         """A message of the bag as nodes take it.
@@ -130,7 +130,7 @@ class _Plan:
         self._missing: list[str] = []
         self._left: list[str] = []
 
-    def note(self, kind: str) -> str:
+    def difference_text(self, kind: str) -> str:
         """What differs in one line; empty where nothing is lost or made up."""
         parts = []
         if self._missing:
@@ -147,24 +147,26 @@ class _Plan:
         """
         have = {plain(name): (name, each) for name, each in fields(self._source, source)}
         wanted = fields(self._target, target)
-        steps: dict[str, Callable[[Any], Any]] = {}
+        conversions: dict[str, Callable[[Any], Any]] = {}
         for name, kind in wanted:
             known = have.pop(plain(name), None)
             if known is None:
                 self._missing.append(path + name)
-                steps[name] = self._default(kind)
+                conversions[name] = self._default(kind)
             else:
-                steps[name] = self._from(known[0], self._field(known[1], kind, path + name))
+                conversions[name] = self._from(known[0], self._field(known[1], kind, path + name))
         if wanted and len(have) == len(fields(self._source, source)):
             raise DefinitionError(f"{path or 'it '}has no field of {target}")
         if source != _HEADER:  # ROS 1's seq is of no use
             self._left += [path + name for name, _ in have.values()]
         make = self._target.get_msgdef(target).cls
-        return lambda message: make(**{name: step(message) for name, step in steps.items()})
+        return lambda message: make(
+            **{name: convert(message) for name, convert in conversions.items()}
+        )
 
     @staticmethod
-    def _from(name: str, step: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        return lambda message: step(getattr(message, name))
+    def _from(name: str, convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        return lambda message: convert(getattr(message, name))
 
     def _field(self, source: Any, target: Any, path: str) -> Callable[[Any], Any]:
         single = (Nodetype.BASE, Nodetype.NAME)
@@ -198,7 +200,9 @@ class _Plan:
         if node == Nodetype.NAME:
             each = {name: self._default(field) for name, field in fields(self._target, inner)}
             make = self._target.get_msgdef(inner).cls
-            return lambda message: make(**{name: step(message) for name, step in each.items()})
+            return lambda message: make(
+                **{name: convert(message) for name, convert in each.items()}
+            )
         if node == Nodetype.BASE:
             value = "" if inner[0] == "string" else np.zeros((), _dtype(inner[0])).item()
             return lambda message: value

@@ -82,7 +82,9 @@ class McapFile:
             self._index(file)
         self._end_loose()
         if not self._has_summary:
-            self.losses.note(f"{self.path.name}: no summary at its end; read record by record")
+            self.losses.report_loss(
+                f"{self.path.name}: no summary at its end; read record by record"
+            )
 
     @property
     def topics(self) -> dict[str, Topic]:
@@ -175,7 +177,7 @@ class McapFile:
         following = min((at for at in self._chunk_offsets if broken < at < self._size), default=0)
         if following:
             self.losses.lost_bytes += following - broken
-            self.losses.note(
+            self.losses.report_loss(
                 f"{self.path.name}: damaged at byte {broken}; read on at byte {following}"
             )
             file.seek(following)
@@ -186,13 +188,13 @@ class McapFile:
             chunk = self._chunk_at(file, broken + 9, self._size)
             if chunk.offset + chunk.length > self._size or not self._has_summary:
                 self._add_chunk(chunk, {})
-                self.losses.note(
+                self.losses.report_loss(
                     f"{self.path.name}: ends in the middle of a chunk; read as far as it goes"
                 )
                 return False
         if broken < self._size:
             self.losses.lost_bytes += self._size - broken
-            self.losses.note(
+            self.losses.report_loss(
                 f"{self.path.name}: damaged from byte {broken} on; "
                 f"{self._size - broken} bytes are not read"
             )

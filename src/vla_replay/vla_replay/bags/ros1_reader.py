@@ -56,7 +56,7 @@ class Ros1Bag:
                 return
             except Exception as error:  # rosbags asserts on damaged chunks
                 words = " ".join(str(error).split()) or type(error).__name__
-                self._losses.note(f"{reader.path}: the bag is damaged: {words}; cut there")
+                self._losses.report_loss(f"{reader.path}: the bag is damaged: {words}; cut there")
                 self._losses.broken("(chunk)", "the rest of a damaged bag")
                 return
             yield Stored(Key(0, time), connection.topic, connection.msgtype, bytes(data))

@@ -90,7 +90,7 @@ class SqliteFile:
                 yield row
             return
         except DAMAGED as error:
-            self.losses.note(f"{self.path.name}: {_line(error)}; read as far as it goes")
+            self.losses.report_loss(f"{self.path.name}: {_line(error)}; read as far as it goes")
         yield from self._rows_after(last)
 
     def _rows_after(self, last: int) -> Iterator[tuple[int, int, int]]:

@@ -45,7 +45,7 @@ class JointMerger:
         self._table = JointTable()
         self._period: dict[str, Joint] = {}
 
-    def add(self, part: Part, *, first: bool) -> JointParts:
+    def merge_message(self, part: Part, *, first: bool) -> JointParts:
         """A message came, the first of its control period or not.
 
         One that contradicts itself is left as it is, for the nodes to refuse.

@@ -18,13 +18,13 @@ from collections.abc import Callable, Iterator
 from vla_contract import topics
 from vla_replay.bags.bag_storage import BagError, NotJoinedError
 from vla_replay.play.bag_messages import Part
-from vla_replay.play.period_timeline import LEAD, ImageSet, Step
+from vla_replay.play.period_timeline import LEAD, ControlPeriod, ImageSet
 from vla_replay.play.player import COMMAND_PAUSE, Player
 
 # Where the robot is: the safety node waits for it in every tick, or is told to repeat the last one.
-PLACE = (topics.END_EFFECTOR_POSE, "odom")
+POSE_INPUTS = (topics.END_EFFECTOR_POSE, "odom")
 CLOCK_TICKS = 40  # between two /clock: in lock-step the tick is what nodes go by
-AHEAD = 64  # steps that are looked at to find the next images
+AHEAD = 64  # periods that are looked at to find the next images
 HANDSHAKES = 20  # ticks; the bag's own begin after them
 HANDSHAKE_STEP = LEAD // HANDSHAKES  # ns between their stamps
 HANDSHAKE_TIME = 1.0  # s for the answer to one; a busy machine has as many as it needs
@@ -35,7 +35,7 @@ SPIN = 0.05  # s
 
 
 class LockStepReplay:
-    """Plays steps. seeds: the first robot state of the bag, sent with the first tick."""
+    """Plays periods. seeds: the first robot state of the bag, sent with the first tick."""
 
     def __init__(
         self,
@@ -61,23 +61,23 @@ class LockStepReplay:
         self._early = [command] if command is not None else []
         self._ahead = ahead
         self._timeout = answer_timeout
-        self._queue: deque[Step] = deque()
+        self._queue: deque[ControlPeriod] = deque()
         self._observed = 0  # the newest tick whose observation was asked for
         self._first_sent: dict[int, float] = {}
-        self._places: set[str] = set()  # inputs of the bag so far that tell it
+        self._pose_inputs: set[str] = set()  # inputs of the bag so far that tell it
         self._asked = 0  # the newest tick that was sent
 
-    def run(self, steps: Iterator[Step]) -> None:
+    def run(self, periods: Iterator[ControlPeriod]) -> None:
         """Play them all.
 
         Raises:
             BagError: a tick has no answer in time.
         """
-        if self._fill(steps, 1):
+        if self._fill_queue(periods, 1):
             self._player.answers.session.begin = self._queue[0].stamp
-            self._shake_hands(self._queue[0], next(self._with_images(steps), None))
-        while self._fill(steps, 1):
-            self._play(self._queue.popleft(), steps)
+            self._shake_hands(self._queue[0], next(self._with_images(periods), None))
+        while self._fill_queue(periods, 1):
+            self._play_period(self._queue.popleft(), periods)
         self._wait_for(self._asked)
         unanswered = self._asked - HANDSHAKES - self._player.answers.session.ticks
         if self._asked and unanswered:
@@ -85,37 +85,39 @@ class LockStepReplay:
                 f"{unanswered} control periods of the replay have no answer of their own"
             )
 
-    def _fill(self, steps: Iterator[Step], count: int) -> bool:
+    def _fill_queue(self, periods: Iterator[ControlPeriod], count: int) -> bool:
         while len(self._queue) < count:
-            step = next(steps, None)
-            if step is None:
+            period = next(periods, None)
+            if period is None:
                 return False
-            numbers = step.tick + HANDSHAKES, step.episode + 1
-            self._queue.append(dataclasses.replace(step, tick=numbers[0], episode=numbers[1]))
+            numbers = period.tick + HANDSHAKES, period.episode + 1
+            self._queue.append(dataclasses.replace(period, tick=numbers[0], episode=numbers[1]))
         return True
 
-    def _with_images(self, steps: Iterator[Step]) -> Iterator[Step]:
-        """The next steps that have images, as far as they are near."""
+    def _with_images(self, periods: Iterator[ControlPeriod]) -> Iterator[ControlPeriod]:
+        """The next periods that have images, as far as they are near."""
         for index in range(AHEAD):
-            if not self._fill(steps, index + 1):
+            if not self._fill_queue(periods, index + 1):
                 return
             if self._queue[index].sets:
                 yield self._queue[index]
 
-    def _coming(self, steps: Iterator[Step]) -> list[Step]:
-        """The next steps whose observations may be made ahead.
+    def _observable_ahead(self, periods: Iterator[ControlPeriod]) -> list[ControlPeriod]:
+        """The next periods whose observations may be made ahead.
 
         A command in between belongs to the observation after it, so it must come first.
         """
         if self._early or self._asked < HANDSHAKES + FIRST_COMMAND:
             return []
-        coming = list(itertools.islice(self._with_images(steps), topics.LOCK_STEP_AHEAD))
-        spoken = next((step.tick for step in self._queue if step.commands), math.inf)
+        coming = list(itertools.islice(self._with_images(periods), topics.LOCK_STEP_AHEAD))
+        spoken = next((period.tick for period in self._queue if period.commands), math.inf)
         return list(
-            itertools.takewhile(lambda step: len(step.sets) == 1 and step.tick < spoken, coming)
+            itertools.takewhile(
+                lambda period: len(period.sets) == 1 and period.tick < spoken, coming
+            )
         )
 
-    def _shake_hands(self, first: Step, seen: Step | None) -> None:
+    def _shake_hands(self, first: ControlPeriod, seen: ControlPeriod | None) -> None:
         """Ticks just before the first one until one is answered: then everybody hears everybody.
 
         They show the bag's first images, are an episode of their own, at rest and without a
@@ -129,8 +131,8 @@ class LockStepReplay:
             for name, part in self._seeds.items():
                 player.state(name, part.data, stamp)
             if seen is not None:
-                self._show(seen.sets[0], stamp)
-                self._paired(ImageSet(seen.sets[0].images, self._seeds), stamp)
+                self._publish_images(seen.sets[0], stamp)
+                self._send_paired_states(ImageSet(seen.sets[0].images, self._seeds), stamp)
                 player.observe(stamp, 1, True)
             player.tick(tick, stamp, 1, seen is not None)
             end = time.monotonic() + HANDSHAKE_TIME
@@ -146,72 +148,80 @@ class LockStepReplay:
         self._pause(SETTLE_TIME)
         player.answers.recording = True
 
-    def _play(self, step: Step, steps: Iterator[Step]) -> None:
-        # What a step brings along must not overtake the ticks before it.
-        if step.inputs or step.sets or step.commands or not self._ahead or self._starts(step):
+    def _play_period(self, period: ControlPeriod, periods: Iterator[ControlPeriod]) -> None:
+        # What a period brings along must not overtake the ticks before it.
+        if (
+            period.inputs
+            or period.sets
+            or period.commands
+            or not self._ahead
+            or self._is_starting(period)
+        ):
             self._wait_for(self._asked)
         player = self._player
-        if step.tick % CLOCK_TICKS == 0:
-            player.clock(step.stamp)
-        player.answers.now = step.stamp
-        repeated = self._inputs(step)
-        self._speak(step)
-        if self._starts(step) and not step.sets:
-            player.observe(step.stamp, step.episode, False)
-        for index, images in enumerate(step.sets[:-1]):
-            self._extra(step, images, step.stamp - (len(step.sets) - 1 - index))
-        if step.sets:
-            self._observe(step)
+        if period.tick % CLOCK_TICKS == 0:
+            player.clock(period.stamp)
+        player.answers.now = period.stamp
+        repeated = self._send_inputs(period)
+        self._give_commands(period)
+        if self._is_starting(period) and not period.sets:
+            player.observe(period.stamp, period.episode, False)
+        for index, images in enumerate(period.sets[:-1]):
+            self._observe_extra_set(period, images, period.stamp - (len(period.sets) - 1 - index))
+        if period.sets:
+            self._request_observation(period)
             times = player.answers.times
-            times.image_tick, times.image_time = step.tick, self._first_sent.pop(step.tick)
-        player.tick(step.tick, step.stamp, step.episode, bool(step.sets), repeated)
-        self._asked = step.tick
-        if step.sets:
-            for coming in self._coming(steps) if self._ahead else ():
+            times.image_tick, times.image_time = period.tick, self._first_sent.pop(period.tick)
+        player.tick(period.tick, period.stamp, period.episode, bool(period.sets), repeated)
+        self._asked = period.tick
+        if period.sets:
+            for coming in self._observable_ahead(periods) if self._ahead else ():
                 # Perception makes it when it knows its command; no more than these may wait.
-                self._wait(lambda: player.answers.observed_stamp >= step.stamp, f"tick {step.tick}")
-                self._observe(coming)
-            self._wait_for(step.tick)
+                self._wait(
+                    lambda: player.answers.observed_stamp >= period.stamp, f"tick {period.tick}"
+                )
+                self._request_observation(coming)
+            self._wait_for(period.tick)
 
     @staticmethod
-    def _starts(step: Step) -> bool:
-        return step.tick <= HANDSHAKES + FIRST_COMMAND
+    def _is_starting(period: ControlPeriod) -> bool:
+        return period.tick <= HANDSHAKES + FIRST_COMMAND
 
-    def _speak(self, step: Step) -> None:
-        self._early += step.commands
-        if step.tick < HANDSHAKES + FIRST_COMMAND:
+    def _give_commands(self, period: ControlPeriod) -> None:
+        self._early += period.commands
+        if period.tick < HANDSHAKES + FIRST_COMMAND:
             return
         for text in self._early:
-            self._player.command(text, step.stamp)
+            self._player.command(text, period.stamp)
             self._pause(COMMAND_PAUSE)
         self._early = []
 
-    def _inputs(self, step: Step) -> list[str]:
+    def _send_inputs(self, period: ControlPeriod) -> list[str]:
         """Tell the safety node what it hears before this tick; returns what it is to repeat."""
-        inputs = dict(step.inputs)
-        if step.tick == HANDSHAKES + 1:
+        inputs = dict(period.inputs)
+        if period.tick == HANDSHAKES + 1:
             inputs = {**self._seeds, **inputs}
         for name, part in inputs.items():
-            self._player.state(name, part.data, step.stamp)
-        repeated = self._places - inputs.keys()
+            self._player.state(name, part.data, period.stamp)
+        repeated = self._pose_inputs - inputs.keys()
         for name in repeated:
             self._player.answers.session.drops[f"{name}: none in a control period, repeated"] += 1
-        self._places |= inputs.keys() & set(PLACE)
+        self._pose_inputs |= inputs.keys() & set(POSE_INPUTS)
         return sorted(repeated)
 
-    def _observe(self, step: Step) -> None:
-        """Let perception make the step's (last) observation; once, and perhaps ahead of time."""
-        if step.tick <= self._observed:
+    def _request_observation(self, period: ControlPeriod) -> None:
+        """Let perception make the period's (last) observation; once, and perhaps ahead of time."""
+        if period.tick <= self._observed:
             return
-        if step.tick not in self._first_sent:
-            self._send(step.sets[-1], step.stamp, step.tick)
-        self._paired(step.sets[-1], step.stamp)
-        self._player.observe(step.stamp, step.episode, True)
-        self._observed = step.tick
+        if period.tick not in self._first_sent:
+            self._send_images(period.sets[-1], period.stamp, period.tick)
+        self._send_paired_states(period.sets[-1], period.stamp)
+        self._player.observe(period.stamp, period.episode, True)
+        self._observed = period.tick
 
-    def _send(self, images: ImageSet, stamp: int, tick: int) -> None:
+    def _send_images(self, images: ImageSet, stamp: int, tick: int) -> None:
         self._first_sent[tick] = time.perf_counter()
-        self._show(images, stamp)
+        self._publish_images(images, stamp)
         for camera, part in images.images.items():
             self._player.original(camera, part.topic, stamp, part.stamp)
         for camera in self._player.cameras.keys() - images.images.keys():
@@ -221,7 +231,7 @@ class LockStepReplay:
         if images.images:
             self._player.answers.session.skew.add(images.skew * 1e-6)
 
-    def _show(self, images: ImageSet, stamp: int) -> None:
+    def _publish_images(self, images: ImageSet, stamp: int) -> None:
         for camera in self._player.cameras:
             part = images.images.get(camera)
             if part is None:
@@ -229,7 +239,7 @@ class LockStepReplay:
             else:
                 self._player.image(camera, part.data, stamp)
 
-    def _paired(self, images: ImageSet, stamp: int) -> None:
+    def _send_paired_states(self, images: ImageSet, stamp: int) -> None:
         """Robot state for the observation of this stamp; perception waits for each of them."""
         for name in self._player.paired:
             part = images.states.get(name)
@@ -239,13 +249,13 @@ class LockStepReplay:
             else:
                 self._player.observed_state(name, part.data, stamp)
 
-    def _extra(self, step: Step, images: ImageSet, stamp: int) -> None:
+    def _observe_extra_set(self, period: ControlPeriod, images: ImageSet, stamp: int) -> None:
         """More than one set of images in one control period: an observation each."""
         player = self._player
-        self._send(images, stamp, -1)
+        self._send_images(images, stamp, -1)
         self._first_sent.pop(-1)
-        self._paired(images, stamp)
-        player.observe(stamp, step.episode, True)
+        self._send_paired_states(images, stamp)
+        player.observe(stamp, period.episode, True)
         self._wait(lambda: player.answers.chunk_stamp >= stamp, f"an image at {stamp} ns")
 
     def _pause(self, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""Lock-step: a bag's messages laid onto control periods. Free of ROS; every image is in a step.
+"""Lock-step: a bag's messages laid onto control periods. Free of ROS; every image is in a period.
 
 Time is that of the recorder. What is recorded within a period goes to the tick at its end, so a
 message is at most one period older than its tick says. Nothing here looks at a clock.
@@ -48,7 +48,7 @@ class ImageSet:
 
 
 @dataclass
-class Step:
+class ControlPeriod:
     """One control period. stamp: ns, of its tick. inputs: the newest message of each input."""
 
     tick: int
@@ -61,7 +61,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Layout:
-    """What the steps are made for. period, slop: ns. roles: topic → input, as Selection tells."""
+    """What the periods are made for. period, slop: ns. roles: topic → input, as Selection tells."""
 
     period: int
     slop: int
@@ -70,7 +70,7 @@ class Layout:
 
 
 class Timeline:
-    """Steps of a bag. Attributes: drops: (topic, reason) → count; notes: said once."""
+    """Control periods of a bag. Attributes: drops: (topic, reason) → count; notes: said once."""
 
     def __init__(self, layout: Layout) -> None:
         self.drops: Counter[tuple[str, str]] = Counter()
@@ -83,9 +83,9 @@ class Timeline:
         self._newest: dict[tuple[str, ...], int] = {}  # topic (and joints) → its newest stamp
         self._joints = JointMerger(self._codec)
 
-    def steps(self, messages: Iterable[Stored]) -> Iterator[Step]:
-        """Every step from the first message to the last, then those that hold what waits."""
-        step: Step | None = None
+    def periods(self, messages: Iterable[Stored]) -> Iterator[ControlPeriod]:
+        """Every period from the first message to the last, then those that hold what waits."""
+        period: ControlPeriod | None = None
         shift = segment = last = 0
         for message in messages:
             role = self._layout.roles.get(message.topic)
@@ -93,17 +93,17 @@ class Timeline:
             if role is None or part is None:
                 continue
             time = message.key.time + shift
-            restarted = step is not None and (
+            restarted = period is not None and (
                 message.key.segment != segment or time - last > GAP or self._looped(part, role)
             )
-            if step is None or restarted:
-                if step is not None:
-                    yield from self._finish(step)
+            if period is None or restarted:
+                if period is not None:
+                    yield from self._finish(period)
                     self._note_restart(message.key.segment != segment, time - last)
-                    start = step.stamp + PAUSE
+                    start = period.stamp + PAUSE
                     shift += start - time
                     time = start
-                    step = Step(step.tick + 1, start, step.episode + 1)
+                    period = ControlPeriod(period.tick + 1, start, period.episode + 1)
                 else:
                     if time <= LEAD:  # as of simulated time: nothing can be stamped before it
                         self.notes.append(
@@ -111,24 +111,24 @@ class Timeline:
                         )
                         shift = PAUSE
                         time += shift
-                    step = Step(1, time, 1)
+                    period = ControlPeriod(1, time, 1)
                 segment = message.key.segment
-            while time > step.stamp:
-                self._collect(step)
-                yield step
-                step = self._next(step)
+            while time > period.stamp:
+                self._collect(period)
+                yield period
+                period = self._next(period)
             last = max(last, time)
-            self._take(step, role, part, time)
-        if step is not None:
-            yield from self._finish(step)
+            self._add_message(period, role, part, time)
+        if period is not None:
+            yield from self._finish(period)
 
-    def _next(self, step: Step) -> Step:
-        return Step(step.tick + 1, step.stamp + self._layout.period, step.episode)
+    def _next(self, period: ControlPeriod) -> ControlPeriod:
+        return ControlPeriod(period.tick + 1, period.stamp + self._layout.period, period.episode)
 
-    def _finish(self, step: Step) -> Iterator[Step]:
-        """The last steps of an episode: what still waits for a partner goes without."""
-        self._collect(step, final=True)
-        yield step
+    def _finish(self, period: ControlPeriod) -> Iterator[ControlPeriod]:
+        """The last periods of an episode: what still waits for a partner goes without."""
+        self._collect(period, final=True)
+        yield period
         for waiting in self._states.values():
             waiting.clear()
         self._newest.clear()
@@ -164,13 +164,13 @@ class Timeline:
             line = "time jumps back in the bag: another episode begins"
         self.notes.append(line)
 
-    def _take(self, step: Step, role: str, part: Part, time: int) -> None:
+    def _add_message(self, period: ControlPeriod, role: str, part: Part, time: int) -> None:
         if role == COMMAND:
-            step.commands.append(self._codec.command_text(part.topic, part.data))
+            period.commands.append(self._codec.command_text(part.topic, part.data))
             return
         joints = JointParts((part.topic,), part, part)
         if role == JOINT_STATES:
-            joints = self._joints.add(part, first=role not in step.inputs)
+            joints = self._joints.merge_message(part, first=role not in period.inputs)
         publisher, told, together = joints
         newest = self._newest.get(publisher)
         if newest is not None and part.stamp <= newest:
@@ -181,9 +181,9 @@ class Timeline:
             self.images += 1
             self._waiting[role[len(CAMERA) :]].append((time, part))
             return
-        if role in step.inputs and told is part:
+        if role in period.inputs and told is part:
             self.drops[part.topic, "a newer one in the same control period"] += 1
-        step.inputs[role] = told
+        period.inputs[role] = told
         if role in PAIRED:
             history = self._states[role]
             history.append((time, together))
@@ -193,12 +193,12 @@ class Timeline:
 
     # Sets.
 
-    def _collect(self, step: Step, final: bool = False) -> None:
-        """Put the sets that are complete, or that have waited for slop, into the step."""
-        while (found := self._set(step.stamp, final)) is not None:
-            step.sets.append(found)
+    def _collect(self, period: ControlPeriod, final: bool = False) -> None:
+        """Put the sets that are complete, or that have waited for slop, into the period."""
+        while (found := self._next_set(period.stamp, final)) is not None:
+            period.sets.append(found)
 
-    def _set(self, now: int, final: bool) -> ImageSet | None:
+    def _next_set(self, now: int, final: bool) -> ImageSet | None:
         heads = {name: queue[0] for name, queue in self._waiting.items() if queue}
         if not heads:
             return None
@@ -207,7 +207,7 @@ class Timeline:
         partners = {
             name: part
             for name, (_, part) in heads.items()
-            if part.stamp - pivot.stamp <= self._layout.slop and self._nearer(first, part)
+            if part.stamp - pivot.stamp <= self._layout.slop and self._is_nearest(first, part)
         }
         complete = len(heads) == len(self._waiting)
         if not complete and not final and now - arrived < self._layout.slop:
@@ -216,7 +216,7 @@ class Timeline:
             self._waiting[name].popleft()
         return ImageSet(partners, self._states_near(pivot.stamp))
 
-    def _nearer(self, first: str, part: Part) -> bool:
+    def _is_nearest(self, first: str, part: Part) -> bool:
         """The oldest image is nearer to it than the next one of its own camera."""
         queue = self._waiting[first]
         if len(queue) < 2:

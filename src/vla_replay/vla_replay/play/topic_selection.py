@@ -200,9 +200,7 @@ def _find_cameras(chosen: Selection, left: dict[str, Topic], needs: Needs) -> No
             open_cameras.remove(camera)
     if not needs.cameras and not chosen.cameras:
         chosen.cameras = {_camera_name(n): candidates.pop(n) for n in sorted(candidates)}
-    elif len(open_cameras) == len(candidates) == 1 and not (
-        len(needs.cameras) > 1 and not chosen.cameras
-    ):
+    elif len(open_cameras) == len(candidates) == 1:
         chosen.cameras[open_cameras.pop()] = candidates.popitem()[1]
     elif candidates and open_cameras:
         _ask_for_cameras(open_cameras, candidates)

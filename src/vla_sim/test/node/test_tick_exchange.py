@@ -25,21 +25,21 @@ def test_every_order_gives_the_same_answer(exchange, order):
         lambda: exchange.effort(0.5),
     )
     for count, index in enumerate(order):
-        assert exchange.take() is None, f"complete after {count} messages"
+        assert exchange.pop_answer() is None, f"complete after {count} messages"
         messages[index]()
-    assert exchange.take() == Answer(7, TWIST, 0.5)
-    assert exchange.take() is None
+    assert exchange.pop_answer() == Answer(7, TWIST, 0.5)
+    assert exchange.pop_answer() is None
 
 
 def test_disconnected_outputs_need_the_safe_action_alone(exchange):
     exchange.safe_action(7, False, 0.5)
-    assert exchange.take() == Answer(7, None, None)
+    assert exchange.pop_answer() == Answer(7, None, None)
 
 
 def test_without_a_gripper_no_effort_is_waited_for(exchange):
     exchange.safe_action(7, True, None)
     exchange.twist(700, TWIST)
-    assert exchange.take() == Answer(7, TWIST, None)
+    assert exchange.pop_answer() == Answer(7, TWIST, None)
 
 
 def test_what_is_missing_has_a_name(exchange):
@@ -54,14 +54,14 @@ def test_answers_to_other_ticks_are_ignored_and_counted(exchange):
     exchange.safe_action(6, True, 0.5)
     exchange.safe_action(8, True, 0.5)
     exchange.twist(600, TWIST)
-    assert exchange.take() is None
+    assert exchange.pop_answer() is None
     assert exchange.ignored == 3
 
 
 def test_the_first_of_two_answers_counts(exchange):
     exchange.safe_action(7, False, 0.0)
     exchange.safe_action(7, True, 0.5)
-    assert exchange.take() == Answer(7, None, None)
+    assert exchange.pop_answer() == Answer(7, None, None)
     assert exchange.ignored == 1
 
 
@@ -74,17 +74,17 @@ def test_an_effort_left_over_from_a_tick_that_was_cut_short_is_dropped(exchange)
     exchange.twist(800, TWIST)
     assert exchange.missing() == ["gripper effort"]
     exchange.effort(0.25)
-    assert exchange.take() == Answer(8, TWIST, 0.25)
+    assert exchange.pop_answer() == Answer(8, TWIST, 0.25)
 
 
 def test_an_effort_of_nan_is_found_too(exchange):
     exchange.safe_action(7, True, math.nan)
     exchange.twist(700, TWIST)
     exchange.effort(math.nan)
-    answer = exchange.take()
+    answer = exchange.pop_answer()
     assert answer is not None and answer.effort is not None and math.isnan(answer.effort)
 
 
 def test_nothing_is_missing_while_nothing_is_asked():
     assert Exchange().missing() == []
-    assert Exchange().take() is None
+    assert Exchange().pop_answer() is None

@@ -97,7 +97,7 @@ class LockStep:
         publishers.tick(simulation)
 
     def _step_when_answered(self) -> None:
-        answer = self._exchange.take()
+        answer = self._exchange.pop_answer()
         if answer is None:
             return
         simulation = self._parts.simulation

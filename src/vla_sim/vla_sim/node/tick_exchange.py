@@ -78,7 +78,7 @@ class Exchange:
         """Note a gripper effort."""
         self._efforts.append(value)
 
-    def take(self) -> Answer | None:
+    def pop_answer(self) -> Answer | None:
         """Return the answer once it is complete, and stop waiting; None before."""
         if self.tick is None or self._verdict is None or self.missing():
             return None
