@@ -1,5 +1,7 @@
 """Texts that are commands, stops, or neither; and the one command in force."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 from hypothesis import given
@@ -128,9 +130,9 @@ def test_without_courtesies_each_of_them_is_asked_about():
         check_words("could open the drawer", DRAWERS, 0.0)
 
 
-def test_no_sentence_of_the_shipped_checkpoint_or_held_out_from_it_is_refused(request):
+def test_no_sentence_of_the_shipped_checkpoint_or_held_out_from_it_is_refused():
     grounding = pytest.importorskip("vla_sim.tasks.grounding_tasks")
-    folder = request.config.rootpath / "models" / "metaworld"
+    folder = Path(__file__).parents[4] / "models" / "metaworld"
     vocabulary = Vocabulary.load(str(folder / "tokenizer.json"))
     shipped = yaml.safe_load((folder / "config.yaml").read_text())["commands"]
     held_out = [
