@@ -121,6 +121,7 @@ def test_a_module_is_looked_for_in_the_packages(tmp_path):
         ("import rclpy\n", True),
         ("    from vla_safety.node.node import SafetyNode\n", True),
         ("from vla_contract.node_testing import Client\n", True),
+        ("from vla_contract.node.parameters import table\n", None),
         ("from std_msgs.msg import Bool\n", None),
     ],
 )
