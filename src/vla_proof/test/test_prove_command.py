@@ -61,7 +61,7 @@ def test_a_reason_may_be_of_a_whole_kind_of_changes(tmp_path):
     assert load_reasons(file) == []
     file.write_text(
         "- {before: 'f(a)', after: 'f(b)', why: one}\n"
-        "- {before_matches: '.*strict=True.*', after_matches: '.*strict=(None|False).*', why: kind}\n"
+        "- {before_matches: '.*strict=True.*', after_matches: '.*=(None|False).*', why: kind}\n"
         "- {before: x = 1, after_matches: 'x = .', why: mixed}\n"
     )
     reasons = load_reasons(file)

@@ -22,7 +22,7 @@ from vla_policy.remote.fallback import FallbackPolicy
 from vla_policy.remote.remote_mapping import RemoteMapping
 from vla_policy.remote.remote_policy import RemotePolicy
 from vla_policy.remote.server_link import Link, LinkOptions, LinkState, LinkStatus
-from vla_policy.remote.small_server import Server
+from vla_proof.test_support.small_server import Server
 
 MAPPING = Path(__file__).parents[4] / "config" / "remote" / "metaworld.yaml"
 FAST = {"connect_timeout": 1.0, "inference_timeout": 0.5, "longest_pause": 0.2}

@@ -139,9 +139,7 @@ def _mutmut(folder: Path, *words: str, stdout: Any) -> subprocess.CompletedProce
     )  # fmt: skip
 
 
-def summary(
-    mutants: list[dict[str, Any]], reasons: list[Reason], seconds: float
-) -> dict[str, Any]:
+def summary(mutants: list[dict[str, Any]], reasons: list[Reason], seconds: float) -> dict[str, Any]:
     """Counts by module, the survivors with their reasons, and how many each reason explains."""
     modules: dict[str, Counter[str]] = {}
     survivors = []
