@@ -348,3 +348,32 @@ def test_a_stop_word_as_a_goal_preempts_the_one_that_comes_to_rest(desk):
     stop = desk.execute("stop", 0.0, at(2))
     assert desk.execution is stop
     assert running.result.reason.endswith("a newer command came before the robot stood still")
+
+
+def test_in_lock_step_no_news_of_a_reset_is_waited_for():
+    desk = Desk(lock_step=True)
+    desk.safety_status(True, "stop service", True, at(1))
+    goal = desk.execute("open the drawer", 0.0, at(2))
+    assert goal.phase == Phase.COMING_TO_REST and desk.refused == 1
+    desk.safety_status(True, "stop service", True, at(2))
+    assert goal.result.outcome == Outcome.STOPPED
+
+
+def test_the_news_of_a_reset_has_its_time():
+    desk = Desk()
+    desk.safety_status(True, "stop service", True, at(1))
+    desk.speak(Utterance("open the drawer"), at(2))
+    desk.check(at(2 + RESET_GRACE / 2))
+    desk.safety_status(False, "", True, at(2 + RESET_GRACE / 2))
+    assert desk.text == "open the drawer"
+    assert desk.logged[-1].endswith("'open the drawer', for 60 s")
+    desk.speak(Utterance("open the drawer", limit=-1.0), at(4))
+    assert "time_limit is -1.0 s; accepted: 0 to 86400" in desk.language_fault
+
+
+@pytest.mark.parametrize(("courtesies", "text"), [((), None), (("Now",), "now open the drawer")])
+def test_courtesies_are_those_of_the_parameter(courtesies, text):
+    desk = Desk(courtesies=courtesies, min_known_fraction=0.1)
+    desk._vocabulary = Vocabulary(VOCABULARY.words, VOCABULARY.commands, frozenset({"open"}))
+    desk.speak(Utterance("now open the drawer"), at(1))
+    assert desk.text == text

@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vla_perception.observe.robot_states import StateBuffer
+from vla_contract.stamps import NANOSECONDS
+from vla_perception.observe.robot_states import StateBuffer, StateHistory
 
 
 @given(
@@ -48,3 +49,18 @@ def test_a_second_message_of_one_stamp_takes_the_place_of_the_first():
         buffer.add(stamp, message)
     assert len(buffer) == 2
     assert buffer.nearest(10, 0) == "a" and buffer.newest() == "arm and gripper"
+
+
+def test_a_history_keeps_two_seconds_and_tells_which_state_is_too_far():
+    history = StateHistory(("arm", "pose"), 100)
+    assert history.too_far == {} and history.newest() == {"arm": None, "pose": None}
+    for number in range(200):
+        history.add("arm", number * NANOSECONDS // 50, number)
+    second = NANOSECONDS
+    assert history.nearest(2 * second + 90) == {"arm": 100, "pose": None}
+    assert history.too_far == {}
+    assert history.nearest(2 * second + 101) == {"arm": None, "pose": None}
+    assert history.too_far == {"arm": -101 / second}
+    assert history.newest() == {"arm": 199, "pose": None}
+    history.clear()
+    assert history.newest() == {"arm": None, "pose": None}
