@@ -190,3 +190,8 @@ def test_formats_of_pictures(text):
 )
 def test_formats_of_depth_are_refused(text):
     assert reason(check_format, text) == Drop.ENCODING
+
+
+def test_a_format_that_is_refused_is_told_in_short():
+    with pytest.raises(Refused, match=r"format is '16UC1x{35}', which is depth"):
+        check_format("16UC1" + "x" * 90)

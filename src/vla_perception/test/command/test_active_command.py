@@ -174,6 +174,31 @@ def test_ids_are_never_used_twice_and_new_ones_rise(walls):
     assert made == sorted(made) and 0 not in ids
 
 
+def test_a_new_id_is_the_next_one_that_nobody_used():
+    hold = CommandHold()
+    assert hold.give("x", 1, 1.0, wall=5).command_id == 5
+    hold.give("x", 1, 1.0, wall=5, command_id=6)
+    hold.give("x", 1, 1.0, wall=5, command_id=7)
+    assert hold.give("x", 1, 1.0, wall=5).command_id == 8
+    assert hold.give("x", 1, 1.0, wall=8).command_id == 9
+    assert hold.give("x", 1, 1.0, wall=20).command_id == 20
+
+
+def test_an_id_is_remembered_for_a_thousand_commands():
+    hold = CommandHold()
+    for command_id in range(1, 1002):
+        hold.give("x", 1, 1.0, wall=1, command_id=command_id)
+    hold.give("x", 1, 1.0, wall=1, command_id=1)
+    with pytest.raises(CommandError, match="command_id 1001 was used before"):
+        hold.give("x", 1, 1.0, wall=1, command_id=1001)
+
+
+def test_without_commands_to_offer_none_is_offered():
+    with pytest.raises(CommandError) as error:
+        check_words("xyzzy", Vocabulary(frozenset({"open"})), 0.6)
+    assert str(error.value) == "I do not know 'xyzzy'"
+
+
 def test_ids_go_on_rising_after_a_respawn():
     before = CommandHold().give("x", 5, 1.0, wall=1000)
     after = CommandHold().give("x", 5, 1.0, wall=1001)
