@@ -193,6 +193,19 @@ def test_an_id_is_remembered_for_a_thousand_commands():
         hold.give("x", 1, 1.0, wall=1, command_id=1001)
 
 
+def test_what_is_not_known_is_told_in_short():
+    known = Vocabulary(frozenset({"open"}))
+    with pytest.raises(CommandError) as error:
+        check_words(" ".join(letter * 40 for letter in "abcdefghij"), known, 0.6)
+    words = ", ".join(f"'{letter * 30}'..." for letter in "abcdefgh")
+    assert str(error.value) == f"I do not know {words}"
+    with pytest.raises(CommandError) as error:
+        check_words("... " * 20, known, 0.6)
+    assert str(error.value) == f"I do not know '{'... ' * 10}'..."
+    with pytest.raises(CommandError, match=f"'{'n' * 30}'..., and it may forbid"):
+        check_words("n" * 40 + " open the drawer", DRAWERS, 0.0, COURTESIES)
+
+
 def test_without_commands_to_offer_none_is_offered():
     with pytest.raises(CommandError) as error:
         check_words("xyzzy", Vocabulary(frozenset({"open"})), 0.6)

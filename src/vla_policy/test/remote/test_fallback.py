@@ -29,6 +29,7 @@ class FakePolicy:
         self.link, self.calls, self.problem, self.ended = link, 0, None, []
 
     def answer(self, observation):
+        assert observation is not None
         self.calls += 1
         problems = () if self.problem is None else (self.problem,)
         return Answer(Chunk(np.full((1, 4), float(self.calls))), problems)
@@ -106,6 +107,7 @@ def test_parameters_are_those_of_the_checkpoint_and_the_confidence_of_both(both)
 
 
 def test_the_rest_is_handed_to_whom_it_concerns(both):
+    assert both.checkpoint is both.remote.checkpoint
     problem = Problem(ProblemKind.OBSERVATION, "bad")
     assert both.refused(problem) == ("local", (problem,))
     both.reset()
