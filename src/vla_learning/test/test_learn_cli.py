@@ -11,7 +11,7 @@ from vla_learning.evaluate.success_report import Episode
 from vla_learning.learn_cli import main
 from vla_learning.learn_commands import REFUSALS
 from vla_learning.tiny_learning import tiny_config
-from vla_policy.checkpoint.tiny_checkpoints import write_checkpoint
+from vla_proof.test_support.tiny_checkpoints import write_checkpoint
 from vla_sim.tasks.task_list import TaskError, parse_seeds
 
 COMMANDS = {"window-open": ["open the window"]}

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from vla_contract.action_space import ActionSpace
-from vla_policy.checkpoint.tiny_checkpoints import CAMERAS, STATE_NAMES, write_checkpoint
 from vla_policy.inference.inference import Observation
+from vla_proof.test_support.tiny_checkpoints import CAMERAS, STATE_NAMES, write_checkpoint
 
 ACTION_SPACE = Path(__file__).parents[3] / "config" / "action_spaces" / "metaworld.yaml"
 

@@ -17,13 +17,13 @@ from vla_contract import topics
 from vla_contract.node_testing import Client, node_process
 from vla_interfaces.msg import ActionChunk, Fault, Observation
 from vla_policy.attention.attention_maps import LABEL, TILE
-from vla_policy.checkpoint.tiny_checkpoints import (
+from vla_proof.test_support.small_server import Server
+from vla_proof.test_support.tiny_checkpoints import (
     CAMERAS,
     STATE_THAT_GIVES_NAN,
     STATE_THAT_RAISES,
     write_checkpoint,
 )
-from vla_policy.remote.small_server import Server
 
 DOMAIN = int(os.environ.get("ROS_DOMAIN_ID", "61"))
 MODULE = "vla_policy.node"

@@ -1,10 +1,12 @@
 import json
+import re
 
 import pytest
 
 from vla_cli.client.command_errors import CommandError
 from vla_proof import prove_command
 from vla_proof.mutation import mutation_command, mutation_plugin
+from vla_proof.mutation.survivor_reasons import Reason, find_reason, load_reasons
 from vla_proof.properties import properties_command
 from vla_proof.soak import soak_report
 
@@ -44,13 +46,45 @@ MUTANTS = [
 
 
 def test_mutants_are_counted_and_survivors_explained():
-    reasons = [{"before": "p", "after": "q", "why": "the same"}]
+    reasons = [Reason(re.compile("p"), re.compile("q"), "the same")]
     report = mutation_command.summary(MUTANTS, reasons, 9.0)
     assert (report["total"], report["killed"], report["share"]) == (4, 2, 0.5)
     assert report["unexplained"] == 1
     text = "\n".join(mutation_command.lines(report))
     assert "| `a` | 3 | 2 | 1 | 1 | 66.7% |" in text
     assert "`p` → `q`: the same" in text and "`r` → `(nothing)`: not explained" in text
+    assert "| 1 | the same |" in text and "| 1 | not explained |" in text
+
+
+def test_a_reason_may_be_of_a_whole_kind_of_changes(tmp_path):
+    file = tmp_path / "survivors.yaml"
+    assert load_reasons(file) == []
+    file.write_text(
+        "- {before: 'f(a)', after: 'f(b)', why: one}\n"
+        "- {before_matches: '.*strict=True.*', after_matches: '.*=(None|False).*', why: kind}\n"
+        "- {before: x = 1, after_matches: 'x = .', why: mixed}\n"
+    )
+    reasons = load_reasons(file)
+    assert find_reason(reasons, "f(a)", "f(b)") == "one"
+    assert find_reason(reasons, "zip(a, strict=True)", "zip(a, strict=None)") == "kind"
+    assert find_reason(reasons, "x = 1", "x = 2") == "mixed"
+    assert find_reason(reasons, "x = 1", "x = 22") is None  # the whole text must match
+    assert find_reason(reasons, "fa", "f(b)") is None  # a text is no expression
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("{before: a, after: b}", "entry 1 has before, after; accepted: why, and before"),
+        ("{before: a, before_matches: a, after: b, why: c}", "entry 1 has before, before_matches"),
+        ("{before_matches: '(', after: b, why: c}", "before_matches is '\\('"),
+    ],
+)
+def test_a_reason_that_cannot_be_read_is_refused(tmp_path, entry, message):
+    file = tmp_path / "survivors.yaml"
+    file.write_text(f"- {entry}\n")
+    with pytest.raises(CommandError, match=message):
+        load_reasons(file)
 
 
 def test_a_stage_has_the_package_and_what_its_tests_read(tmp_path):
@@ -87,6 +121,7 @@ def test_a_module_is_looked_for_in_the_packages(tmp_path):
         ("import rclpy\n", True),
         ("    from vla_safety.node.node import SafetyNode\n", True),
         ("from vla_contract.node_testing import Client\n", True),
+        ("from vla_contract.node.parameters import table\n", None),
         ("from std_msgs.msg import Bool\n", None),
     ],
 )

@@ -12,7 +12,7 @@ import pytest
 from vla_cli.client.command_errors import CommandError
 from vla_cli.replay import replay_command as command
 from vla_cli.replay import replay_graph
-from vla_policy.checkpoint.tiny_checkpoints import write_checkpoint
+from vla_proof.test_support.tiny_checkpoints import write_checkpoint
 from vla_replay.bags import made_bags
 
 pytestmark = pytest.mark.system

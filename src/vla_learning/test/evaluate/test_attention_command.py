@@ -8,7 +8,7 @@ from vla_learning.export.example_inputs import random_frames
 from vla_policy.attention.attention_maps import LABEL, TILE
 from vla_policy.backends import BackendError, BackendOptions, create
 from vla_policy.checkpoint.checkpoint import Checkpoint
-from vla_policy.checkpoint.tiny_checkpoints import write_checkpoint
+from vla_proof.test_support.tiny_checkpoints import write_checkpoint
 
 
 @pytest.fixture

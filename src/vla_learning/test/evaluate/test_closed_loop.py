@@ -8,7 +8,7 @@ import pytest
 from vla_learning.evaluate import closed_loop
 from vla_learning.evaluate.closed_loop import Driver, EvaluationSettings, Evaluator
 from vla_learning.evaluate.success_report import problems
-from vla_policy.checkpoint.tiny_checkpoints import write_checkpoint
+from vla_proof.test_support.tiny_checkpoints import write_checkpoint
 
 
 class Robot:

@@ -21,7 +21,7 @@ from vla_learning.export.quantize_command import as_dict, make, report, single_p
 from vla_learning.export.quantizing import Method, QuantizeError, is_quantized, quantize
 from vla_policy import backends
 from vla_policy.checkpoint.checkpoint import Checkpoint
-from vla_policy.checkpoint.tiny_checkpoints import write_checkpoint, write_config
+from vla_proof.test_support.tiny_checkpoints import write_checkpoint, write_config
 
 TASKS = ("drawer-open", "window-open")
 

@@ -3,6 +3,7 @@
 import array
 import contextlib
 import struct
+import zlib
 
 import cv2
 import numpy as np
@@ -73,6 +74,13 @@ def test_complete_images_are_decoded_as_bgr():
         ((480, 640), (8, 8), 4),
         ((482, 640), (60, 60), 2),  # a quarter of 482 is no whole number
         ((481, 640), (60, 60), 1),
+        ((480, 642), (60, 60), 2),
+        ((480, 641), (60, 60), 1),
+        ((480, 480), (120, 120), 2),
+        ((480, 480), (60, 121), 1),
+        ((480, 480), (121, 60), 1),
+        ((480, 640), (0, 60), 1),
+        ((480, 640), (60, 0), 1),
     ],
 )
 def test_a_jpeg_is_decoded_no_finer_than_needed(size, wanted, reduction):
@@ -190,3 +198,67 @@ def test_formats_of_pictures(text):
 )
 def test_formats_of_depth_are_refused(text):
     assert reason(check_format, text) == Drop.ENCODING
+
+
+def test_a_format_that_is_refused_is_told_in_short():
+    with pytest.raises(Refused, match=r"format is '16UC1x{35}', which is depth"):
+        check_format("16UC1" + "x" * 90)
+
+
+@pytest.mark.parametrize(
+    ("description", "words"),
+    [
+        (("rgb8", 0, 24, 72, 0), "size is 24x0; accepted: 1 to 67108864 pixels"),
+        (("rgb8", 8193, 8192, 1, 1), "size is 8192x8193; accepted: 1 to 67108864 pixels"),
+        (("uyvy", 18, 23, 46, 828), "width is 23; accepted of uyvy: even, pairs share a colour"),
+        (("rgb8", 18, 24, 71, 1278), "step is 71; accepted for 24 px of rgb8: at least 72"),
+        (("rgb8", 18, 24, 72, 5), "data has 5 bytes; accepted: step * height = 1296"),
+    ],
+)
+def test_a_description_is_refused_with_what_is_accepted(description, words):
+    with pytest.raises(Refused) as refused:
+        check_raw(*description)
+    assert str(refused.value) == words
+
+
+def test_the_smallest_and_the_largest_picture_are_accepted():
+    check_raw("rgb8", 1, 1, 3, 3)
+    check_raw("mono8", 8192, 8192, 8192, 8192 * 8192)
+    one = np.zeros((1, 1, 3), np.uint8)
+    for ending in (".png", ".jpg"):
+        assert decode(cv2.imencode(ending, one)[1])[0].shape == (1, 1, 3)
+
+
+def chunk(name: bytes, content: bytes) -> bytes:
+    checksum = struct.pack(">I", zlib.crc32(name + content))
+    return struct.pack(">I", len(content)) + name + content + checksum
+
+
+def test_a_png_is_whole_only_with_every_chunk_and_its_end():
+    end = chunk(b"IEND", b"")
+    assert PNG.endswith(end)
+    for content in (PNG[: -len(end)], PNG[:-1], PNG[:33] + chunk(b"IDAT", b"x")[:-4], PNG[:24]):
+        assert reason(decode, content) == Drop.CORRUPT
+    wrong = bytearray(PNG)
+    wrong[29] ^= 1  # the checksum of the header
+    with pytest.raises(Refused, match=f"{len(PNG)} bytes are truncated or corrupt"):
+        decode(bytes(wrong))
+    off = DamageLimits(looked_for=False)
+    with pytest.raises(Refused, match="bytes cannot be decoded"):
+        decode(PNG[: -len(end)], limits=off)
+    assert reason(lambda: decode(PNG[:20], limits=off)) == Drop.CORRUPT
+    behind = PNG[: -len(end)] + end + b"\0" * 11
+    assert np.array_equal(decode(behind)[0], PIXELS)
+
+
+def test_what_the_decoder_makes_nothing_of_is_corrupt():
+    for content in (PNG[:8] + PNG[8:33], JPEG[:200]):
+        with pytest.raises(Refused, match=r"bytes cannot be decoded|Premature|damaged") as refused:
+            decode(content, limits=DamageLimits(looked_for=False))
+        assert refused.value.reason is Drop.CORRUPT
+
+
+def test_a_header_of_a_png_that_claims_a_huge_image_is_refused_with_its_size():
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 8193, 8192, 8, 2, 0, 0, 0))
+    with pytest.raises(Refused, match="size is 8193x8192; accepted: 1 to 67108864 pixels"):
+        decode(PNG[:8] + header + PNG[33:])

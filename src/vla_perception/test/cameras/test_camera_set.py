@@ -90,3 +90,31 @@ def test_all_dead_is_an_empty_set():
     assert len(live.check(1.0)) == 2
     assert live.members == ()
     assert live.check(2.0) == [], "told once"
+
+
+def test_the_time_outs_themselves_are_in_time():
+    live = CameraSet(("a",), timeout=0.5, startup_timeout=2.0, now=0.0)
+    assert live.check(2.0) == []
+    live.image("a", 2.0)
+    assert live.check(2.5) == [] and live.silence("a", 2.5) == 0.5
+    assert [change.after for change in live.check(2.75)] == [CameraState.DEAD]
+    for now in (3.0, 3.5):
+        assert live.image("a", now) is None
+    assert live.image("a", 4.0) is not None, "each within the timeout of the one before"
+
+
+def test_a_camera_that_dies_again_needs_as_many_good_images_again():
+    live = CameraSet(("a",), timeout=0.5, startup_timeout=2.0, now=0.0)
+    live.image("a", 0.0)
+    for begin in (1.0, 3.0):
+        assert live.check(begin) != []
+        images = [live.image("a", begin + 0.1 * i) for i in range(1, 4)]
+        assert [image is not None for image in images] == [False, False, True]
+
+
+def test_a_camera_that_fails_for_certain_needs_as_many_good_images():
+    live = CameraSet(("a",), timeout=0.5, startup_timeout=2.0, now=0.0)
+    live.image("a", 0.0)
+    assert live.bad_image("a", certain=True).after is CameraState.FAILED
+    images = [live.image("a", 0.1 * i) for i in range(1, 4)]
+    assert [image is not None for image in images] == [False, False, True]

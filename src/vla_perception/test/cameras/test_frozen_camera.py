@@ -78,3 +78,9 @@ def test_same_means_every_byte(row, column, channel, change):
     other[row, column, channel] ^= change
     assert not same(PICTURE, other)
     assert not same(PICTURE, PICTURE[:-1])
+
+
+def test_motion_at_the_limit_is_motion():
+    watch = FrozenWatch(1.0, 0.25)
+    assert watch.check(PICTURE, 0.0, {"a": (0.0,)}) is None
+    assert watch.check(PICTURE, 1.0, {"a": (0.25,)}) is not None

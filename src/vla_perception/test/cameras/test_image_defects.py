@@ -14,6 +14,7 @@ from vla_perception.cameras.image_defects import (
     half,
     sample,
     saturated,
+    uniform,
 )
 from vla_perception.observe.stamped_streams import Drop
 
@@ -126,3 +127,58 @@ def test_the_cost_of_a_vga_picture():
         assert check.check(pixels) is None
         times.append(time.perf_counter() - start)
     assert min(times) < 1e-3, "0.3 ms on an idle machine"
+
+
+def rows(constant, height=10, width=40):
+    """A picture whose last rows are of one colour, and the others differ from each other."""
+    pixels = RANDOM.integers(0, 255, (height, width, 3), dtype=np.uint8)
+    pixels[height - constant :] = (1, 2, 3)
+    return pixels
+
+
+@pytest.mark.parametrize("constant", range(11))
+def test_half_counts_the_rows_that_are_of_one_colour(constant):
+    pixels = rows(constant)
+    found = [share / 10 for share in range(1, 11) if half(pixels, share / 10) is not None]
+    assert found == [share / 10 for share in range(1, constant + 1)]
+    if constant:
+        assert f"its lower {constant / 10:.0%} are one colour" in half(pixels, 0.1).text
+
+
+def test_one_pixel_of_the_last_row_says_that_the_picture_came_whole():
+    for column in (0, 1, 5, 39):
+        pixels = rows(5, width=40)
+        pixels[-1, column] += 1
+        assert half(pixels, 0.2) is None, column
+    narrow = rows(5, width=2)
+    narrow[-1, 1] += 1
+    assert half(narrow, 0.2) is None
+
+
+def test_the_sample_is_a_grid_of_about_32_pixels_a_side():
+    assert sample(np.zeros((480, 640, 3), np.uint8)).shape == (32, 32, 3)
+    assert sample(np.zeros((48, 63, 3), np.uint8)).shape == (48, 63, 3)
+
+
+def test_the_limits_themselves_are_accepted():
+    assert uniform(filled(90), 0.0) is None and uniform(filled(90), 0.1).reason is Drop.UNIFORM
+    two = np.zeros((10, 10, 3), np.uint8)
+    two[::2] = 2  # deviates by 1 exactly
+    assert uniform(two, 1.0) is None and uniform(two, 1.01) is not None
+    dark = np.zeros((10, 10, 3), np.uint8)
+    dark[0, 0] = 6  # 1 % at the level
+    assert black(dark, 6.0) is not None
+    dark[0, 1, 0] = 6
+    assert black(dark, 6.0) is None
+    clipped = np.zeros((10, 10, 3), np.uint8)
+    clipped[:5] = 250
+    assert saturated(clipped, 0.5) is None
+    clipped[5, 0] = 250
+    assert saturated(clipped, 0.5).text.startswith("saturated: 51% of it is clipped")
+    clipped[5, 0, 1] = 0
+    assert saturated(clipped, 0.5) is None, "one channel of it is not"
+
+
+def test_a_size_of_which_one_side_is_given_is_that_of_the_first_picture():
+    for limits in (DetectorLimits(width=32), DetectorLimits(height=24)):
+        assert ContentCheck(limits).check(GOOD) is None

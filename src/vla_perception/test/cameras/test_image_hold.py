@@ -77,3 +77,18 @@ def test_what_keeps_its_rate_passes_and_zero_lets_all_pass():
     flood = sum(gate.passes(20.0 + i / 1000) for i in range(1000))
     assert flood == pytest.approx(110, abs=2)
     assert all(RateGate(0.0, 1).passes(0.0) for _ in range(1000))
+
+
+def test_its_bounds_are_of_the_time_themselves():
+    hold = ImageHold(0.5)
+    hold.new("set", ns(10.0), 0.0)
+    assert hold.holds(ns(10.0)) and hold.holds(ns(10.5) - 1) and not hold.holds(ns(10.5))
+    assert not hold.overdue(0.149) and hold.overdue(0.15)
+    assert hold.repeat(0.25, ns(10.25)) == ("set", ns(10.0) + 1)
+    assert hold.repeat(0.2999, ns(10.29)) is None
+    assert hold.repeat(0.3001, ns(10.3)) == ("set", ns(10.0) + 2)
+
+
+def test_a_gate_without_rest_lets_one_more_pass_after_its_period():
+    gate = RateGate(4.0, 1)
+    assert [gate.passes(at) for at in (0.0, 0.125, 0.25, 0.5)] == [True, False, True, True]

@@ -1,5 +1,7 @@
 """Texts that are commands, stops, or neither; and the one command in force."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 from hypothesis import given
@@ -128,9 +130,9 @@ def test_without_courtesies_each_of_them_is_asked_about():
         check_words("could open the drawer", DRAWERS, 0.0)
 
 
-def test_no_sentence_of_the_shipped_checkpoint_or_held_out_from_it_is_refused(request):
+def test_no_sentence_of_the_shipped_checkpoint_or_held_out_from_it_is_refused():
     grounding = pytest.importorskip("vla_sim.tasks.grounding_tasks")
-    folder = request.config.rootpath / "models" / "metaworld"
+    folder = Path(__file__).parents[4] / "models" / "metaworld"
     vocabulary = Vocabulary.load(str(folder / "tokenizer.json"))
     shipped = yaml.safe_load((folder / "config.yaml").read_text())["commands"]
     held_out = [
@@ -170,6 +172,44 @@ def test_ids_are_never_used_twice_and_new_ones_rise(walls):
             made.append(command.command_id)
     assert len(set(ids)) == len(ids)
     assert made == sorted(made) and 0 not in ids
+
+
+def test_a_new_id_is_the_next_one_that_nobody_used():
+    hold = CommandHold()
+    assert hold.give("x", 1, 1.0, wall=5).command_id == 5
+    hold.give("x", 1, 1.0, wall=5, command_id=6)
+    hold.give("x", 1, 1.0, wall=5, command_id=7)
+    assert hold.give("x", 1, 1.0, wall=5).command_id == 8
+    assert hold.give("x", 1, 1.0, wall=8).command_id == 9
+    assert hold.give("x", 1, 1.0, wall=20).command_id == 20
+
+
+def test_an_id_is_remembered_for_a_thousand_commands():
+    hold = CommandHold()
+    for command_id in range(1, 1002):
+        hold.give("x", 1, 1.0, wall=1, command_id=command_id)
+    hold.give("x", 1, 1.0, wall=1, command_id=1)
+    with pytest.raises(CommandError, match="command_id 1001 was used before"):
+        hold.give("x", 1, 1.0, wall=1, command_id=1001)
+
+
+def test_what_is_not_known_is_told_in_short():
+    known = Vocabulary(frozenset({"open"}))
+    with pytest.raises(CommandError) as error:
+        check_words(" ".join(letter * 40 for letter in "abcdefghij"), known, 0.6)
+    words = ", ".join(f"'{letter * 30}'..." for letter in "abcdefgh")
+    assert str(error.value) == f"I do not know {words}"
+    with pytest.raises(CommandError) as error:
+        check_words("... " * 20, known, 0.6)
+    assert str(error.value) == f"I do not know '{'... ' * 10}'..."
+    with pytest.raises(CommandError, match=f"'{'n' * 30}'..., and it may forbid"):
+        check_words("n" * 40 + " open the drawer", DRAWERS, 0.0, COURTESIES)
+
+
+def test_without_commands_to_offer_none_is_offered():
+    with pytest.raises(CommandError) as error:
+        check_words("xyzzy", Vocabulary(frozenset({"open"})), 0.6)
+    assert str(error.value) == "I do not know 'xyzzy'"
 
 
 def test_ids_go_on_rising_after_a_respawn():

@@ -244,3 +244,136 @@ def test_in_lock_step_what_safety_tells_of_stop_words_decides_nothing():
     desk.speak(Utterance("open the drawer"), at(1))
     desk.stop_word_obeyed(at(2).ros, at(3))
     assert desk.text == "open the drawer"
+
+
+def test_a_chunk_counts_for_the_goal_it_serves(desk):
+    goal = desk.execute("open the drawer", 0.0, at(1))
+    desk.chunk(goal.command_id, False, 0.4, at(10))
+    desk.safety_status(False, "", False, at(10))
+    assert goal.progress == 0.4
+    desk.check(at(19.9))
+    assert goal.phase == Phase.RUNNING, "served 9.9 s ago"
+    desk.speak(Utterance("open the drawer"), at(20))
+    assert desk.execution is None
+    desk.chunk(desk.hold.current.command_id, False, 0.4, at(21))
+    assert desk.text == "open the drawer"
+
+
+@pytest.mark.parametrize(
+    ("end", "line"),
+    [
+        (lambda desk, goal: desk.cancel(goal, at(2)), "canceled by the client"),
+        (
+            lambda desk, goal: desk.chunk(goal.command_id, True, 1.0, at(2)),
+            "the policy reports that it is done",
+        ),
+        (lambda desk, goal: desk.stop_word_obeyed(at(1.5).ros, at(2)), "safety obeys a stop word"),
+        (lambda desk, goal: desk.check(at(1000)), "its time, 60 s, is over"),
+        (lambda desk, goal: desk.clock_jumped(at(2)), "the clock jumped back"),
+        (lambda desk, goal: desk.safety_status(True, "", False, at(2)), "no cause given"),
+    ],
+)
+def test_the_log_and_the_result_say_what_ended_a_command(desk, end, line):
+    goal = desk.execute("open the drawer", 0.0, at(1))
+    desk.execution = goal
+    end(desk, goal)
+    assert line in desk.logged[-1] or line in desk.logged[-2]
+    desk.abandon("gone", at(2000))
+    desk.safety_status(False, "", True, at(2001))
+    assert goal.phase == Phase.ENDED
+
+
+def test_a_goal_that_is_not_the_one_in_force_cannot_be_canceled_as_if_it_were(desk):
+    old = desk.execute("open the drawer", 0.0, at(1))
+    old.phase = Phase.RUNNING
+    desk.execute("close the drawer", 0.0, at(2))
+    old.phase = Phase.RUNNING
+    assert desk.cancel(old, at(3))
+    assert desk.text == "close the drawer", "the newer goal's command stays"
+
+
+@pytest.mark.parametrize(("heard", "obeyed"), [(1.999, False), (2.0, False), (2.001, True)])
+def test_a_stop_word_ends_what_was_said_before_it(desk, heard, obeyed):
+    desk.speak(Utterance("open the drawer"), at(2))
+    desk.stop_word_obeyed(at(heard).ros, at(2.001))
+    assert (desk.text is None) is obeyed
+
+
+def test_a_stop_word_that_was_heard_at_the_same_time_is_obeyed(desk):
+    desk.speak(Utterance("stop"), at(3))
+    desk.stop_word_obeyed(at(3).ros, at(3))
+    assert desk.unanswered_stop is None
+
+
+def test_a_stop_that_finds_a_goal_at_its_end_does_not_end_it_once_more(desk):
+    goal = desk.execute("open the drawer", 0.0, at(1))
+    desk.cancel(goal, at(2))
+    logged = list(desk.logged)
+    desk.safety_status(True, "stop service", False, at(2.1))
+    assert desk.logged == logged
+
+
+def test_what_is_refused_because_of_a_stop_is_counted_and_told(desk):
+    desk.safety_status(True, "stop service", True, at(1))
+    for number in (1, 2):
+        goal = desk.execute("open the drawer", 0.0, at(10 * number))
+        desk.check(at(10 * number + RESET_GRACE))
+        assert desk.refused == number - 1, "the news of a reset may still come"
+        desk.check(at(10 * number + RESET_GRACE + 0.001))
+        assert desk.refused == number
+        desk.check(at(10 * number + 1))
+        assert desk.refused == number, "refused once"
+    assert desk.said[-1] == (
+        "I am stopped (stop service); call the reset service, then say it again"
+    )
+    assert "safety is stopped (stop service)" in desk.logged[-1]
+    desk.safety_status(True, "", True, at(21.5))
+    assert goal.result.reason == "safety is stopped (stop service); reset it first"
+    desk.speak(Utterance("open the drawer"), at(30))
+    desk.check(at(31))
+    assert "stopped (no cause given)" in desk.said[-1]
+
+
+def test_a_goal_that_is_not_understood_tells_why_and_took_no_time(desk):
+    desk.speak(Utterance("open the drawer"), at(1))
+    goal = desk.execute("xyzzy", 0.0, at(2))
+    assert "'xyzzy'" in goal.result.reason and goal.result.duration == 0.0
+    assert goal.phase == Phase.ENDED
+    assert "the next was not understood" in desk.logged[-2]
+    assert desk.logged[-1] == desk.language_fault
+
+
+def test_a_stop_word_as_a_goal_preempts_the_one_that_comes_to_rest(desk):
+    running = desk.execute("open the drawer", 0.0, at(1))
+    stop = desk.execute("stop", 0.0, at(2))
+    assert desk.execution is stop
+    assert running.result.reason.endswith("a newer command came before the robot stood still")
+
+
+def test_in_lock_step_no_news_of_a_reset_is_waited_for():
+    desk = Desk(lock_step=True)
+    desk.safety_status(True, "stop service", True, at(1))
+    goal = desk.execute("open the drawer", 0.0, at(2))
+    assert goal.phase == Phase.COMING_TO_REST and desk.refused == 1
+    desk.safety_status(True, "stop service", True, at(2))
+    assert goal.result.outcome == Outcome.STOPPED
+
+
+def test_the_news_of_a_reset_has_its_time():
+    desk = Desk()
+    desk.safety_status(True, "stop service", True, at(1))
+    desk.speak(Utterance("open the drawer"), at(2))
+    desk.check(at(2 + RESET_GRACE / 2))
+    desk.safety_status(False, "", True, at(2 + RESET_GRACE / 2))
+    assert desk.text == "open the drawer"
+    assert desk.logged[-1].endswith("'open the drawer', for 60 s")
+    desk.speak(Utterance("open the drawer", limit=-1.0), at(4))
+    assert "time_limit is -1.0 s; accepted: 0 to 86400" in desk.language_fault
+
+
+@pytest.mark.parametrize(("courtesies", "text"), [((), None), (("Now",), "now open the drawer")])
+def test_courtesies_are_those_of_the_parameter(courtesies, text):
+    desk = Desk(courtesies=courtesies, min_known_fraction=0.1)
+    desk._vocabulary = Vocabulary(VOCABULARY.words, VOCABULARY.commands, frozenset({"open"}))
+    desk.speak(Utterance("now open the drawer"), at(1))
+    assert desk.text == text

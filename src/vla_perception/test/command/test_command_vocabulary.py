@@ -51,3 +51,16 @@ def test_missing_files_and_odd_configs(tmp_path):
     assert Vocabulary.load(checkpoint(tmp_path, config="name: x")).commands == ()
     with pytest.raises(VocabularyError, match="commands"):
         Vocabulary.load(checkpoint(tmp_path, config="commands: [a]"))
+
+
+def test_a_config_that_cannot_be_read_is_named_and_one_wording_needs_no_list(tmp_path):
+    with pytest.raises(VocabularyError, match=r"config\.yaml: while"):
+        Vocabulary.load(checkpoint(tmp_path, config="commands: ["))
+    assert Vocabulary.load(checkpoint(tmp_path, config="[a]")).commands == ()
+    known = Vocabulary.load(checkpoint(tmp_path, config="commands: {a: open it, b: [x, y]}"))
+    assert known.commands == ("open it", "x") and known.actions == {"open", "x", "y"}
+
+
+def test_five_commands_are_offered():
+    known = Vocabulary(commands=tuple(f"open {number}" for number in range(9)))
+    assert len(known.offers("open")) == 5

@@ -114,3 +114,21 @@ def test_time_limits():
     for wrong in (-1.0, math.nan, math.inf, 101.0):
         with pytest.raises(ValueError, match="accepted: 0 to 100"):
             check_time_limit(wrong, 60.0, 100.0)
+
+
+def test_the_time_outs_themselves_are_in_time():
+    goal = running()
+    assert goal.check(13.0) == "" and goal.check(13.01) != ""
+    goal.end(14.0, End.STOP, "stop")
+    goal.check(16.0)
+    assert goal.phase == Phase.COMING_TO_REST
+    goal.check(16.01)
+    assert goal.result.reason == "stop; no standstill was reported within 2.0 s"
+    assert check_time_limit(100.0, 60.0, 100.0) == 100.0
+
+
+def test_a_goal_begins_without_a_result_and_without_progress():
+    goal = running()
+    assert goal.result is None and math.isnan(goal.progress)
+    goal.end(11.0, End.NEWER, "a newer command came")
+    assert goal.result.reason == "a newer command came"

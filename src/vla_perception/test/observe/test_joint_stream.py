@@ -98,6 +98,40 @@ def test_what_is_refused(name, position, required, expected):
     assert found is expected and "\n" not in words
 
 
+def test_what_is_refused_is_told_with_the_joint_and_its_cause():
+    assert reason(JointStream(["a"], TIMEOUT, None), MS, ["a", "b"], [NAN, 0.0]) == (
+        Drop.NOT_FINITE, "joint a is at nan; accepted: a finite position",
+    )  # fmt: skip
+    found = reason(JointStream([], TIMEOUT, None), MS, ["a", "a"], [0.0, 1.0])
+    assert found[0] is Drop.NAMES and "a" in found[1] and "None" not in found[1]
+    assert reason(JointStream([], TIMEOUT, None), MS, ["x" * 90], [NAN]) == (
+        Drop.NOT_FINITE, f"joint {'x' * 60} is at nan; accepted: a finite position",
+    )  # fmt: skip
+
+
+def test_a_state_that_is_put_together_keeps_the_header_of_its_message():
+    stream = JointStream([], TIMEOUT, None)
+    told(stream, 1000 * MS, ["gripper"], [0.1])
+    message = joints(1010 * MS, ["arm"], [1.0])
+    message.header.frame_id = "base"
+    whole = stream.convert(message, 1010 * MS)
+    assert whole.header.frame_id == "base" and to_nanoseconds(whole.header.stamp) == 1010 * MS
+
+
+def test_a_stamp_ahead_of_the_clock_is_refused_up_to_the_tolerance():
+    message = joints(1101 * MS, ["arm"], [1.0])
+    with pytest.raises(Refused, match="ahead"):
+        JointStream([], TIMEOUT, 100 * MS).check_stamp(message, 1101 * MS, 1000 * MS)
+    JointStream([], TIMEOUT, None).check_stamp(message, 1101 * MS, 1000 * MS)
+
+
+def test_a_driver_of_a_thousand_broken_joints_fills_no_diagnostics():
+    stream = JointStream(["arm"], TIMEOUT, None)
+    for number in range(70):
+        told(stream, (number + 1) * MS, ["arm", f"j{number}"], [0.0, NAN])
+    assert len(stream.values(71 * MS)) == 64
+
+
 def test_in_lock_step_each_message_tells_all_of_its_tick():
     stream = JointStream(["arm", "gripper"], 0, None)
     told(stream, MS, ["arm", "gripper"], [1.0, 0.1])

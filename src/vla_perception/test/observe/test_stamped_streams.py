@@ -1,5 +1,6 @@
 """Stamps, counts and joint states."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -89,3 +90,37 @@ def test_a_clock_that_jumps_back_or_has_not_started_is_seen():
         (0, ClockEvent.NOT_STARTED),
     ]  # fmt: skip
     assert [watch.update(now) for now, _ in expected] == [event for _, event in expected]
+
+
+SECOND = 10**9
+
+
+@pytest.mark.parametrize(
+    ("stamp", "reason", "words"),
+    [
+        (-2 * SECOND, Drop.INVALID, "stamp is -2.000 s; accepted: above 0"),
+        (12 * SECOND, Drop.FUTURE, "stamp is 2.000 s ahead of the node's clock"),
+        (9 * SECOND, Drop.DUPLICATE, "stamp 9.000000 s came twice"),
+        (8 * SECOND, Drop.OUT_OF_ORDER, "stamp is 1.000 s older than the newest one"),
+    ],
+)
+def test_a_refused_stamp_is_told_in_seconds(stamp, reason, words):
+    gate = StampGate(SECOND)
+    gate.check(9 * SECOND, 10 * SECOND)
+    with pytest.raises(Refused) as refused:
+        gate.check(stamp, 10 * SECOND)
+    assert (refused.value.reason, str(refused.value)) == (reason, words)
+
+
+def test_a_gate_begins_with_any_stamp():
+    for gate in (StampGate(0), StampGate(None)):
+        gate.check(0, NOW)
+        gate.reset()
+        gate.check(0, NOW)
+
+
+def test_messages_that_repeat_one_old_stamp_are_no_source_that_starts_anew():
+    gate = StampGate(100)
+    gate.check(NOW, NOW)
+    for _ in range(2 * RESTART_COUNT):
+        assert verdict(gate, 5) == Drop.OUT_OF_ORDER

@@ -90,3 +90,18 @@ def test_messages_of_another_tick_are_not_mixed_in():
     assert assembler.stale == 1
     assembler.add("front", 11, "again")
     assert assembler.take() is None
+
+
+def test_a_set_has_its_tick_and_episode_and_the_first_stamp_may_be_zero():
+    assembler = TickAssembler(("front",))
+    assembler.tick(1, 0, 7, True)
+    assert assembler.present() == 0
+    assembler.add("front", 0, "f")
+    complete = assembler.take()
+    assert (complete.tick, complete.stamp, complete.episode) == (1, 0, 7)
+    assembler.tick(1, 0, 7, True)
+    assert assembler.present() is None, "it is over"
+    assembler.add("front", 0, "again")
+    assembler.tick(2, 5, 8, True)
+    assembler.add("front", 5, "g")
+    assert assembler.take().episode == 8

@@ -148,7 +148,7 @@ class CommandDesk:
     def safety_status(self, stopped: bool, cause: str, standstill: bool, moment: Moment) -> None:
         """The safety node told its state."""
         waits = self._waiting is not None
-        if stopped and not waits and (self.hold.current is not None or self._running()):
+        if stopped and not waits and self.hold.current is not None:
             self.end(End.STOP, f"safety is stopped: {cause or 'no cause given'}", moment)
         self._stopped_because = cause if stopped else None
         if self.execution is not None:
@@ -209,9 +209,6 @@ class CommandDesk:
         self.end(End.FAILED, reason, moment)
         if self.execution is not None:
             self.execution.abandon(moment.steady, reason)
-
-    def _running(self) -> bool:
-        return self.execution is not None and self.execution.phase == Phase.RUNNING
 
     def _stop(self, text: str, moment: Moment) -> bool:
         """End everything where the text is a stop word; False where it is none."""

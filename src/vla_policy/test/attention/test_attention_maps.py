@@ -5,8 +5,8 @@ from vla_policy import backends
 from vla_policy.attention.attention_maps import LABEL, Attention, overlay
 from vla_policy.backends import BackendError, BackendOptions
 from vla_policy.checkpoint.checkpoint import Checkpoint
-from vla_policy.checkpoint.tiny_checkpoints import CAMERAS
 from vla_policy.inference.inference import Policy
+from vla_proof.test_support.tiny_checkpoints import CAMERAS
 
 
 def attention(cells=16, words=("open", "it"), cameras=2, size=(48, 48)):

@@ -7,7 +7,7 @@ import yaml
 from vla_policy import backends
 from vla_policy.backends import BackendError, BackendOptions, Inputs
 from vla_policy.checkpoint.checkpoint import Checkpoint
-from vla_policy.checkpoint.tiny_checkpoints import write_checkpoint, write_config
+from vla_proof.test_support.tiny_checkpoints import write_checkpoint, write_config
 
 
 def inputs(**changes):
@@ -132,8 +132,8 @@ def test_the_tensorrt_provider_builds_nothing_of_its_own_accord(tmp_path, monkey
 
 def test_a_confidence_is_taken_where_the_model_gives_one():
     outputs = {"actions": np.zeros((1, 2, 4)), "steps_logits": np.zeros((1, 3))}
-    assert np.isnan(backends.base.prediction(outputs).confidence)
-    assert backends.base.prediction({**outputs, "confidence": np.array([0.5])}).confidence == 0.5
+    assert np.isnan(backends.backend.prediction(outputs).confidence)
+    assert backends.backend.prediction({**outputs, "confidence": np.array([0.5])}).confidence == 0.5
 
 
 def test_constant(space):

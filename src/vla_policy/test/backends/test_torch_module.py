@@ -9,7 +9,7 @@ import yaml
 from vla_policy import backends
 from vla_policy.backends import BackendError, BackendOptions, Inputs
 from vla_policy.checkpoint.checkpoint import Checkpoint
-from vla_policy.checkpoint.tiny_checkpoints import write_config
+from vla_proof.test_support.tiny_checkpoints import write_config
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("safetensors")

@@ -7,7 +7,7 @@ import yaml
 
 from vla_contract.action_space import ActionSpace
 from vla_policy.checkpoint.checkpoint import Checkpoint, CheckpointError
-from vla_policy.checkpoint.tiny_checkpoints import CAMERAS, STATE_NAMES, write_config
+from vla_proof.test_support.tiny_checkpoints import CAMERAS, STATE_NAMES, write_config
 
 
 def change(folder, **changes):

@@ -16,8 +16,8 @@ from onnx import TensorProto, helper
 from vla_policy.backends import BackendError
 from vla_policy.checkpoint.checkpoint import CheckpointError
 from vla_policy.checkpoint.policy_loading import load_policy
-from vla_policy.checkpoint.tiny_checkpoints import write_config
 from vla_policy.policy_config import PolicyConfig
+from vla_proof.test_support.tiny_checkpoints import write_config
 
 
 def entries(folder):

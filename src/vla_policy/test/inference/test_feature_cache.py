@@ -19,6 +19,16 @@ def test_the_least_recently_used_goes_first():
     assert (cache.hits, cache.misses, len(cache)) == (2, 4, 2)
 
 
+def test_one_entry_is_dropped_and_one_that_is_not_held_is_no_error():
+    cache = FeatureCache(2)
+    cache.get(b"a", lambda: 1)
+    cache.get(b"b", lambda: 1)
+    cache.drop(b"a")
+    cache.drop(b"c")
+    assert len(cache) == 1
+    assert (cache.get(b"a", lambda: 2), cache.get(b"b", lambda: 2)) == (2, 1)
+
+
 def test_clear_forgets_entries_and_keeps_counts():
     cache = FeatureCache(2)
     cache.get(b"a", lambda: 1)

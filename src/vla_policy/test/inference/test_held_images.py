@@ -27,6 +27,7 @@ def test_rows_are_moved_on_and_the_plan_ends_when_it_would():
     moved = moved_on(ROWS, 0.2, 0.1)
     assert moved.shape == ROWS.shape
     assert (moved[:3] == ROWS[0]).all() and (moved[2:] == ROWS[:4]).all()
+    assert (moved_on(ROWS, 0.1, 0.1)[1:] == ROWS[:5]).all()
     assert (moved_on(ROWS, 9.0, 0.1) == ROWS[0]).all()
     assert moved_on(np.empty((0, 2)), 0.2, 0.1).shape == (0, 2)
 

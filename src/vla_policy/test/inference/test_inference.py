@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from vla_contract.image_pixels import resize_area
 from vla_policy.backends import BackendError, LanguageFeatures, Prediction
 from vla_policy.checkpoint.checkpoint import Checkpoint
-from vla_policy.checkpoint.tiny_checkpoints import CAMERAS, STATE_NAMES
 from vla_policy.inference.inference import NEVER_DONE, DoneCounter, Policy, ProblemKind
+from vla_proof.test_support.tiny_checkpoints import CAMERAS, STATE_NAMES
 
 
 class FakeBackend:

@@ -18,11 +18,10 @@ from vla_policy.checkpoint.checkpoint import Checkpoint
 from vla_policy.checkpoint.policy_loading import load_policy
 from vla_policy.inference.inference import ProblemKind
 from vla_policy.policy_config import PolicyConfig
-from vla_policy.remote.fallback import FallbackPolicy
 from vla_policy.remote.remote_mapping import RemoteMapping
 from vla_policy.remote.remote_policy import RemotePolicy
-from vla_policy.remote.server_link import Link, LinkOptions, LinkState, LinkStatus
-from vla_policy.remote.small_server import Server
+from vla_policy.remote.server_link import Link, LinkOptions
+from vla_proof.test_support.small_server import Server
 
 MAPPING = Path(__file__).parents[4] / "config" / "remote" / "metaworld.yaml"
 FAST = {"connect_timeout": 1.0, "inference_timeout": 0.5, "longest_pause": 0.2}
@@ -177,51 +176,6 @@ def test_without_a_server_it_configures_and_tells(space, observation):
     problem = remote.answer(observation()).problem
     assert problem.kind is ProblemKind.REMOTE
     remote.close()
-
-
-class FakeLink:
-    def __init__(self):
-        self.state, self.since = LinkState.CONNECTED, 0.0
-
-    @property
-    def status(self):
-        cause = "" if self.state is LinkState.CONNECTED else "cut"
-        return LinkStatus(self.state, self.since, cause)
-
-
-class FakePolicy:
-    """Answers with its name as the problem's text, or none."""
-
-    def __init__(self, name, space, link=None):
-        self.checkpoint = Checkpoint.without_weights(space)
-        self.link, self.calls, self.problem = link, 0, None
-
-    def answer(self, observation):
-        from vla_policy.inference.inference import Answer, Chunk
-
-        self.calls += 1
-        problems = () if self.problem is None else (self.problem,)
-        return Answer(Chunk(np.full((1, 4), float(self.calls))), problems)
-
-
-def test_the_fallback_drives_until_the_link_was_well_for_long_enough(space, observation):
-    now, link = [0.0], FakeLink()
-    remote, local = FakePolicy("remote", space, link), FakePolicy("local", space)
-    both = FallbackPolicy(remote, local, 2.0, lambda: now[0])
-    assert both.answer(observation()).problem is None and local.calls == 0
-    link.state, link.since = LinkState.GONE, 1.0
-    for now[0] in (1.0, 3.0, 9.0):
-        problem = both.answer(observation()).problem
-        assert not problem.fatal and problem.kind is ProblemKind.REMOTE
-        assert "remote end gone: cut; the checkpoint metaworld drives" in problem.text
-    assert (remote.calls, local.calls) == (1, 3)
-    link.state, link.since = LinkState.CONNECTED, 10.0
-    now[0] = 11.9
-    assert "back for 2 s of 2 s" in both.answer(observation()).problem.text
-    assert local.calls == 4
-    now[0] = 12.0
-    assert both.answer(observation()).problem is None
-    assert (remote.calls, local.calls, both.switches) == (2, 4, 2)
 
 
 def test_what_the_remote_end_leaves_unanswered_is_answered_by_the_checkpoint(

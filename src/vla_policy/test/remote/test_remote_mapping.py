@@ -56,7 +56,48 @@ def test_stretched_masked_and_as_it_comes(tmp_path):
     request = mapping(tmp_path, images=images, state=None).request({"corner2": IMAGE}, {}, "open")
     assert (request["wide"] == 200).all() and request["same"].shape == IMAGE.shape
     assert not request["gone"].any() and not request["gone_valid"]
+    assert request["gone"].shape == (2, 2, 3) and request["gone"].dtype == np.uint8
+    assert isinstance(request["gone_valid"], np.bool_)
+    masked = [
+        {"camera": "corner2", "key": "a", "mask": "m"},
+        {"camera": "b", "key": "b", "mask": "n"},
+    ]
+    request = mapping(tmp_path, images=masked, state=None).request({"corner2": IMAGE}, {}, "open")
+    assert request["m"] and not request["n"] and request["b"].shape == (1, 1, 3)
     assert "state" not in request
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "box"),
+    [
+        ((4, 8), (8, 8), (2, 6, 0, 8)),
+        ((8, 4), (8, 8), (0, 8, 2, 6)),
+        ((2, 4), (8, 16), (0, 8, 0, 16)),
+        ((8, 2), (4, 10), (0, 4, 4, 5)),
+        ((2, 400), (10, 20), (4, 5, 0, 20)),
+        ((6, 2), (6, 9), (0, 6, 3, 5)),
+    ],
+)
+def test_a_padded_image_keeps_its_aspect_in_the_middle(tmp_path, shape, size, box):
+    image = {"camera": "a", "key": "image", "height": size[0], "width": size[1], "fit": "pad"}
+    mapped = mapping(tmp_path, images=[image], state=None)
+    fitted = mapped.request({"a": np.full((*shape, 3), 200, np.uint8)}, {}, "open")["image"]
+    top, bottom, left, right = box
+    expected = np.zeros((*size, 3), np.uint8)
+    expected[top:bottom, left:right] = 200
+    assert np.array_equal(fitted, expected)
+
+
+@pytest.mark.parametrize(("rows", "factor", "expected"), [(3, 2.0, 5), (5, 0.5, 3), (4, 0.5, 2)])
+def test_another_period_gives_as_many_rows_as_fit_in_its_time(space, rows, factor, expected):
+    mapped = RemoteMapping((), (), "p", "actions", (0, 1, 2, 3), False, factor * space.chunk_period)
+    assert len(mapped.answer({"actions": np.zeros((rows, 4))}, space)[0]) == expected
+
+
+@pytest.mark.parametrize("sure", [0.0, 1.0])
+def test_no_and_full_confidence_are_accepted(tmp_path, space, sure):
+    mapped = mapping(tmp_path, **actions(confidence="sure"))
+    assert mapped.answer({"actions": np.zeros((2, 4)), "sure": sure}, space)[1] == sure
 
 
 def test_several_states_as_openpi_s_droid_policies_take_them(tmp_path):

@@ -18,11 +18,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from vla_cli.client import options, paths
 from vla_cli.client.command_errors import CommandError, raise_on_signals
 from vla_cli.client.processes import end_with_parent
+from vla_proof.mutation.survivor_reasons import Reason, find_reason, load_reasons
 
 # Package → the share of its mutants that must be killed.
 SHARES = {"safety": 0.9, "perception": 0.85, "policy": 0.85, "replay": 0.85, "evaluation": 0.85}
@@ -77,14 +76,13 @@ def prove(root: Path, out: Path, package: str, modules: list[str], children: int
     """Mutate one package, print and write the report; True where it is good enough.
 
     Raises:
-        CommandError: there is no checkout, or mutmut did not work.
+        CommandError: there is no checkout, the reasons cannot be read, or mutmut did not work.
     """
     source = root / "src" / f"vla_{package}"
+    reasons = load_reasons(source / REASONS)
     begin = time.monotonic()
     mutants = run_mutmut(stage(source, out), modules, children)
-    file = source / REASONS
-    reasons = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else []
-    report = summary(mutants, reasons or [], time.monotonic() - begin)
+    report = summary(mutants, reasons, time.monotonic() - begin)
     (out / f"{package}.json").write_text(json.dumps(report, indent=1) + "\n")
     text = "\n".join(lines(report))
     (out / f"{package}.md").write_text(text + "\n")
@@ -141,18 +139,15 @@ def _mutmut(folder: Path, *words: str, stdout: Any) -> subprocess.CompletedProce
     )  # fmt: skip
 
 
-def summary(
-    mutants: list[dict[str, Any]], reasons: list[dict[str, str]], seconds: float
-) -> dict[str, Any]:
-    """Counts by module, and the survivors with their reasons."""
-    known = {(entry["before"], entry["after"]): entry["why"] for entry in reasons}
+def summary(mutants: list[dict[str, Any]], reasons: list[Reason], seconds: float) -> dict[str, Any]:
+    """Counts by module, the survivors with their reasons, and how many each reason explains."""
     modules: dict[str, Counter[str]] = {}
     survivors = []
     for mutant in mutants:
         status = mutant["status"] if mutant["status"] not in KILLED[1:] else "timeout"
         modules.setdefault(mutant["module"], Counter())[status] += 1
         if "before" in mutant:
-            why = known.get((mutant["before"], mutant["after"]), UNEXPLAINED)
+            why = find_reason(reasons, mutant["before"], mutant["after"]) or UNEXPLAINED
             survivors.append({**mutant, "why": why})
     total = sum(sum(counts.values()) for counts in modules.values())
     killed = sum(counts["killed"] + counts["timeout"] for counts in modules.values())
@@ -163,6 +158,7 @@ def summary(
         "share": killed / total if total else 0.0,
         "seconds": seconds,
         "survivors": survivors,
+        "reasons": dict(Counter(one["why"] for one in survivors).most_common()),
         "unexplained": sum(one["why"] == UNEXPLAINED for one in survivors),
     }
 
@@ -183,6 +179,8 @@ def lines(report: dict[str, Any]) -> list[str]:
         f"{report['total'] - report['killed']} | {report['share']:.1%} |"
     )
     text += ["", f"In {report['seconds']:.0f} s; {report['unexplained']} survivors not explained."]
+    text += ["", "| survivors | reason |", "|---:|---|"] if report["reasons"] else []
+    text += [f"| {count} | {why} |" for why, count in report["reasons"].items()]
     for one in report["survivors"]:
         text += [
             "",

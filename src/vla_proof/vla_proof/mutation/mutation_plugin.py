@@ -13,7 +13,8 @@ from hypothesis import Phase, settings
 
 EXAMPLES = 8  # of a property test, per mutant
 ROS = re.compile(
-    r"^\s*(from|import) (rclpy(?!\.serialization)|message_filters|node_rig|vla_\w+\.node"
+    r"^\s*(from|import) (rclpy(?!\.serialization)|message_filters|node_rig"
+    r"|vla_(?!contract\b)\w+\.node"
     r"|vla_contract\.(node_testing|node\.(graph_node|executor)))\b",
     re.MULTILINE,
 )

@@ -9,10 +9,10 @@ import pytest
 from vla_learning.export.example_inputs import Recorder, random_frames
 from vla_policy.backends import BackendOptions, create
 from vla_policy.checkpoint.checkpoint import Checkpoint
-from vla_policy.checkpoint.tiny_checkpoints import write_checkpoint
 from vla_proof.bench.backends import backend_bench, backends_command
 from vla_proof.bench.backends.backend_bench import Figures, Language, Variant
 from vla_proof.bench.backends.backend_report import Report, as_dict, draw, lines, targets
+from vla_proof.test_support.tiny_checkpoints import write_checkpoint
 
 GRAPHS = ("language.onnx", "policy.onnx")
 

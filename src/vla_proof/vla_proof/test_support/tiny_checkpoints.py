@@ -45,7 +45,7 @@ def write_checkpoint(
     confidence: what the model gives with each answer; None: it has no such output.
     faulty: make `STATE_THAT_RAISES` and `STATE_THAT_GIVES_NAN` do so.
     """
-    from vla_policy.checkpoint import tiny_graphs
+    from vla_proof.test_support import tiny_graphs
 
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(action_space, folder / "action_space.yaml")
