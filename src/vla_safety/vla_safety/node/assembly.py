@@ -15,10 +15,9 @@ from vla_safety.config.obstacle_config import SourceConfig
 from vla_safety.config.safety_config import SafetyConfig
 from vla_safety.core import SafetyCore
 from vla_safety.node.stop_recorder import RecorderSettings
-from vla_safety.node.transform_lookup import TF
 from vla_safety.plan.teleoperation import LockConfig, Resume, TeleopConfig, Teleoperation
 from vla_safety.surroundings.environment import Surroundings
-from vla_safety.surroundings.measured_pose import SpeedZoneConfig
+from vla_safety.surroundings.measured_pose import TF, SpeedZoneConfig
 from vla_safety.surroundings.obstacles.obstacle_monitor import ObstacleMonitor
 from vla_safety.watch.input_watch import InputWatch
 from vla_safety.watch.state_file import SavedState, default_path

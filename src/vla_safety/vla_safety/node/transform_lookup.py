@@ -10,14 +10,13 @@ from tf2_ros import Buffer, TransformException, TransformListener
 from vla_contract.frames import frame_name
 from vla_contract.stamps import NANOSECONDS, to_nanoseconds
 from vla_safety.node import safety_conversions
+from vla_safety.surroundings.measured_pose import TF
 from vla_safety.surroundings.obstacles.obstacle_sources import mount_from_message
 from vla_safety.surroundings.transforms import Transform, TransformError
 
 if TYPE_CHECKING:
     from vla_safety.core import SafetyCore
     from vla_safety.node.node_ports import Problems
-
-TF = "tf"
 
 
 class TransformLookup:

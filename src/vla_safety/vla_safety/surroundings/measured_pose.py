@@ -30,6 +30,7 @@ from vla_safety.watch.safety_states import Cause, FaultKind, Reason, Severity
 
 # Over this time a pose's change gives its velocity.
 _RATE_WINDOW = 100_000_000
+TF = "tf"  # as a position_source
 _PLANAR = ("linear.x", "linear.y", "angular.z")
 
 
