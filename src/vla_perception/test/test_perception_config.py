@@ -36,7 +36,7 @@ def test_camera_files_can_be_read(file):
 
 
 def test_the_readme_has_the_tables():
-    readme = (ROOT / "src/vla_perception/README.md").read_text()
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
     assert table(PerceptionConfig) in readme
     assert table(CameraConfig) in readme
 

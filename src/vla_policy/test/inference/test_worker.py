@@ -64,9 +64,9 @@ def test_only_the_newest_waiting_item_is_worked_on(make):
 
 def test_every_item_in_order_when_all_are_kept(make):
     work = make(keep_all=True)
-    work.go_on.release(200)
     for item in range(200):
         work.worker.submit(item)
+    work.go_on.release(200)
     for _ in range(200):
         assert work.ended.acquire(timeout=TIMEOUT)
     assert [item for item, _ in work.delivered] == list(range(200))

@@ -147,16 +147,9 @@ class Moments:
     @property
     def even(self) -> list[Moment]:
         """In order of time."""
-        return (
-            self._even[: Moments.EVEN]
-            if len(self._even) <= Moments.EVEN
-            else _thinned(self._even, Moments.EVEN)
-        )
-
-
-def _thinned(moments: list[Moment], count: int) -> list[Moment]:
-    chosen = np.linspace(0, len(moments) - 1, count).round().astype(int)
-    return [moments[int(index)] for index in chosen]
+        kept = self._even
+        count = min(len(kept), self.EVEN)
+        return [kept[round(index)] for index in np.linspace(0, len(kept) - 1, count)]
 
 
 def deviation(requested: Sequence[float], safe: Sequence[float], spans: Sequence[float]) -> float:
