@@ -75,6 +75,7 @@ def test_a_reason_may_be_of_a_whole_kind_of_changes(tmp_path):
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
+        ("{before: a", "survivors.yaml: while parsing"),
         ("{before: a, after: b}", "entry 1 has before, after; accepted: why, and before"),
         ("{before: a, before_matches: a, after: b, why: c}", "entry 1 has before, before_matches"),
         ("{before_matches: '(', after: b, why: c}", "before_matches is '\\('"),

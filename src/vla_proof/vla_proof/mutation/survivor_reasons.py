@@ -34,9 +34,12 @@ def load_reasons(file: Path) -> list[Reason]:
     or a regular expression of the whole of them (`before_matches`, `after_matches`).
 
     Raises:
-        CommandError: an entry has another form, or an expression that cannot be read.
+        CommandError: it is no YAML, an entry has another form, or an expression cannot be read.
     """
-    entries = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else []
+    try:
+        entries = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else []
+    except yaml.YAMLError as error:
+        raise CommandError(f"{file}: {' '.join(str(error).split())}") from error
     return [_reason(file, number, entry) for number, entry in enumerate(entries or [], 1)]
 
 
