@@ -305,7 +305,7 @@ def first_states(bag: Bag, setup: Setup) -> dict[str, Part]:
         role = wanted.get(message.topic)
         part = probe.part(message, role) if role else None
         if role == "joint_states" and part is not None:
-            driver, _, together = merger.add(part, first=True)
+            driver, _, together = merger.merge_message(part, first=True)
             if driver in drivers:
                 del wanted[message.topic]
                 continue
