@@ -129,3 +129,15 @@ def test_a_moment_is_kept_with_pictures_only_where_it_is_one_of_the_worst():
     (kept,) = made.moments.worst
     assert (kept.score, kept.tick, kept.stamp, kept.why) == (0.5, 2, SECOND, "LIMITED")
     assert kept.pictures == {"front": b"jpeg"} and made.moments._stretch == 2
+
+
+def test_a_stop_adds_to_the_deviation_and_time_has_fractions():
+    made = begun()
+    assert made.summary()["seconds"] == 0.0  # whatever its beginning, nothing was decided
+    limited = [Violation(limit=7, name="linear")]
+    apart = [0.5, 1.0], [0.1, 1.0]  # 0.2 of the range
+    assert made.safe_action(action(*apart, 3, 4), SECOND, b"")[0] == pytest.approx(2.2)
+    held = action(*apart, 2, 3, limited)
+    assert made.safe_action(held, SECOND * 5 // 2, b"")[0] == pytest.approx(0.7)
+    assert made.summary()["seconds"] == 1.5
+    assert made.fault("policy", 8, 1, "", SECOND) and made.faults[-1]["kind"] == "8"
