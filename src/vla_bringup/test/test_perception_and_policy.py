@@ -40,10 +40,10 @@ def test_the_policy_gets_the_observation_itself_and_nothing_is_serialised(nodes,
     monkeypatch.setattr(policy._worker, "submit", lambda job: received.append(job[0]))
     publisher, publish = perception._observations, perception._observations.publish
     monkeypatch.setattr(publisher, "publish", lambda m: (sent.append(m), publish(m)))
-    perception._publish(ObservedSet(1, {}, {}, 0.0))
+    perception.publish_observation(ObservedSet(1, {}, {}, 0.0))
     assert [type(message) for message in received] == [Observation] and sent == []
     wait_until(lambda: publisher.get_subscription_count() == 1, 60.0)  # the policy's own
-    perception._publish(ObservedSet(2, {}, {}, 0.0))
+    perception.publish_observation(ObservedSet(2, {}, {}, 0.0))
     assert len(received) == 2 and sent == []
 
     client = Client(DOMAIN)
@@ -52,7 +52,7 @@ def test_the_policy_gets_the_observation_itself_and_nothing_is_serialised(nodes,
             Observation, topics.OBSERVATION, topics.qos_profile(topics.OBSERVATION)
         )
         client.wait(lambda: publisher.get_subscription_count() == 2)
-        perception._publish(ObservedSet(3, {}, {}, 0.0))
+        perception.publish_observation(ObservedSet(3, {}, {}, 0.0))
         client.wait(lambda: collected)
     finally:
         client.close()
