@@ -136,7 +136,8 @@ class PolicyConfig(Config):
     remote_url: str = parameter(
         "ws://localhost:8000",
         "Server of the backend remote, with the scheme of its protocol: ws:// or wss:// (openpi, "
-        "vla-eval), tcp:// (gr00t).",
+        "vla-eval), tcp:// (gr00t), "
+        "http:// or https:// (openvla).",
     )
     remote_protocol: str = parameter(
         "openpi", "What the server of the backend remote speaks.", choices=protocols.NAMES

@@ -25,6 +25,14 @@ SERVERS = {
             "prompt": "task_description",
         },
     ),
+    "openvla": (
+        servers.OpenvlaServer,
+        {
+            "images": [{"camera": "corner2", "key": "full_image"}],
+            "state": {"key": "state", "names": STATE},
+            "prompt": "instruction",
+        },
+    ),
     "gr00t": (
         servers.Gr00tServer,
         {

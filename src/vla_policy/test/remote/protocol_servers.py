@@ -7,8 +7,11 @@ asked. They encode by themselves, as the servers that people run do.
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import http.server
 import io
+import json
 import socket
 import threading
 from collections.abc import Callable
@@ -184,3 +187,78 @@ class Gr00tServer(Behaviour):
             b"shape": array.shape,
             b"data": array.tobytes(),
         }
+
+
+class OpenvlaServer(Behaviour):
+    """As vla-scripts/deploy.py of OpenVLA, and of OpenVLA-OFT: as_list, an action for each row."""
+
+    def __init__(self, port: int = 0) -> None:
+        super().__init__()
+        self.as_list = True
+        self.path = "/act"
+        self.status = 200
+        self._connections: set[Any] = set()
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", port), self._handler())
+        self._server.daemon_threads = True
+        self.port = self._server.server_address[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        for connection in list(self._connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        self._thread.join(5.0)
+
+    def reply(self, body: bytes) -> Any:
+        payload = json.loads(body)
+        assert list(payload) == ["encoded"]
+        try:
+            answer = self.answer(json.loads(payload["encoded"], object_hook=_of_text))
+        except ValueError:
+            return json.dumps("error").encode()
+        if isinstance(answer, bytes):
+            return answer
+        rows = list(answer) if self.as_list else answer
+        return json.dumps(json.dumps(rows, default=_as_text)).encode()
+
+    def _handler(self) -> Any:
+        server = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                self.answer(200, json.dumps({"paths": {server.path: {}}}).encode())
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                self.answer(server.status, server.reply(body))
+
+            def answer(self, status: int, data: bytes) -> None:
+                server._connections.add(self.connection)
+                with contextlib.suppress(OSError):
+                    self.send_response(status)
+                    self.send_header("Content-Length", str(len(data)))
+                    self.end_headers()
+                    self.wfile.write(data)
+
+            def log_message(self, *args: Any) -> None:
+                pass
+
+        return Handler
+
+
+def _as_text(value: Any) -> Any:
+    text = base64.b64encode(value.tobytes()).decode()
+    return {"__numpy__": text, "dtype": value.dtype.str, "shape": value.shape}
+
+
+def _of_text(value: Any) -> Any:
+    if "__numpy__" in value:
+        array = np.frombuffer(base64.b64decode(value["__numpy__"]), np.dtype(value["dtype"]))
+        return array.reshape(value["shape"])
+    return value

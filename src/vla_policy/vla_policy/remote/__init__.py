@@ -1,5 +1,6 @@
-"""A policy on another machine, behind openpi's websocket protocol.
+"""A policy on another machine, behind the protocol of one of the servers that people run.
 
-`wire` (bytes), `mapping` (a YAML: our names ↔ the server's), `link` (the connection), `policy`
-(observation → chunk), `fallback` (a local checkpoint while the link is away).
+`protocols` (which there are), `connection` (what each is asked), `…_connection` and `…_wire` (one
+protocol), `mapping` (a YAML: our names ↔ the server's), `link` (connected and connected again),
+`policy` (observation → chunk), `fallback` (a local checkpoint while the link is away).
 """

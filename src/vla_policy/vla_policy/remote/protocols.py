@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ _PROTOCOLS = {
     "openpi": ("openpi_connection", ("msgpack", "websockets"), ("ws", "wss")),
     "vla-eval": ("vla_eval_connection", ("msgpack", "websockets"), ("ws", "wss")),
     "gr00t": ("gr00t_connection", ("msgpack", "zmq"), ("tcp",)),
+    "openvla": ("openvla_connection", ("msgpack",), ("http", "https")),
 }
 NAMES = tuple(_PROTOCOLS)
 
@@ -31,13 +33,13 @@ def missing_packages(protocol: str) -> list[str]:
     return [name for name in _PROTOCOLS[protocol][1] if find_spec(name) is None]
 
 
-def connect(options: LinkOptions) -> Connection:
-    """A connection whose handshake is over.
+def connector(protocol: str) -> Callable[[LinkOptions], Connection]:
+    """What makes a connection whose handshake is over.
 
-    Raises:
-        OSError: nobody is there, or does not answer in time. ServerError, WireError: the handshake
-            is not this protocol's.
+    It raises OSError where nobody is there, or does not answer in time, and ServerError or
+    WireError where the handshake is not this protocol's.
     """
-    module = import_module(f"vla_policy.remote.{_PROTOCOLS[options.protocol][0]}")
-    connection: Connection = module.connect(options)
-    return connection
+    made: Callable[[LinkOptions], Connection] = import_module(
+        f"vla_policy.remote.{_PROTOCOLS[protocol][0]}"
+    ).connect
+    return made

@@ -61,6 +61,7 @@ class Link:
 
     def __init__(self, options: LinkOptions, clock: Callable[[], float] = time.monotonic) -> None:
         self._options = options
+        self._make = protocols.connector(options.protocol)
         self._clock = clock
         self._changed = threading.Condition()
         self._connection: Connection | None = None
@@ -158,7 +159,7 @@ class Link:
             connection.close()
 
     def _connect(self) -> Connection:
-        connection = protocols.connect(self._options)
+        connection = self._make(self._options)
         found = connection.disagreements(self.mapping) if self.mapping else ()
         with self._changed:
             self.mismatch = "; ".join(found)
