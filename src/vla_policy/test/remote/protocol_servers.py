@@ -49,6 +49,7 @@ class VlaEvalServer(Behaviour):
         super().__init__()
         self.hello: dict[str, Any] = {"harness_version": "0.8.0", "protocol_version": 1}
         self.episodes = 0
+        self.flood = b""  # sent without end after the next message
         self.echo_sequence = True
         self._connections: set[Any] = set()
         self._server = serve(self._handle, "127.0.0.1", port, compression=None, max_size=None)
@@ -70,6 +71,8 @@ class VlaEvalServer(Behaviour):
             while True:
                 message = msgpack.unpackb(connection.recv(), object_hook=_array)
                 reply = self._reply(message)
+                while self.flood:
+                    connection.send(self.flood)
                 if isinstance(reply, bytes):
                     connection.send(reply)
                 elif reply is not None:
@@ -197,6 +200,7 @@ class OpenvlaServer(Behaviour):
         self.as_list = True
         self.path = "/act"
         self.status = 200
+        self.drops: threading.Event | None = None  # until then, bytes of a header without end
         self._connections: set[Any] = set()
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", port), self._handler())
         self._server.daemon_threads = True
@@ -241,6 +245,8 @@ class OpenvlaServer(Behaviour):
             def answer(self, status: int, data: bytes) -> None:
                 server._connections.add(self.connection)
                 with contextlib.suppress(OSError):
+                    while server.drops is not None and not server.drops.wait(0.05):
+                        self.wfile.write(b"H")
                     self.send_response(status)
                     self.send_header("Content-Length", str(len(data)))
                     self.end_headers()

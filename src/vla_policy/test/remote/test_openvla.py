@@ -1,6 +1,8 @@
 """What is OpenVLA's own: arrays as text, single actions, errors with status 200."""
 
 import json
+import threading
+import time
 
 import numpy as np
 import protocol_servers as servers
@@ -77,3 +79,20 @@ def test_a_mapping_of_other_names_is_refused(server, action_space_file, tmp_path
     assert words in refusal(action_space_file, PROTOCOL, server, tmp_path, key="action")
     assert RemoteMapping.load(mapping_file(tmp_path, PROTOCOL)).prompt_key == ("instruction",)
     assert not server.requests
+
+
+def test_an_answer_that_comes_in_drops_ends_with_the_time(server, space, observation, tmp_path):
+    with serving(space, PROTOCOL, server, tmp_path) as remote:
+        server.drops = threading.Event()
+        start = time.monotonic()
+        assert "no answer within 0.5 s" in problem_of(remote, observation())
+        assert time.monotonic() - start < 2.0
+        server.drops.set()
+
+
+def test_the_first_answer_may_take_longer_than_a_connection(server, space, observation, tmp_path):
+    with serving(space, PROTOCOL, server, tmp_path, connect_timeout=0.3) as remote:
+        server.hang = threading.Event()
+        threading.Timer(0.8, server.hang.set).start()
+        request = {"instruction": "open"}
+        assert remote.link.ask(request, 5.0)["actions"].shape == (16, 4)

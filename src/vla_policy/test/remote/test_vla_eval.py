@@ -1,5 +1,7 @@
 """What vla-eval's protocol has of its own: versions, specifications, numbers, episodes."""
 
+import time
+
 import numpy as np
 import protocol_servers as servers
 import pytest
@@ -35,6 +37,15 @@ def test_an_answer_of_another_number_is_thrown_away(server, space, observation, 
         late = server.packed("action", {"actions": np.full((16, 4), -0.5, np.float32)}, 1)
         server.infer = lambda request: late
         assert "no answer within 0.5 s" in problem_of(remote, observation())
+
+
+def test_a_flood_of_other_numbers_ends_with_the_time(server, space, observation, tmp_path):
+    with serving(space, PROTOCOL, server, tmp_path) as remote:
+        other = server.packed("action", {"actions": np.zeros((16, 4), np.float32)}, 1)
+        server.flood = other
+        start = time.monotonic()
+        assert "no answer within 0.5 s" in problem_of(remote, observation())
+        assert time.monotonic() - start < 2.0
 
 
 def test_each_command_is_an_episode(server, space, observation, tmp_path):

@@ -149,10 +149,11 @@ class _Asker:
         with self._lock, _as_os_error():
             if self._socket is None:
                 self._socket = self._connection.open_socket()
+            deadline = time.monotonic() + timeout
             try:
-                self._wait(self._socket, zmq.POLLOUT, time.monotonic() + timeout)
+                self._wait(self._socket, zmq.POLLOUT, deadline)
                 self._socket.send(data)
-                self._wait(self._socket, zmq.POLLIN, time.monotonic() + timeout)
+                self._wait(self._socket, zmq.POLLIN, deadline)
                 return self._socket.recv()
             except BaseException:
                 self._socket.close(0)

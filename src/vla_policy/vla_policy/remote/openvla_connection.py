@@ -14,6 +14,7 @@ import contextlib
 import http.client
 import json
 import socket
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -45,7 +46,7 @@ class OpenvlaConnection:
         try:
             with _lost_as_os_error():
                 self._http.connect()
-                self._description = self._described()
+                self._description = self._described(options.connect_timeout)
         except BaseException:
             self.close()
             raise
@@ -109,9 +110,9 @@ class OpenvlaConnection:
                 sock.shutdown(socket.SHUT_RDWR)
         self._http.close()
 
-    def _described(self) -> dict[str, Any]:
+    def _described(self, timeout: float) -> dict[str, Any]:
         """FastAPI's description of the server; empty where it has none."""
-        status, data = self._exchange("GET", None, None, "/openapi.json")
+        status, data = self._exchange("GET", None, timeout, "/openapi.json")
         try:
             found = json.loads(data) if status == 200 else {}
         except (ValueError, RecursionError):
@@ -119,17 +120,16 @@ class OpenvlaConnection:
         return found if isinstance(found, dict) else {}
 
     def _exchange(
-        self, method: str, body: bytes | None, timeout: float | None, path: str = ""
+        self, method: str, body: bytes | None, timeout: float, path: str = ""
     ) -> tuple[int, bytes]:
         with _lost_as_os_error():
             if self._http.sock is None:
                 self._http.connect()
-            if timeout is not None:
-                self._http.sock.settimeout(timeout)
-            self._http.request(method, path or self._path, body,
-                               {"Content-Type": "application/json"})  # fmt: skip
-            response = self._http.getresponse()
-            data = response.read(MAX_BYTES + 1)
+            with _until(self._http.sock, timeout):
+                headers = {"Content-Type": "application/json"}
+                self._http.request(method, path or self._path, body, headers)
+                response = self._http.getresponse()
+                data = response.read(MAX_BYTES + 1)
         if len(data) > MAX_BYTES:
             self._http.close()
             raise ServerError(f"the server's answer is refused: accepted: up to {MAX_BYTES} bytes")
@@ -137,6 +137,32 @@ class OpenvlaConnection:
 
 
 connect = OpenvlaConnection
+
+
+@contextlib.contextmanager
+def _until(sock: socket.socket, timeout: float) -> Iterator[None]:
+    """Shut a connection down at the end of its time: the socket's own is each piece's alone."""
+    sock.settimeout(timeout)
+    over = threading.Event()
+
+    def end() -> None:
+        over.set()
+        with contextlib.suppress(OSError):  # it may have gone by itself
+            sock.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(timeout, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except (OSError, http.client.HTTPException) as error:
+        if not over.is_set():
+            raise
+        raise TimeoutError("no answer in time") from error
+    finally:
+        timer.cancel()
+    if over.is_set():
+        raise TimeoutError("no answer in time")
 
 
 @contextlib.contextmanager

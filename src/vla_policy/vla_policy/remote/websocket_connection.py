@@ -42,8 +42,11 @@ class Websocket:
 
     def receive(self, deadline: float) -> bytes:
         """The next message, until `deadline` (time.monotonic, s); text is a server's error."""
+        left = deadline - time.monotonic()
+        if left <= 0.0:  # also where messages that nobody asked for never end
+            raise TimeoutError("no answer in time")
         with _lost_as_os_error():
-            data = self._socket.recv(timeout=max(0.0, deadline - time.monotonic()))
+            data = self._socket.recv(timeout=left)
         if isinstance(data, str):
             last = data.strip().splitlines()[-1:] or ["no reason given"]
             raise ServerError(f"the server reports: {last[0][:200]}")
