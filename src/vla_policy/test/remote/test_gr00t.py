@@ -77,6 +77,14 @@ def test_a_server_of_another_robot_is_refused(
     assert "get_action" not in server.endpoints
 
 
+@pytest.mark.parametrize("key", ["modality_keys", "delta_indices"])
+def test_modalities_that_are_none_are_told(server, space, tmp_path, key):
+    server.modalities["video"][key] = 5
+    refused = pytest.raises(AssertionError, match=f"the server's video.{key} is no list")
+    with refused, serving(space, PROTOCOL, server, tmp_path):
+        pass
+
+
 @pytest.mark.parametrize("as_npy", [True, False])
 @pytest.mark.parametrize(
     "array",

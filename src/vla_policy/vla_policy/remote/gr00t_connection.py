@@ -60,7 +60,7 @@ class Gr00tConnection:
             if set(theirs) != set(ours[modality]):
                 found.append(f"the server's {modality} is {', '.join(theirs) or 'nothing'}, the "
                              f"mapping's {', '.join(ours[modality]) or 'nothing'}")  # fmt: skip
-            frames = self._modalities[modality].get("delta_indices") or [0]
+            frames = self._modalities[modality]["delta_indices"]
             if len(frames) != 1:
                 found.append(f"the server wants {modality} at the steps {frames}; accepted: 1 step")
         missing = [key for key in mapping.action_keys if key not in self._keys("action")]
@@ -94,7 +94,7 @@ class Gr00tConnection:
         self._context.term()
 
     def _keys(self, modality: str) -> list[str]:
-        return [str(key) for key in self._modalities[modality].get("modality_keys") or []]
+        return [str(key) for key in self._modalities[modality]["modality_keys"]]
 
     def _modality_configuration(self, timeout: float) -> dict[str, dict[str, Any]]:
         found = self._call(self._asking, "get_modality_config", None, timeout)
@@ -102,6 +102,10 @@ class Gr00tConnection:
         if not isinstance(found, dict) or not all(isinstance(found.get(k), dict) for k in wanted):
             keys = ", ".join(map(str, found))[:100] if isinstance(found, dict) else "no map"
             raise ServerError(f"the server's modalities are {keys}; accepted: {', '.join(wanted)}")
+        for modality in wanted:
+            for key in ("modality_keys", "delta_indices"):
+                if not isinstance(found[modality].get(key), list):
+                    raise ServerError(f"the server's {modality}.{key} is no list")
         return found
 
     def _call(self, asker: _Asker, endpoint: str, data: Any, timeout: float) -> Any:
