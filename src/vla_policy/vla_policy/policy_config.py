@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from vla_contract.node.parameters import Config, ParameterError, parameter
 from vla_policy.inference.inference import DONE_COUNT
+from vla_policy.remote import protocols
 
 NONE = "none"  # for a file or folder: there is none; a launch argument cannot be empty
 
@@ -25,7 +26,7 @@ class PolicyConfig(Config):
     backend: str = parameter(
         "onnxruntime",
         "What runs the model: onnxruntime, torch, tensorrt (engines built beforehand), remote (a "
-        "server of openpi's protocol), or constant (no model; for tests).",
+        "policy server), or constant (no model; for tests).",
     )
     action_space: str = parameter(
         "",
@@ -133,7 +134,13 @@ class PolicyConfig(Config):
         0.2, "Period of the fault levels, which are the node's heartbeat.", "s", minimum=0.01
     )
     remote_url: str = parameter(
-        "ws://localhost:8000", "Server of the backend remote: ws:// or wss://, host and port."
+        "ws://localhost:8000",
+        "Server of the backend remote, with the scheme of its protocol: ws:// or wss:// (openpi, "
+        "vla-eval), tcp:// (gr00t), "
+        "http:// or https:// (openvla).",
+    )
+    remote_protocol: str = parameter(
+        "openpi", "What the server of the backend remote speaks.", choices=protocols.NAMES
     )
     remote_mapping: str = parameter(
         NONE, "File that maps cameras, state, prompt and actions for the backend remote."
@@ -187,10 +194,9 @@ class PolicyConfig(Config):
         """At least one provider, or ONNX Runtime would choose; a server, and a local fallback."""
         if not self.providers:
             raise ParameterError("parameter providers is empty; accepted: at least one provider")
-        if self.backend == "remote" and not self.remote_url.startswith(("ws://", "wss://")):
-            raise ParameterError(
-                f"parameter remote_url is {self.remote_url!r}; accepted: ws://host:port or wss://"
-            )
+        problem = protocols.url_problem(self.remote_protocol, self.remote_url)
+        if self.backend == "remote" and problem:
+            raise ParameterError(f"parameter remote_url is {self.remote_url!r}; {problem}")
         if self.fallback_backend == "remote":
             raise ParameterError(
                 "parameter fallback_backend is 'remote'; accepted: what runs a local checkpoint, "

@@ -12,6 +12,7 @@ from vla_policy.checkpoint.checkpoint import Checkpoint, CheckpointError
 from vla_policy.inference.answerer import Answering
 from vla_policy.inference.inference import Policy
 from vla_policy.policy_config import PolicyConfig, is_given
+from vla_policy.remote import protocols
 
 # The server's key is no parameter: those can be read by everyone in the graph.
 API_KEY = "VLA_REMOTE_API_KEY"
@@ -54,6 +55,12 @@ def _local(config: PolicyConfig) -> tuple[Policy, list[float]]:
 def _remote(config: PolicyConfig) -> tuple[Answering, list[float]]:
     """A server, with a local checkpoint beside it where one is given."""
     backends.require(backends.REMOTE)
+    missing = protocols.missing_packages(config.remote_protocol)
+    if missing:
+        raise BackendError(
+            f"remote_protocol {config.remote_protocol!r} needs the Python package "
+            f"{' and '.join(missing)}, which is not installed"
+        )
     from vla_policy.remote import fallback, remote_mapping, remote_policy, server_link
 
     if not is_given(config.remote_mapping):
@@ -77,13 +84,18 @@ def _remote(config: PolicyConfig) -> tuple[Answering, list[float]]:
                     config.remote_inference_timeout,
                     config.remote_longest_pause,
                     os.environ.get(API_KEY, ""),
+                    config.remote_protocol,
                 )
             ),
         )
     except remote_mapping.MappingError as error:
         raise BackendError(str(error)) from error
     remote.min_confidence = config.min_confidence
-    times = remote.warm_up(config.remote_connect_timeout, config.remote_warm_up_timeout)
+    try:
+        times = remote.warm_up(config.remote_connect_timeout, config.remote_warm_up_timeout)
+    except remote_mapping.MappingError as error:
+        remote.close()
+        raise BackendError(f"{config.remote_mapping} and {config.remote_url}: {error}") from error
     if local is None:
         return remote, times
     return fallback.FallbackPolicy(remote, local, config.recovery_time), times

@@ -9,10 +9,12 @@ is unpickled, evaluated or looked up by name.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import msgpack
 import numpy as np
+import numpy.typing as npt
 
 MAX_BYTES = 64 * 1024 * 1024  # of one message
 _KINDS = "biuf"  # bool, integers, floats
@@ -25,8 +27,13 @@ class WireError(ValueError):
 
 def pack(message: Any) -> bytes:
     """Bytes of a message of maps, lists, text, numbers and arrays; raises WireError."""
+    return pack_with(message, _marked)
+
+
+def pack_with(message: Any, mark: Callable[[Any], Any]) -> bytes:
+    """As `pack`, with another marking of arrays: `mark` gives the map of an array or scalar."""
     try:
-        packed: bytes = msgpack.packb(message, default=_packed)
+        packed: bytes = msgpack.packb(message, default=lambda value: mark(_sendable(value)))
     except (TypeError, ValueError, OverflowError) as error:
         raise WireError(f"cannot be sent: {error}") from error
     return packed
@@ -38,12 +45,15 @@ def unpack(data: bytes) -> Any:
     Raises:
         WireError: too long, not msgpack, or with anything but numbers in its arrays.
     """
+    return unpack_with(data, _unpacked)
+
+
+def unpack_with(data: bytes, hook: Callable[[dict[Any, Any]], Any]) -> Any:
+    """As `unpack`, with another reading of maps, for the protocols that mark arrays otherwise."""
     if len(data) > MAX_BYTES:
         raise WireError(f"it has {len(data)} bytes; accepted: up to {MAX_BYTES}")
     try:
-        return msgpack.unpackb(
-            data, object_hook=_unpacked, strict_map_key=False, ext_hook=_no_extension
-        )
+        return msgpack.unpackb(data, object_hook=hook, strict_map_key=False, ext_hook=_no_extension)
     except WireError:
         raise
     except (ValueError, TypeError, RecursionError, MemoryError, msgpack.UnpackException) as error:
@@ -51,9 +61,15 @@ def unpack(data: bytes) -> Any:
         raise WireError(f"it is not msgpack: {text}") from error
 
 
-def _packed(value: Any) -> Any:
-    if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind not in _KINDS:
+def _sendable(value: Any) -> Any:
+    if not isinstance(value, (np.ndarray, np.generic)):
+        raise WireError(f"{type(value).__name__} cannot be sent")
+    if value.dtype.kind not in _KINDS:
         raise WireError(f"dtype {value.dtype} cannot be sent; accepted: numbers")
+    return value
+
+
+def _marked(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return {
             b"__ndarray__": True,
@@ -61,16 +77,14 @@ def _packed(value: Any) -> Any:
             b"dtype": value.dtype.str,
             b"shape": value.shape,
         }
-    if isinstance(value, np.generic):
-        return {b"__npgeneric__": True, b"data": value.item(), b"dtype": value.dtype.str}
-    raise WireError(f"{type(value).__name__} cannot be sent")
+    return {b"__npgeneric__": True, b"data": value.item(), b"dtype": value.dtype.str}
 
 
 def _unpacked(value: dict[Any, Any]) -> Any:
     if b"__ndarray__" in value:
         return _array(value)
     if b"__npgeneric__" in value:
-        return _scalar(_dtype(value), value.get(b"data"))
+        return _scalar(_dtype(value.get(b"dtype")), value.get(b"data"))
     return value
 
 
@@ -90,7 +104,12 @@ def _scalar(dtype: np.dtype[Any], number: Any) -> Any:
 
 
 def _array(value: dict[Any, Any]) -> Any:
-    dtype, shape, data = _dtype(value), value.get(b"shape"), value.get(b"data")
+    return array_of(value.get(b"dtype"), value.get(b"shape"), value.get(b"data"))
+
+
+def array_of(dtype_text: Any, shape: Any, data: Any) -> npt.NDArray[Any]:
+    """An array of numbers of what a message says of it, read-only; raises WireError."""
+    dtype = _dtype(dtype_text)
     whole = isinstance(shape, list) and len(shape) <= _DEPTH
     if not whole or not all(type(side) is int and side >= 0 for side in shape or ()):
         raise WireError("an array has no shape; accepted: a list of sizes, from 0")
@@ -100,8 +119,7 @@ def _array(value: dict[Any, Any]) -> Any:
     return np.frombuffer(data, dtype=dtype).reshape(shape or ())
 
 
-def _dtype(value: dict[Any, Any]) -> np.dtype[Any]:
-    text = value.get(b"dtype")
+def _dtype(text: Any) -> np.dtype[Any]:
     # Only such as "<f4": anything longer can describe structures and objects.
     if isinstance(text, str) and len(text) == 3 and text[0] in "<>|=" and text[1] in _KINDS:
         try:

@@ -9,17 +9,18 @@ images:                        # one entry for each picture that the server want
     layout: hwc                # hwc (rows of pixels), or chw (a plane for each colour)
     mask: ""                   # key of its validity (bool); empty: it must be valid
 state: {key: observation/state, names: [joint_1, joint_2]}   # or null, or a list of such
-prompt: prompt                 # key of the command's text
+prompt: prompt                 # key of the command's text; may lead into a map as well
 constants: {}                  # further keys and what they are set to
 actions:
-  key: actions                 # of the server's answer: numbers (rows, columns)
+  key: actions                 # of the server's answer: numbers (rows, columns); a list of keys:
+                               # their columns side by side, in the list's order
   columns: [0, 1, 2, 6]        # which of them are our dimensions, in our order
   units: si                    # si, or normalised to [-1, 1] as a checkpoint's
   period: 0.02                 # s between two rows; 0: the action space's
   confidence: ""               # key of a number from 0 to 1; empty: it gives none
 
-The keys of images, masks and states may lead into maps: [images, cam_high] is images' cam_high.
-So openpi's policies of DROID take
+The keys of images, masks, states and the prompt may lead into maps: [images, cam_high] is images'
+cam_high. So openpi's policies of DROID take
   state: [{key: observation/joint_position, names: […]}, {key: observation/gripper_position, …}]
 and those of ALOHA take images at [images, cam_high] in the layout chw.
 """
@@ -42,7 +43,7 @@ from vla_contract.image_pixels import resize_area
 Image = npt.NDArray[np.uint8]
 Rows = npt.NDArray[np.float64]
 
-_ACTION_KEYS = {"key": str, "columns": list, "units": str, "period": (int, float)}
+_ACTION_KEYS = {"key": (str, list), "columns": list, "units": str, "period": (int, float)}
 _KEY = (str, list)
 _IMAGE_KEYS = {"camera": str, "key": _KEY, "height": int, "width": int, "fit": str,
                "layout": str, "mask": _KEY}  # fmt: skip
@@ -82,8 +83,8 @@ class RemoteMapping:
 
     images: tuple[ImageEntry, ...]
     states: tuple[StateEntry, ...]
-    prompt: str
-    action_key: str
+    prompt: str | Key
+    action_key: str | Key
     columns: tuple[int, ...]
     normalised: bool
     period: float
@@ -106,6 +107,16 @@ class RemoteMapping:
         """What it wants of the robot's state."""
         return tuple(name for entry in self.states for name in entry.names)
 
+    @property
+    def prompt_key(self) -> Key:
+        """Where the command's text goes."""
+        return (self.prompt,) if isinstance(self.prompt, str) else self.prompt
+
+    @property
+    def action_keys(self) -> Key:
+        """What is read of the answer."""
+        return (self.action_key,) if isinstance(self.action_key, str) else self.action_key
+
     def require_width(self, space: ActionSpace) -> None:
         """Raise MappingError unless there is a column for each dimension."""
         if len(self.columns) != space.width:
@@ -125,7 +136,8 @@ class RemoteMapping:
         Raises:
             MappingError: an image or a state is missing.
         """
-        message: dict[str, Any] = {**self.constants, self.prompt: prompt}
+        message: dict[str, Any] = dict(self.constants)
+        _put(message, self.prompt_key, prompt)
         for entry in self.images:
             image = images.get(entry.camera)
             if image is None and not entry.mask:
@@ -156,21 +168,34 @@ class RemoteMapping:
         Raises:
             MappingError: a key is missing, or its content is not what the mapping says.
         """
-        if not isinstance(reply, dict) or self.action_key not in reply:
-            keys = ", ".join(map(str, reply))[:100] if isinstance(reply, dict) else "no map"
-            raise MappingError(f"the answer has {keys}; accepted: {self.action_key}")
-        rows = reply[self.action_key]
-        columns = max(self.columns) + 1
-        if not isinstance(rows, np.ndarray) or rows.ndim != 2 or rows.shape[1] < columns:
-            shape = rows.shape if isinstance(rows, np.ndarray) else type(rows).__name__
-            raise MappingError(
-                f"{self.action_key} is {shape}; accepted: rows of at least {columns} numbers"
-            )
+        rows = self._rows(reply)
         actions = rows[:, list(self.columns)].astype(np.float64)
         if not len(actions) or not np.isfinite(actions).all():
-            raise MappingError(f"{self.action_key} is not finite; accepted: finite numbers")
+            bad = [key for key in self.action_keys if not np.isfinite(reply[key]).all()]
+            raise MappingError(
+                f"{' and '.join(bad or self.action_keys)} is not finite; accepted: finite numbers"
+            )
         actions = _resampled(actions, self.period or space.chunk_period, space)
         return (space.to_si(actions) if self.normalised else actions), self._confidence(reply)
+
+    def _rows(self, reply: Any) -> npt.NDArray[Any]:
+        """All columns of the answer's actions, side by side."""
+        named = ", ".join(self.action_keys)
+        if not isinstance(reply, dict) or any(key not in reply for key in self.action_keys):
+            keys = ", ".join(map(str, reply))[:100] if isinstance(reply, dict) else "no map"
+            raise MappingError(f"the answer has {keys}; accepted: {named}")
+        parts = [reply[key] for key in self.action_keys]
+        columns = max(self.columns) + 1
+        shapes = [p.shape if isinstance(p, np.ndarray) else type(p).__name__ for p in parts]
+        if (
+            not all(isinstance(shape, tuple) and len(shape) == 2 for shape in shapes)
+            or len({len(part) for part in parts}) != 1
+            or sum(part.shape[1] for part in parts) < columns
+        ):
+            found = zip(self.action_keys, shapes, strict=True)
+            told = ", ".join(f"{key} is {shape}" for key, shape in found)
+            raise MappingError(f"{told}; accepted: rows of at least {columns} numbers")
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
     def _confidence(self, reply: dict[Any, Any]) -> float:
         if not self.confidence:
@@ -210,7 +235,7 @@ def _mapping(data: Any) -> RemoteMapping:
     data = _entries(data, "the file", dict.fromkeys(_KEYS, object), ("state", "constants"))
     actions = _entries(data["actions"], "actions", {**_ACTION_KEYS, "confidence": str},
                        ("confidence",))  # fmt: skip
-    if not isinstance(data["images"], list) or not isinstance(data["prompt"], str):
+    if not isinstance(data["images"], list) or not isinstance(data["prompt"], _KEY):
         raise MappingError("images or prompt; accepted: a list, and the key of the command's text")
     constants = data.get("constants") or {}
     if not isinstance(constants, dict):
@@ -225,15 +250,16 @@ def _mapping(data: Any) -> RemoteMapping:
     mapped = RemoteMapping(
         images=tuple(_image(entry, i) for i, entry in enumerate(data["images"])),
         states=_states(data.get("state") or []),
-        prompt=data["prompt"],
-        action_key=actions["key"],
+        prompt=_key(data["prompt"], "prompt"),
+        action_key=_key(actions["key"], "actions"),
         columns=tuple(columns),
         normalised=actions["units"] == "normalised",
         period=period,
         confidence=actions.get("confidence", ""),
         constants=constants,
     )
-    message = {**constants, mapped.prompt: ""}
+    message = dict(constants)
+    _put(message, mapped.prompt_key, "")
     for key in [k for image in mapped.images for k in (image.key, image.mask) if k] + [
         entry.key for entry in mapped.states
     ]:

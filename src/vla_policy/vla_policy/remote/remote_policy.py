@@ -32,11 +32,13 @@ class RemotePolicy:
         self.unknown_words = 0
         self.replans = 0
         self.cache: FeatureCache[Any] = FeatureCache(1)
-        self._mapping = mapping
+        self._mapping = link.mapping = mapping
+        self._command: tuple[int, str] | None = None
         self._nothing = np.empty((0, checkpoint.action_space.width))
 
     def reset(self) -> None:
-        """The server keeps nothing of ours."""
+        """Forget the command, so that the server is told of the next one."""
+        self._command = None
 
     def close(self) -> None:
         """End the connection."""
@@ -52,7 +54,11 @@ class RemotePolicy:
         }
 
     def warm_up(self, connect_timeout: float, answer_timeout: float) -> list[float]:
-        """Connect and ask once, s; a server that is not there yet gives NaN."""
+        """Connect and ask once, s; a server that is not there yet gives NaN.
+
+        Raises:
+            MappingError: the server's handshake and the mapping differ.
+        """
         self.link.start()
         if not self.link.wait_connected(connect_timeout):
             return [math.nan]
@@ -78,9 +84,11 @@ class RemotePolicy:
             request = self._mapping.request(images, observation.state, observation.command)
         except MappingError as error:
             return self.refused(Problem(ProblemKind.OBSERVATION, str(error)))
+        command = (observation.command_id, observation.command)
         start = time.perf_counter()
         try:
-            reply = self.link.ask(request)
+            reply = self.link.ask(request, new_command=command != self._command)
+            self._command = command
             actions, confidence = self._mapping.answer(reply, self.checkpoint.action_space)
         except LinkError as error:
             return self.refused(_gone(str(error)))

@@ -7,21 +7,26 @@ time-out; connecting, pings and closing are the link's own thread's.
 from __future__ import annotations
 
 import enum
-import socket
-import struct
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from websockets.exceptions import WebSocketException
-from websockets.sync.client import ClientConnection, connect
+from vla_policy.remote import protocols
+from vla_policy.remote.connection import (
+    Connection,
+    LinkOptions,
+    ServerError,
+    WireError,
+    one_line,
+)
+from vla_policy.remote.remote_mapping import MappingError, RemoteMapping
 
-from vla_policy.remote import openpi_wire
+__all__ = ["Link", "LinkError", "LinkOptions", "LinkState", "LinkStatus", "ServerError"]
 
 _CLOSE_TIMEOUT = 0.5  # s
-_PING_PERIOD = 0.5  # s
+_PROBE_PERIOD = 0.5  # s
 _FIRST_PAUSE = 0.2  # s, before the second attempt to connect
 
 
@@ -37,10 +42,6 @@ class LinkError(Exception):
     """The remote end is gone, or does not answer in time; one line."""
 
 
-class ServerError(Exception):
-    """The server lives, and says that it cannot answer, or what it says cannot be read."""
-
-
 @dataclass(frozen=True)
 class LinkStatus:
     """state, since when (s, steady), why where it is not connected, and how often it was lost."""
@@ -51,28 +52,22 @@ class LinkStatus:
     losses: int = 0
 
 
-@dataclass(frozen=True)
-class LinkOptions:
-    """url: ws://host:port. Times in s: to connect, to answer, the longest pause between attempts.
-
-    api_key: sent as openpi's client does; empty: none.
-    """
-
-    url: str
-    connect_timeout: float = 2.0
-    inference_timeout: float = 0.3
-    longest_pause: float = 5.0
-    api_key: str = ""
-
-
 class Link:
-    """One server. `ask` is for one thread at a time."""
+    """One server. `ask` is for one thread at a time.
+
+    mapping: what each handshake is compared with, set before `start`. mismatch: how the latest one
+    differs; empty where it does not.
+    """
 
     def __init__(self, options: LinkOptions, clock: Callable[[], float] = time.monotonic) -> None:
         self._options = options
+        self._make = protocols.connector(options.protocol)
         self._clock = clock
         self._changed = threading.Condition()
-        self._connection: ClientConnection | None = None
+        self._connection: Connection | None = None
+        self.mapping: RemoteMapping | None = None
+        self.mismatch = ""
+        self._asking = False
         self._status = LinkStatus(LinkState.CONNECTING, clock(), "not connected yet")
         self._pause = _FIRST_PAUSE
         self._closing = False
@@ -93,46 +88,51 @@ class Link:
             self._closing = True
             self._changed.notify_all()
         if self._thread.is_alive():
-            self._thread.join(self._options.connect_timeout + _CLOSE_TIMEOUT)
+            self._thread.join(2 * self._options.connect_timeout + _CLOSE_TIMEOUT)
 
     def wait_connected(self, timeout: float) -> bool:
-        """Wait for the connection, s; for the node's configuration."""
-        with self._changed:
-            return self._changed.wait_for(lambda: self._connection is not None, timeout)
+        """Wait for the connection, s; for the node's configuration.
 
-    def ask(self, message: dict[str, Any], timeout: float | None = None) -> Any:
+        Raises:
+            MappingError: the server is there, and is not the one that the mapping is for.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._connection is not None or self.mismatch, timeout)
+            if self.mismatch:
+                raise MappingError(self.mismatch)
+            return self._connection is not None
+
+    def ask(
+        self, message: dict[str, Any], timeout: float | None = None, *, new_command: bool = False
+    ) -> Any:
         """The server's answer.
 
         Args:
-            timeout: s; by default inference_timeout.
+            timeout: s; by default inference_timeout. new_command: the server is told so first.
 
         Raises:
-            LinkError: there is no connection, or it is lost now. ServerError: see there.
+            LinkError: there is no connection, or it is lost now. ServerError, WireError: see there.
         """
         connection = self._connection
         if connection is None:
             raise LinkError(self._status.cause)
-        data = openpi_wire.pack(message)
         limit = timeout or self._options.inference_timeout
+        self._asking = True
         try:
-            connection.send(data)
-            reply = connection.recv(timeout=limit)
+            if new_command:
+                connection.reset(limit)
+            answer = connection.infer(message, limit)
         except TimeoutError as error:
             # An answer that comes later would be taken for that to the next question.
             raise self._lost(connection, f"no answer within {limit:g} s") from error
-        except (OSError, WebSocketException) as error:
-            raise self._lost(connection, _line(error)) from error
-        if isinstance(reply, str):
-            last = reply.strip().splitlines()[-1:] or ["no reason given"]
-            raise ServerError(f"the server reports: {last[0][:200]}")
-        try:
-            answer = openpi_wire.unpack(reply)
-        except openpi_wire.WireError as error:
-            raise ServerError(f"the server's answer is refused: {error}") from error
+        except OSError as error:
+            raise self._lost(connection, one_line(error)) from error
+        finally:
+            self._asking = False
         self._pause = _FIRST_PAUSE
         return answer
 
-    def _lost(self, connection: ClientConnection, cause: str) -> LinkError:
+    def _lost(self, connection: Connection, cause: str) -> LinkError:
         with self._changed:
             if self._connection is connection:
                 self._connection = None
@@ -147,8 +147,8 @@ class Link:
         while not self._closing:
             try:
                 connection = self._connect()
-            except (OSError, WebSocketException, openpi_wire.WireError, ValueError) as error:
-                self._failed(_line(error))
+            except (OSError, ServerError, WireError, MappingError, ValueError) as error:
+                self._failed(one_line(error))
                 continue
             with self._changed:
                 self._connection = connection
@@ -158,30 +158,15 @@ class Link:
             self._watch(connection)
             connection.close()
 
-    def _connect(self) -> ClientConnection:
-        options = self._options
-        headers = {"Authorization": f"Api-Key {options.api_key}"} if options.api_key else None
-        connection = connect(
-            options.url,
-            compression=None,
-            max_size=openpi_wire.MAX_BYTES,
-            open_timeout=options.connect_timeout,
-            close_timeout=_CLOSE_TIMEOUT,
-            additional_headers=headers,
-            ping_interval=None,  # a ping of ours is answered or the link is lost
-            proxy=None,
-        )
-        try:
-            # A server that stands still takes what it is sent until its buffers are full.
-            limit = struct.pack("ll", int(options.connect_timeout) + 1, 0)
-            connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
-            hello = connection.recv(timeout=options.connect_timeout)
-            if isinstance(hello, str):
-                raise openpi_wire.WireError("the server greets with text; accepted: its metadata")
-            openpi_wire.unpack(hello)
-        except BaseException:
+    def _connect(self) -> Connection:
+        connection = self._make(self._options)
+        found = connection.disagreements(self.mapping) if self.mapping else ()
+        with self._changed:
+            self.mismatch = "; ".join(found)
+            self._changed.notify_all()
+        if found:
             connection.close()
-            raise
+            raise MappingError(self.mismatch)
         return connection
 
     def _failed(self, cause: str) -> None:
@@ -192,27 +177,22 @@ class Link:
             self._changed.wait_for(lambda: self._closing, self._pause)
         self._pause = min(2 * self._pause, self._options.longest_pause)
 
-    def _watch(self, connection: ClientConnection) -> None:
-        """Ping until the connection is lost or the link closed."""
+    def _watch(self, connection: Connection) -> None:
+        """Probe until the connection is lost or the link closed."""
         while True:
             with self._changed:
                 over = self._changed.wait_for(
-                    lambda: self._closing or self._connection is not connection, _PING_PERIOD
+                    lambda: self._closing or self._connection is not connection, _PROBE_PERIOD
                 )
             if over:
                 with self._changed:
                     self._connection = None
                 return
-            # A server that infers in its event loop answers pings after that.
+            if self._asking:  # the question has its own time-out, and may come before a probe
+                continue
+            # A server that infers in its event loop answers probes after that.
             longest = max(self._options.inference_timeout, self._options.connect_timeout)
             try:
-                answered = connection.ping().wait(longest)
-            except (OSError, WebSocketException) as error:
-                self._lost(connection, _line(error))
-                continue
-            if not answered:
-                self._lost(connection, f"no answer to a ping within {longest:g} s")
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
+                connection.probe(longest)
+            except OSError as error:
+                self._lost(connection, one_line(error))
