@@ -193,7 +193,7 @@ class Gr00tServer(Behaviour):
 
 
 class OpenvlaServer(Behaviour):
-    """As vla-scripts/deploy.py of OpenVLA, and of OpenVLA-OFT: as_list, an action for each row."""
+    """As the deployment script of OpenVLA, and of OpenVLA-OFT: as_list, an action for each row."""
 
     def __init__(self, port: int = 0) -> None:
         super().__init__()
