@@ -182,8 +182,8 @@ def test_the_operator_may_do_what_commands_and_documents_ask_and_nothing_else(gr
 def test_every_command_that_joins_a_running_graph_is_looked_at():
     joins = re.compile(r"\bGraph\((namespace=)?(chosen\.namespace)?\)")
     found = {
-        file.stem
-        for file in (ROOT / "src" / "vla_cli" / "vla_cli").glob("*.py")
+        file.stem.removesuffix("_command")
+        for file in (ROOT / "src" / "vla_cli" / "vla_cli").rglob("*.py")
         if joins.search(file.read_text(encoding="utf-8"))
     }
     assert found == {name.partition(",")[0] for name in COMMANDS} | AS_POLICY

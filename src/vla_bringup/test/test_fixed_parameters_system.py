@@ -34,13 +34,16 @@ class Kind:
 
     @property
     def config_class(self) -> Any:
-        return getattr(import_module(f"vla_{self.package}.config"), self.config)
-
-    @property
-    def package(self) -> str:
-        return "sim" if self.name == "simulator" else self.name
+        return getattr(import_module(MODULES[self.name][0]), self.config)
 
 
+# Name → module of the config, module of the node.
+MODULES = {
+    "perception": ("vla_perception.perception_config", "vla_perception.node"),
+    "policy": ("vla_policy.policy_config", "vla_policy.node"),
+    "safety": ("vla_safety.config.safety_config", "vla_safety.node.node"),
+    "simulator": ("vla_sim.node.simulator_config", "vla_sim.node.node"),
+}
 KINDS = [
     Kind(
         "perception",
@@ -133,7 +136,7 @@ def test_what_is_fixed_is_refused_from_configure_to_clean_up(kind, tmp_path):
     if kind.name == "safety":
         values["state_file"] = str(tmp_path / "state.json")
     try:
-        with node_process(f"vla_{kind.package}.node", DOMAIN, values) as process:
+        with node_process(MODULES[kind.name][1], DOMAIN, values) as process:
             node = Node(client, kind.name)
             of_the_config = {n: s for n, _, s in parameters.fields(kind.config_class)}
             whole = {n: kind.fixed[n] for n in kind.fixed if n in of_the_config}
