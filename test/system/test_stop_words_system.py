@@ -68,6 +68,11 @@ def say_to_perception(graph: Graph, text: str) -> None:
     publisher.publish(String(data=text))
 
 
+def was_said(graph: Graph, word: str) -> bool:
+    """The safety node holds because of a stop word."""
+    return any(f'"{word}" was said' in text for text in graph.record.statuses[-1][1].causes)
+
+
 def test_a_stop_word_published_once_that_perception_alone_hears(deaf):
     faults = deaf.client.collect(Fault, topics.FAULT, topics.qos_profile(topics.FAULT))
 
@@ -76,10 +81,9 @@ def test_a_stop_word_published_once_that_perception_alone_hears(deaf):
 
     deaf.wait(lambda: Fault.LEVEL_OK in levels())
     say_to_perception(deaf, "stop")
-    deaf.wait(lambda: deaf.state() == HOLD and deaf.record.speed() == 0.0)
-    status = deaf.record.statuses[-1][1]
-    assert '"stop" was said' in status.cause
-    assert status.stop_word_stamp.sec > 0
+    # On a busy machine it may hold for a late chunk already.
+    deaf.wait(lambda: was_said(deaf, "stop") and deaf.record.speed() == 0.0)
+    assert deaf.state() == HOLD and deaf.record.statuses[-1][1].stop_word_stamp.sec > 0
     # It is told until it is obeyed, and no longer; the robot stays where it is.
     deaf.wait(lambda: Fault.LEVEL_ERROR in levels() and levels()[-1] == Fault.LEVEL_OK)
     deaf.client.spin(1.0)
@@ -94,4 +98,4 @@ def test_a_goal_that_is_a_stop_word(graph):
     graph.wait(client.server_is_ready)
     goal = client.send_goal_async(ExecuteCommand.Goal(text="halt"))
     graph.wait(lambda: goal.done() and graph.record.speed() == 0.0)
-    assert '"halt" was said' in graph.record.statuses[-1][1].cause
+    graph.wait(lambda: was_said(graph, "halt"))
