@@ -91,7 +91,7 @@ def test_patterns_are_only_for_what_nodes_of_ros2_serve():
 # Of a person at the command line: module that joins a running graph → the command, as it is tried.
 COMMANDS = {
     "doctor_qos": "doctor",
-    "record": "record --seconds 4 --out {folder}/bag",
+    "record": "record --seconds 12 --out {folder}/bag",
     "reset": "reset",
     "say": "say open the drawer",
     "say, and stay": "say --wait --time-limit 1 open the drawer",
