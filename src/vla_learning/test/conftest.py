@@ -3,11 +3,9 @@
 from pathlib import Path
 
 import pytest
-import yaml
 
 from vla_contract.action_space import ActionSpace
-from vla_learning.learning_settings import Settings
-from vla_learning.tiny_learning import demonstration, tiny_config, write_dataset
+from vla_learning.tiny_learning import demonstration, tiny_settings, write_dataset
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -19,10 +17,7 @@ def root():
 
 @pytest.fixture
 def settings(tmp_path):
-    path = tmp_path / "learning" / "tiny.yaml"
-    path.parent.mkdir()
-    path.write_text(yaml.safe_dump(tiny_config(ROOT)))
-    return Settings.load(path)
+    return tiny_settings(ROOT, tmp_path)
 
 
 @pytest.fixture

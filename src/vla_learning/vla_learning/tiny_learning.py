@@ -40,6 +40,14 @@ def tiny_config(root: Path) -> dict[str, Any]:
     return data
 
 
+def tiny_settings(root: Path, folder: Path) -> Settings:
+    """The same as settings, from a file in a folder `learning` that is made."""
+    path = folder / "learning" / "tiny.yaml"
+    path.parent.mkdir()
+    path.write_text(yaml.safe_dump(tiny_config(root)), encoding="utf-8")
+    return Settings.load(path)
+
+
 def pictures(rng: np.random.Generator, count: int) -> np.ndarray:
     """(count, 2, 32, 32, 3) uint8: soft colours, as cameras see them and videos can keep."""
     corners = rng.integers(0, 256, (count, 2, 2, 2, 3)).astype(np.float64)

@@ -110,7 +110,6 @@ class PolicyNode(GraphNode[PolicyConfig]):
             partial(self._failed, policy),
             keep_all=self.config.lock_step,
         )
-        self.config_changed()  # what was set while the node was inactive
         self._worker.start()
         self._heartbeat.reset()
         self._publish_faults()

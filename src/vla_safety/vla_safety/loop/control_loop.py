@@ -151,7 +151,7 @@ class ControlLoop:
     # One period.
 
     def run(self) -> None:
-        """The period that is due by the timer."""
+        """The period that is due."""
         self._timing.begin(time.monotonic())
         self._run_period()
         self._timing.end(time.monotonic())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -110,9 +109,7 @@ class LockStep(ControlLoop):
         pose = self.core.surroundings.pose
         if pose.needed and self._known.get(pose.source, -1) < tick.stamp:
             return  # the pose of this tick is on its way
-        self._timing.begin(time.monotonic())
-        self._run_period()
-        self._timing.end(time.monotonic())
+        self.run()
 
     def _run_period(self) -> None:
         tick, chunks, new_episode = self.ticks.begin_period()

@@ -1,11 +1,9 @@
 from pathlib import Path
 
 import pytest
-import yaml
 
 from vla_contract.action_space import ActionSpace
-from vla_learning.learning_settings import Settings
-from vla_learning.tiny_learning import tiny_config
+from vla_learning.tiny_learning import tiny_settings
 
 ROOT = Path(__file__).resolve().parents[5]
 
@@ -17,10 +15,7 @@ def root():
 
 @pytest.fixture
 def settings(tmp_path):
-    path = tmp_path / "learning" / "tiny.yaml"
-    path.parent.mkdir()
-    path.write_text(yaml.safe_dump(tiny_config(ROOT)))
-    return Settings.load(path)
+    return tiny_settings(ROOT, tmp_path)
 
 
 @pytest.fixture
