@@ -23,6 +23,15 @@ def test_no_two_files_have_a_name():
     assert not [name for name, count in names.items() if count > 1]
 
 
+def test_no_function_has_a_name_that_an_older_pytest_calls():
+    """That of Ubuntu 22.04 calls a module's functions of these names before each test, as nose."""
+    names = {"setup", "teardown", "setup_module", "teardown_module"}
+    for path in FILES:
+        body = ast.parse(path.read_text(encoding="utf-8")).body
+        functions = {node.name for node in body if isinstance(node, ast.FunctionDef)}
+        assert not functions & names, path
+
+
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: str(folder.relative_to(ROOT)))
 def test_no_folder_is_named_as_a_module(folder):
     """On the path, a folder `torch/` would be found where PyTorch is not installed."""

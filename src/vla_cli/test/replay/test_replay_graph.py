@@ -51,7 +51,7 @@ def checkpoint():
     return Checkpoint.load(paths.checkpoint(None))
 
 
-def setup(checkpoint, lock_step, **options):
+def setup_of(checkpoint, lock_step, **options):
     return Setup(
         checkpoint, select(TOPICS, replay_graph.needs(checkpoint), {}), lock_step, **options
     )
@@ -77,7 +77,7 @@ def test_no_robot_can_move_whatever_its_safety_file_says(checkpoint, tmp_path, l
     """In shadow, disarmed, on this machine alone, and every output goes where nobody listens."""
     own = tmp_path / "robot.yaml"
     own.write_text("/**/safety:\n  ros__parameters: {shadow: false, armed_on_start: true}\n")
-    made = setup(checkpoint, lock_step, safety_config=str(own))
+    made = setup_of(checkpoint, lock_step, safety_config=str(own))
     arguments = made.arguments(tmp_path)
     assert arguments["network"] is False and arguments["use_sim_time"] is True
     parameters, remaps = safety_of(arguments)
