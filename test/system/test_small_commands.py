@@ -1,4 +1,4 @@
-"""What a person says to the running graph is answered: `./vla say`, `status`, `stop` and `reset`."""
+"""What a person says to the running graph is answered: `vla say`, `status`, `stop` and `reset`."""
 
 from __future__ import annotations
 

@@ -186,7 +186,7 @@ class Graph:
         return publisher
 
     def all_matched(self, publisher: Any, topic: str) -> bool:
-        """A publisher has matched every reader that is announced; some never match, for their QoS."""
+        """Every reader that is announced is matched; for its QoS, one may never be."""
         return bool(publisher.get_subscription_count() >= len(self._subscriptions(topic)))
 
     def readers(self, topic: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""`vla bench commands`: how long `./vla say`, `status`, `stop` and `reset` take, and until it stops.
+"""`vla bench commands`: how long `say`, `status`, `stop` and `reset` take, and until it stops.
 
 The simulated robot's graph runs; each command is a process of its own, timed from its start to its
 end, and a stop also to the first safety_status that says STOPPED, as this process hears it.
@@ -14,10 +14,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vla_cli.client import domains, options, paths, processes
-from vla_cli.client.command_errors import CommandError, ignore_signals, raise_on_signals
+from vla_cli.client.command_errors import ignore_signals, raise_on_signals
 from vla_contract.percentiles import percentiles
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from vla_safety.loop.realtime_priority import ORDINARY, Priority, foreign_thread
 @pytest.fixture
 def calls(monkeypatch):
     made = []
-    monkeypatch.setattr(realtime_priority, "foreign_threads", lambda: [])
+    monkeypatch.setattr(realtime_priority, "foreign_threads", list)
     monkeypatch.setattr(os, "sched_setscheduler", lambda *call: made.append(call), raising=False)
     return made
 

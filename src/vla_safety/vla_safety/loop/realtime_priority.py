@@ -64,7 +64,9 @@ def foreign_threads() -> list[int]:
     """Native ids of the threads of this process that Python has not started; none but on Linux."""
     own = {thread.native_id for thread in threading.enumerate()}
     with contextlib.suppress(OSError):
-        return [thread for each in os.listdir("/proc/self/task") if (thread := int(each)) not in own]
+        return [
+            thread for each in os.listdir("/proc/self/task") if (thread := int(each)) not in own
+        ]
     return []
 
 
