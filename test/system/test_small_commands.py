@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 
@@ -72,3 +73,36 @@ def test_a_stop_is_latched_shown_and_left(graph: Graph):
     assert "task         drawer-open, seed 1" in shown.stdout
     assert vla("reset").returncode == 0
     graph.wait(lambda: graph.state() != SafetyStatus.STATE_STOPPED)
+
+
+# Reads commands in a process of its own.
+READER = """
+import rclpy
+from std_msgs.msg import String
+rclpy.init()
+node = rclpy.create_node("reader", namespace="/vla")
+node.create_subscription(String, "command", lambda message: print("heard", flush=True), 10)
+print("up", flush=True)
+rclpy.spin(node)
+"""
+
+
+def test_every_reader_that_is_there_is_waited_for(graph):
+    """One that stands still, as a recorder may, is told of; the command is answered."""
+    with subprocess.Popen(
+        [sys.executable, "-c", READER],
+        env=isolated_environment(DOMAIN),
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as reader:
+        try:
+            assert reader.stdout is not None and reader.stdout.readline() == "up\n"
+            status, said = answered("open the drawer")
+            assert (status, said.count("\n")) == (0, 1)
+            assert reader.stdout.readline() == "heard\n"
+            reader.send_signal(signal.SIGSTOP)
+            status, said = answered("close the drawer")
+            assert status == 0 and "understood as: close the drawer (drawer-close)" in said
+            assert "not every reader acknowledged it" in said
+        finally:
+            reader.kill()

@@ -97,7 +97,7 @@ class Perception(GraphNode[PerceptionConfig]):
             self._made.append(self.create_timer(period, callback, clock=self.steady_clock))
 
     def activate(self) -> None:
-        """Start to wait for the inputs; what is latched is told, be it that there is nothing yet."""
+        """Start to wait for the inputs; tell what is latched, be it that there is nothing yet."""
         self._known.publish(String(data=self._known_commands))
         self._accepted.publish(Command())
         self._question = ""

@@ -2,7 +2,7 @@
 
     python pretended_safety.py NAMESPACE LOST LATCHES
 
-LOST: the answers that get lost, first of all; -1: it serves no stop. LATCHES: 1 where its status says
+LOST: the answers that get lost at first; -1: it serves no stop. LATCHES: 1 where its status says
 STOPPED after a call, or 0. Prints "service" and each word that it hears.
 """
 
