@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from vla_cli.client import domains, options, paths, processes
 from vla_cli.client.command_errors import ignore_signals, raise_on_signals
+from vla_contract import topics
 from vla_contract.percentiles import percentiles
 
 if TYPE_CHECKING:
@@ -32,18 +33,19 @@ COMMAND_TIMEOUT = 60.0  # s
 
 
 def main(arguments: list[str]) -> int:
-    """0: all took at most 1.5 s; 1: one took longer. With busy processes the latch alone counts."""
+    """0: all took at most 1.5 s; 1: one took longer, where with --stop the latch alone counts."""
     parser = options.parser("bench commands", __doc__.split("\n")[0])
     parser.add_argument("--runs", type=options.at_least(1), default=20, help="default: 20")
     parser.add_argument(
         "--busy", type=options.at_least(0), default=0, help="processes that compute (default: 0)"
     )
+    parser.add_argument("--stop", action="store_true", help="measure the stop alone")
     chosen = parser.parse_args(arguments)
     raise_on_signals()
-    times = measure(chosen.runs, chosen.busy)
+    times = measure(["stop"] if chosen.stop else list(COMMANDS), chosen.runs, chosen.busy)
     print(f"{os.cpu_count()} cores, {chosen.busy} busy processes, {chosen.runs} runs")
     print("\n".join(lines(times)))
-    asked = [LATCHED] if chosen.busy else list(times)
+    asked = [LATCHED] if chosen.stop else list(times)
     return int(any(max(times[name]) > LONGEST for name in asked))
 
 
@@ -57,7 +59,7 @@ def lines(times: dict[str, list[float]]) -> list[str]:
     return rows
 
 
-def measure(runs: int, busy: int) -> dict[str, list[float]]:
+def measure(commands: list[str], runs: int, busy: int) -> dict[str, list[float]]:
     """Command → its times, s; infinite for a stop that latched nothing."""
     from vla_cli.client.graph_client import Graph, stay_on_this_machine
 
@@ -73,7 +75,7 @@ def measure(runs: int, busy: int) -> dict[str, list[float]]:
                 bench = CommandsBench(graph, launched)
                 bench.wait_until_ready()
                 with busy_processes(busy):
-                    return bench.run(runs)
+                    return bench.run(commands, runs)
         finally:
             ignore_signals()
             launched.stop()
@@ -100,7 +102,6 @@ class CommandsBench:
     """Runs commands against a graph and listens to its safety."""
 
     def __init__(self, graph: Graph, launched: processes.LaunchedGraph) -> None:
-        from vla_contract import topics
         from vla_interfaces.msg import SafetyStatus
 
         self._graph, self._launched = graph, launched
@@ -123,21 +124,25 @@ class CommandsBench:
 
         self._graph.require(ready, READY_TIMEOUT, f"no command is accepted; {self._launched.log}")
 
-    def run(self, runs: int) -> dict[str, list[float]]:
-        """Command → its times, s; each follows the others in turn.
+    def run(self, commands: list[str], runs: int) -> dict[str, list[float]]:
+        """Command → its times, s; each follows the others in turn, and a stop is reset.
 
         Raises:
             CommandError: a reset changed nothing: the next stop would tell nothing either.
         """
-        times: dict[str, list[float]] = {name: [] for name in (*COMMANDS, LATCHED)}
+        from std_srvs.srv import Trigger
+
+        times: dict[str, list[float]] = {name: [] for name in (*commands, LATCHED)}
         for _ in range(runs):
-            for command in COMMANDS:
+            for command in commands:
                 taken, _, latched = self._run(command)
                 times[command].append(taken)
                 if command == "stop":
                     times[LATCHED].append(latched)
                 self._launched.check()
-            what = f"./vla reset reset nothing; {self._launched.log}"
+            if "reset" not in commands:
+                self._graph.call(Trigger, topics.RESET_SERVICE, Trigger.Request())
+            what = f"the stop was not reset; {self._launched.log}"
             self._graph.require(lambda: not self._is_stopped(), NEWS_TIMEOUT, what)
         return times
 
