@@ -18,6 +18,8 @@ SAFE_ACTION = "safe_action"
 SAFETY_STATUS = "safety_status"
 FAULT = "fault"
 PROMPT = "prompt"
+ACCEPTED_COMMAND = "accepted_command"
+KNOWN_COMMANDS = "known_commands"
 ATTENTION = "attention"
 COMMAND = "command"
 COMMAND_STAMPED = "command_stamped"
@@ -58,6 +60,8 @@ QOS: dict[str, Qos] = {
     SAFETY_STATUS: Qos(True, True, 1, "a late joiner must see the present state"),
     FAULT: Qos(True, False, 50, "levels of several sources on one topic"),
     PROMPT: Qos(True, True, 1, "what the robot asks stays asked"),
+    ACCEPTED_COMMAND: Qos(True, True, 1, "a late joiner tells what is new from what was"),
+    KNOWN_COMMANDS: Qos(True, True, 1, "published once"),
     ATTENTION: Qos(True, False, 1, "a picture to look at: only the newest is of use"),
     COMMAND: Qos(True, False, 10, "volatile: transient local would refuse `ros2 topic pub`"),
     COMMAND_STAMPED: Qos(True, False, 10, "as command"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections import deque
@@ -82,7 +83,9 @@ class Perception(GraphNode[PerceptionConfig]):
         self._question = ""
         self._durations: deque[float] = deque(maxlen=1000)
         self._create_publishers()
-        self._desk = CommandDesk(config, vocabulary, self._say, self.get_logger().info)
+        self._known_commands = json.dumps(vocabulary.wordings, ensure_ascii=False)
+        log = self.get_logger().info
+        self._desk = CommandDesk(config, vocabulary, self._publish_accepted, self._say, log)
         self._actions = ExecuteCommandServer(self, self._desk, self._moment, lambda: self.active)
         self._observer = self._create_observer()
         self._create_subscriptions()
@@ -94,7 +97,11 @@ class Perception(GraphNode[PerceptionConfig]):
             self._made.append(self.create_timer(period, callback, clock=self.steady_clock))
 
     def activate(self) -> None:
-        """Start to wait for the inputs."""
+        """Start to wait for the inputs; tell what is latched, be it that there is nothing yet."""
+        self._known.publish(String(data=self._known_commands))
+        self._accepted.publish(Command())
+        self._question = ""
+        self._prompts.publish(String())
         self._observer.restart()
 
     def deactivate(self) -> None:
@@ -129,6 +136,8 @@ class Perception(GraphNode[PerceptionConfig]):
 
         self._observations = publisher(Observation, topics.OBSERVATION)
         self._prompts = publisher(String, topics.PROMPT)
+        self._accepted = publisher(Command, topics.ACCEPTED_COMMAND)
+        self._known = publisher(String, topics.KNOWN_COMMANDS)
         fault = publisher(Fault, topics.FAULT)
         self._faults = FaultPublisher(
             self.get_name(), FAULT_KINDS, fault.publish, self.get_logger(), logged=LOGGED_FAULTS
@@ -254,9 +263,17 @@ class Perception(GraphNode[PerceptionConfig]):
         self._desk.action_fault(_holding_action_fault(message))
         self._actions.update()
 
+    def _publish_accepted(self, command: HeldCommand) -> None:
+        message = Command(command_id=command.command_id, text=command.text)
+        message.header.stamp = to_time(command.given)
+        self._accepted.publish(message)
+
     def _say(self, text: str) -> None:
-        """Ask the user; what is asked stays asked until it is taken back with ""."""
-        if text == self._question:
+        """Ask the user; what is asked stays asked until it is taken back with "".
+
+        The same question again is published again: it answers another command.
+        """
+        if not text and not self._question:
             return
         self._question = text
         self._prompts.publish(String(data=text))

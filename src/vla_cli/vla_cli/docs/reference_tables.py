@@ -51,6 +51,8 @@ TOPICS: dict[str, tuple[str, str, str]] = {
     topics.EMERGENCY_STOP: ("std_msgs/Bool", "robot", "safety"),
     topics.OBSERVATION: ("vla_interfaces/Observation", "perception", "policy"),
     topics.PROMPT: ("std_msgs/String", "perception", "user"),
+    topics.ACCEPTED_COMMAND: ("vla_interfaces/Command", "perception", "user"),
+    topics.KNOWN_COMMANDS: ("std_msgs/String", "perception", "user"),
     topics.ATTENTION: ("sensor_msgs/Image", "policy, on demand", "user"),
     topics.ACTION_CHUNK: ("vla_interfaces/ActionChunk", "policy", "safety, perception"),
     topics.FAULT: ("vla_interfaces/Fault", "perception, policy, safety", "safety, user"),

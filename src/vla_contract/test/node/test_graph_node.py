@@ -12,6 +12,7 @@ from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
@@ -101,6 +102,12 @@ def test_starts_by_itself_brakes_and_ends(client):
         assert {v.key: v.value for v in said.values}["gain"] == "2.0"
         assert process.stop(signal.SIGTERM) == 0
         assert process.output.index("braked") < process.output.index("cleaned up")
+
+
+def test_who_joins_hears_the_last_diagnostics(client):
+    latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    with example(autostart=False):
+        assert status(client, client.collect(DiagnosticArray, "/diagnostics", latched))
 
 
 def test_waits_where_autostart_is_off(client):

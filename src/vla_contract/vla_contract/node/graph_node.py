@@ -24,6 +24,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.serialization import deserialize_message
 from rclpy.signals import SignalHandlerOptions
 
@@ -95,7 +96,9 @@ class GraphNode(LifecycleNode, Generic[ConfigType]):
         parameters.declare(self, config_class)
         self.add_on_set_parameters_callback(self._on_set_parameters)
         # Not a lifecycle publisher: a node that could not be configured must be able to say so.
-        self._diagnostics = self.create_publisher(DiagnosticArray, topics.DIAGNOSTICS, 10)
+        # Latched: whoever joins, such as `./vla status`, hears at once how the node is.
+        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self._diagnostics = self.create_publisher(DiagnosticArray, topics.DIAGNOSTICS, latched)
         self.create_timer(DIAGNOSTICS_PERIOD, self.publish_diagnostics, clock=self.steady_clock)
         for service in self.services:  # of parameters and of the life cycle
             service.callback = self._answering(

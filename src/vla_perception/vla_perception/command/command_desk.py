@@ -70,6 +70,7 @@ class CommandDesk:
     this node alone (a goal does, and a publisher that waits for one subscriber only), so it is
     handed on until then, or until a newer command is in force.
 
+    accept: publishes a command that was put in force.
     say: publishes what the robot asks the user; "" takes a question back.
     log: one line for people.
     """
@@ -78,6 +79,7 @@ class CommandDesk:
         self,
         config: PerceptionConfig,
         vocabulary: Vocabulary,
+        accept: Callable[[HeldCommand], None],
         say: Callable[[str], None],
         log: Callable[[str], None],
     ) -> None:
@@ -88,6 +90,7 @@ class CommandDesk:
         self.refused = 0
         self.unanswered_stop: StopWord | None = None
         self._vocabulary = vocabulary
+        self._accept = accept
         self._say = say
         self._log = log
         self._stopped_because: str | None = None
@@ -245,6 +248,7 @@ class CommandDesk:
             return
         self.unanswered_stop = None
         self._understood()
+        self._accept(command)
         self._log(f"command {command.command_id}: {shown(command.text)}, for {command.limit:g} s")
         if execution is not None:
             execution.command_id = command.command_id
