@@ -82,7 +82,8 @@ class Perception(GraphNode[PerceptionConfig]):
         self._question = ""
         self._durations: deque[float] = deque(maxlen=1000)
         self._create_publishers()
-        self._desk = CommandDesk(config, vocabulary, self._say, self.get_logger().info)
+        log = self.get_logger().info
+        self._desk = CommandDesk(config, vocabulary, self._publish_accepted, self._say, log)
         self._actions = ExecuteCommandServer(self, self._desk, self._moment, lambda: self.active)
         self._observer = self._create_observer()
         self._create_subscriptions()
@@ -129,6 +130,7 @@ class Perception(GraphNode[PerceptionConfig]):
 
         self._observations = publisher(Observation, topics.OBSERVATION)
         self._prompts = publisher(String, topics.PROMPT)
+        self._accepted = publisher(Command, topics.ACCEPTED_COMMAND)
         fault = publisher(Fault, topics.FAULT)
         self._faults = FaultPublisher(
             self.get_name(), FAULT_KINDS, fault.publish, self.get_logger(), logged=LOGGED_FAULTS
@@ -253,6 +255,11 @@ class Perception(GraphNode[PerceptionConfig]):
         self._desk.stop_word_obeyed(to_nanoseconds(message.stop_word_stamp), self._moment())
         self._desk.action_fault(_holding_action_fault(message))
         self._actions.update()
+
+    def _publish_accepted(self, command: HeldCommand) -> None:
+        message = Command(command_id=command.command_id, text=command.text)
+        message.header.stamp = to_time(command.given)
+        self._accepted.publish(message)
 
     def _say(self, text: str) -> None:
         """Ask the user; what is asked stays asked until it is taken back with ""."""

@@ -2,6 +2,7 @@
 
 import pytest
 
+from vla_perception.command.active_command import HeldCommand
 from vla_perception.command.command_desk import RESET_GRACE, CommandDesk, Moment, Utterance
 from vla_perception.command.command_vocabulary import Vocabulary
 from vla_perception.command.goal_execution import Outcome, Phase
@@ -17,9 +18,14 @@ def at(seconds: float) -> Moment:
 class Desk(CommandDesk):
     def __init__(self, **config) -> None:
         self.said: list[str] = []
+        self.accepted: list[HeldCommand] = []
         self.logged: list[str] = []
         super().__init__(
-            PerceptionConfig(**config), VOCABULARY, self.said.append, self.logged.append
+            PerceptionConfig(**config),
+            VOCABULARY,
+            self.accepted.append,
+            self.said.append,
+            self.logged.append,
         )
 
     @property
@@ -66,6 +72,17 @@ def test_a_stop_word_is_handed_on_until_safety_has_obeyed_it(desk):
 def test_a_goal_that_is_a_stop_word_is_handed_on_too(desk):
     desk.execute("halt", 0.0, at(3))
     assert desk.unanswered_stop == ("halt", 3_000_000_000)
+
+
+def test_what_only_a_goal_tells_is_published_when_it_is_accepted(desk):
+    desk.execute("Open the drawer", 0.0, at(1))
+    desk.execute("defenestrate it", 0.0, at(2))
+    canceled = desk.execute("close the drawer", 0.0, at(3))
+    assert desk.cancel(canceled, at(4)) and desk.cancel(canceled, at(4.1))
+    desk.execute("halt", 0.0, at(5))
+    assert [(each.text, each.given * 1e-9) for each in desk.accepted] == [
+        ("open the drawer", 1), ("close the drawer", 3), ("stop", 4), ("halt", 5),
+    ]  # fmt: skip
 
 
 def test_what_safety_obeyed_before_the_clock_jumped_back_is_no_answer(desk):
