@@ -1,4 +1,4 @@
-"""`vla record` with real publishers that are gone in a moment, ended in every way."""
+"""`vla record` of commands whose publishers are gone in a moment, ended in every way."""
 
 import contextlib
 import os
@@ -10,15 +10,21 @@ from pathlib import Path
 
 import pytest
 import yaml
-from std_msgs.msg import Bool, String
+from std_msgs.msg import Bool
 
 from vla_contract import topics
-from vla_contract.node_testing import Client, wait_until
+from vla_contract.node_testing import Client, NodeProcess, node_process, wait_until
 from vla_replay.bags.bag_reader import open_bag
+from vla_replay.play.period_timeline import Layout, Timeline
+from vla_replay.play.topic_selection import Selection, _find_commands
 
 pytestmark = pytest.mark.system
 DOMAIN = int(os.environ.get("ROS_DOMAIN_ID", "42"))
-WORDS = ("open the drawer", "close the window", "push the button", "stop")
+SAID = (
+    ("open the drawer",),
+    ("--wait", "--time-limit", "0.2", "close the window"),  # as a goal of the action
+    ("push the button",),
+)
 
 
 @contextlib.contextmanager
@@ -36,11 +42,14 @@ def recorder(bag: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
-def said(bag: Path) -> list[str]:
-    """What is on the topic `command` of a bag, each once and in order."""
+def replayed(bag: Path) -> list[str]:
+    """The commands that a replay of a bag gives."""
+    found = Selection()
     with open_bag(bag) as opened:
-        found = [opened.read(each).data for each in opened.messages(["/vla/command"])]
-    return list(dict.fromkeys(found))
+        _find_commands(found, dict(opened.topics), None)
+        roles = found.roles()
+        periods = Timeline(Layout(10**8, 0, (), roles)).periods(opened.messages(roles))
+        return [text for period in periods for text in period.commands]
 
 
 def message_count(bag: Path) -> int:
@@ -52,13 +61,11 @@ def message_count(bag: Path) -> int:
     return content["rosbag2_bagfile_information"]["message_count"]
 
 
-@pytest.fixture
-def perception() -> Iterator[Client]:
-    """Somebody who listens to commands, as `./vla say` demands."""
-    client = Client(DOMAIN, namespace="vla", name="perception")
-    client.collect(String, topics.COMMAND, topics.qos_profile(topics.COMMAND))
-    yield client
-    client.close()
+@pytest.fixture(scope="module")
+def perception() -> Iterator[NodeProcess]:
+    parameters = {"cameras": ["front"]}
+    with node_process("vla_perception.node", DOMAIN, parameters, ["-r", "__ns:=/vla"]) as process:
+        yield process
 
 
 @pytest.mark.parametrize(
@@ -66,22 +73,22 @@ def perception() -> Iterator[Client]:
     [
         ((), signal.SIGINT),
         (("--ring", "600"), signal.SIGTERM),
-        (("--ring-bytes", "9", "/vla/command"), signal.SIGKILL),
+        (("--ring-bytes", "9"), signal.SIGKILL),
     ],
 )
 def test_everything_that_is_said_is_in_the_bag(perception, tmp_path, options, end):
     bag = tmp_path / "bag"
     with recorder(bag, *options) as process:
-        for words in WORDS:
-            command = [sys.executable, "-m", "vla_cli", "say", *words.split()]
-            saying = subprocess.Popen(command, env=os.environ, stdout=subprocess.DEVNULL)
-            perception.wait(lambda saying=saying: saying.poll() is not None)
-        wait_until(lambda: message_count(bag) >= len(WORDS), 10.0)
+        for words in SAID:
+            command = [sys.executable, "-m", "vla_cli", "say", *words]
+            subprocess.run(command, env=os.environ, timeout=60, check=False)
+        before = message_count(bag)
+        wait_until(lambda: message_count(bag) > before, 10.0)  # heartbeats; what came is on the disk
         process.send_signal(end)
         output = process.communicate(timeout=30)[0]
     assert process.returncode == (-end if end == signal.SIGKILL else 0), output
-    assert said(bag) == list(WORDS)
-    assert message_count(bag) >= len(WORDS)
+    assert replayed(bag) == [words[-1] for words in SAID], perception.output
+    assert message_count(bag) >= before
 
 
 def test_a_latched_level_is_heard_as_its_driver_offers_it(tmp_path):

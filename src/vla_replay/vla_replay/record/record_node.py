@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from rclpy.node import Node
@@ -19,9 +20,10 @@ from vla_replay.record.bag_ring import Ring
 
 LEFT_OUT = ("/rosout", "/parameter_events")
 DEPTH = 100
-# The graph hears these with the table's QoS alone, and who publishes them may be gone in a moment:
-# whatever else somebody offers, nothing of them may be missed for it.
-COMMANDS = (topics.COMMAND, topics.COMMAND_STAMPED)
+# Who publishes the first two may be gone in a moment, and the graph hears them with the table's QoS alone:
+# whatever else somebody offers, nothing of them may be missed for it. What was accepted before the
+# recording may be over: only what comes is heard.
+COMMANDS = (topics.COMMAND, topics.COMMAND_STAMPED, topics.ACCEPTED_COMMAND)
 
 
 class TopicRecorder:
@@ -48,8 +50,10 @@ class TopicRecorder:
         self._commands = {f"{namespace}/{name}" for name in COMMANDS}
         self._lines: list[str] = []
         for topic, kind in topics.TYPES.items():
-            name = f"{namespace}/{topic}"
-            if self._is_wanted(name) and (problem := self._subscribe(name, kind, topics.qos(topic))):
+            name, qos = f"{namespace}/{topic}", topics.qos(topic)
+            if topic in COMMANDS:
+                qos = replace(qos, transient_local=False)
+            if self._is_wanted(name) and (problem := self._subscribe(name, kind, qos)):
                 self._told.add(name)
                 self._lines.append(problem)
 
