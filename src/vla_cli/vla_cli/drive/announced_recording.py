@@ -18,7 +18,7 @@ STATUS = topics.TYPES[topics.SAFETY_STATUS]
 STOPS = (SafetyStatus.STATE_HOLD, SafetyStatus.STATE_STOPPED)
 # s after a stop in which its recording may come. What holds without braking hard is not recorded.
 PATIENCE = {SafetyStatus.STATE_HOLD: 3.0, SafetyStatus.STATE_STOPPED: 10.0}
-JOIN_TIMEOUT = 2.0  # s until nobody is there; a graph has DISCOVERY_TIMEOUT to tell its state
+JOIN_TIMEOUT = 6.0  # s until it is no graph that uses the domain, or it is very busy
 
 
 def announced_recording(graph: Graph) -> Path | None:

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from vla_cli.client import message_names, options
+from vla_cli.client import domains, message_names, options
 from vla_cli.client.command_errors import CommandError
 from vla_cli.client.graph_client import Graph
 from vla_cli.drive.announced_recording import STATUS, STOPS, announced_recording
@@ -66,10 +66,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--last", type=float, default=5.0, help="seconds before the stop")
     chosen = parser.parse_args(arguments)
     bag = chosen.bag
-    if bag is None:
+    if bag is None and domains.in_use(domains.current()):
         with Graph(chosen.namespace) as graph:
-            bag = announced_recording(graph) or newest()
-    print(read(bag, chosen.last).text())
+            bag = announced_recording(graph)
+    print(read(bag or newest(), chosen.last).text())
     return 0
 
 
