@@ -68,7 +68,7 @@ def actions(
         unit = "" if dimension["unit"] == "1" else dimension["unit"]
         axis.set_ylabel(f"{dimension['name']}\n{unit}", fontsize=8)
         axis.set_title(f"range {low:g} to {high:g}", fontsize=7, color=LIMIT, loc="left", pad=2)
-    axes[0][0].legend(loc="upper right", fontsize=7, ncol=3)
+    axes[0][0].legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), fontsize=7, ncol=3)
     axes[-1][0].set_xlabel("time of the bag, s")
     figure.tight_layout()
     return page_picture(figure)
