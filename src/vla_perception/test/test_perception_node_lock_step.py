@@ -126,8 +126,8 @@ def test_what_a_tick_says_is_missing_is_no_fault(simulator):
     assert list(seen.image_valid) == [True, False] and not seen.joint_state_valid
     simulator.tick += 1
     simulator.run(3 * EVERY)  # and they are taken in again
-    told = [fault for fault in graph.faults if fault.kind == Fault.KIND_ROBOT_STATE]
-    assert told and not any(fault.level for fault in told)
+    graph.client.wait(lambda: any(f.kind == Fault.KIND_ROBOT_STATE for f in graph.faults))
+    assert not [f.message for f in graph.faults if f.kind == Fault.KIND_ROBOT_STATE and f.level]
     counts = graph.counts()
     assert {name: count for name, count in counts.items() if "dropped" in name} == before
 
