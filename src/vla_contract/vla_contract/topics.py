@@ -73,6 +73,26 @@ QOS: dict[str, Qos] = {
     TASK_STATE: Qos(True, True, 10, "a late joiner must see the verdict"),
 }
 
+# Of each topic that has one type: package/msg/Name.
+TYPES: dict[str, str] = {
+    JOINT_STATES: "sensor_msgs/msg/JointState",
+    END_EFFECTOR_POSE: "geometry_msgs/msg/PoseStamped",
+    COMMAND: "std_msgs/msg/String",
+    COMMAND_STAMPED: "vla_interfaces/msg/Command",
+    ACCEPTED_COMMAND: "vla_interfaces/msg/Command",
+    KNOWN_COMMANDS: "std_msgs/msg/String",
+    EMERGENCY_STOP: "std_msgs/msg/Bool",
+    OBSERVATION: "vla_interfaces/msg/Observation",
+    PROMPT: "std_msgs/msg/String",
+    ATTENTION: "sensor_msgs/msg/Image",
+    ACTION_CHUNK: "vla_interfaces/msg/ActionChunk",
+    FAULT: "vla_interfaces/msg/Fault",
+    SAFE_ACTION: "vla_interfaces/msg/SafeAction",
+    SAFETY_STATUS: "vla_interfaces/msg/SafetyStatus",
+    TICK: "vla_interfaces/msg/SimulationTick",
+    TASK_STATE: "vla_interfaces/msg/TaskState",
+}
+
 # Lock-step loses nothing: every stream is reliable and kept.
 LOCK_STEP_DEPTH = 50
 # Ticks with images that a replay sends before they are due, and that perception lets wait.

@@ -41,26 +41,31 @@ LISTS = {
     "teleop_locks": "teleop_lock",
 }
 
-# Row of the QoS table → message type, who publishes, who subscribes.
-TOPICS: dict[str, tuple[str, str, str]] = {
-    topics.CAMERA: ("sensor_msgs/Image or CompressedImage", "cameras", "perception"),
-    topics.JOINT_STATES: ("sensor_msgs/JointState", "robot", "perception, safety"),
-    topics.END_EFFECTOR_POSE: ("geometry_msgs/PoseStamped", "robot", "perception, safety"),
-    topics.COMMAND: ("std_msgs/String", "user", "perception, safety"),
-    topics.COMMAND_STAMPED: ("vla_interfaces/Command", "user", "perception, safety"),
-    topics.EMERGENCY_STOP: ("std_msgs/Bool", "robot", "safety"),
-    topics.OBSERVATION: ("vla_interfaces/Observation", "perception", "policy"),
-    topics.PROMPT: ("std_msgs/String", "perception", "user"),
-    topics.ACCEPTED_COMMAND: ("vla_interfaces/Command", "perception", "user"),
-    topics.KNOWN_COMMANDS: ("std_msgs/String", "perception", "user"),
-    topics.ATTENTION: ("sensor_msgs/Image", "policy, on demand", "user"),
-    topics.ACTION_CHUNK: ("vla_interfaces/ActionChunk", "policy", "safety, perception"),
-    topics.FAULT: ("vla_interfaces/Fault", "perception, policy, safety", "safety, user"),
-    topics.SAFE_ACTION: ("vla_interfaces/SafeAction", "safety", "user, simulator (lock-step)"),
-    topics.SAFETY_STATUS: ("vla_interfaces/SafetyStatus", "safety", "perception, user"),
-    topics.ROBOT_COMMAND: ("as the action space says", "safety", "robot"),
-    topics.TICK: ("vla_interfaces/SimulationTick", "simulator", "perception, safety (lock-step)"),
-    topics.TASK_STATE: ("vla_interfaces/TaskState", "simulator", "user"),
+# Row of the QoS table → who publishes, who subscribes.
+TOPICS: dict[str, tuple[str, str]] = {
+    topics.CAMERA: ("cameras", "perception"),
+    topics.JOINT_STATES: ("robot", "perception, safety"),
+    topics.END_EFFECTOR_POSE: ("robot", "perception, safety"),
+    topics.COMMAND: ("user", "perception, safety"),
+    topics.COMMAND_STAMPED: ("user", "perception, safety"),
+    topics.EMERGENCY_STOP: ("robot", "safety"),
+    topics.OBSERVATION: ("perception", "policy"),
+    topics.PROMPT: ("perception", "user"),
+    topics.ACCEPTED_COMMAND: ("perception", "user"),
+    topics.KNOWN_COMMANDS: ("perception", "user"),
+    topics.ATTENTION: ("policy, on demand", "user"),
+    topics.ACTION_CHUNK: ("policy", "safety, perception"),
+    topics.FAULT: ("perception, policy, safety", "safety, user"),
+    topics.SAFE_ACTION: ("safety", "user, simulator (lock-step)"),
+    topics.SAFETY_STATUS: ("safety", "perception, user"),
+    topics.ROBOT_COMMAND: ("safety", "robot"),
+    topics.TICK: ("simulator", "perception, safety (lock-step)"),
+    topics.TASK_STATE: ("simulator", "user"),
+}
+# Of the rows that have several types.
+SEVERAL_TYPES = {
+    topics.CAMERA: "sensor_msgs/Image or CompressedImage",
+    topics.ROBOT_COMMAND: "as the action space says",
 }
 
 # Name → type, who serves it, what it does.
@@ -108,7 +113,8 @@ def config_class(node: str) -> type[Config]:
 def topics_table() -> str:
     """Every topic of the graph with its type, ends and quality of service."""
     lines = ["| topic | type | from | to | QoS | why |", "|" + "---|" * 6]
-    for name, (message_type, source, target) in TOPICS.items():
+    for name, (source, target) in TOPICS.items():
+        message_type = SEVERAL_TYPES.get(name) or topics.TYPES[name].replace("/msg/", "/")
         row = topics.qos(name)
         reliability = "reliable" if row.reliable else "best effort"
         durability = ", transient local" if row.transient_local else ""

@@ -86,6 +86,17 @@ def test_a_goal_that_is_a_stop_word_is_handed_on_too(desk):
     assert desk.unanswered_stop == ("halt", 3_000_000_000)
 
 
+def test_what_only_a_goal_tells_is_published_when_it_is_accepted(desk):
+    desk.execute("Open the drawer", 0.0, at(1))
+    desk.execute("defenestrate it", 0.0, at(2))
+    canceled = desk.execute("close the drawer", 0.0, at(3))
+    assert desk.cancel(canceled, at(4)) and desk.cancel(canceled, at(4.1))
+    desk.execute("halt", 0.0, at(5))
+    assert [(each.text, each.given * 1e-9) for each in desk.accepted] == [
+        ("open the drawer", 1), ("close the drawer", 3), ("stop", 4), ("halt", 5),
+    ]  # fmt: skip
+
+
 def test_what_safety_obeyed_before_the_clock_jumped_back_is_no_answer(desk):
     desk.speak(Utterance("open the drawer"), at(5))
     desk.stop_word_obeyed(at(100).ros, at(5.1))
