@@ -136,10 +136,6 @@ class PolicyNode(GraphNode[PolicyConfig]):
         self._policy = None
         self._worker = None
 
-    def is_for_others(self, name: str) -> bool:
-        """How each camera of the cameras file is read, which perception has to know."""
-        return name.partition(".")[0] in self.config.cameras
-
     def config_changed(self) -> None:
         """Apply what may change at run time."""
         if self._policy is not None:

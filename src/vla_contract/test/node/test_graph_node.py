@@ -231,15 +231,27 @@ def test_a_folder_for_logs_that_cannot_be_made_is_told_with_its_variable(monkeyp
         assert process.process.wait(20.0) == EXIT_CANNOT_START
 
 
-def test_parameters_that_no_node_would_read_are_told(tmp_path):
-    typing_error, other = tmp_path / "typing_error.yaml", tmp_path / "other.yaml"
-    typing_error.write_text("/**:\n  ros__parameters:\n    gian: 2.0\n    path: ''\n")
+def test_a_file_that_no_node_would_read_is_told(tmp_path):
+    file, other = tmp_path / "wildcard.yaml", tmp_path / "other.yaml"
+    file.write_text("/**:\n  ros__parameters:\n    gain: 2.0\n    checkpoint: ''\n")
     other.write_text("perception:\n  ros__parameters:\n    gain: 2.0\n")
-    files = ["--params-file", str(typing_error), "--params-file", str(other)]
+    files = ["--params-file", str(file), "--params-file", str(other)]
     with node_process("test_graph_node", DOMAIN, {}, files) as process:
-        process.wait_for_output("given, but no parameters of this node: gian (is gain meant?)")
         process.wait_for_output(f"parameters file {other} has nothing for /example")
-        assert str(typing_error) not in process.output
+        assert str(file) not in process.output
+
+
+def test_a_parameter_that_there_is_not_is_refused(client, tmp_path):
+    file = tmp_path / "misspelt.yaml"
+    file.write_text("/**/example:\n  ros__parameters:\n    gian: 2.0\n    path: ''\n")
+    with node_process("test_graph_node", DOMAIN, {}, ["--params-file", str(file)]) as process:
+        process.wait_for_output(
+            f"cannot configure: no parameter of this node: gian in {file} (did you mean gain?); "
+            "accepted: those in the README of "
+        )
+        assert state(client) == State.PRIMARY_STATE_UNCONFIGURED
+    with example(gian=2.0) as process:
+        process.wait_for_output("no parameter of this node: gian (did you mean gain?)")
 
 
 def test_a_keystore_that_does_not_exist_is_one_line(monkeypatch):

@@ -75,6 +75,7 @@ class GraphNode(LifecycleNode, Generic[ConfigType]):
         last_error: why the last transition failed, one line; empty after one that succeeded.
         steady_clock: for periods and time-outs that must not follow ROS time.
         companions: the other nodes of the process, which are given the same parameters.
+        arguments: the process's command line.
     """
 
     config: ConfigType
@@ -88,6 +89,7 @@ class GraphNode(LifecycleNode, Generic[ConfigType]):
         self.last_error = ""
         self.callback_errors = 0
         self.companions: Sequence[GraphNode[Any]] = ()
+        self.arguments: Sequence[str] = sys.argv
         self.steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
         if not self.has_parameter("autostart"):
             once = ParameterDescriptor(description="Activate by itself.", read_only=True)
@@ -195,10 +197,6 @@ class GraphNode(LifecycleNode, Generic[ConfigType]):
         """The node's own part of its diagnostics, while it is configured."""
         return Diagnosis()
 
-    def is_for_others(self, name: str) -> bool:
-        """Whether a parameter that this node does not have belongs to a file that it shares."""
-        return False
-
     def check_change(self, old: ConfigType, new: ConfigType) -> None:
         """Refuse a change while active by raising ParameterError."""
 
@@ -239,21 +237,23 @@ class GraphNode(LifecycleNode, Generic[ConfigType]):
         return self._transition("recover from an error", self._clean_up)
 
     def _configure(self) -> None:
+        self._refuse_unknown_parameters()
         self.config = parameters.read(self, self._config_class)
         self.configured = True
         self.configure()
-        self._warn_of_parameters()
 
-    def _warn_of_parameters(self) -> None:
-        # Those of the lists, such as a camera's, are declared by `configure`.
-        given = [
-            name
-            for name in self._parameter_overrides
-            if not self.is_for_others(name)
-            and not any(node.has_parameter(name) for node in self.companions)
-        ]
-        if warning := parameter_files.unread(given, self._parameters):
-            self.get_logger().warning(warning)
+    def _refuse_unknown_parameters(self) -> None:
+        unknown = parameter_files.unknown(
+            {name: override.value for name, override in self._parameter_overrides.items()},
+            {name for node in (self, *self.companions) for name in node._parameters},
+            parameter_files.sections_of(self.arguments),
+            self.get_fully_qualified_name(),
+        )
+        if unknown:
+            package = self._config_class.__module__.partition(".")[0]
+            raise ParameterError(
+                f"no parameter of this node: {unknown}; accepted: those in the README of {package}"
+            )
 
     def _clean_up(self) -> None:
         self.configured = False  # also where it fails: nothing is in force any more
@@ -423,12 +423,14 @@ def run_together(
         rclpy.try_shutdown()
         return 1
     arguments, names = sys.argv if args is None else args, [_full_name(node) for node in nodes]
-    for warning in (open_to_network(), *parameter_files.files_of_others(arguments, *names)):
+    sections = parameter_files.sections_of(arguments)
+    for warning in (open_to_network(), *parameter_files.files_of_others(sections, *names)):
         if warning:
             nodes[0].get_logger().warning(warning)
     executor = OneThreadExecutor()
     for node in nodes:
         node.companions = [other for other in nodes if other is not node]
+        node.arguments = arguments
         executor.add_node(node)
     signals.wake(nodes[0])
     try:
