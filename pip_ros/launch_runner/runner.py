@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .errors import LaunchError
 from .interpreter import interpret
-from .process import Process
+from .process import CANNOT_START, Process
 from .specs import ProcessSpec
 
 
@@ -77,9 +77,18 @@ class LaunchRunner:
                 return None
         return self.exit_code()
 
+    def failure(self) -> str:
+        """Return why a process said that it cannot start; empty where none did."""
+        return next((p.fatal for p in self.processes.values() if p.returncode == CANNOT_START), "")
+
     def exit_code(self) -> int:
-        """Return 1 where a process ended by itself with an error, or had to be killed; else 0."""
+        """Return 1 where a process ended by itself with an error, or had to be killed; else 0.
+
+        It is 78 where one cannot start, whether the launch was asked to end or not.
+        """
         processes = self.processes.values()
+        if any(process.returncode == CANNOT_START for process in processes):
+            return CANNOT_START
         if self._terminating.is_set():
             return int(any(process.killed for process in processes))
         return int(any(process.returncode for process in processes))

@@ -61,7 +61,7 @@ TOPICS: dict[str, tuple[str, str, str]] = {
     topics.SAFETY_STATUS: ("vla_interfaces/SafetyStatus", "safety", "perception, user"),
     topics.ROBOT_COMMAND: ("as the action space says", "safety", "robot"),
     topics.TICK: ("vla_interfaces/SimulationTick", "simulator", "perception, safety (lock-step)"),
-    topics.TASK_STATE: ("vla_interfaces/TaskState", "simulator", "user"),
+    topics.TASK_STATE: ("vla_interfaces/TaskState", "simulator", "perception, user"),
 }
 
 # Name → type, who serves it, what it does.

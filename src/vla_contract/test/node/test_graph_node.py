@@ -17,7 +17,7 @@ from std_srvs.srv import Trigger
 
 from vla_contract.node.graph_node import EXIT_CANNOT_START, Diagnosis, GraphNode, run
 from vla_contract.node.parameters import Config, parameter
-from vla_contract.node_testing import Client, NodeProcess, node_process
+from vla_contract.node_testing import Client, NodeProcess, isolated_environment, node_process
 
 # Transitions of the inactive state, while the node is active.
 KNOWN = {
@@ -252,6 +252,41 @@ def test_a_parameter_that_there_is_not_is_refused(client, tmp_path):
         assert state(client) == State.PRIMARY_STATE_UNCONFIGURED
     with example(gian=2.0) as process:
         process.wait_for_output("no parameter of this node: gian (did you mean gain?)")
+
+
+@pytest.mark.parametrize(("respawned", "ends"), [("false", True), ("true", False)])
+def test_a_node_that_cannot_be_configured_ends_a_launch_that_does_not_respawn(
+    tmp_path, respawned, ends
+):
+    launch = tmp_path / "launch.py"  # is asked to end as a launch is, by SIGINT
+    launch.write_text(
+        "import subprocess, sys\n"
+        "node = subprocess.Popen(sys.argv[1:])\n"
+        "try:\n"
+        "    node.wait()\n"
+        "except KeyboardInterrupt:\n"
+        "    node.terminate()\n"
+        "    print('the launch ends:', node.wait(), flush=True)\n"
+    )
+    words = [sys.executable, str(launch), sys.executable, __file__, "--ros-args", "-p", "path:=/x"]
+    variables = {"VLA_RESPAWNED": respawned, "VLA_END_WITH_PARENT": "true"}
+    with subprocess.Popen(
+        words,
+        env={**isolated_environment(DOMAIN), **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        line = next(line for line in process.stdout if "cannot configure: path /x" in line)
+        assert "[FATAL]" in line
+        if not ends:
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(1.0)
+            process.send_signal(signal.SIGINT)
+        rest = process.stdout.read()
+        assert f"the launch ends: {EXIT_CANNOT_START if ends else 0}" in rest or not ends
 
 
 def test_a_keystore_that_does_not_exist_is_one_line(monkeypatch):

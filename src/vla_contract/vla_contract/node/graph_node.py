@@ -33,7 +33,7 @@ from vla_contract.node.diagnosis import Diagnosis
 from vla_contract.node.executor import CallbackError, OneThreadExecutor
 from vla_contract.node.network_sockets import open_to_network
 from vla_contract.node.parameters import ConfigType, ParameterError, Specification
-from vla_contract.node.parent_process import end_with_parent
+from vla_contract.node.parent_process import end_parent, end_with_parent
 
 try:
     from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
@@ -47,7 +47,7 @@ __all__ = [
 
 DIAGNOSTICS_PERIOD = 1.0  # s
 EXIT_CANNOT_START = 78  # as EX_CONFIG of sysexits.h
-# Environment variable: true where a launch starts again what ends, as YAML spells it.
+# Environment variable of a launch: whether it starts again what ends, as YAML spells it.
 RESPAWNED = "VLA_RESPAWNED"
 _TRUE = ("true", "yes", "on", "1")
 # What rcl does not say with its refusals.
@@ -406,7 +406,9 @@ def run_together(
 
     Returns:
         The process's exit status: 0; 1 when the middleware could not make the node;
-        EXIT_CANNOT_START when its arguments or parameters are such that no further try can.
+        EXIT_CANNOT_START when its arguments or parameters are such that no further try can, which
+        ends the launch as well; where that respawns, or there is none, a node that cannot be
+        configured stays, and can be configured once its cause is mended.
     """
     signals = _Signals()
     try:
@@ -434,10 +436,10 @@ def run_together(
         executor.add_node(node)
     signals.wake(nodes[0])
     try:
-        for node in nodes:
-            if signals.received is None and node.get_parameter("autostart").value:
-                autostart(node)
-        while signals.received is None and rclpy.ok():
+        wanted = (node for node in nodes if node.get_parameter("autostart").value)
+        started = [autostart(node) for node in wanted if signals.received is None]
+        status = EXIT_CANNOT_START if not all(started) and _ends_launch() else 0
+        while signals.received is None and status == 0 and rclpy.ok():
             _spin_once(executor, nodes)
         for node in nodes:
             _end(node)
@@ -446,7 +448,7 @@ def run_together(
             executor.remove_node(node)
             node.destroy_node()
         rclpy.try_shutdown()
-    return 0
+    return status
 
 
 def _full_name(node: GraphNode[Any]) -> str:
@@ -461,9 +463,17 @@ def _cannot_start(error: Exception, signals: _Signals) -> int:
     """
     _say_why(error)
     rclpy.try_shutdown()
-    if os.environ.get(RESPAWNED, "").lower() in _TRUE:
+    if not _ends_launch() and RESPAWNED in os.environ:
         signals.wait()
     return EXIT_CANNOT_START
+
+
+def _ends_launch() -> bool:
+    """End the launch, if there is one that does not respawn; whether there is."""
+    ends = os.environ.get(RESPAWNED, "true").lower() not in _TRUE
+    if ends:
+        end_parent(os.environ)
+    return ends
 
 
 def _say_why(error: Exception) -> None:

@@ -33,6 +33,14 @@ _KINDS: dict[Reason, FaultKind] = {
     Reason.CLOCK: FaultKind.CLOCK,
     Reason.EMERGENCY_STOP: FaultKind.EMERGENCY_STOP,
 }
+# What a machine that is too slow brings about, as other things do.
+_LATE = (
+    Reason.CLOCK,
+    Reason.CHUNK_AGE,
+    Reason.CHUNK_EXHAUSTED,
+    Reason.HEARTBEAT,
+    Reason.INPUT,
+)
 # Holds that are part of normal work, not something to warn of.
 _QUIET = (
     Reason.START,
@@ -155,6 +163,11 @@ def _texts(situation: Situation) -> list[str]:
     first = [situation.cause] if situation.cause else []
     rest = sorted(situation.causes, key=lambda cause: -cause.severity)
     return list(dict.fromkeys(cause.text for cause in (*first, *rest)))
+
+
+def is_late(situation: Situation) -> bool:
+    """Something has not come in time."""
+    return any(cause.reason in _LATE for cause in situation.causes)
 
 
 def is_faulty(situation: Situation) -> bool:
