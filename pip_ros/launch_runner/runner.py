@@ -27,8 +27,8 @@ def print_line(line: str) -> None:
 class LaunchRunner:
     """Starts the processes of a launch file and ends them.
 
-    Ending is SIGINT to all, SIGTERM `sigterm_timeout` seconds later to those still there, SIGKILL
-    `sigkill_timeout` seconds after that.
+    Ending is SIGINT to all (to nodes SIGTERM, which they obey alike), SIGTERM `sigterm_timeout`
+    seconds later to those still there, SIGKILL `sigkill_timeout` seconds after that.
 
     Raises:
         LaunchError: the file, an included one or an argument is wrong; nothing is started then.
@@ -111,9 +111,13 @@ class LaunchRunner:
 
     def _signal_all(self, number: signal.Signals) -> None:
         for label, process in self.processes.items():
-            if process.pid is not None:
-                self._print(f"[INFO] [{label}]: sending signal '{number.name}' to process[{label}]")
-                process.signal(number)
+            if process.pid is None:
+                continue
+            # One that is still being imported would answer SIGINT with a traceback.
+            is_node = process.spec.node is not None
+            sent = signal.SIGTERM if is_node and number is signal.SIGINT else number
+            self._print(f"[INFO] [{label}]: sending signal '{sent.name}' to process[{label}]")
+            process.signal(sent)
 
     def pids(self) -> dict[str, int]:
         """Return the process id of every running node by its name.

@@ -2,7 +2,13 @@
 
 import pytest
 
-from vla_contract.node.parameter_files import files_of_others, sections_of, unknown
+from vla_contract.node.parameter_files import (
+    Section,
+    files_of_others,
+    overruled,
+    sections_of,
+    unknown,
+)
 
 NODE = "/vla/safety"
 
@@ -116,3 +122,33 @@ def test_what_rclpy_has_of_its_own_is_not_refused(tmp_path):
     own = "use_sim_time: true, start_type_description_service: false"
     text = section("/**/safety", f"{own}, qos_overrides: {{/scan: {{subscription: {{depth: 1}}}}}}")
     assert refused(tmp_path, text) == ""
+
+
+def given(file, key="/**/safety", **values):
+    return Section(file, key, values)
+
+
+LAUNCH = "/tmp/launch_params_x1"
+DEFAULTS = {"speed_scale": 1.0, "required_inputs": ("joint_states",), "shadow": False}
+
+
+def test_what_a_file_asks_for_in_vain_is_told():
+    sections = [given("safety.yaml", speed_scale=0.1), given(LAUNCH, NODE, speed_scale=1.0)]
+    assert overruled(DEFAULTS, sections, NODE) == (
+        "speed_scale is 0.1 in safety.yaml and 1.0 by the launch"
+    )
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        [given("robot.yaml", shadow=True), given(LAUNCH, speed_scale=0.5)],
+        [given("copy.yaml", shadow=False, speed_scale=1.0), given(LAUNCH, shadow=True)],
+        [given("robot.yaml", speed_scale=0.5), given(LAUNCH, speed_scale=0.5)],
+        [given("robot.yaml", shadow=True), given("override.yaml", shadow=False)],
+        [given("robot.yaml", "/**/policy", shadow=True), given(LAUNCH, "/**/safety", shadow=False)],
+        [given("robot.yaml", required_inputs=["joint_states"]), given(LAUNCH, required_inputs=[])],
+    ],
+)
+def test_what_is_in_force_or_was_not_asked_for_is_not_told(sections):
+    assert overruled(DEFAULTS, sections, NODE) == ""

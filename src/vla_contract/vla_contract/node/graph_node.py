@@ -237,16 +237,20 @@ class GraphNode(LifecycleNode, Generic[ConfigType]):
         return self._transition("recover from an error", self._clean_up)
 
     def _configure(self) -> None:
-        self._refuse_unknown_parameters()
+        sections = parameter_files.sections_of(self.arguments)
+        self._refuse_unknown_parameters(sections)
+        defaults = {name: default for name, (default, _) in self.declared.items()}
+        if text := parameter_files.overruled(defaults, sections, self.get_fully_qualified_name()):
+            raise ParameterError(f"{text}, which comes last; accepted: a launch argument for it")
         self.config = parameters.read(self, self._config_class)
         self.configured = True
         self.configure()
 
-    def _refuse_unknown_parameters(self) -> None:
+    def _refuse_unknown_parameters(self, sections: Sequence[parameter_files.Section]) -> None:
         unknown = parameter_files.unknown(
             {name: override.value for name, override in self._parameter_overrides.items()},
             {name for node in (self, *self.companions) for name in node._parameters},
-            parameter_files.sections_of(self.arguments),
+            sections,
             self.get_fully_qualified_name(),
         )
         if unknown:

@@ -20,6 +20,7 @@ from vla_contract.node.parameter_names import ELEMENTS, NODES
 
 _WORD = "ros__parameters"
 _SHOWN = 8
+_LAUNCH = "launch_params_"  # how the name of a file begins in which a launch writes its arguments
 _RCLPYS_OWN = ("use_sim_time", "start_type_description_service")  # not every distribution has both
 _QOS = "qos_overrides."
 
@@ -31,6 +32,11 @@ class Section:
     file: str
     key: str
     values: Mapping[str, Any]
+
+    @property
+    def of_launch(self) -> bool:
+        """It has the arguments of a launch, which come after every file."""
+        return Path(self.file).name.startswith(_LAUNCH)
 
     @property
     def shared(self) -> bool:
@@ -105,6 +111,29 @@ def unknown(
         words.append(f"{name}{' in ' + files if files else ''}{hint}")
     more = f" and {len(words) - _SHOWN} more" if len(words) > _SHOWN else ""
     return f"{', '.join(words[:_SHOWN])}{more}" if words else ""
+
+
+def overruled(defaults: Mapping[str, Any], sections: Sequence[Section], node: str) -> str:
+    """What files give in vain, because an argument of the launch says otherwise, in one line.
+
+    A launch gives its arguments whether a person did or not, and after the files. What a file has
+    as the default, as a copy of the shipped file does, nobody asked for.
+
+    Args:
+        defaults: of the node's parameters. sections: as of `unknown`. node: its full name.
+    """
+    own = [section for section in sections if _matches(section.key, node)]
+    words = []
+    for name, default in defaults.items():
+        given = [each for each in own if name in each.values]
+        files = [each for each in given if not each.of_launch]
+        if not files or not given[-1].of_launch:
+            continue
+        asked, last = files[-1].values[name], given[-1].values[name]
+        usual = list(default) if isinstance(default, tuple) else default
+        if asked not in (last, usual):
+            words.append(f"{name} is {asked!r} in {files[-1].file} and {last!r} by the launch")
+    return ", ".join(words)
 
 
 def _settings(given: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -40,11 +40,14 @@ def end_with_parent(environment: Mapping[str, str]) -> None:
 
 
 def end_parent(environment: Mapping[str, str]) -> None:
-    """Ask the launch that started this process to end its processes, as Ctrl-C does.
+    """Ask the launch that started this process to end its other processes, as Ctrl-C does.
 
-    Launch files in XML have no word for it that every distribution knows.
+    This one ends by itself, with its own exit status. Launch files in XML have no word for it that
+    every distribution knows.
     """
     if environment.get(VARIABLE) == "true" and not parent_is_gone():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
         os.kill(os.getppid(), signal.SIGINT)
 
 
