@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import yaml
-
 from rcl_interfaces.srv import GetParameters
 from std_srvs.srv import Trigger
+
 from system_graph import DOMAIN, ROOT, Launch
 from vla_contract.node_testing import Client, wait_until
 

@@ -25,9 +25,7 @@ def machine_load() -> tuple[float, int]:
 class LoadWatch:
     """Counts the periods that a timer of this process has missed; may be asked by any thread."""
 
-    def __init__(
-        self, period: float, load: Callable[[], tuple[float, int]] = machine_load
-    ) -> None:
+    def __init__(self, period: float, load: Callable[[], tuple[float, int]] = machine_load) -> None:
         """period: of the timer, s. load: as `machine_load`."""
         self._period = period
         self._load = load
@@ -47,7 +45,7 @@ class LoadWatch:
         self.periods = len(self._missed_before) - 1 + self.missed
 
     def overload(self) -> str:
-        """Why what this machine says of times is late, with the figures; empty where it keeps up."""
+        """That this machine is too slow, with the figures; empty where it keeps up."""
         load, cores = self._load()
         known = self.periods * self._period >= ENOUGH
         late = known and self.missed >= MISSED_SHARE * self.periods

@@ -218,7 +218,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _config(parser: argparse.ArgumentParser, *, overrides: bool = False) -> None:
-    """overrides: with options in place of the config's entries, which a run and its export share."""
+    """overrides: with options in place of those entries that a run and its export share."""
     usual = learn_commands.DEFAULT_CONFIG
     parser.add_argument("--config", type=Path, default=usual, help="(%(default)s)")
     if overrides:

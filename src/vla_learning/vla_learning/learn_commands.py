@@ -339,9 +339,7 @@ def _limits(text: str, space: ActionSpace) -> tuple[float, float]:
     return pair
 
 
-def _load(
-    path: Path, overrides: Mapping[str, Any] | None = None
-) -> tuple[Settings, ActionSpace]:
+def _load(path: Path, overrides: Mapping[str, Any] | None = None) -> tuple[Settings, ActionSpace]:
     settings = Settings.load(path, overrides)
     if not settings.action_space.is_file():
         raise CommandError(

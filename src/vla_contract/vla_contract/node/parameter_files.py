@@ -82,9 +82,9 @@ def unknown(
 ) -> str:
     """The given parameters that a node does not have, in one line; empty where it has all.
 
-    What a section of several nodes gives may be another node's of the graph. So may, in any section,
-    the settings of what a list of names lists, such as a camera's: several nodes are given the file
-    of the cameras, and an override of the list leaves settings that nobody needs.
+    What a section of several nodes gives may be another node's of the graph. In any section the
+    settings of what a list of names lists, such as a camera's, may be: several nodes are given the
+    file of the cameras, and an override of the list leaves settings that nobody needs.
 
     Args:
         given: name → value, of the files and the command line together.

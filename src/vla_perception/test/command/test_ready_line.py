@@ -40,8 +40,7 @@ def test_a_warning_keeps_no_command_back():
 def test_a_stop_from_before_and_a_disarmed_robot_come_first():
     arm = 'ros2 service call /vla/arm std_srvs/srv/SetBool "{data: true}"'
     assert line(state=SafetyStatus.STATE_STOPPED, cause="stop pressed") == (
-        "ready, stopped since before (stop pressed): ./vla reset, "
-        'then ./vla say "open the drawer"'
+        'ready, stopped since before (stop pressed): ./vla reset, then ./vla say "open the drawer"'
     )
     assert line(armed=False) == f'ready, disarmed: {arm}, then ./vla say "open the drawer"'
     assert line(armed=False, shadow=True) == 'ready, in shadow mode: ./vla say "open the drawer"'

@@ -127,10 +127,10 @@ def status_key(decision: Decision) -> StatusKey:
     )
 
 
-def status_message(decision: Decision, stamp: Time) -> SafetyStatus:
+def status_message(decision: Decision, stamp: Time, overload: str = "") -> SafetyStatus:
     """The whole status, but for what the node alone knows: its recording and its loop's figures.
 
-    `faults` are those of other nodes.
+    `faults` are those of other nodes. overload: why something may not have come in time.
     """
     now = decision.situation
     age = decision.observation_age
@@ -150,7 +150,7 @@ def status_message(decision: Decision, stamp: Time) -> SafetyStatus:
         violations=violations_to_messages(decision.violations),
         warnings=violations_to_messages(decision.warnings),
         input=decision.input,
-        causes=_texts(now),
+        causes=[*_texts(now), *([overload] if overload else [])],
         recovery_left=now.recovery_left,
         faults=[fault_to_message(report, stamp) for report in now.faults],
     )

@@ -114,8 +114,7 @@ class Senders:
             self._log.info(f"{key.state.name}" + (f": {words}" if words else ""))
         self._key, self._told = key, self._clock.steady()
         now = self._clock.now()
-        message = status_message(decision, to_time(now))
-        message.causes = [*message.causes, *([overload] if overload else [])]
+        message = status_message(decision, to_time(now), overload)
         own = self._levels.messages(decision.situation, now)
         message.faults = [*(f for f in own if f.level != Fault.LEVEL_OK), *message.faults]
         message.recording = self.recorder.folder if self.recorder else ""
