@@ -121,10 +121,17 @@ def test_a_launch_that_does_not_respawn_ends_itself_and_says_why(start, file):
     assert not launch.pids()
 
 
-def test_a_parameter_that_is_misspelt_ends_the_launch_and_is_named(start, tmp_path):
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("chunk_timout: 0.5", "chunk_timout in FILE (did you mean chunk_timeout?); accepted: "),
+        ("speed_scale: 0.1", "speed_scale is 0.1 in FILE and 1.0 by the launch, which comes last"),
+    ],
+)
+def test_a_parameter_that_would_be_lost_ends_the_launch_and_is_named(start, tmp_path, text, words):
     override = tmp_path / "override.yaml"
-    override.write_text("/**/safety: {ros__parameters: {chunk_timout: 0.5}}")
+    override.write_text(f"/**/safety: {{ros__parameters: {{{text}}}}}")
     launch = start("sim.launch.xml", safety_overrides=override)
     wait_until(lambda: launch.process.poll() is not None, 60.0)
     last = launch.output.splitlines()[-1]
-    assert f"chunk_timout in {override} (did you mean chunk_timeout?); accepted: " in last
+    assert words.replace("FILE", str(override)) in last

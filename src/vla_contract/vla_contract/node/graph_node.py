@@ -75,7 +75,7 @@ class GraphNode(LifecycleNode, Generic[ConfigType]):
         last_error: why the last transition failed, one line; empty after one that succeeded.
         steady_clock: for periods and time-outs that must not follow ROS time.
         companions: the other nodes of the process, which are given the same parameters.
-        arguments: the process's command line.
+        sections: of the parameters files that the process was given.
     """
 
     config: ConfigType
@@ -89,7 +89,7 @@ class GraphNode(LifecycleNode, Generic[ConfigType]):
         self.last_error = ""
         self.callback_errors = 0
         self.companions: Sequence[GraphNode[Any]] = ()
-        self.arguments: Sequence[str] = sys.argv
+        self.sections: Sequence[parameter_files.Section] = ()
         self.steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
         if not self.has_parameter("autostart"):
             once = ParameterDescriptor(description="Activate by itself.", read_only=True)
@@ -237,27 +237,27 @@ class GraphNode(LifecycleNode, Generic[ConfigType]):
         return self._transition("recover from an error", self._clean_up)
 
     def _configure(self) -> None:
-        sections = parameter_files.sections_of(self.arguments)
-        self._refuse_unknown_parameters(sections)
-        defaults = {name: default for name, (default, _) in self.declared.items()}
-        if text := parameter_files.overruled(defaults, sections, self.get_fully_qualified_name()):
-            raise ParameterError(f"{text}, which comes last; accepted: a launch argument for it")
+        self._refuse_lost_parameters()
         self.config = parameters.read(self, self._config_class)
         self.configured = True
         self.configure()
 
-    def _refuse_unknown_parameters(self, sections: Sequence[parameter_files.Section]) -> None:
+    def _refuse_lost_parameters(self) -> None:
+        full_name = self.get_fully_qualified_name()
         unknown = parameter_files.unknown(
             {name: override.value for name, override in self._parameter_overrides.items()},
             {name for node in (self, *self.companions) for name in node._parameters},
-            sections,
-            self.get_fully_qualified_name(),
+            self.sections,
+            full_name,
         )
         if unknown:
             package = self._config_class.__module__.partition(".")[0]
             raise ParameterError(
                 f"no parameter of this node: {unknown}; accepted: those in the README of {package}"
             )
+        defaults = {name: default for name, (default, _) in self.declared.items()}
+        if lost := parameter_files.overruled(defaults, self.sections, full_name):
+            raise ParameterError(f"{lost}, which comes last; accepted: a launch argument for it")
 
     def _clean_up(self) -> None:
         self.configured = False  # also where it fails: nothing is in force any more
@@ -428,15 +428,15 @@ def run_together(
         _say_why(error)
         rclpy.try_shutdown()
         return 1
-    arguments, names = sys.argv if args is None else args, [_full_name(node) for node in nodes]
-    sections = parameter_files.sections_of(arguments)
+    sections = parameter_files.sections_of(sys.argv if args is None else args)
+    names = [_full_name(node) for node in nodes]
     for warning in (open_to_network(), *parameter_files.files_of_others(sections, *names)):
         if warning:
             nodes[0].get_logger().warning(warning)
     executor = OneThreadExecutor()
     for node in nodes:
         node.companions = [other for other in nodes if other is not node]
-        node.arguments = arguments
+        node.sections = sections
         executor.add_node(node)
     signals.wake(nodes[0])
     try:
