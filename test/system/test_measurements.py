@@ -36,7 +36,7 @@ def test_it_runs_to_its_end(command, tmp_path):
     options, file = SHORT[command]
     words = [*command.split(), *options.split()]
     if command == "prove peers":
-        words += ["--output", str(tmp_path / file)]
+        words += ["--out", str(tmp_path / file)]
     elif file:
         words += ["--out", str(tmp_path)]
     environment = {**os.environ, "HOME": str(tmp_path)}
