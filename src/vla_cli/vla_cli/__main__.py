@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 from vla_cli.client.command_errors import CommandError, Interrupted
+from vla_contract.terminal import print_any_text, report_unexpected
 
 # Command → module with a `main(arguments) -> exit status`; imported only when asked for.
 COMMANDS = {
@@ -37,7 +39,8 @@ FORMER = {
 
 
 def main(arguments: list[str]) -> int:
-    """Run a command; its exit status, 2 where it cannot do what it was asked."""
+    """Run a command; its exit status: 2 where it cannot do what it was asked, 70 for a defect."""
+    print_any_text()
     if arguments and arguments[0] in RENAMED:
         new = RENAMED[arguments[0]]
         print(f"vla: `{arguments[0]}` is now called `{new}`: ./vla {new}", file=sys.stderr)
@@ -60,11 +63,18 @@ def main(arguments: list[str]) -> int:
         return 128 + interrupted.number
     except BrokenPipeError:  # `./vla status | head`
         return 0
+    except Exception as error:
+        return report_unexpected(error, "vla", refused=2)
 
 
 def run() -> None:
     """Entry point of the installed executable."""
-    sys.exit(main(sys.argv[1:]))
+    status = main(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:  # `./vla metrics a.json | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(status)
 
 
 if __name__ == "__main__":
