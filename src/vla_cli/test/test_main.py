@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,11 +17,32 @@ from vla_cli.client.command_errors import CommandError
 from vla_cli.drive import launch_command
 from vla_cli.episodes import demo_command
 from vla_cli.episodes.graph_episodes import EpisodeResult
+from vla_contract import terminal
 
 
 def test_an_unknown_command_is_named(capsys):
     assert entry.main(["dance"]) == 2
     assert "no such command: 'dance'" in capsys.readouterr().err
+
+
+def test_a_defect_is_one_line_that_names_its_trace(monkeypatch, capsys):
+    monkeypatch.setattr(demo_command, "parse", lambda arguments: {}["nothing"])
+    assert entry.main(["demo"]) == terminal.DEFECT == 70
+    told = capsys.readouterr().err
+    assert told.startswith("vla: a defect of vla: KeyError: 'nothing'; the whole trace is in ")
+    assert told.count("\n") == 1
+    file = Path(told.split()[-1])
+    assert "Traceback" in file.read_text()
+    file.unlink()
+
+
+def test_a_reader_that_leaves_early_is_no_error():
+    code = "from vla_cli.__main__ import run; run()"
+    command = [sys.executable, "-c", code, "metrics", "--kinds"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
 
 
 def test_the_old_name_of_metrics_still_works_and_names_the_new_one(capsys):
@@ -44,7 +67,7 @@ def test_the_old_name_of_metrics_still_works_and_names_the_new_one(capsys):
     ],
 )
 def test_episodes_in_this_process_are_those_of_the_learning_package(monkeypatch, capsys, old, told):
-    class Replaced(Exception):
+    class Replaced(BaseException):
         pass
 
     def execv(program, words):

@@ -125,9 +125,10 @@ def panel(title: str, snapshot: Snapshot, news: str) -> Any:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(no_wrap=True, overflow="ellipsis")
+    names = [name for name, _ in rows(snapshot)]
+    table = Table.grid(padding=(0, 2), expand=True)
+    table.add_column(style="dim", no_wrap=True, min_width=max(map(len, names)))
+    table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     for name, value in rows(snapshot):
         style = COLOURS.get(value, "") if name == "state" else ""
         if name == "limited" and snapshot.limited:
@@ -135,7 +136,7 @@ def panel(title: str, snapshot: Snapshot, news: str) -> Any:
         if name == "faults" and snapshot.faults:
             style = "red"
         table.add_row(name, Text(one_line(value) or "–", style=style))
-    table.add_row("progress", ProgressBar(max(1, snapshot.steps), snapshot.step, width=40))
+    table.add_row("progress", ProgressBar(max(1, snapshot.steps), snapshot.step))
     table.add_row("news", Text(one_line(news) or "–", style="bold"))
     done = f"step {snapshot.step} of at most {snapshot.steps}, {snapshot.time:.2f} s"
     return Panel(table, title=Text(title), subtitle=done)
