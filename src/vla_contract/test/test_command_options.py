@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from vla_contract.command_options import at_least
+from vla_contract.command_options import at_least, file_name
 
 
 def test_whole_numbers_from_the_least_on():
@@ -19,3 +19,10 @@ def test_anything_else_is_refused_in_one_line(text):
     assert str(caught.value) == f"--jobs is {text!r}; accepted: a whole number of at least 1"
     with pytest.raises(argparse.ArgumentTypeError, match="^is "):
         at_least(1)(text)
+
+
+def test_a_file_to_write_has_a_name(tmp_path):
+    assert file_name(str(tmp_path / "a.json")) == tmp_path / "a.json"
+    for text in ("", ".", "/", str(tmp_path)):
+        with pytest.raises(argparse.ArgumentTypeError, match="accepted: the name of a file"):
+            file_name(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 
 
 def at_least(least: int, what: str = "") -> Callable[[str], int]:
@@ -17,3 +18,11 @@ def at_least(least: int, what: str = "") -> Callable[[str], int]:
         return value
 
     return convert
+
+
+def file_name(text: str) -> Path:
+    """An argparse type: the path of a file to write, which names no folder."""
+    path = Path(text)
+    if not path.name or path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is a folder; accepted: the name of a file")
+    return path

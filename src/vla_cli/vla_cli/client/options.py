@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from vla_contract.command_options import at_least
+from vla_contract.command_options import at_least, file_name
 
-__all__ = ["at_least", "client", "parser"]
+__all__ = ["at_least", "client", "file_name", "parser"]
 
 
 def parser(name: str, description: str) -> argparse.ArgumentParser:
