@@ -112,6 +112,16 @@ def test_each_way_to_evaluate_is_set_up_for_what_it_needs(copy, words, groups, t
     assert done.stdout.splitlines() == [groups, threads, f"-m vla_cli {words}"], done.stderr
 
 
+def test_a_demo_says_that_it_starts_before_anything_else(copy):
+    stand_ins = (
+        "choose_environment() { PYTHON=python; }; set_up() { echo set-up >&2; }; "
+        "export_environment() { :; }; export_threads() { :; };"
+    )
+    copy.put("python", "echo python >&2")
+    done = copy.run(source=f"{stand_ins} main demo")
+    assert done.stderr.split("\n") == ["vla: starting the demo", "set-up", "python", ""]
+
+
 def test_an_unknown_command_is_named(copy):
     done = copy.run("fly")
     assert done.returncode == 1

@@ -12,7 +12,7 @@ import pytest
 
 from vla_cli import __main__ as entry
 from vla_cli import learn_command
-from vla_cli.client import paths
+from vla_cli.client import options, paths
 from vla_cli.client.command_errors import CommandError
 from vla_cli.drive import launch_command
 from vla_cli.episodes import demo_command
@@ -34,6 +34,25 @@ def test_a_defect_is_one_line_that_names_its_trace(monkeypatch, capsys):
     file = Path(told.split()[-1])
     assert "Traceback" in file.read_text()
     file.unlink()
+
+
+def test_an_argument_that_is_no_text_is_named(capsys):
+    assert entry.main(["say", "open", "\udcff"]) == 2
+    assert capsys.readouterr().err == r"vla: argument '\udcff' is not UTF-8; accepted: text" + "\n"
+
+
+@pytest.mark.parametrize("text", ["a b", "a//b", "1a", "ä", "a-b", "~"])
+def test_what_is_no_namespace_is_named(text, capsys):
+    for command in (["status"], ["doctor", "--axes"]):
+        with pytest.raises(SystemExit) as ended:
+            entry.main([*command, "--namespace", text])
+        assert ended.value.code == 2
+        assert f"{text!r} is no namespace; accepted: letters" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["", "/", "vla", "/left/arm_2/", "_a/B"])
+def test_what_is_a_namespace(text):
+    assert options.client("x", "").parse_args(["--namespace", text]).namespace == text
 
 
 def test_a_reader_that_leaves_early_is_no_error():

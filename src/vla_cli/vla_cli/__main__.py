@@ -53,6 +53,7 @@ def main(arguments: list[str]) -> int:
         print(f"vla: no such command: {asked!r}; there are: {', '.join(COMMANDS)}", file=sys.stderr)
         return 2
     try:
+        _check_text(arguments)
         return int(importlib.import_module(COMMANDS[asked]).main(arguments[1:]))
     except CommandError as error:
         print(f"vla: {error}", file=sys.stderr)
@@ -65,6 +66,15 @@ def main(arguments: list[str]) -> int:
         return 0
     except Exception as error:
         return report_unexpected(error, "vla", refused=2)
+
+
+def _check_text(arguments: list[str]) -> None:
+    """Raise CommandError where an argument is not valid UTF-8, which no message can carry."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError as error:
+            raise CommandError(f"argument {argument!r} is not UTF-8; accepted: text") from error
 
 
 def run() -> None:
