@@ -112,6 +112,16 @@ def test_each_way_to_evaluate_is_set_up_for_what_it_needs(copy, words, groups, t
     assert done.stdout.splitlines() == [groups, threads, f"-m vla_cli {words}"], done.stderr
 
 
+def test_a_demo_says_that_it_starts_before_anything_else(copy):
+    stand_ins = (
+        "choose_environment() { PYTHON=python; }; set_up() { echo set-up >&2; }; "
+        "export_environment() { :; }; export_threads() { :; };"
+    )
+    copy.put("python", "echo python >&2")
+    done = copy.run(source=f"{stand_ins} main demo")
+    assert done.stderr.split("\n") == ["vla: starting the demo", "set-up", "python", ""]
+
+
 def test_an_unknown_command_is_named(copy):
     done = copy.run("fly")
     assert done.returncode == 1
@@ -337,6 +347,43 @@ def test_what_makes_a_package_stale(copy):
     (package / "package.xml").write_text("<package></package>", encoding="utf-8")
     assert stamp() not in (first, second)
     assert stamp("another environment") != stamp()
+
+
+def test_the_packages_are_looked_at_again_only_after_a_change(copy):
+    package = copy.root / "src/some"
+    (package / "some").mkdir(parents=True)
+    (package / "package.xml").write_text("<package/>", encoding="utf-8")
+    for folder in ("launch", "config", "models", ".vla", "build/some", "install/some"):
+        (copy.root / folder).mkdir(parents=True)
+    for tool in ("find", "xargs", "mv", "basename"):
+        copy.put(tool, f'exec /usr/bin/{tool} "$@"')
+
+    def looks(key="k") -> list[str]:
+        """What is stamped and built by a call, with colcon's part left out."""
+        parts = (
+            'eval "$(declare -f package_stamp | sed "1s/package_stamp/whole_stamp/")"',
+            'package_stamp() { echo "stamped" >&2; whole_stamp "$@"; }',
+            'run_colcon() { echo "built" >&2; }; write_env() { : >"$STATE/env.sh"; }',
+        )
+        copy.put("sed", 'exec /bin/sed "$@"')
+        done = copy.run(source=f"{'; '.join(parts)}; MODE=ros KEY={key}; build_packages")
+        assert done.returncode == 0, done.stderr
+        return done.stderr.split()
+
+    assert looks() == ["stamped", "built"]
+    assert looks() == []
+    (package / "some/__pycache__").mkdir()
+    assert looks() == ["stamped"] and looks() == []  # the folder that has it was changed
+    (package / "some/__pycache__/core.pyc").touch()
+    assert looks() == []
+    (package / "package.xml").write_text("<package></package>", encoding="utf-8")
+    os.utime(package / "package.xml", (0, 0))  # as of a file that is older than the build
+    assert looks() == ["stamped", "built"] and looks() == []
+    assert looks("another") == ["stamped", "built"] and looks("another") == []
+    (copy.root / "models/new").touch()
+    assert looks("another") == ["stamped"]
+    shutil.rmtree(copy.root / "install/some")
+    assert looks("another") == ["stamped", "built"]
 
 
 def test_a_test_run_gets_a_domain_that_nobody_uses(copy):

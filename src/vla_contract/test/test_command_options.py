@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from vla_contract.command_options import add_out, at_least
+from vla_contract.command_options import add_out, at_least, file_name
 
 
 def test_whole_numbers_from_the_least_on():
@@ -32,3 +32,10 @@ def test_the_former_names_of_an_output_answer_and_tell_the_new_one(capsys):
         assert parser.parse_args([name, "a"]).out == Path("a")
         assert capsys.readouterr().err == f"vla learn train: {name} is now called --out\n"
     assert "--run" not in parser.format_help()
+
+
+def test_a_file_to_write_has_a_name(tmp_path):
+    assert file_name(str(tmp_path / "a.json")) == tmp_path / "a.json"
+    for text in ("", ".", "/", str(tmp_path)):
+        with pytest.raises(argparse.ArgumentTypeError, match="accepted: the name of a file"):
+            file_name(text)

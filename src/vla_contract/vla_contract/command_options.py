@@ -31,15 +31,31 @@ class _Renamed(argparse.Action):
         setattr(namespace, self.dest, values)
 
 
-def add_out(parser: argparse.ArgumentParser, *before: str, **options: Any) -> None:
-    """Add --out, where the results go; before: its former names. options: as argparse has them."""
-    parser.add_argument("--out", type=Path, **options)
+def add_out(
+    parser: argparse.ArgumentParser,
+    *before: str,
+    kind: Callable[[str], Path] = Path,
+    **options: Any,
+) -> None:
+    """Add --out, where the results go.
+
+    before: its former names. kind: its argparse type. options: as argparse has them.
+    """
+    parser.add_argument("--out", type=kind, **options)
     for name in before:
         parser.add_argument(
             name,
             dest="out",
-            type=Path,
+            type=kind,
             action=_Renamed,
             default=argparse.SUPPRESS,
             help=argparse.SUPPRESS,
         )
+
+
+def file_name(text: str) -> Path:
+    """An argparse type: the path of a file to write, which names no folder."""
+    path = Path(text)
+    if not path.name or path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is a folder; accepted: the name of a file")
+    return path

@@ -7,7 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from vla_contract.command_options import add_out, at_least
+from vla_contract.command_options import add_out, at_least, file_name
+from vla_contract.terminal import print_any_text, report_unexpected
 from vla_learning import learn_commands
 
 
@@ -17,7 +18,11 @@ def run() -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one sub-command; 0 when it did its work, 1 with one line on stderr when it could not."""
+    """Run one sub-command; 0 when it did its work, 1 with one line on stderr when it could not.
+
+    70 for a defect, whose trace is in a file that the line names.
+    """
+    print_any_text()
     parsed = _parser().parse_args(arguments)
     try:
         parsed.run(parsed)
@@ -34,6 +39,8 @@ def main(arguments: Sequence[str]) -> int:
     except ModuleNotFoundError as error:
         print(f"vla learn: {error}; how to install it: docs/deploy.md", file=sys.stderr)
         return 1
+    except Exception as error:
+        return report_unexpected(error, "vla learn", refused=1)
     return 0
 
 
@@ -170,7 +177,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     evaluate.add_argument("--mask", default="", help="cameras to take away, comma-separated")
     add_out(
-        evaluate, "--json", help="JSON file for the results; episodes are kept beside it until then"
+        evaluate,
+        "--json",
+        kind=file_name,
+        help="JSON file for the results; episodes are kept beside it until then",
     )
 
     quantize = add(

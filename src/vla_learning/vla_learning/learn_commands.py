@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
 from rich.progress import (
     BarColumn,
     Progress,
@@ -20,7 +21,9 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 
+from vla_contract import terminal
 from vla_contract.action_space import ActionSpace, ActionSpaceError
 from vla_learning.evaluate import success_report
 from vla_learning.learning_settings import Settings
@@ -428,11 +431,12 @@ class _Bar:
 def _progress(name: str, total: int) -> Iterator[_Bar]:
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=16),
         TextColumn("{task.completed:.0f}/{task.total:.0f}"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[text]}"),
+        # What is left of the line, and no more than that.
+        TextColumn("{task.fields[text]}", table_column=Column(no_wrap=True, ratio=1)),
     )
-    with Progress(*columns) as progress:
+    with Progress(*columns, console=Console(width=terminal.columns()), expand=True) as progress:
         yield _Bar(progress, name, total)
