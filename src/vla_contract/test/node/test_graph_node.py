@@ -267,7 +267,8 @@ def test_a_node_that_cannot_be_configured_ends_a_launch_that_does_not_respawn(
 ):
     launch = tmp_path / "launch.py"  # is asked to end as a launch is, by SIGINT
     launch.write_text(
-        "import subprocess, sys\n"
+        "import signal, subprocess, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a job may ignore it
         "node = subprocess.Popen(sys.argv[1:])\n"
         "try:\n"
         "    node.wait()\n"
