@@ -110,7 +110,9 @@ class BagWriter:
         self.count = 0
         self._connections: dict[str, Connection] = {}
         try:
-            self._writer = Writer(folder, version=METADATA_VERSION, storage_plugin=StoragePlugin.MCAP)
+            self._writer = Writer(
+                folder, version=METADATA_VERSION, storage_plugin=StoragePlugin.MCAP
+            )
             for key, value in (notes or {}).items():
                 self._writer.set_custom_data(key, value)
             self._writer.open()
