@@ -19,6 +19,7 @@ SAFETY_STATUS = "safety_status"
 FAULT = "fault"
 PROMPT = "prompt"
 ACCEPTED_COMMAND = "accepted_command"
+KNOWN_COMMANDS = "known_commands"
 ATTENTION = "attention"
 COMMAND = "command"
 COMMAND_STAMPED = "command_stamped"
@@ -60,6 +61,7 @@ QOS: dict[str, Qos] = {
     FAULT: Qos(True, False, 50, "levels of several sources on one topic"),
     PROMPT: Qos(True, True, 1, "what the robot asks stays asked"),
     ACCEPTED_COMMAND: Qos(True, True, 1, "a late joiner tells what is new from what was"),
+    KNOWN_COMMANDS: Qos(True, True, 1, "published once"),
     ATTENTION: Qos(True, False, 1, "a picture to look at: only the newest is of use"),
     COMMAND: Qos(True, False, 10, "volatile: transient local would refuse `ros2 topic pub`"),
     COMMAND_STAMPED: Qos(True, False, 10, "as command"),
@@ -78,6 +80,7 @@ TYPES: dict[str, str] = {
     COMMAND: "std_msgs/msg/String",
     COMMAND_STAMPED: "vla_interfaces/msg/Command",
     ACCEPTED_COMMAND: "vla_interfaces/msg/Command",
+    KNOWN_COMMANDS: "std_msgs/msg/String",
     EMERGENCY_STOP: "std_msgs/msg/Bool",
     OBSERVATION: "vla_interfaces/msg/Observation",
     PROMPT: "std_msgs/msg/String",

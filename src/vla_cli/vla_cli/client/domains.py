@@ -75,7 +75,7 @@ def free(seed: int | None = None) -> int:
     that choose at once, `./vla test` among them, get different ones.
 
     Raises:
-        RuntimeError: all of them are in use.
+        CommandError: all of them are in use.
     """
     start = os.getpid() if seed is None else seed
     for offset in range(LAST_DOMAIN):
@@ -87,7 +87,7 @@ def free(seed: int | None = None) -> int:
             _locks[domain] = lock
             return domain
         os.close(lock)
-    raise RuntimeError(
+    raise CommandError(
         f"every ROS domain from 1 to 101 is in use or cannot be locked in {LOCKS}; "
         "stop some of the running graphs"
     )

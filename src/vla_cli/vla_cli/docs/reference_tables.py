@@ -10,6 +10,7 @@ import argparse
 import importlib
 import re
 import sys
+import textwrap
 from pathlib import Path
 
 from vla_contract import topics
@@ -41,6 +42,8 @@ LISTS = {
     "teleop_locks": "teleop_lock",
 }
 
+LINE = 99  # columns
+NAMES = Path("src/vla_contract/vla_contract/node/parameter_names.py")
 # Row of the QoS table → who publishes, who subscribes.
 TOPICS: dict[str, tuple[str, str]] = {
     topics.CAMERA: ("cameras", "perception"),
@@ -52,6 +55,7 @@ TOPICS: dict[str, tuple[str, str]] = {
     topics.OBSERVATION: ("perception", "policy"),
     topics.PROMPT: ("perception", "user"),
     topics.ACCEPTED_COMMAND: ("perception", "user"),
+    topics.KNOWN_COMMANDS: ("perception", "user"),
     topics.ATTENTION: ("policy, on demand", "user"),
     topics.ACTION_CHUNK: ("policy", "safety, perception"),
     topics.FAULT: ("perception, policy, safety", "safety, user"),
@@ -59,7 +63,7 @@ TOPICS: dict[str, tuple[str, str]] = {
     topics.SAFETY_STATUS: ("safety", "perception, user"),
     topics.ROBOT_COMMAND: ("safety", "robot"),
     topics.TICK: ("simulator", "perception, safety (lock-step)"),
-    topics.TASK_STATE: ("simulator", "user"),
+    topics.TASK_STATE: ("simulator", "perception, user"),
 }
 # Of the rows that have several types.
 SEVERAL_TYPES = {
@@ -143,6 +147,17 @@ def interfaces(root: Path) -> str:
     return "\n".join(lines).rstrip()
 
 
+def parameter_names() -> str:
+    """Every node's parameters, and those of each element of a list, as `parameter_names` reads."""
+    lists = {owner: f"{key}.*" for key, owner in LISTS.items()}
+    lines = []
+    for owner in CONFIGS:
+        names = (name for name, _, _ in parameters.fields(config_class(owner)))
+        text = f"{lists.get(owner, owner)}: {' '.join(names)};"
+        lines += textwrap.wrap(text, LINE, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(lines)
+
+
 def generate(name: str, root: Path = Path()) -> str:
     """The text of a generated block.
 
@@ -155,10 +170,13 @@ def generate(name: str, root: Path = Path()) -> str:
         return services_table()
     if name == "interfaces":
         return interfaces(root)
+    if name == "parameter names":
+        return parameter_names()
     kind, _, node = name.partition(" ")
     if kind == "parameters" and node in CONFIGS:
         return parameters.table(config_class(node))
-    accepted = ["topics", "services", "interfaces", *(f"parameters {node}" for node in CONFIGS)]
+    named = ("topics", "services", "interfaces", "parameter names")
+    accepted = [*named, *(f"parameters {node}" for node in CONFIGS)]
     raise ValueError(f"no generated block {name!r}; accepted: {', '.join(accepted)}")
 
 
@@ -176,6 +194,11 @@ def documents(root: Path) -> list[Path]:
     return [path for folder in folders for path in sorted(folder.glob("*.md"))]
 
 
+def generated(root: Path) -> list[Path]:
+    """Files of the tree that may have generated blocks."""
+    return [root / NAMES, *documents(root)]
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Write the blocks anew, or with --check only name the files that are out of date."""
     parser = argparse.ArgumentParser(prog="vla reference", description=main.__doc__)
@@ -183,7 +206,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--root", type=Path, default=Path.cwd(), help="the source tree")
     options = parser.parse_args(arguments)
     stale = []
-    for path in documents(options.root):
+    for path in generated(options.root):
         text = path.read_text(encoding="utf-8")
         new = updated(text, options.root)
         if new != text:

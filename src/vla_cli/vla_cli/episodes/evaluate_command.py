@@ -105,7 +105,7 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument(
         "--out",
-        type=Path,
+        type=options.file_name,
         help="JSON file for rates and episodes; beside it a picture, .png, and until all are run "
         "the finished episodes, .episodes.jsonl, from which the same command goes on",
     )

@@ -113,10 +113,11 @@ class Input:
         self.age = (now - stamp) * 1e-9
         try:
             if self.age > self.max_age:
+                why = self.observer.overload()
                 raise Refused(
                     Drop.TOO_OLD,
                     f"too old: its stamp is {self.age:.1f} s behind the clock; accepted: up to "
-                    f"{self.max_age:g} s",
+                    f"{self.max_age:g} s{why and '; ' + why}",
                 )
             return self.convert(message, stamp)
         except Refused as error:
