@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from vla_contract.terminal import print_any_text, report_unexpected
 from vla_contract.command_options import at_least, file_name
+from vla_contract.terminal import print_any_text, report_unexpected
 from vla_learning import learn_commands
 
 CONFIG = Path("config/learning/metaworld.yaml")
@@ -176,7 +176,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     evaluate.add_argument("--mask", default="", help="cameras to take away, comma-separated")
     evaluate.add_argument(
-        "--json", type=file_name, help="file for the results; episodes are kept beside it until then"
+        "--json",
+        type=file_name,
+        help="file for the results; episodes are kept beside it until then",
     )
 
     quantize = add(
