@@ -219,13 +219,24 @@ def check(words: list[str], folder: Path) -> None:
     assert status == 0 or told.getvalue(), (words, status)
 
 
-@settings(max_examples=300, suppress_health_check=list(HealthCheck), database=None)
+@settings(max_examples=200, suppress_health_check=list(HealthCheck), database=None)
 @given(data=st.data())
 def test_no_input_of_a_command_is_a_defect(data, pool, known, tmp_path_factory):
     command = data.draw(st.sampled_from(sorted(known)))
     folder = tmp_path_factory.mktemp("folder") / "copy"
     shutil.copytree(pool, folder)
     check([*command, *words_of(data, known[command])], folder)
+
+
+def test_no_value_of_an_option_alone_is_a_defect(pool, known):
+    """Else the others are given too little, or too much, for it to be looked at."""
+    for command, actions in known.items():
+        for action in actions:
+            if not action.option_strings or action.nargs == 0 or action.dest == "help":
+                continue
+            required = ["missing" for other in actions if not other.option_strings]
+            for value in ("", "nan", "-1"):
+                check([*command, *required, action.option_strings[0], value], pool)
 
 
 # --- What is in the files that they are given ----------------------------------------------------
@@ -308,7 +319,7 @@ def changed_copy(data: st.DataObject, words: str, original: Path, folder: Path) 
     return file
 
 
-@settings(max_examples=120, suppress_health_check=list(HealthCheck), database=None)
+@settings(max_examples=100, suppress_health_check=list(HealthCheck), database=None)
 @given(data=st.data())
 def test_no_content_of_a_file_is_a_defect(data, tmp_path_factory):
     words, original = data.draw(st.sampled_from(READERS))
