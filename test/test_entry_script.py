@@ -15,7 +15,7 @@ from vla_cli.client import domains
 
 ROOT = Path(__file__).resolve().parents[1]
 TOOLS = (
-    "bash cat chmod dirname env flock grep head id ldconfig ls mkdir readlink rm sha256sum sort "
+    "bash cat chmod dirname env flock grep head id ldconfig ls mkdir mv readlink rm sha256sum sort "
     "stat tail true uname"
 )
 COMMANDS = [
@@ -258,7 +258,7 @@ def test_one_sets_up_at_a_time(copy):
     with open(copy.root / ".vla/lock", "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         begin = time.monotonic()
-        nothing = "MODE=none; build_packages() { :; }; compile_limiter() { :; }"
+        nothing = "MODE=none PYTHON=python; build_packages() { :; }; compile_limiter() { :; }"
         with subprocess.Popen(
             ["bash", "-c", f"source {copy.root}/vla; {nothing}; set_up"],
             stderr=subprocess.PIPE,
@@ -272,6 +272,37 @@ def test_one_sets_up_at_a_time(copy):
             fcntl.flock(lock, fcntl.LOCK_UN)
             assert process.wait(10.0) == 0
         assert time.monotonic() - begin < 10.0
+
+
+def test_what_is_said_to_a_running_graph_looks_for_changes_only(copy):
+    """A whole set-up once; another where something has changed, and none at all for a stop."""
+    for folder in ("src/some/__pycache__", "launch", "config", "models", "pip_ros", "requirements"):
+        (copy.root / folder).mkdir(parents=True)
+    (copy.root / ".vla").mkdir()
+    (copy.root / ".vla/env.sh").touch()
+    copy.put("find", 'exec /usr/bin/find "$@"')
+    copy.put("python", 'echo "$*"')
+    stand_ins = (
+        f"choose_environment() {{ MODE=ros PYTHON={copy.bin}/python; }}; "
+        "build_packages() { echo looked; }; compile_limiter() { :; }; "
+        "export_environment() { :; };"
+    )
+
+    def looks(*words, **environment):
+        source = f"{stand_ins} main {' '.join(words)}"
+        done = copy.run(source=source, ROS_DISTRO="humble", **environment).stdout.splitlines()
+        assert done[-1] == f"-m vla_cli {' '.join(words)}"
+        return done[:-1] == ["looked"]
+
+    assert looks("say", "go")
+    assert not looks("say", "go") and not looks("status") and not looks("reset")
+    (copy.root / "src/some/__pycache__/core.pyc").touch()
+    assert not looks("status")
+    (copy.root / "src/some/core.py").touch()
+    assert not looks("stop")
+    assert looks("status") and not looks("status")
+    assert looks("say", "go", VLA_PYTHON="/another"), "of another Python"
+    assert looks("launch", "sim"), "what starts a graph looks always"
 
 
 def test_a_sourced_ros_is_used_as_it_is(copy):

@@ -62,6 +62,12 @@ def bound_ports(tables: Iterable[str]) -> set[int]:
     }
 
 
+def in_use(domain: int) -> bool:
+    """Somebody on this machine has joined it; of one above 101, whose ports tell nothing: perhaps."""
+    ports = bound_ports(file.read_text() for file in _TABLES if file.exists())
+    return domain > LAST_DOMAIN or domain in used(ports)
+
+
 def free(seed: int | None = None) -> int:
     """A domain from 1 to 101 that nobody on this machine uses, chosen by the process id.
 
@@ -77,7 +83,7 @@ def free(seed: int | None = None) -> int:
         lock = _lock(domain)
         if lock is None:
             continue
-        if domain not in used(bound_ports(file.read_text() for file in _TABLES if file.exists())):
+        if not in_use(domain):
             _locks[domain] = lock
             return domain
         os.close(lock)
