@@ -79,12 +79,15 @@ window.addEventListener("load", () => setTimeout(() => {
   for (const button of document.querySelectorAll(".md-clipboard")) {
     const icon = button.getBoundingClientRect(), text = document.createRange();
     text.selectNodeContents(button.closest("pre, .highlight").querySelector("code"));
-    if (boxes(text).some(box => box.right > icon.left + 4 && box.top < icon.bottom && icon.top < box.bottom))
+    const beside = box => box.top < icon.bottom && icon.top < box.bottom;
+    if (boxes(text).some(box => beside(box) && box.right > icon.left + 4))
       found.push("under the icon: " + text.toString().slice(0, 60));
   }
   const first = document.querySelector(".md-content h1 ~ *");
   document.body.innerHTML = "LOOKED " + JSON.stringify({
-    found, first: first.textContent.trim().slice(0, 11), icons: document.querySelectorAll(".md-clipboard").length,
+    found, first: first.textContent.trim().slice(0, 11),
+    blocks: document.querySelectorAll(".md-content pre").length,
+    icons: document.querySelectorAll(".md-content pre .md-clipboard, .md-code__nav").length,
   }).replaceAll("<", "") + " END";
 }, 300));
 </script></body>"""
@@ -106,6 +109,7 @@ def test_nothing_of_a_page_is_cut_off(site, tmp_path, page, width):
     assert "LOOKED" in shown, shown[-2000:]
     seen = json.loads(html.unescape(shown.split("LOOKED ")[1].split(" END")[0]))
     assert not seen["found"]
+    assert seen["icons"] >= seen["blocks"], "each block of code has its icon"
     if page == "index":
         assert seen["first"] == "you want to", "what is looked for comes first"
 

@@ -98,7 +98,14 @@ def test_the_live_view_stays_where_it_is_and_ends_with_the_verdict(monkeypatch, 
     view.show("t", episode_trace.Snapshot("nominal", steps=500, step=3))
     view.say("robot moving after 5.0 s")
     snapshot = episode_trace.Snapshot(
-        "hold", long, long, limited=(long,) * 3, faults=(long,) * 9, prompt=long, step=250, steps=500
+        "hold",
+        long,
+        long,
+        limited=(long,) * 3,
+        faults=(long,) * 9,
+        prompt=long,
+        step=250,
+        steps=500,
     )
     view.show("t", snapshot)
     monkeypatch.setattr(live_view, "REFRESH", 1e-9)  # the last state is not lost by it
@@ -190,7 +197,9 @@ def test_two_demos_have_files_of_their_own(tmp_path, capsys):
         "print(demo_command.own_files(Path(sys.argv[1])).name, flush=True)\nsys.stdin.read()"
     )
     command = [sys.executable, "-c", code, str(tmp_path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as demo:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as demo:
         assert demo.stdout.readline() == "demo\n"
         assert demo_command.own_files(tmp_path) == tmp_path / "demo-2"
         assert "another demo writes" in capsys.readouterr().out

@@ -28,9 +28,7 @@ def rate(values: Array, period: float, *, from_rest: bool) -> Array:
     return np.diff(values, prepend=before) / period
 
 
-def draw(
-    trace: Trace, space: ActionSpace, title: str, frames: Sequence[Frame], path: Path
-) -> None:
+def draw(trace: Trace, space: ActionSpace, title: str, frames: Sequence[Frame], path: Path) -> None:
     """Write the figure: a row of pictures, and a row per dimension, its value and acceleration.
 
     Args:

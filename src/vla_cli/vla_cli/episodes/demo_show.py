@@ -37,7 +37,8 @@ class Show:
 
         Args:
             graph: the client to use. launched: the graph's processes, which are watched.
-            chosen: the demo's options. cameras: name → topic. files: of the results, without suffix.
+            chosen: the demo's options. cameras: name → topic.
+            files: of the results, without suffix.
         """
         self._launched = launched
         self._headless = chosen.headless

@@ -80,7 +80,7 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument(
         "--shuffle-commands",
-        type=int,
+        type=options.at_least(0, "--shuffle-commands"),
         nargs="?",
         const=0,
         metavar="NUMBER",

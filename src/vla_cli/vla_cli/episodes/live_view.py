@@ -1,4 +1,4 @@
-"""The live view of a demo: a `rich` panel that stays in its place, plain lines without a terminal."""
+"""The live view of a demo: a `rich` panel that stays in its place, or plain lines."""
 
 from __future__ import annotations
 
