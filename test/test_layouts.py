@@ -37,7 +37,7 @@ def graph_topics() -> set[str]:
 
 
 def message_fields(topic: str) -> set[str]:
-    kind = reference_tables.TOPICS[topic.rsplit("/", 1)[-1]][0].split("/")[-1]
+    kind = topics.TYPES[topic.rsplit("/", 1)[-1]].split("/")[-1]
     text = (ROOT / "src" / "vla_interfaces" / "msg" / f"{kind}.msg").read_text()
     return set(re.findall(r"^\S+ +([a-z]\w*)\s*(?:#.*)?$", text, re.MULTILINE))
 

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -27,6 +27,14 @@ SAID = (
 )
 
 
+def iter_until(lines: Iterable[str], begin: str) -> Iterator[str]:
+    """Lines up to the one that begins so; the middleware may warn before it."""
+    for line in lines:
+        yield line
+        if line.startswith(begin):
+            return
+
+
 @contextlib.contextmanager
 def recorder(bag: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
     """A running `./vla record`; killed where the test has not ended it."""
@@ -35,7 +43,8 @@ def recorder(bag: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ,
     )  # fmt: skip
     try:
-        assert process.stdout.readline().startswith("recording into"), process.stdout.read()
+        said = list(iter_until(process.stdout, "recording into"))
+        assert said[-1].startswith("recording into"), said
         yield process
     finally:
         process.kill()
