@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +22,7 @@ from vla_interfaces.msg import SafetyStatus, TaskState
 
 NODES = ("perception", "policy", "safety", "simulator")
 COMPLETE_WAIT = 3.0  # s until every node is discovered and has said how it is
+LAST_WAIT = 0.5  # s for a simulator, which not every graph has, once the others are complete
 WATCH_PERIOD = 1.0  # s
 LEVELS = ("ok", "warning", "error", "stale")  # of DiagnosticStatus
 
@@ -62,6 +64,7 @@ class _Reader:
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
         self._view = View(graph.domain, graph.namespace)
+        self._complete_since = math.inf  # s, time.monotonic()
         graph.subscribe(SafetyStatus, topics.SAFETY_STATUS, self._on_safety)
         graph.subscribe(TaskState, topics.TASK_STATE, self._on_task)
         graph.subscribe(
@@ -108,7 +111,11 @@ class _Reader:
         present = set(self._graph.nodes()) & set(NODES)
         heard = answered & set(self._view.diagnostics)
         told = self._view.safety and (self._view.task or "simulator" not in present)
-        return bool(told) and set(NODES[:3]) <= present <= heard
+        if not told or not set(NODES[:3]) <= present <= heard:
+            self._complete_since = math.inf
+            return False
+        self._complete_since = min(self._complete_since, time.monotonic())
+        return present == set(NODES) or time.monotonic() >= self._complete_since + LAST_WAIT
 
 
 def exit_status(view: View) -> int:
