@@ -83,7 +83,8 @@ def test_everything_that_is_said_is_in_the_bag(perception, tmp_path, options, en
             command = [sys.executable, "-m", "vla_cli", "say", *words]
             subprocess.run(command, env=os.environ, timeout=60, check=False)
         before = message_count(bag)
-        wait_until(lambda: message_count(bag) > before, 10.0)  # heartbeats; what came is on the disk
+        # By its heartbeats: what came before is on the disk.
+        wait_until(lambda: message_count(bag) > before, 10.0)
         process.send_signal(end)
         output = process.communicate(timeout=30)[0]
     assert process.returncode == (-end if end == signal.SIGKILL else 0), output

@@ -63,7 +63,7 @@ def bound_ports(tables: Iterable[str]) -> set[int]:
 
 
 def in_use(domain: int) -> bool:
-    """Somebody on this machine has joined it; of one above 101, whose ports tell nothing: perhaps."""
+    """Whether somebody on this machine has joined it; true above 101, where no port tells it."""
     ports = bound_ports(file.read_text() for file in _TABLES if file.exists())
     return domain > LAST_DOMAIN or domain in used(ports)
 

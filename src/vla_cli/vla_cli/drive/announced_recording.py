@@ -1,4 +1,4 @@
-"""Which recording the running graph has made of its last stop; waited for where it has just stopped."""
+"""Which recording the running graph has made of its last stop, waited for if need be."""
 
 from __future__ import annotations
 

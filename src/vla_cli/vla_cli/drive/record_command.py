@@ -95,7 +95,7 @@ def record(chosen: argparse.Namespace) -> int:
 
 
 def _end_on_signals() -> threading.Event:
-    """Set by SIGINT or SIGTERM, and nothing else: raised in the middle of a write it would spoil it."""
+    """Set by SIGINT or SIGTERM; an exception in the middle of a write would spoil the bag."""
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, frame: ended.set())

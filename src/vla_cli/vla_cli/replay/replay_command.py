@@ -30,8 +30,8 @@ CHECK_PERIOD = 0.1  # s, between two looks at whether the graph can go on
 ATTEMPTS = 3
 LOG = "replay.log"
 EXIT_STATUS = (
-    "exit status: 0 replayed, 2 an error, 3 replayed, but nothing moved; compare: 0 the same within "
-    "the tolerances, 1 not, 2 an error, 3 the same, but nothing moved in either"
+    "exit status: 0 replayed, 2 an error, 3 replayed, but nothing moved; compare: 0 the same "
+    "within the tolerances, 1 not, 2 an error, 3 the same, but nothing moved in either"
 )
 
 

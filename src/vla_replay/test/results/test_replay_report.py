@@ -242,7 +242,8 @@ def test_every_figure_of_a_comparison_stands_in_its_column(tmp_path):
     keys = ("folder", "bag", "mode", "checkpoint", "ticks", "observations", "actions_sha256")
     comparison = {
         "a": {key: f"A's {key}" for key in keys}, "b": {key: f"B's {key}" for key in keys},
-        "same": False, "moved": True, "differences": ["something"], "compared": 9, "only_a": 3, "only_b": 4,
+        "same": False, "moved": True, "differences": ["something"],
+        "compared": 9, "only_a": 3, "only_b": 4,
         "requested": [distance(1)], "dimensions": [distance(11)], "changed_decisions": 1,
         "changes": [{"time": 0.5, "a": "PASS", "b": "HELD"}],
         "violations": [{"name": "norm linear", "a": 1, "b": 2, "new": True}],

@@ -19,7 +19,7 @@ from vla_replay.bags.bag_files import METADATA
 
 @dataclass
 class BagFile:
-    """A file of a bag. first, last: ns, times in it; size: bytes of its messages; counts: by topic."""
+    """A file of a bag. first, last: ns, times in it; size: bytes of messages; counts: by topic."""
 
     path: Path
     first: int

@@ -20,14 +20,14 @@ from vla_replay.record.bag_ring import Ring
 
 LEFT_OUT = ("/rosout", "/parameter_events")
 DEPTH = 100
-# Who publishes the first two may be gone in a moment, and the graph hears them with the table's QoS alone:
-# whatever else somebody offers, nothing of them may be missed for it. What was accepted before the
-# recording may be over: only what comes is heard.
+# Who publishes the first two may be gone in a moment, and the graph hears them with the table's
+# QoS alone: whatever else somebody offers, nothing of them may be missed for it. What was accepted
+# before the recording may be over: only what comes is heard.
 COMMANDS = (topics.COMMAND, topics.COMMAND_STAMPED, topics.ACCEPTED_COMMAND)
 
 
 class TopicRecorder:
-    """Records the graph's topics from the start, before anybody publishes them, and others as found.
+    """Records the graph's topics before anybody publishes them, and others as they are found.
 
     Attributes: error: why it cannot write; empty while it can.
     """
@@ -99,11 +99,15 @@ class TopicRecorder:
             message_class = getattr(importlib.import_module(f"{package}.msg"), message)
         except (RecordingError, ImportError, AttributeError):
             return f"not recorded: {name}, whose type {kind} is not installed"
+
+        def receive(data: Any) -> None:
+            self._write(name, data)
+
         if subscription is not None:
             self._node.destroy_subscription(subscription)
         try:
             subscription = self._node.create_subscription(
-                message_class, name, lambda data: self._write(name, data), _profile(qos), raw=True
+                message_class, name, receive, _profile(qos), raw=True
             )
         except RuntimeError as error:  # as rclpy's are; DDS security may not allow it
             return f"not recorded: {name}: {error}"

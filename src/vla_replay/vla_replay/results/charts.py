@@ -86,7 +86,7 @@ def _shade(axis: Any, rows: Sequence[Row]) -> None:
 
 
 def _scale(low: float, high: float, values: np.ndarray) -> tuple[float, float]:
-    """Lower and upper end of an axis that shows finite values, as far as they are near the range."""
+    """Lower and upper end of an axis for these values, as far as they are near the range."""
     middle, half = (low + high) / 2.0, (high - low) / 2.0 * OVERSHOOT
     shown = np.clip(values[np.isfinite(values)], middle - half, middle + half)
     least, greatest = (shown.min(), shown.max()) if shown.size else (low, high)
