@@ -31,6 +31,17 @@ WITH_A_TEST = {"bench backends", "prove soak"}
 MEASURING = "bench"
 
 
+def run(words, folder):
+    return subprocess.run(
+        [sys.executable, "-m", "vla_cli", *words],
+        env={**os.environ, "HOME": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+
+
 @pytest.mark.parametrize("command", SHORT)
 def test_it_runs_to_its_end(command, tmp_path):
     options, file = SHORT[command]
@@ -39,21 +50,21 @@ def test_it_runs_to_its_end(command, tmp_path):
         words += ["--out", str(tmp_path / file)]
     elif file:
         words += ["--out", str(tmp_path)]
-    environment = {**os.environ, "HOME": str(tmp_path)}
-    done = subprocess.run(
-        [sys.executable, "-m", "vla_cli", *words],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=280,
-        check=False,
-    )
+    done = run(words, tmp_path)
     said = done.stdout[-2000:] + done.stderr[-2000:]
     assert done.returncode in ((0, 1) if command.startswith(MEASURING) else (0,)), said
     assert "Traceback" not in said
     if file:
         written = (tmp_path / file).read_bytes()
         assert json.loads(written) if file.endswith(".json") else written
+
+
+def test_a_demo_of_a_command_that_is_refused_says_why(tmp_path):
+    words = ["demo", "--headless", "--command", "make me a coffee", "--out", str(tmp_path)]
+    done = run(words, tmp_path)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "drawer-open, seed 1: refused: I do not know 'make', 'me', 'coffee'" in done.stdout
+    assert "no figure: the robot was sent nothing" in done.stdout and not done.stderr
 
 
 def test_none_is_left_out():

@@ -95,7 +95,7 @@ def robot_of_ones_own(folder, root):
         (["quantize", "--checkpoint", "OWN", "--tasks", "reach"], "camera is 'front'; accepted"),
         (["attention", "--checkpoint", "OWN", "--task", "one"], "task is 'one', which"),
         (["limits", "--limits", "0/0"], "limits has '0/0': "),
-        (["evaluate", "--tasks", "reach", "--out", "."], ". cannot be written: Is a directory"),
+        (["attention", "--task", "door-open", "--out", "."], ". cannot be written: Is a directory"),
         (["limits", "--limits", "1.2.3/4"], "limits has '1.2.3/4'; accepted: acceleration/jerk"),
         (["evaluate", "--tasks", "reach", "--out", "/proc/x/y.json"], "/proc/x/y.json cannot be"),
     ],
