@@ -170,15 +170,11 @@ class Perception(GraphNode[PerceptionConfig]):
             (SafetyStatus, topics.SAFETY_STATUS, self._on_safety_status),
             *self._observer.subscriptions(),
         ]
-        for message_type, topic, callback in subscriptions:
-            self._subscribe(message_type, topic, callback)
         if not self.config.lock_step:
-            self._task_states = self._subscribe(TaskState, topics.TASK_STATE, self._on_task_state)
-
-    def _subscribe(self, message_type: type, topic: str, callback: Callable[[Any], None]) -> Any:
-        qos = topics.qos_profile(topic, lock_step=self.config.lock_step)
-        self._made.append(self.create_subscription(message_type, topic, callback, qos))
-        return self._made[-1]
+            subscriptions.append((TaskState, topics.TASK_STATE, self._on_task_state))
+        for message_type, topic, callback in subscriptions:
+            qos = topics.qos_profile(topic, lock_step=self.config.lock_step)
+            self._made.append(self.create_subscription(message_type, topic, callback, qos))
 
     def _moment(self) -> Moment:
         return Moment(self._observer.now(), self._observer.steady(), time.time_ns())
@@ -315,8 +311,6 @@ class Perception(GraphNode[PerceptionConfig]):
         self._ready_reports = self._ready_reports + 1 if line else 0
         if self._ready_reports == READY_REPORTS:
             self.get_logger().info(line)
-            self._made.remove(self._task_states)
-            self.destroy_subscription(self._task_states)
 
     def diagnose(self) -> Diagnosis:
         """The worst fault, the drops by reason, and how long an observation takes."""
