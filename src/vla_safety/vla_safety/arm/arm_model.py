@@ -1,0 +1,239 @@
+"""The links of an arm as convex shapes, where they are, and how far joints can move them. ROS-free.
+
+Kinematics and distances are those of pinocchio and coal (PyPI: pin, coal), which are imported only
+where a URDF is configured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vla_safety.arm import convex_shapes
+from vla_safety.arm.arm_geometry import ArmError, ArmGeometry, Solid
+from vla_safety.arm.urdf_text import Urdf
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Body:
+    """One convex shape of a link, of the surroundings (`link` is its name there) or carried.
+
+    joint: number of the one that moves it, 0: none.
+    """
+
+    index: int
+    name: str
+    link: str
+    joint: int
+    payload: bool = False
+    surrounding: bool = False
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two bodies whose distance counts."""
+
+    first: Body
+    second: Body
+
+    @property
+    def links(self) -> tuple[str, str]:
+        """Their links, in alphabetical order."""
+        first, second = sorted((self.first.link, self.second.link))
+        return first, second
+
+    @property
+    def shapes(self) -> tuple[str, str]:
+        """Their own names, in alphabetical order."""
+        first, second = sorted((self.first.name, self.second.name))
+        return first, second
+
+    @property
+    def name(self) -> str:
+        """As a violation tells it."""
+        return f"{self.first.link}–{self.second.link}"
+
+
+def _libraries() -> tuple[Any, Any]:
+    try:
+        import coal
+        import pinocchio
+
+        return pinocchio, coal
+    except ImportError as error:
+        raise ArmError(
+            f"arm_urdf is set and {error.name} is not installed; accepted: pip install pin coal"
+        ) from error
+
+
+class ArmModel:
+    """A configuration is an array of all moving joints of the URDF, in the order of `joints`."""
+
+    def __init__(self, urdf: Urdf, geometry: ArmGeometry) -> None:
+        """Raises ArmError: a library is missing, or the URDF or a mesh cannot be used."""
+        self._pin, self._coal = _libraries()
+        self.urdf = urdf
+        try:
+            self._model = self._pin.buildModelFromXML(urdf.text)
+            self._shapes = self._load_shapes(urdf.text)
+        except (ValueError, RuntimeError) as error:
+            raise ArmError(f"arm_urdf cannot be used: {' '.join(str(error).split())}") from error
+        self.joints: tuple[str, ...] = tuple(self._model.names)[1:]
+        limits = {joint.name: (joint.low, joint.high) for joint in urdf.joints}
+        self.low, self.high = np.array([limits[name] for name in self.joints]).T
+        prismatic = {joint.name for joint in urdf.joints if joint.prismatic}
+        self._prismatic = np.array([name in prismatic for name in self.joints])
+        self._add_surroundings(geometry)
+        self.bodies = self._bodies()
+        if not any(body.joint for body in self.bodies):
+            raise ArmError("arm_urdf has no link with <collision> that a joint moves")
+        self._levers = np.array([self._levers_of(body) for body in self.bodies])
+        self._points = self._link_ends()
+        self._data = self._model.createData()
+
+    # Construction.
+
+    def _load_shapes(self, text: str) -> Any:
+        pin = self._pin
+        shapes = pin.buildGeomFromUrdfString(self._model, text, pin.GeometryType.COLLISION)
+        for shape in shapes.geometryObjects:
+            mesh = shape.geometry
+            if isinstance(mesh, self._coal.BVHModelBase):
+                vertices = np.array(mesh.vertices())
+                shape.geometry = convex_shapes.hull(self._coal, vertices, f"mesh {shape.meshPath}")
+        return shapes
+
+    def _add_surroundings(self, geometry: ArmGeometry) -> None:
+        pin = self._pin
+        for shape in geometry.surroundings:
+            self._add(shape, 0, 0, pin.SE3.Identity())
+        carried = geometry.payload
+        self._payload = self._shapes.ngeoms if carried is not None else -1
+        self._first_surrounding = self._payload - len(geometry.surroundings)
+        if carried is None:
+            self._first_surrounding = self._shapes.ngeoms - len(geometry.surroundings)
+            return
+        if not self._model.existFrame(carried.link):
+            raise ArmError(f"payload is on link {carried.link!r}; accepted: a link of arm_urdf")
+        number = self._model.getFrameId(carried.link)
+        frame = self._model.frames[number]
+        self._add(carried.box, frame.parentJoint, number, frame.placement)
+
+    def _add(self, shape: Solid, joint: int, frame: int, link: Any) -> None:
+        pin, placed = self._pin, shape.placement
+        placement = link * pin.SE3(placed.rotation, placed.translation)
+        made = convex_shapes.solid(self._coal, shape)
+        self._shapes.addGeometryObject(
+            pin.GeometryObject(shape.name, joint, frame, placement, made)
+        )
+
+    def _bodies(self) -> tuple[Body, ...]:
+        found = []
+        for i, shape in enumerate(self._shapes.geometryObjects):
+            added = i == self._payload or i >= self._first_surrounding
+            link = shape.name if added else self._model.frames[shape.parentFrame].name
+            surrounding = added and i != self._payload
+            found.append(
+                Body(i, shape.name, link, shape.parentJoint, i == self._payload, surrounding)
+            )
+        return tuple(found)
+
+    def _levers_of(self, body: Body) -> Array:
+        """Greatest way of a point of the body per rad (m for a slide) of each joint."""
+        levers = np.zeros(len(self.joints))
+        if body.joint == 0:
+            return levers
+        model, shape = self._model, self._shapes.geometryObjects[body.index]
+        placed = shape.placement
+        reach = convex_shapes.radius(shape.geometry, placed.rotation, placed.translation)
+        joint = body.joint
+        while joint:
+            slides = bool(self._prismatic[joint - 1])
+            levers[joint - 1] = 1.0 if slides else reach
+            reach += float(np.linalg.norm(model.jointPlacements[joint].translation))
+            if slides:
+                reach += float(max(abs(self.low[joint - 1]), abs(self.high[joint - 1])))
+            joint = model.parents[joint]
+        return levers
+
+    def _link_ends(self) -> tuple[tuple[int, Array, Array], ...]:
+        """Where links end: joints, and frames of links that nothing follows (tools).
+
+        (joint that moves it, place in its frame, which joints move it).
+        """
+        model = self._model
+        follows = {joint.parent for joint in self.urdf.joints}
+        places = {(j, (0.0, 0.0, 0.0)) for j in range(1, model.njoints) if model.parents[j]}
+        for frame in model.frames:
+            if frame.type == self._pin.FrameType.BODY and frame.name not in follows:
+                places.add((frame.parentJoint, tuple(frame.placement.translation.tolist())))
+        found = []
+        for joint, place in sorted(places):
+            moved = np.zeros(len(self.joints))
+            before = model.parents[joint] if place == (0.0, 0.0, 0.0) else joint
+            while before:
+                moved[before - 1] = 1.0
+                before = model.parents[before]
+            if moved.any():
+                found.append((joint, np.array(place), moved))
+        return tuple(found)
+
+    # What is fixed.
+
+    def parent(self, joint: int) -> int:
+        """The joint before a joint, 0 for none."""
+        return int(self._model.parents[joint])
+
+    def pair_levers(self, pair: Pair) -> Array:
+        """How much nearer the two can come per rad (m for a slide) of each joint."""
+        first, second = self._levers[pair.first.index], self._levers[pair.second.index]
+        # A joint that moves both alike changes nothing between them.
+        return np.where((first > 0.0) & (second > 0.0), 0.0, first + second)
+
+    # What depends on the configuration.
+
+    def watch(self, pairs: Iterable[Pair]) -> None:
+        """Choose the pairs that `distance` tells of."""
+        self._shapes.removeAllCollisionPairs()
+        for pair in pairs:
+            self._shapes.addCollisionPair(
+                self._pin.CollisionPair(pair.first.index, pair.second.index)
+            )
+        self._distances = self._shapes.createData()
+
+    def move_to(self, configuration: Array) -> None:
+        """Place every body."""
+        self._pin.updateGeometryPlacements(
+            self._model, self._data, self._shapes, self._distances, configuration
+        )
+
+    def distance(self, pair: int) -> float:
+        """Between the bodies of a pair, m; below 0 where they overlap."""
+        found = self._pin.computeDistance(self._shapes, self._distances, pair)
+        return float(found.min_distance)
+
+    def speeds(self, configuration: Array) -> Array:
+        """Greatest speed of each link's end per rad/s (m/s for a slide) of each joint.
+
+        Shape (ends, joints), m.
+        """
+        jacobian = self._pin.computeJointJacobians(self._model, self._data, configuration)
+        places = self._data.oMi
+        linear, angular = jacobian[:3].T, jacobian[3:].T
+        found = []
+        for joint, place, moved in self._points:
+            point = places[joint].act(place)
+            columns = linear + np.cross(angular, point)
+            found.append(np.sqrt((columns * columns).sum(axis=1)) * moved)
+        return np.array(found)
+
+    def end_places(self, configuration: Array) -> Array:
+        """Where each link's end is, shape (ends, 3), m."""
+        self._pin.forwardKinematics(self._model, self._data, configuration)
+        return np.array([self._data.oMi[joint].act(place) for joint, place, _ in self._points])
