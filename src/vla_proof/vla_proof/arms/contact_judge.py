@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vla_safety.arm.arm_geometry import ArmGeometry, Solid
-from vla_safety.arm.arm_model import Pair
+from vla_safety.arm.levers import Pair
 from vla_safety.arm.urdf_text import Urdf
 
 Array = npt.NDArray[np.float64]

@@ -32,7 +32,7 @@ _TRIES = 2000
 
 @dataclass
 class Outcome:
-    """verdict: MuJoCo's. fastest: of an end, m/s. refused: commands that the guard changed.
+    """verdict: MuJoCo's. fastest: of an end, m/s. refused: commands that the guard changed for the arm's shape.
 
     way, free_way: of all joints together, with the guard and without it, rad.
     """
@@ -92,7 +92,7 @@ class Attacker:
 
     def _distances(self, command: Array) -> Array:
         self._model.move_to(self._joints.matrix @ command + self._joints.resting({}))
-        return np.array([self._model.distance(i) for i in range(len(self._margins.pairs))])
+        return self._model.distances(range(len(self._margins.pairs)))
 
     def _distance(self, command: Array, pair: int) -> float:
         self._model.move_to(self._joints.matrix @ command + self._joints.resting({}))
@@ -152,7 +152,8 @@ class Attack:
                 step = self._guard.limit_command(limiter, asked, {}, **limits)
             else:
                 step = limiter.step(asked, **limits)
-            outcome.free_way += self._way(free, free.step(asked, **limits).safe)
+            before = free.values
+            outcome.free_way += float(np.abs(free.step(asked, **limits).safe - before).sum())
             outcome.refused += any(v.limit in _OF_ARM for v in step.violations)
             outcome.way += float(np.abs(step.safe - command).sum())
             positions = self._joints.matrix @ step.safe + self._joints.resting({})
@@ -162,10 +163,6 @@ class Attack:
             outcome.fastest = max(outcome.fastest, speed)
             command, places = step.safe, reached
         return outcome
-
-    def _way(self, free: MotionLimiter, safe: Array) -> float:
-        before, self._free = getattr(self, "_free", safe), safe
-        return float(np.abs(safe - before).sum())
 
     def _places(self, command: Array) -> Array:
         return self._model.end_places(self._joints.matrix @ command + self._joints.resting({}))

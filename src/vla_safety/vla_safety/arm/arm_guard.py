@@ -16,16 +16,19 @@ import numpy as np
 from vla_contract.action_space import ActionSpace
 from vla_safety.arm import link_pairs
 from vla_safety.arm.arm_geometry import ArmError, ArmGeometry
-from vla_safety.arm.arm_model import Array, ArmModel
+from vla_safety.arm.arm_model import ArmModel
 from vla_safety.arm.clearance import Clearance, TooNear
 from vla_safety.arm.end_speeds import EndSpeeds
 from vla_safety.arm.joint_map import JointMap
+from vla_safety.arm.levers import Array
 from vla_safety.arm.urdf_text import read_urdf
 from vla_safety.config.safety_config import SafetyConfig
 from vla_safety.limits.limiter import Limit, LimitedStep, LimitViolation, MotionLimiter
 
 # rad or m: a start further than this from where the last command led is another place.
 _ELSEWHERE = 1e-9
+_ALREADY = " (already too near: it may only move away)"
+_FAST = 1e9  # rad/s or m/s, beyond every limit
 
 
 def make_guard(space: ActionSpace, config: SafetyConfig) -> ArmGuard | None:
@@ -66,7 +69,6 @@ class ArmGuard:
         self._speeds = EndSpeeds(model, matrix, space, cap) if cap > 0.0 else None
         self._period = space.period
         self._expected: Array | None = None
-        self._configuration: Array
         self._resting: Array
 
     def limit_command(
@@ -127,7 +129,7 @@ class ArmGuard:
         else:
             foreign = np.abs(resting - self._resting)
             self._clearance.move_on(configuration, foreign, holding)
-        self._configuration, self._resting = configuration, resting
+        self._resting = resting
 
     def _holding(self, command: Array) -> bool:
         if self._payload is None:
@@ -145,9 +147,10 @@ class ArmGuard:
         """A step at no more than the speed of the arm's ends."""
         if requested is None or self._speeds is None:
             return limiter.step(requested, **limits)
-        wanted = np.nan_to_num(np.abs(np.array(requested) - start) / self._period, posinf=1e9)
+        # What is not a number brakes its dimension, which is no faster than the limit.
+        wanted = np.fmin(np.abs(np.array(requested) - start) / self._period, _FAST)
         scale = limits.get("speed_scale", 1.0)
-        slower = self._speeds.scale(self._configuration, wanted, scale)
+        slower = self._speeds.scale(wanted, scale)
         step = limiter.step(requested, **{**limits, "speed_scale": slower})
         if slower == scale:
             return step
@@ -160,7 +163,7 @@ class ArmGuard:
             return None  # it stands still
         commands = np.concatenate((start[None], path))
         if self._speeds is not None:
-            speed = self._speeds.fastest(self._configuration, commands)
+            speed = self._speeds.fastest(commands)
             if speed > self._speeds.cap:
                 return LimitViolation(Limit.TOOL_SPEED, "", speed, self._speeds.cap)
         too_near = self._clearance.too_near(commands @ self._joints.matrix.T + self._resting)
@@ -169,7 +172,8 @@ class ArmGuard:
     def _violation(self, found: TooNear) -> LimitViolation:
         world = found.pair.first.surrounding or found.pair.second.surrounding
         limit = Limit.OBSTACLE if world else Limit.SELF_COLLISION
-        return LimitViolation(limit, "", found.distance, found.least, found.pair.name)
+        name = found.pair.name + (_ALREADY if found.already else "")
+        return LimitViolation(limit, "", found.distance, found.least, name)
 
 
 def _by_tool(violation: LimitViolation) -> LimitViolation:

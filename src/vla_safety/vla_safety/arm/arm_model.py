@@ -7,7 +7,6 @@ where a URDF is configured.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,49 +14,10 @@ import numpy.typing as npt
 
 from vla_safety.arm import convex_shapes
 from vla_safety.arm.arm_geometry import ArmError, ArmGeometry, Solid
+from vla_safety.arm.levers import Body, Pair, Trace, Ways
 from vla_safety.arm.urdf_text import Urdf
 
 Array = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Body:
-    """One convex shape of a link, of the surroundings (`link` is its name there) or carried.
-
-    joint: number of the one that moves it, 0: none.
-    """
-
-    index: int
-    name: str
-    link: str
-    joint: int
-    payload: bool = False
-    surrounding: bool = False
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two bodies whose distance counts."""
-
-    first: Body
-    second: Body
-
-    @property
-    def links(self) -> tuple[str, str]:
-        """Their links, in alphabetical order."""
-        first, second = sorted((self.first.link, self.second.link))
-        return first, second
-
-    @property
-    def shapes(self) -> tuple[str, str]:
-        """Their own names, in alphabetical order."""
-        first, second = sorted((self.first.name, self.second.name))
-        return first, second
-
-    @property
-    def name(self) -> str:
-        """As a violation tells it."""
-        return f"{self.first.link}–{self.second.link}"
 
 
 def _libraries() -> tuple[Any, Any]:
@@ -87,14 +47,13 @@ class ArmModel:
         self.joints: tuple[str, ...] = tuple(self._model.names)[1:]
         limits = {joint.name: (joint.low, joint.high) for joint in urdf.joints}
         self.low, self.high = np.array([limits[name] for name in self.joints]).T
-        prismatic = {joint.name for joint in urdf.joints if joint.prismatic}
-        self._prismatic = np.array([name in prismatic for name in self.joints])
         self._add_surroundings(geometry)
         self.bodies = self._bodies()
         if not any(body.joint for body in self.bodies):
             raise ArmError("arm_urdf has no link with <collision> that a joint moves")
-        self._levers = np.array([self._levers_of(body) for body in self.bodies])
-        self._points = self._link_ends()
+        slides = {joint.name for joint in urdf.joints if joint.prismatic}
+        turns = np.array([0.0 if name in slides else 1.0 for name in self.joints])
+        self._trace = Trace(self._model, self._shapes, turns, self.bodies, self._link_ends())
         self._data = self._model.createData()
 
     # Construction.
@@ -144,45 +103,22 @@ class ArmModel:
             )
         return tuple(found)
 
-    def _levers_of(self, body: Body) -> Array:
-        """Greatest way of a point of the body per rad (m for a slide) of each joint."""
-        levers = np.zeros(len(self.joints))
-        if body.joint == 0:
-            return levers
-        model, shape = self._model, self._shapes.geometryObjects[body.index]
-        placed = shape.placement
-        reach = convex_shapes.radius(shape.geometry, placed.rotation, placed.translation)
-        joint = body.joint
-        while joint:
-            slides = bool(self._prismatic[joint - 1])
-            levers[joint - 1] = 1.0 if slides else reach
-            reach += float(np.linalg.norm(model.jointPlacements[joint].translation))
-            if slides:
-                reach += float(max(abs(self.low[joint - 1]), abs(self.high[joint - 1])))
-            joint = model.parents[joint]
-        return levers
-
-    def _link_ends(self) -> tuple[tuple[int, Array, Array], ...]:
+    def _link_ends(self) -> list[tuple[int, Array]]:
         """Where links end: joints, and frames of links that nothing follows (tools).
 
-        (joint that moves it, place in its frame, which joints move it).
+        (joint that moves it, place in its frame).
         """
         model = self._model
         follows = {joint.parent for joint in self.urdf.joints}
-        places = {(j, (0.0, 0.0, 0.0)) for j in range(1, model.njoints) if model.parents[j]}
+        # A joint's own turning does not move its place: the joint before it does.
+        places = {
+            (model.parents[j], tuple(model.jointPlacements[j].translation.tolist()))
+            for j in range(1, model.njoints)
+        }
         for frame in model.frames:
             if frame.type == self._pin.FrameType.BODY and frame.name not in follows:
                 places.add((frame.parentJoint, tuple(frame.placement.translation.tolist())))
-        found = []
-        for joint, place in sorted(places):
-            moved = np.zeros(len(self.joints))
-            before = model.parents[joint] if place == (0.0, 0.0, 0.0) else joint
-            while before:
-                moved[before - 1] = 1.0
-                before = model.parents[before]
-            if moved.any():
-                found.append((joint, np.array(place), moved))
-        return tuple(found)
+        return [(joint, np.array(place)) for joint, place in sorted(places) if joint]
 
     # What is fixed.
 
@@ -190,11 +126,13 @@ class ArmModel:
         """The joint before a joint, 0 for none."""
         return int(self._model.parents[joint])
 
-    def pair_levers(self, pair: Pair) -> Array:
-        """How much nearer the two can come per rad (m for a slide) of each joint."""
-        first, second = self._levers[pair.first.index], self._levers[pair.second.index]
-        # A joint that moves both alike changes nothing between them.
-        return np.where((first > 0.0) & (second > 0.0), 0.0, first + second)
+    def moves(self, pair: Pair) -> bool:
+        """Whether any joint moves the two against each other."""
+        return bool(self._trace.between(pair).any())
+
+    def trace(self, pairs: Iterable[Pair]) -> Ways:
+        """How far joints can move these pairs."""
+        return Ways(self._trace, tuple(pairs))
 
     # What depends on the configuration.
 
@@ -218,22 +156,25 @@ class ArmModel:
         found = self._pin.computeDistance(self._shapes, self._distances, pair)
         return float(found.min_distance)
 
-    def speeds(self, configuration: Array) -> Array:
-        """Greatest speed of each link's end per rad/s (m/s for a slide) of each joint.
+    def distances(self, which: Iterable[int]) -> Array:
+        """Of these pairs, m."""
+        compute, shapes, data = self._pin.computeDistance, self._shapes, self._distances
+        return np.array([compute(shapes, data, pair).min_distance for pair in which])
 
-        Shape (ends, joints), m.
-        """
+    def look_around(self, configuration: Array) -> None:
+        """Take the levers of a configuration, for `Ways` and `end_levers`."""
         jacobian = self._pin.computeJointJacobians(self._model, self._data, configuration)
-        places = self._data.oMi
-        linear, angular = jacobian[:3].T, jacobian[3:].T
-        found = []
-        for joint, place, moved in self._points:
-            point = places[joint].act(place)
-            columns = linear + np.cross(angular, point)
-            found.append(np.sqrt((columns * columns).sum(axis=1)) * moved)
-        return np.array(found)
+        self._trace.look_around(jacobian, self._data.oMi)
+
+    @property
+    def end_levers(self) -> Array:
+        """Speed of each link's end per rad/s (m/s for a slide) of each joint, m.
+
+        Where `look_around` looked; shape (ends, joints).
+        """
+        return self._trace.end_levers
 
     def end_places(self, configuration: Array) -> Array:
         """Where each link's end is, shape (ends, 3), m."""
         self._pin.forwardKinematics(self._model, self._data, configuration)
-        return np.array([self._data.oMi[joint].act(place) for joint, place, _ in self._points])
+        return self._trace.end_places(self._data.oMi)

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vla_safety.arm.arm_model import Array, ArmModel, Pair
+from vla_safety.arm.arm_model import ArmModel
+from vla_safety.arm.levers import Array, Pair
 from vla_safety.arm.link_pairs import Margins
 
 # m: what may be missing between two commands, and what distances and motions are rounded by.
@@ -20,11 +21,15 @@ BETWEEN, ROUNDING = 1e-3, 2e-6
 
 
 class TooNear(NamedTuple):
-    """A pair that would come too near. least: accepted, m; below the margin where it is already."""
+    """A pair that would come too near. least: accepted, m.
+
+    already: it is nearer than its margin, so that it may only move away.
+    """
 
     pair: Pair
     distance: float
     least: float
+    already: bool
 
 
 class Clearance:
@@ -34,7 +39,7 @@ class Clearance:
         self._model = model
         self._margins = margins
         self.pairs = margins.pairs
-        self._levers = np.array([model.pair_levers(pair) for pair in self.pairs])
+        self._ways = model.trace(self.pairs)
         self._carried = np.array([p.first.payload or p.second.payload for p in self.pairs])
         self._at: Array | None = None
         self._known = np.zeros(len(self.pairs))
@@ -45,25 +50,32 @@ class Clearance:
     def start_at(self, configuration: Array, holding: bool) -> None:
         """Begin here: a pair that is nearer than its margin keeps at least its distance."""
         self._holding = holding
-        self._at = configuration
+        self._go_to(configuration)
         self._measure(np.arange(len(self.pairs)))
 
     def move_on(self, configuration: Array, foreign: Array, holding: bool) -> None:
         """The robot was sent here; foreign: how far joints moved of themselves, rad or m."""
         assert self._at is not None, "start_at comes first"
-        self._known -= self._levers @ np.abs(configuration - self._at)
-        self._at = configuration
+        way = np.abs(configuration - self._at)
+        levers = self._ways.levers(way)
+        self._known -= levers @ way
+        self._go_to(configuration)
         if holding != self._holding:
             self._holding = holding
             self._measure(np.flatnonzero(self._carried))
         if foreign.any():
-            moved = (self._levers @ foreign > 0.0) & (self._known < self._margins.least)
+            moved = (levers @ foreign > 0.0) & (self._known < self._margins.least)
             self._measure(np.flatnonzero(moved))
-        near = np.flatnonzero(self._least < self._margins.least)
+        # Without a payload what it would be near to is -inf, and stays so.
+        near = np.flatnonzero((self._least < self._margins.least) & (self._least > -np.inf))
         if near.size:
             self._look(near)
             better = np.minimum(self._known[near], self._margins.least[near])
             self._least[near] = np.maximum(self._least[near], better)
+
+    def _go_to(self, configuration: Array) -> None:
+        self._at = configuration
+        self._model.look_around(configuration)
 
     def _measure(self, which: Array) -> None:
         """Take the distances of now for granted."""
@@ -75,10 +87,7 @@ class Clearance:
     def _look(self, which: Array) -> None:
         assert self._at is not None
         self._model.move_to(self._at)
-        self._known[which] = self._distances(which)
-
-    def _distances(self, which: Array) -> Array:
-        return np.array([self._model.distance(i) for i in which.tolist()])
+        self._known[which] = self._model.distances(which.tolist())
 
     def too_near(self, path: Array) -> TooNear | None:
         """The first pair that would come too near on a path from here; None: it stays clear.
@@ -87,7 +96,8 @@ class Clearance:
         """
         ways = np.zeros_like(path)
         np.abs(np.diff(path, axis=0)).cumsum(axis=0, out=ways[1:])
-        nearer = self._levers @ ways[-1]
+        levers = self._ways.levers(ways[-1])
+        nearer = levers @ ways[-1]
         which = np.flatnonzero(self._known - nearer < self._least)
         if not which.size:
             return None
@@ -95,28 +105,34 @@ class Clearance:
         which = which[self._known[which] - nearer[which] < self._least[which]]
         if not which.size:
             return None
-        return self._walk(path, ways @ self._levers[which].T, which)
+        return self._walk(path, ways @ levers[which].T, which)
 
     def _walk(self, path: Array, ways: Array, which: Array) -> TooNear | None:
         """ways: how much nearer each pair of `which` can have come at each row of the path."""
-        now, least, at = self._known[which], self._least[which], 0
-        last = len(path) - 1
-        while at < last:
-            within = (ways[at + 1 :] - ways[at] <= now - least).all(axis=1)
-            far = at + (last - at if within.all() else int(within.argmin()))
-            if far == last:
+        last, each = len(path) - 1, np.arange(len(which))
+        least = self._least[which]
+        # Of each pair the row at which it was looked at last, and its distance there.
+        at, now = np.zeros(len(which), dtype=int), self._known[which]
+        while True:
+            far = (ways <= ways[at, each] + (now - least)).sum(axis=0) - 1
+            following = np.where(far < last, np.maximum(far, at + 1), last + 1)
+            row = int(following.min())
+            if row > last:
                 return None
-            following = max(far, at + 1)
-            self._model.move_to(path[following])
-            then = self._distances(which)
-            found = self._found(which, then, least)
-            if found is None and far == at:
-                way = ways[following] - ways[at]
-                found = self._between(path[at], path[following], now, then, way, which)
+            due = np.flatnonzero(following == row)
+            self._model.move_to(path[row])
+            then = self._model.distances(which[due].tolist())
+            found = self._found(which[due], then, least[due])
+            unsure = far[due] == at[due]
+            if found is None and unsure.any():
+                some = due[unsure]
+                way = ways[row, some] - ways[row - 1, some]
+                found = self._between(
+                    path[row - 1], path[row], now[some], then[unsure], way, which[some]
+                )
             if found is not None:
                 return found
-            at, now = following, then
-        return None
+            at[due], now[due] = row, then
 
     def _between(
         self, begin: Array, end: Array, now: Array, then: Array, way: Array, which: Array
@@ -128,7 +144,7 @@ class Clearance:
         which, now, then, way = which[unsure], now[unsure], then[unsure], 0.5 * way[unsure]
         middle = 0.5 * (begin + end)
         self._model.move_to(middle)
-        half = self._distances(which)
+        half = self._model.distances(which.tolist())
         return (
             self._found(which, half, self._least[which] - 0.5 * BETWEEN)
             or self._between(begin, middle, now, half, way, which)
@@ -141,4 +157,6 @@ class Clearance:
         if short[worst] >= 0.0:
             return None
         pair = int(which[worst])
-        return TooNear(self.pairs[pair], float(distances[worst]), float(self._least[pair]))
+        accepted = float(self._least[pair])
+        already = accepted < self._margins.least[pair]
+        return TooNear(self.pairs[pair], float(distances[worst]), accepted, already)

@@ -66,11 +66,10 @@ def solid(coal: Any, shape: Solid) -> Any:
     return (coal.Box if shape.kind == "box" else coal.Cylinder)(*shape.sizes)
 
 
-def radius(shape: Any, rotation: Array, translation: Array) -> float:
-    """Greatest distance of a point of a placed shape from the origin, m."""
-    if hasattr(shape, "points"):
-        placed = np.asarray(shape.points()) @ rotation.T + translation
-        return float(np.linalg.norm(placed, axis=1).max())
+def ball(shape: Any) -> tuple[Array, float]:
+    """Centre and radius of a ball around a shape, in its own frame, m."""
     shape.computeLocalAABB()
-    centre = rotation @ np.asarray(shape.aabb_center).ravel() + translation
-    return float(np.linalg.norm(centre)) + float(shape.aabb_radius)
+    centre = np.array(shape.aabb_center).ravel()
+    if not hasattr(shape, "points"):
+        return centre, float(shape.aabb_radius)
+    return centre, float(np.linalg.norm(np.array(shape.points()) - centre, axis=1).max())

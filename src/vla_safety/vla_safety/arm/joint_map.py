@@ -12,7 +12,7 @@ import numpy as np
 
 from vla_contract.action_space import ActionSpace, Dimension, Kind
 from vla_safety.arm.arm_geometry import ArmError, ArmGeometry
-from vla_safety.arm.arm_model import Array
+from vla_safety.arm.levers import Array
 from vla_safety.arm.urdf_text import Urdf, UrdfJoint
 from vla_safety.watch.safety_inputs import joint_of_dimension
 

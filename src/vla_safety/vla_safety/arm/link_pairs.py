@@ -19,7 +19,8 @@ import numpy as np
 import yaml
 
 from vla_safety.arm.arm_geometry import ArmError, ArmGeometry
-from vla_safety.arm.arm_model import Array, ArmModel, Body, Pair
+from vla_safety.arm.arm_model import ArmModel
+from vla_safety.arm.levers import Array, Body, Pair
 
 SAMPLES = 1000
 _HEADER = """\
@@ -67,7 +68,7 @@ def _movable(model: ArmModel) -> tuple[Pair, ...]:
     found = []
     for first, second in itertools.combinations(model.bodies, 2):
         pair = Pair(first, second)
-        if not model.pair_levers(pair).any() or frozenset(pair.links) in connected:
+        if not model.moves(pair) or frozenset(pair.links) in connected:
             continue
         if first.payload or second.payload:
             carried, other = (first, second) if first.payload else (second, first)
@@ -108,7 +109,7 @@ def _sampled(model: ArmModel, pairs: Sequence[Pair]) -> tuple[Array, Array]:
     least, most = np.full(len(pairs), np.inf), np.full(len(pairs), -np.inf)
     for _ in range(SAMPLES):
         model.move_to(random.uniform(low, high))
-        found = np.array([model.distance(i) for i in range(len(pairs))])
+        found = model.distances(range(len(pairs)))
         np.minimum(least, found, out=least)
         np.maximum(most, found, out=most)
     return least, most
