@@ -4,9 +4,9 @@ import pytest
 
 pytest.importorskip("pinocchio", reason="pip install pin coal")
 
-from vla_contract.message_enums import Limit  # noqa: E402
-from vla_proof.arms import arm_command  # noqa: E402
-from vla_proof.arms.hostile_arms import ARMS, robots_folder  # noqa: E402
+from vla_contract.message_enums import Limit
+from vla_proof.arms import arm_command
+from vla_proof.arms.hostile_arms import ARMS, robots_folder
 
 URDF = """<robot name="two"><link name="base"><collision><origin xyz="0 0 0.05"/><geometry>
 <box size="0.1 0.4 0.1"/></geometry></collision></link>{}{}</robot>"""

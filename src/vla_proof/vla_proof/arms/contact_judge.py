@@ -84,7 +84,9 @@ class ContactJudge:
         accepted = self._least.get((first, second), -np.inf)
         if "payload" not in (first, second):
             return accepted
-        return min(accepted, self._carried.get((first, second), np.inf)) if self._holding else -np.inf
+        return (
+            min(accepted, self._carried.get((first, second), np.inf)) if self._holding else -np.inf
+        )
 
     def _attach(self) -> None:
         """What the payload is nearer to than the margin when it is taken may stay as near."""
@@ -93,9 +95,7 @@ class ContactJudge:
         for geom, name in enumerate(self._names):
             pair = (min(name, "payload"), max(name, "payload"))
             if pair in self._least:
-                found = mujoco.mj_geomDistance(
-                    self._model, self._data, carried, geom, 1.0, segment
-                )
+                found = mujoco.mj_geomDistance(self._model, self._data, carried, geom, 1.0, segment)
                 self._carried[pair] = min(found, self._carried.get(pair, found))
 
 

@@ -10,11 +10,12 @@ from vla_safety.arm.urdf_text import read_urdf
 
 pytest.importorskip("pinocchio", reason="pip install pin coal")
 
-from arm_rig import BAR, BASE, ONE, ONE_ARM, TWO_ARMS, dimension, guard, joint, link  # noqa: E402
-from vla_safety.arm import link_pairs  # noqa: E402
-from vla_safety.arm.arm_guard import make_guard  # noqa: E402
-from vla_safety.arm.arm_model import ArmModel  # noqa: E402
-from vla_safety.config.safety_config import SafetyConfig  # noqa: E402
+from arm_rig import BAR, BASE, ONE, ONE_ARM, TWO_ARMS, dimension, guard, joint, link
+
+from vla_safety.arm import link_pairs
+from vla_safety.arm.arm_guard import make_guard
+from vla_safety.arm.arm_model import ArmModel
+from vla_safety.config.safety_config import SafetyConfig
 
 
 def robot(*parts):
@@ -197,7 +198,13 @@ def written(tmp_path, content):
 def test_a_geometry_is_read(tmp_path):
     solids = [
         {"name": "table", "type": "plane", "normal": [0, 0, 2], "offset": -0.1},
-        {"name": "wall", "type": "box", "size": [0.1, 2, 2], "at": [-0.5, 0, 1], "rpy": [0, 0, 0.2]},
+        {
+            "name": "wall",
+            "type": "box",
+            "size": [0.1, 2, 2],
+            "at": [-0.5, 0, 1],
+            "rpy": [0, 0, 0.2],
+        },
         {"name": "post", "type": "cylinder", "radius": 0.05, "length": 1.0, "at": [0.5, 0, 0.5]},
     ]
     content = {"pairs": "p.yaml", "surroundings": solids, "payload": PAYLOAD}

@@ -16,7 +16,7 @@ from vla_safety.surroundings.transforms import Transform
 
 pytest.importorskip("pinocchio", reason="pip install pin coal")
 
-from arm_rig import ONE, ONE_ARM, TWO, TWO_ARMS, dimension, guard  # noqa: E402
+from arm_rig import ONE, ONE_ARM, TWO, TWO_ARMS, dimension, guard
 
 FLOOR = Solid("floor", "plane", (0.0, 0.0, 1.0, 0.0), Transform.identity())
 
@@ -165,7 +165,9 @@ def test_a_payload_that_is_taken_from_the_floor_can_be_lifted(tmp_path):
     made, limiter = guard(tmp_path, surroundings=[FLOOR], payload=carried), MotionLimiter(ONE)
     limiter.reset([0.0, 1.3, 0.8, 0.03])
     commands, _ = follow(made, limiter, [[0.0, 1.3, 0.8, 0.0]] * 60)
-    assert commands[-1][3] == pytest.approx(0.0), "it closes although the box reaches into the floor"
+    assert commands[-1][3] == pytest.approx(0.0), (
+        "it closes although the box reaches into the floor"
+    )
     commands, names = follow(made, limiter, [[0.0, 1.5, 0.8, 0.0]] * 30)
     assert commands[-1][1] == pytest.approx(1.3) and names
     commands, _ = follow(made, limiter, [[0.0, 0.6, 0.8, 0.0]] * 100)

@@ -93,7 +93,9 @@ def _read_srdf(path: Path) -> set[tuple[str, str]]:
         root = ElementTree.parse(path).getroot()
     except (OSError, ElementTree.ParseError) as error:
         raise ArmError(f"srdf {path}: {error}") from error
-    return {_sorted(e.get("link1", ""), e.get("link2", "")) for e in root.iter("disable_collisions")}
+    return {
+        _sorted(e.get("link1", ""), e.get("link2", "")) for e in root.iter("disable_collisions")
+    }
 
 
 def _sorted(first: str, second: str) -> tuple[str, str]:

@@ -76,9 +76,7 @@ def assemble(
             resume=Resume(config.teleop_resume),
             frame=next((d.frame for d in space.dimensions if d.kind.is_velocity), ""),
         )
-    core = SafetyCore(
-        space, config, saved, surroundings, person, watch, make_guard(space, config)
-    )
+    core = SafetyCore(space, config, saved, surroundings, person, watch, make_guard(space, config))
     return Assembly(core, sources, inputs, locks)
 
 
