@@ -1,4 +1,4 @@
-"""A short run of `vla prove arm`: what the guard keeps, and that the judge sees what it does not."""
+"""A short run of `vla prove arm`: what the guard keeps, and that the judge sees the rest."""
 
 import pytest
 

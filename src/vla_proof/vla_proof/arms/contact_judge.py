@@ -25,7 +25,7 @@ _HUGE = 50.0  # m, half of a plane's side
 
 @dataclass
 class Verdict:
-    """contacts: commands with one. short: those with a margin that is not kept. worst: missing, m."""
+    """contacts: commands with one. short: those short of a margin, by no more than `worst`, m."""
 
     commands: int = 0
     contacts: int = 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +33,7 @@ _TRIES = 2000
 
 @dataclass
 class Outcome:
-    """verdict: MuJoCo's. fastest: of an end, m/s. refused: commands that the guard changed for the arm's shape.
+    """verdict: MuJoCo's. fastest: of an end, m/s. refused: commands that the guard changed.
 
     way, free_way: of all joints together, with the guard and without it, rad.
     """
@@ -54,7 +55,7 @@ class Attacker:
         self._margins = margins
         self._random = random.Random(seed)
         self._kind = KINDS[0]
-        self._goal = np.zeros(arm.space.width)
+        self._goal: Array = np.zeros(arm.space.width)
 
     def request(self, number: int, command: Array) -> list[float]:
         """The request of a period. command: the last one."""
@@ -147,7 +148,7 @@ class Attack:
                 emergency = self._random.randrange(1, 30)
             emergency -= 1
             asked = request if emergency < 0 else None
-            limits = {"emergency": emergency >= 0, "speed_scale": scale}
+            limits: dict[str, Any] = {"emergency": emergency >= 0, "speed_scale": scale}
             if guarded:
                 step = self._guard.limit_command(limiter, asked, {}, **limits)
             else:

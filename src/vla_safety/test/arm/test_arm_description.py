@@ -107,7 +107,8 @@ def test_a_finger_that_follows_is_where_its_joint_puts_it(tmp_path):
     found = made._joints.matrix @ command + made._joints.resting({})
     model = made._clearance._model
     assert dict(zip(model.joints, found.tolist(), strict=True)) == {
-        "left_pan": 0.1, "left_lift": 0.2, "left_elbow": 0.3, "left_grip": 0.02, "left_follow": 0.02,
+        "left_pan": 0.1, "left_lift": 0.2, "left_elbow": 0.3, "left_grip": 0.02,
+        "left_follow": 0.02,
     }  # fmt: skip
 
 
@@ -243,7 +244,7 @@ def test_a_geometry_is_read(tmp_path):
             {"surroundings": [{"name": "a", "type": "box", "size": [1, 1, 1]}] * 2},
             "names of surroundings are ['a', 'a']; accepted: each once",
         ),
-        ({"payload": {**PAYLOAD, "size": [1, 1]}}, "size of payload is [1, 1]; accepted: 3 numbers"),
+        ({"payload": {**PAYLOAD, "size": [1, 1]}}, "size of payload is [1, 1]; accepted: 3"),
         ({"payload": {**PAYLOAD, "held_between": [1, 0]}}, "held_between of payload is [1.0, 0.0]"),
     ],
 )  # fmt: skip

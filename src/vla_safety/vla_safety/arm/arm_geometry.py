@@ -19,7 +19,7 @@ SHAPES = {"plane": ("normal", "offset"), "box": ("size",), "cylinder": ("radius"
 
 
 class ArmError(ValueError):
-    """A description of an arm that cannot be used; one line says where, what and what is accepted."""
+    """A description of an arm that cannot be used; one line says what, where, what is accepted."""
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,14 @@
 """Fail-safe motion of a whole arm: a command leaves only with a way to rest behind it. ROS-free.
 
 Of each command is looked at where braking with the emergency set would lead from it. Where all of
-that is clear, the command leaves; otherwise the arm brakes, as hard as it must: the brake that was
-found clear in the period before goes on. So there is always a way to rest that has been looked at.
+that is clear, the command leaves; otherwise as much of it as leads away from what is too near, or
+the arm brakes, as hard as it must: the brake that was found clear in the period before goes on. So
+there is always a way to rest that has been looked at.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -28,6 +29,7 @@ from vla_safety.limits.limiter import Limit, LimitedStep, LimitViolation, Motion
 # rad or m: a start further than this from where the last command led is another place.
 _ELSEWHERE = 1e-9
 _ALREADY = " (already too near: it may only move away)"
+_SMALL = 1e-4  # rad or m
 _FAST = 1e9  # rad/s or m/s, beyond every limit
 
 
@@ -70,6 +72,7 @@ class ArmGuard:
         self._period = space.period
         self._expected: Array | None = None
         self._resting: Array
+        self._too_near: TooNear | None = None
 
     def limit_command(
         self,
@@ -102,20 +105,19 @@ class ArmGuard:
         if missing := self._joints.missing(positions):
             self._expected = None
             step = limiter.step(None, **{**limits, "emergency": True})
-            found = LimitViolation(Limit.SELF_COLLISION, "", 0.0, self._margin, missing)
-            return replace(step, violations=(*step.violations, found))
+            unknown = LimitViolation(Limit.SELF_COLLISION, "", 0.0, self._margin, missing)
+            return replace(step, violations=(*step.violations, unknown))
         self._begin(start, positions)
         refusals: list[LimitViolation] = []
-        # What is asked for, or the normal brake; then the brake that was found clear before, or
-        # the best there is.
-        for request in [requested, None] if requested is not None else [None]:
+        for request in self._tries(limiter, requested, start):
             step = self._limited(limiter, request, start, limits)
-            found = self._refusal(limiter, start)
-            if found is None:
+            refusal = self._refusal(limiter, start)
+            if refusal is None:
                 break
-            refusals.append(found)
+            refusals.append(refusal)
             limiter.restore_positions(before)
         else:
+            # The brake that was found clear before, or the best there is.
             step = limiter.step(None, **{**limits, "emergency": True})
         self._expected = step.safe
         return replace(step, violations=(*refusals[:1], *step.violations))
@@ -136,6 +138,31 @@ class ArmGuard:
             return False
         low, high = self._payload.held_between
         return bool(low <= command[self._gripper] <= high)
+
+    def _tries(
+        self, limiter: MotionLimiter, requested: list[float] | None, start: Array
+    ) -> Iterator[list[float] | None]:
+        """What is asked for; refused, as much of it as leads away; then the normal brake."""
+        self._too_near = None
+        if requested is not None:
+            yield requested
+            if self._too_near is not None:
+                yield from self._aside(limiter, requested, start, self._too_near)
+        yield None
+
+    def _aside(
+        self, limiter: MotionLimiter, requested: list[float], start: Array, found: TooNear
+    ) -> Iterator[list[float]]:
+        """The request without the dimensions that bring a pair nearer, if that is less."""
+        ways = np.nan_to_num(np.sign(np.array(requested) - start))
+        steps = self._joints.matrix * (ways * _SMALL)
+        nearer = self._clearance.lead_nearer(found.number, steps.T)
+        if any(nearer) and not all(near or not way for near, way in zip(nearer, ways, strict=True)):
+            rest = limiter.hold_target().tolist()
+            yield [
+                stay if near else asked
+                for near, stay, asked in zip(nearer, rest, requested, strict=True)
+            ]
 
     def _limited(
         self,
@@ -166,8 +193,9 @@ class ArmGuard:
             speed = self._speeds.fastest(commands)
             if speed > self._speeds.cap:
                 return LimitViolation(Limit.TOOL_SPEED, "", speed, self._speeds.cap)
-        too_near = self._clearance.too_near(commands @ self._joints.matrix.T + self._resting)
-        return None if too_near is None else self._violation(too_near)
+        found = self._clearance.too_near(commands @ self._joints.matrix.T + self._resting)
+        self._too_near = found
+        return None if found is None else self._violation(found)
 
     def _violation(self, found: TooNear) -> LimitViolation:
         world = found.pair.first.surrounding or found.pair.second.surrounding

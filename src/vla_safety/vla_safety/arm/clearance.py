@@ -11,13 +11,16 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from vla_safety.arm.arm_model import ArmModel
 from vla_safety.arm.levers import Array, Pair
 from vla_safety.arm.link_pairs import Margins
 
+Index = npt.NDArray[np.intp]
 # m: what may be missing between two commands, and what distances and motions are rounded by.
 BETWEEN, ROUNDING = 1e-3, 2e-6
+_NOISE = 1e-8  # m, of a distance
 
 
 class TooNear(NamedTuple):
@@ -26,6 +29,7 @@ class TooNear(NamedTuple):
     already: it is nearer than its margin, so that it may only move away.
     """
 
+    number: int
     pair: Pair
     distance: float
     least: float
@@ -77,14 +81,14 @@ class Clearance:
         self._at = configuration
         self._model.look_around(configuration)
 
-    def _measure(self, which: Array) -> None:
+    def _measure(self, which: Index) -> None:
         """Take the distances of now for granted."""
         self._look(which)
         self._least[which] = np.minimum(self._known[which], self._margins.least[which])
         if not self._holding:
             self._least[self._carried] = -np.inf
 
-    def _look(self, which: Array) -> None:
+    def _look(self, which: Index) -> None:
         assert self._at is not None
         self._model.move_to(self._at)
         self._known[which] = self._model.distances(which.tolist())
@@ -107,7 +111,19 @@ class Clearance:
             return None
         return self._walk(path, ways @ levers[which].T, which)
 
-    def _walk(self, path: Array, ways: Array, which: Array) -> TooNear | None:
+    def lead_nearer(self, index: int, steps: Array) -> list[bool]:
+        """Whether each of some small steps from here, by itself, brings a pair nearer.
+
+        steps: changes of the configuration, shape (n, joints).
+        """
+        assert self._at is not None
+        distances = []
+        for step in (np.zeros_like(self._at), *steps):
+            self._model.move_to(self._at + step)
+            distances.append(self._model.distance(index))
+        return [distance < distances[0] - _NOISE for distance in distances[1:]]
+
+    def _walk(self, path: Array, ways: Array, which: Index) -> TooNear | None:
         """ways: how much nearer each pair of `which` can have come at each row of the path."""
         last, each = len(path) - 1, np.arange(len(which))
         least = self._least[which]
@@ -135,7 +151,7 @@ class Clearance:
             at[due], now[due] = row, then
 
     def _between(
-        self, begin: Array, end: Array, now: Array, then: Array, way: Array, which: Array
+        self, begin: Array, end: Array, now: Array, then: Array, way: Array, which: Index
     ) -> TooNear | None:
         """way: how much nearer each pair can come between the two, m."""
         unsure = 0.5 * (now + then - way) < self._least[which] - BETWEEN
@@ -151,7 +167,7 @@ class Clearance:
             or self._between(middle, end, half, then, way, which)
         )
 
-    def _found(self, which: Array, distances: Array, least: Array) -> TooNear | None:
+    def _found(self, which: Index, distances: Array, least: Array) -> TooNear | None:
         short = distances - least + ROUNDING
         worst = int(short.argmin())
         if short[worst] >= 0.0:
@@ -159,4 +175,4 @@ class Clearance:
         pair = int(which[worst])
         accepted = float(self._least[pair])
         already = accepted < self._margins.least[pair]
-        return TooNear(self.pairs[pair], float(distances[worst]), accepted, already)
+        return TooNear(pair, self.pairs[pair], float(distances[worst]), accepted, already)

@@ -105,8 +105,9 @@ class RobotConnection:
     def braking_command(self, speed_scale: float) -> LimitedStep:
         """The command of a period after a defect: to rest, by the limiter alone.
 
-        Of an arm that is the brake which was found clear before. Where the limiter had already moved on before something raised, that command is this
-        period's: it is within the limits, and the next one brakes.
+        Of an arm that is the brake which was found clear before. Where the limiter had already
+        moved on before something raised, that command is this period's: it is within the limits,
+        and the next one brakes.
         """
         step = self._unsent
         if step is None:
