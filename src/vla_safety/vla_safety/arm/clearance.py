@@ -46,6 +46,8 @@ class Clearance:
         self._ways = model.trace(self.pairs)
         self._carried = np.array([p.first.payload or p.second.payload for p in self.pairs])
         self._at: Array | None = None
+        # Levers from there, and the ways that they are good for.
+        self._looked: tuple[Array, Array] | None = None
         self._known = np.zeros(len(self.pairs))
         self._least = margins.least.copy()
         self._holding = False
@@ -61,7 +63,7 @@ class Clearance:
         """The robot was sent here; foreign: how far joints moved of themselves, rad or m."""
         assert self._at is not None, "start_at comes first"
         way = np.abs(configuration - self._at)
-        levers = self._ways.levers(way)
+        levers = self._levers(way)
         self._known -= levers @ way
         self._go_to(configuration)
         if holding != self._holding:
@@ -77,7 +79,14 @@ class Clearance:
             better = np.minimum(self._known[near], self._margins.least[near])
             self._least[near] = np.maximum(self._least[near], better)
 
+    def _levers(self, way: Array) -> Array:
+        """Of every pair, while each joint moves from here by no more than `way`."""
+        if self._looked is None or (way > self._looked[0]).any():
+            self._looked = (way, self._ways.levers(way))
+        return self._looked[1]
+
     def _go_to(self, configuration: Array) -> None:
+        self._looked = None
         self._at = configuration
         self._model.look_around(configuration)
 
@@ -100,7 +109,7 @@ class Clearance:
         """
         ways = np.zeros_like(path)
         np.abs(np.diff(path, axis=0)).cumsum(axis=0, out=ways[1:])
-        levers = self._ways.levers(ways[-1])
+        levers = self._levers(ways[-1])
         nearer = levers @ ways[-1]
         which = np.flatnonzero(self._known - nearer < self._least)
         if not which.size:
@@ -125,13 +134,13 @@ class Clearance:
 
     def _walk(self, path: Array, ways: Array, which: Index) -> TooNear | None:
         """ways: how much nearer each pair of `which` can have come at each row of the path."""
-        last, each = len(path) - 1, np.arange(len(which))
+        last, row = len(path) - 1, 0
         least = self._least[which]
-        # Of each pair the row at which it was looked at last, and its distance there.
-        at, now = np.zeros(len(which), dtype=int), self._known[which]
+        now = self._known[which]
+        # Of each pair the row up to which it is clear; the next row is looked at where that is 0.
+        clear = (ways <= now - least).sum(axis=0) - 1
         while True:
-            far = (ways <= ways[at, each] + (now - least)).sum(axis=0) - 1
-            following = np.where(far < last, np.maximum(far, at + 1), last + 1)
+            following = np.where(clear < last, np.maximum(clear, row + 1), last + 1)
             row = int(following.min())
             if row > last:
                 return None
@@ -139,7 +148,7 @@ class Clearance:
             self._model.move_to(path[row])
             then = self._model.distances(which[due].tolist())
             found = self._found(which[due], then, least[due])
-            unsure = far[due] == at[due]
+            unsure = clear[due] < row
             if found is None and unsure.any():
                 some = due[unsure]
                 way = ways[row, some] - ways[row - 1, some]
@@ -148,7 +157,9 @@ class Clearance:
                 )
             if found is not None:
                 return found
-            at[due], now[due] = row, then
+            now[due] = then
+            reach = ways[row, due] + (then - least[due])
+            clear[due] = (ways[:, due] <= reach).sum(axis=0) - 1
 
     def _between(
         self, begin: Array, end: Array, now: Array, then: Array, way: Array, which: Index
