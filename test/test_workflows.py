@@ -16,7 +16,7 @@ ROBOT = ROOT / ".ci" / "robot"
 DEPLOY = (ROOT / "docs" / "deploy.md").read_text()
 README = (ROOT / "README.md").read_text()
 # Only to train, or of NVIDIA's own index: the containers do without.
-NOT_IN_THE_CONTAINERS = {"torch", "torchvision", "torch-tensorrt", "onnxscript", "av"}
+NOT_IN_THE_CONTAINERS = {"torch", "torchvision", "torch-tensorrt", "onnxscript", "av", "pin", "coal"}
 
 
 def commands(text: str) -> list[str]:
