@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import html
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -25,6 +28,7 @@ CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
 NAMED = re.compile(
     r"`((?:config|docker|deploy|docs|launch|models|requirements|src|test)/[\w./-]+)`"
 )
+BROWSERS = ("chromium", "google-chrome", "google-chrome-stable")
 COMMAND = re.compile(r"\./vla ([a-z]+)\b")
 
 
@@ -40,10 +44,13 @@ def anchors(path: Path) -> set[str]:
     return {re.sub(r"[ ]+", "-", title.strip()) for title in plain}
 
 
-def test_the_site_builds_without_a_warning(tmp_path):
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The built site, once for all that look at it."""
     if find_spec("mkdocs") is None or find_spec("material") is None:
         pytest.skip("mkdocs-material is not installed (requirements/docs.txt)")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
     result = subprocess.run(
         [*command, "--config-file", str(ROOT / "mkdocs.yml")],
         capture_output=True,
@@ -52,9 +59,59 @@ def test_the_site_builds_without_a_warning(tmp_path):
         check=False,
     )
     assert result.returncode == 0, result.stderr[-3000:]
-    page = (tmp_path / "reference" / "safety" / "index.html").read_text()
-    assert "<td><code>chunk_timeout</code></td>" in page, "generated tables are on the site"
+    return folder
+
+
+def test_the_site_has_the_tables_and_fetches_nothing(site):
+    page = (site / "reference" / "safety" / "index.html").read_text()
+    assert "<code>chunk_timeout</code></td>" in page, "generated tables are on the site"
+    assert '<td data-column="default"><code>0.4</code></td>' in page, "cells name their columns"
     assert "fonts.googleapis" not in page, "the site fetches nothing from elsewhere"
+
+
+LOOK = """<script>
+const boxes = node => [...node.getClientRects()];
+window.addEventListener("load", () => setTimeout(() => {
+  const found = [];
+  for (const cell of document.querySelectorAll(".md-content td, .md-content pre > code"))
+    if (cell.getBoundingClientRect().right > innerWidth || cell.scrollWidth > cell.clientWidth + 1)
+      found.push("cut: " + cell.textContent.slice(0, 60));
+  for (const button of document.querySelectorAll(".md-clipboard")) {
+    const icon = button.getBoundingClientRect(), text = document.createRange();
+    text.selectNodeContents(button.closest("pre, .highlight").querySelector("code"));
+    const beside = box => box.top < icon.bottom && icon.top < box.bottom;
+    if (boxes(text).some(box => beside(box) && box.right > icon.left + 4))
+      found.push("under the icon: " + text.toString().slice(0, 60));
+  }
+  const first = document.querySelector(".md-content h1 ~ *");
+  document.body.innerHTML = "LOOKED " + JSON.stringify({
+    found, first: first.textContent.trim().slice(0, 11),
+    blocks: document.querySelectorAll(".md-content pre").length,
+    icons: document.querySelectorAll(".md-content pre .md-clipboard, .md-code__nav").length,
+  }).replaceAll("<", "") + " END";
+}, 300));
+</script></body>"""
+
+
+@pytest.mark.parametrize("width", [420, 1280])
+@pytest.mark.parametrize("page", ["index", "start/index", "reference/safety/index", "limits/index"])
+def test_nothing_of_a_page_is_cut_off(site, tmp_path, page, width):
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        pytest.skip("no browser: the page was not rendered; Debian's package is chromium")
+    file = (site / page).with_name("looked_at.html")
+    file.write_text((site / f"{page}.html").read_text().replace("</body>", LOOK))
+    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
+               "--disable-background-networking", "--disable-component-update", "--disable-sync",
+               f"--user-data-dir={tmp_path}", f"--window-size={width},1500",
+               "--virtual-time-budget=5000", "--dump-dom", file.as_uri()]  # fmt: skip
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False).stdout
+    assert "LOOKED" in shown, shown[-2000:]
+    seen = json.loads(html.unescape(shown.split("LOOKED ")[1].split(" END")[0]))
+    assert not seen["found"]
+    assert seen["icons"] >= seen["blocks"], "each block of code has its icon"
+    if page == "index":
+        assert seen["first"] == "you want to", "what is looked for comes first"
 
 
 def test_every_page_is_in_the_navigation():

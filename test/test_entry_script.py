@@ -15,7 +15,7 @@ from vla_cli.client import domains
 
 ROOT = Path(__file__).resolve().parents[1]
 TOOLS = (
-    "bash cat chmod dirname env flock grep head id ldconfig ls mkdir readlink rm sha256sum sort "
+    "bash cat chmod dirname env flock grep head id ldconfig ls mkdir mv readlink rm sha256sum sort "
     "stat tail true uname"
 )
 COMMANDS = [
@@ -110,6 +110,16 @@ def test_each_way_to_evaluate_is_set_up_for_what_it_needs(copy, words, groups, t
     )
     done = copy.run(source=f"{stand_ins} main {words}")
     assert done.stdout.splitlines() == [groups, threads, f"-m vla_cli {words}"], done.stderr
+
+
+def test_a_demo_says_that_it_starts_before_anything_else(copy):
+    stand_ins = (
+        "choose_environment() { PYTHON=python; }; set_up() { echo set-up >&2; }; "
+        "export_environment() { :; }; export_threads() { :; };"
+    )
+    copy.put("python", "echo python >&2")
+    done = copy.run(source=f"{stand_ins} main demo")
+    assert done.stderr.split("\n") == ["vla: starting the demo", "set-up", "python", ""]
 
 
 def test_an_unknown_command_is_named(copy):
@@ -248,7 +258,7 @@ def test_one_sets_up_at_a_time(copy):
     with open(copy.root / ".vla/lock", "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         begin = time.monotonic()
-        nothing = "MODE=none; build_packages() { :; }; compile_limiter() { :; }"
+        nothing = "MODE=none PYTHON=python; build_packages() { :; }; compile_limiter() { :; }"
         with subprocess.Popen(
             ["bash", "-c", f"source {copy.root}/vla; {nothing}; set_up"],
             stderr=subprocess.PIPE,
@@ -262,6 +272,37 @@ def test_one_sets_up_at_a_time(copy):
             fcntl.flock(lock, fcntl.LOCK_UN)
             assert process.wait(10.0) == 0
         assert time.monotonic() - begin < 10.0
+
+
+def test_what_is_said_to_a_running_graph_looks_for_changes_only(copy):
+    """A whole set-up once; another where something has changed, and none at all for a stop."""
+    for folder in ("src/some/__pycache__", "launch", "config", "models", "pip_ros", "requirements"):
+        (copy.root / folder).mkdir(parents=True)
+    (copy.root / ".vla").mkdir()
+    (copy.root / ".vla/env.sh").touch()
+    copy.put("find", 'exec /usr/bin/find "$@"')
+    copy.put("python", 'echo "$*"')
+    stand_ins = (
+        f"choose_environment() {{ MODE=ros PYTHON={copy.bin}/python; }}; "
+        "build_packages() { echo looked; }; compile_limiter() { :; }; "
+        "export_environment() { :; };"
+    )
+
+    def looks(*words, **environment):
+        source = f"{stand_ins} main {' '.join(words)}"
+        done = copy.run(source=source, ROS_DISTRO="humble", **environment).stdout.splitlines()
+        assert done[-1] == f"-m vla_cli {' '.join(words)}"
+        return done[:-1] == ["looked"]
+
+    assert looks("say", "go")
+    assert not looks("say", "go") and not looks("status") and not looks("reset")
+    (copy.root / "src/some/__pycache__/core.pyc").touch()
+    assert not looks("status")
+    (copy.root / "src/some/core.py").touch()
+    assert not looks("stop")
+    assert looks("status") and not looks("status")
+    assert looks("say", "go", VLA_PYTHON="/another"), "of another Python"
+    assert looks("launch", "sim"), "what starts a graph looks always"
 
 
 def test_a_sourced_ros_is_used_as_it_is(copy):
@@ -306,6 +347,43 @@ def test_what_makes_a_package_stale(copy):
     (package / "package.xml").write_text("<package></package>", encoding="utf-8")
     assert stamp() not in (first, second)
     assert stamp("another environment") != stamp()
+
+
+def test_the_packages_are_looked_at_again_only_after_a_change(copy):
+    package = copy.root / "src/some"
+    (package / "some").mkdir(parents=True)
+    (package / "package.xml").write_text("<package/>", encoding="utf-8")
+    for folder in ("launch", "config", "models", ".vla", "build/some", "install/some"):
+        (copy.root / folder).mkdir(parents=True)
+    for tool in ("find", "xargs", "mv", "basename"):
+        copy.put(tool, f'exec /usr/bin/{tool} "$@"')
+
+    def looks(key="k") -> list[str]:
+        """What is stamped and built by a call, with colcon's part left out."""
+        parts = (
+            'eval "$(declare -f package_stamp | sed "1s/package_stamp/whole_stamp/")"',
+            'package_stamp() { echo "stamped" >&2; whole_stamp "$@"; }',
+            'run_colcon() { echo "built" >&2; }; write_env() { : >"$STATE/env.sh"; }',
+        )
+        copy.put("sed", 'exec /bin/sed "$@"')
+        done = copy.run(source=f"{'; '.join(parts)}; MODE=ros KEY={key}; build_packages")
+        assert done.returncode == 0, done.stderr
+        return done.stderr.split()
+
+    assert looks() == ["stamped", "built"]
+    assert looks() == []
+    (package / "some/__pycache__").mkdir()
+    assert looks() == ["stamped"] and looks() == []  # the folder that has it was changed
+    (package / "some/__pycache__/core.pyc").touch()
+    assert looks() == []
+    (package / "package.xml").write_text("<package></package>", encoding="utf-8")
+    os.utime(package / "package.xml", (0, 0))  # as of a file that is older than the build
+    assert looks() == ["stamped", "built"] and looks() == []
+    assert looks("another") == ["stamped", "built"] and looks("another") == []
+    (copy.root / "models/new").touch()
+    assert looks("another") == ["stamped"]
+    shutil.rmtree(copy.root / "install/some")
+    assert looks("another") == ["stamped", "built"]
 
 
 def test_a_test_run_gets_a_domain_that_nobody_uses(copy):

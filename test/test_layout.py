@@ -341,7 +341,7 @@ def test_package_xml_names_nothing_that_is_unused(package):
     text += "".join(p.read_text() for p in (ROOT / "launch").glob("*.xml"))
     generic = {"ament_cmake", "ament_cmake_python", "ament_index_python", "rclpy", "launch_ros"}
     generic |= {"rosidl_default_generators", "rosidl_default_runtime", "ros2launch", "launch_xml"}
-    generic |= {"ros2bag", "rosbag2_storage_mcap"}  # `./vla record` calls `ros2 bag record`
+    generic |= {"ros2bag", "rosbag2_storage_mcap"}  # replay.launch.xml calls `ros2 bag play`
     for name in dependencies(package) - keys - generic:
         assert name in text, f"{package}/package.xml names {name}, which nothing uses"
 

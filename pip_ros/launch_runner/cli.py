@@ -15,7 +15,7 @@ from .attributes import needed
 from .document import Element, load
 from .errors import LaunchError
 from .interpreter import interpret
-from .runner import LaunchRunner
+from .runner import LaunchRunner, print_line
 from .substitutions import Scope
 from .template import SubstitutionError
 
@@ -120,10 +120,12 @@ def run(file: Path, arguments: dict[str, str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda received, _frame: asked.append(received))
     runner.start()
-    while runner.wait(0.1) is None:
-        if asked:
-            return runner.terminate()
-    return runner.exit_code()
+    while (code := runner.wait(0.1)) is None and not asked:
+        pass
+    code = runner.terminate() if code is None else code
+    if reason := runner.failure():
+        print_line(f"[ERROR] [launch]: ended, because of {reason}")
+    return code
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -13,6 +13,7 @@ from typing import IO
 from .specs import ProcessSpec
 
 PR_SET_PDEATHSIG = 1
+CANNOT_START = 78  # exit status, EX_CONFIG of sysexits.h
 _prctl = ctypes.CDLL(None).prctl
 Print = Callable[[str], None]
 
@@ -36,12 +37,17 @@ def _die_with(parent: int) -> Callable[[], None]:
 
 
 class Process:
-    """A process and the thread that starts it and waits for it."""
+    """A process and the thread that starts it and waits for it.
+
+    Attributes:
+        fatal: the last line that it logged as fatal.
+    """
 
     def __init__(self, spec: ProcessSpec, print_line: Print) -> None:
         self.spec = spec
         self.starts = 0
         self.killed = False
+        self.fatal = ""
         self._print = print_line
         self._child: subprocess.Popen[bytes] | None = None
         self._returncode: int | None = None
@@ -148,8 +154,11 @@ class Process:
     def _read(self, stream: IO[bytes] | None, shown: bool) -> threading.Thread:
         def read() -> None:
             for line in stream or ():
+                text = f"[{self.spec.label}] {line.decode(errors='replace').rstrip()}"
+                if "[FATAL]" in text:
+                    self.fatal = text
                 if shown:
-                    self._print(f"[{self.spec.label}] {line.decode(errors='replace').rstrip()}")
+                    self._print(text)
 
         thread = threading.Thread(target=read, name=f"{self.spec.label} output", daemon=True)
         thread.start()

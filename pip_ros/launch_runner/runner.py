@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .errors import LaunchError
 from .interpreter import interpret
-from .process import Process
+from .process import CANNOT_START, Process
 from .specs import ProcessSpec
 
 
@@ -27,8 +27,8 @@ def print_line(line: str) -> None:
 class LaunchRunner:
     """Starts the processes of a launch file and ends them.
 
-    Ending is SIGINT to all, SIGTERM `sigterm_timeout` seconds later to those still there, SIGKILL
-    `sigkill_timeout` seconds after that.
+    Ending is SIGINT to all (to nodes SIGTERM, which they obey alike), SIGTERM `sigterm_timeout`
+    seconds later to those still there, SIGKILL `sigkill_timeout` seconds after that.
 
     Raises:
         LaunchError: the file, an included one or an argument is wrong; nothing is started then.
@@ -77,9 +77,18 @@ class LaunchRunner:
                 return None
         return self.exit_code()
 
+    def failure(self) -> str:
+        """Return why a process said that it cannot start; empty where none did."""
+        return next((p.fatal for p in self.processes.values() if p.returncode == CANNOT_START), "")
+
     def exit_code(self) -> int:
-        """Return 1 where a process ended by itself with an error, or had to be killed; else 0."""
+        """Return 1 where a process ended by itself with an error, or had to be killed; else 0.
+
+        It is 78 where one cannot start, whether the launch was asked to end or not.
+        """
         processes = self.processes.values()
+        if any(process.returncode == CANNOT_START for process in processes):
+            return CANNOT_START
         if self._terminating.is_set():
             return int(any(process.killed for process in processes))
         return int(any(process.returncode for process in processes))
@@ -102,9 +111,13 @@ class LaunchRunner:
 
     def _signal_all(self, number: signal.Signals) -> None:
         for label, process in self.processes.items():
-            if process.pid is not None:
-                self._print(f"[INFO] [{label}]: sending signal '{number.name}' to process[{label}]")
-                process.signal(number)
+            if process.pid is None:
+                continue
+            # One that is still being imported would answer SIGINT with a traceback.
+            is_node = process.spec.node is not None
+            sent = signal.SIGTERM if is_node and number is signal.SIGINT else number
+            self._print(f"[INFO] [{label}]: sending signal '{sent.name}' to process[{label}]")
+            process.signal(sent)
 
     def pids(self) -> dict[str, int]:
         """Return the process id of every running node by its name.

@@ -102,6 +102,29 @@ def test_exit_code_of_what_ends_by_itself(launch):
     assert any("finished cleanly" in line for line in lines)
 
 
+def test_the_last_line_says_why_what_cannot_start_has_ended_the_launch(tmp_path):
+    program = tmp_path / "node.py"
+    program.write_text(
+        "import os, signal, sys\n"
+        "print('[FATAL] [1.0] [vla.policy]: cannot configure: no model', file=sys.stderr)\n"
+        "os.kill(os.getppid(), signal.SIGINT)\n"
+        "sys.exit(78)\n",
+        encoding="utf-8",
+    )
+    file = tmp_path / "some.launch.xml"
+    other = '<executable cmd="sleep 100" name="other"/>'
+    node = f'<executable cmd="{sys.executable} {program}" name="policy" output="screen"/>'
+    file.write_text(f"<launch>{other}{node}</launch>", encoding="utf-8")
+    ended = subprocess.run(
+        command_line(file), capture_output=True, text=True, check=False, timeout=30
+    )
+    assert ended.returncode == 78
+    assert ended.stdout.splitlines()[-1] == (
+        "[ERROR] [launch]: ended, because of [policy-2] [FATAL] [1.0] [vla.policy]: "
+        "cannot configure: no model"
+    )
+
+
 def test_wait_gives_up_at_its_timeout(launch):
     runner, lines = launch('<executable cmd="sleep 30"/>')
     runner.start()

@@ -17,7 +17,7 @@ from vla_interfaces.msg import SafetyStatus
 @pytest.fixture(scope="module")
 def graph() -> Iterator[Graph]:
     """The simulated robot in real time, up and holding."""
-    running = Graph("sim.launch.xml", task="drawer-open", seed=1)
+    running = Graph("sim.launch.xml", task="drawer-open", seed=1, respawn="true")
     try:
         running.wait(lambda: running.state() == SafetyStatus.STATE_HOLD, 60.0)
         yield running

@@ -29,7 +29,8 @@ def assert_active(graph: Graph) -> None:
 
 
 def test_it_moves_the_robot_stops_and_comes_back_after_a_crash(launch):
-    graph = launch("sim.launch.xml", composed="true", task="drawer-open", seed=1)
+    arguments = {"composed": "true", "task": "drawer-open", "seed": 1, "respawn": "true"}
+    graph = launch("sim.launch.xml", **arguments)
     graph.wait(lambda: graph.state() == SafetyStatus.STATE_HOLD)
     (pid,) = pids(graph.launch)
     assert_active(graph)
@@ -44,7 +45,7 @@ def test_it_moves_the_robot_stops_and_comes_back_after_a_crash(launch):
         Observation, "/vla/observation", topics.qos_profile(topics.OBSERVATION)
     )
     graph.wait(lambda: len(observations) > 3)  # who subscribes gets them
-    assert "no parameters of this node" not in graph.launch.output
+    assert "no parameter of this node" not in graph.launch.output
     assert "has nothing for" not in graph.launch.output
 
     os.kill(pid, signal.SIGKILL)

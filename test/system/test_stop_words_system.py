@@ -44,7 +44,7 @@ def deafen(graph: Graph) -> subprocess.Popen[bytes]:
 @pytest.fixture
 def deaf() -> Iterator[Graph]:
     """The graph in motion, with a safety node that hears no command."""
-    graph = Graph("sim.launch.xml", task="drawer-open", seed=1, respawn="false")
+    graph = Graph("sim.launch.xml", task="drawer-open", seed=1)
     safety = None
     try:
         graph.wait(lambda: graph.state() == HOLD)

@@ -114,8 +114,33 @@ def test_what_the_robot_s_state_holds_is_told_to_the_policy(tmp_path):
     assert parameters(processes("vla.launch.xml")["policy"])["state_names"] == [""]
     file = tmp_path / "robot.yaml"
     file.write_text("/**/policy: {ros__parameters: {state_names: [joint_1]}}")
-    nodes = processes("vla.launch.xml", policy_overrides=str(file))
-    assert parameters(nodes["policy"])["state_names"] == ["joint_1"]
+    for name in ("robot_policy", "policy_overrides"):
+        nodes = processes("vla.launch.xml", **{name: str(file)})
+        assert parameters(nodes["policy"])["state_names"] == ["joint_1"]
+
+
+@pytest.mark.parametrize(
+    ("file", "node", "name"),
+    [
+        (path.name, node, name)
+        for path in FILES
+        for node, name in (("policy", "warm_up"), ("safety", "chunk_timeout"))
+        if f"{node}_overrides" in arguments(path)
+    ],
+)
+def test_an_override_lies_on_top_of_the_robot_s_own_file(tmp_path, file, node, name):
+    override = tmp_path / "override.yaml"
+    override.write_text(f"/**/{node}: {{ros__parameters: {{{name}: 9}}}}")
+    before = parameters(processes(file)[node])
+    after = parameters(processes(file, **{f"{node}_overrides": str(override)})[node])
+    assert after == {**before, name: 9}
+
+
+def test_a_replay_s_own_file_is_the_last(tmp_path):
+    override = tmp_path / "override.yaml"
+    override.write_text("/**/safety: {ros__parameters: {closed_loop: true, chunk_timeout: 9}}")
+    found = parameters(processes("replay.launch.xml", safety_overrides=str(override))["safety"])
+    assert (found["closed_loop"], found["chunk_timeout"]) == (False, 9)
 
 
 def test_the_robots_own_topics_are_remapped():

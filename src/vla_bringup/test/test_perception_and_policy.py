@@ -35,6 +35,7 @@ def nodes():
 
 def test_the_policy_gets_the_observation_itself_and_nothing_is_serialised(nodes, monkeypatch):
     policy, perception = nodes
+    policy.companions, perception.companions = [perception], [policy]  # as `run_together` does
     assert autostart(policy) and autostart(perception)
     received, sent = [], []
     monkeypatch.setattr(policy._worker, "submit", lambda job: received.append(job[0]))

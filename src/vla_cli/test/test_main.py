@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,16 +12,56 @@ import pytest
 
 from vla_cli import __main__ as entry
 from vla_cli import learn_command
-from vla_cli.client import paths
+from vla_cli.client import options, paths
 from vla_cli.client.command_errors import CommandError
 from vla_cli.drive import launch_command
 from vla_cli.episodes import demo_command
 from vla_cli.episodes.graph_episodes import EpisodeResult
+from vla_contract import terminal
 
 
 def test_an_unknown_command_is_named(capsys):
     assert entry.main(["dance"]) == 2
     assert "no such command: 'dance'" in capsys.readouterr().err
+
+
+def test_a_defect_is_one_line_that_names_its_trace(monkeypatch, capsys):
+    monkeypatch.setattr(demo_command, "parse", lambda arguments: {}["nothing"])
+    assert entry.main(["demo"]) == terminal.DEFECT == 70
+    told = capsys.readouterr().err
+    assert told.startswith("vla: a defect of vla: KeyError: 'nothing'; the whole trace is in ")
+    assert told.count("\n") == 1
+    file = Path(told.split()[-1])
+    assert "Traceback" in file.read_text()
+    file.unlink()
+
+
+def test_an_argument_that_is_no_text_is_named(capsys):
+    assert entry.main(["say", "open", "\udcff"]) == 2
+    assert capsys.readouterr().err == r"vla: argument '\udcff' is not UTF-8; accepted: text" + "\n"
+
+
+@pytest.mark.parametrize("text", ["a b", "a//b", "1a", "ä", "a-b", "~"])
+def test_what_is_no_namespace_is_named(text, capsys):
+    for command in (["status"], ["doctor", "--axes"]):
+        with pytest.raises(SystemExit) as ended:
+            entry.main([*command, "--namespace", text])
+        assert ended.value.code == 2
+        assert f"{text!r} is no namespace; accepted: letters" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["", "/", "vla", "/left/arm_2/", "_a/B"])
+def test_what_is_a_namespace(text):
+    assert options.client("x", "").parse_args(["--namespace", text]).namespace == text
+
+
+def test_a_reader_that_leaves_early_is_no_error():
+    code = "from vla_cli.__main__ import run; run()"
+    command = [sys.executable, "-c", code, "metrics", "--kinds"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
 
 
 def test_the_old_name_of_metrics_still_works_and_names_the_new_one(capsys):
@@ -44,7 +86,7 @@ def test_the_old_name_of_metrics_still_works_and_names_the_new_one(capsys):
     ],
 )
 def test_episodes_in_this_process_are_those_of_the_learning_package(monkeypatch, capsys, old, told):
-    class Replaced(Exception):
+    class Replaced(BaseException):
         pass
 
     def execv(program, words):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import os
 import sys
 
 from vla_cli.client.command_errors import CommandError, Interrupted
+from vla_contract.terminal import print_any_text, report_unexpected
 
 # Command → module with a `main(arguments) -> exit status`; imported only when asked for.
 COMMANDS = {
@@ -37,7 +40,8 @@ FORMER = {
 
 
 def main(arguments: list[str]) -> int:
-    """Run a command; its exit status, 2 where it cannot do what it was asked."""
+    """Run a command; its exit status: 2 where it cannot do what it was asked, 70 for a defect."""
+    print_any_text()
     if arguments and arguments[0] in RENAMED:
         new = RENAMED[arguments[0]]
         print(f"vla: `{arguments[0]}` is now called `{new}`: ./vla {new}", file=sys.stderr)
@@ -49,7 +53,10 @@ def main(arguments: list[str]) -> int:
     if asked not in COMMANDS:
         print(f"vla: no such command: {asked!r}; there are: {', '.join(COMMANDS)}", file=sys.stderr)
         return 2
+    if asked == "stop":
+        go_first()
     try:
+        _check_text(arguments)
         return int(importlib.import_module(COMMANDS[asked]).main(arguments[1:]))
     except CommandError as error:
         print(f"vla: {error}", file=sys.stderr)
@@ -60,11 +67,33 @@ def main(arguments: list[str]) -> int:
         return 128 + interrupted.number
     except BrokenPipeError:  # `./vla status | head`
         return 0
+    except Exception as error:
+        return report_unexpected(error, "vla", refused=2)
+
+
+def _check_text(arguments: list[str]) -> None:
+    """Raise CommandError where an argument is not valid UTF-8, which no message can carry."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError as error:
+            raise CommandError(f"argument {argument!r} is not UTF-8; accepted: text") from error
+
+
+def go_first() -> None:
+    """Run before everybody else's work, where this process may; its threads will, too."""
+    with contextlib.suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
 
 
 def run() -> None:
     """Entry point of the installed executable."""
-    sys.exit(main(sys.argv[1:]))
+    status = main(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:  # `./vla metrics a.json | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(status)
 
 
 if __name__ == "__main__":

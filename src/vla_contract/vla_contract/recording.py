@@ -36,6 +36,7 @@ from rosbags.interfaces import (
 )
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.rosbag2.errors import WriterError
+from rosbags.rosbag2.storage_mcap import McapWriter
 from rosbags.serde import SerdeError
 from rosbags.typesys import get_types_from_msg
 from rosbags.typesys.store import Typestore
@@ -45,7 +46,8 @@ from vla_contract import topics
 _SEPARATOR = "=" * 80
 _TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_/]*")
 _PRIMITIVE = re.compile(r"bool|byte|char|float(32|64)|u?int(8|16|32|64)|w?string")
-_VERSION: Literal[8] = 8  # of metadata.yaml: the last one that writes QoS as ROS 2 Humble reads it
+# Of metadata.yaml: the last version that writes QoS as ROS 2 Humble reads it. Jazzy reads it, too.
+METADATA_VERSION: Literal[8] = 8
 _FOREVER = QosTime(0, 0)
 
 
@@ -91,7 +93,7 @@ class BagWriter:
     """Writes one bag: a folder with one MCAP file and metadata.yaml. Use it in a `with` block.
 
     Attributes:
-        folder: the bag. count: messages written.
+        folder: the bag. path: its file. count: messages written.
     """
 
     def __init__(self, folder: Path, notes: Mapping[str, str] | None = None) -> None:
@@ -104,10 +106,13 @@ class BagWriter:
             RecordingError: it exists or cannot be made.
         """
         self.folder = folder
+        self.path = folder / f"{folder.name}.mcap"
         self.count = 0
         self._connections: dict[str, Connection] = {}
         try:
-            self._writer = Writer(folder, version=_VERSION, storage_plugin=StoragePlugin.MCAP)
+            self._writer = Writer(
+                folder, version=METADATA_VERSION, storage_plugin=StoragePlugin.MCAP
+            )
             for key, value in (notes or {}).items():
                 self._writer.set_custom_data(key, value)
             self._writer.open()
@@ -137,7 +142,7 @@ class BagWriter:
             RecordingError: the type is not installed, or the file cannot be written.
         """
         known = definition(name)
-        profiles = [_profile(qos)] if qos else []
+        profiles = qos_profiles(qos)
         try:
             self._connections[topic] = self._writer.add_connection(
                 topic,
@@ -169,6 +174,21 @@ class BagWriter:
             raise _refused(self.folder, error) from error
         self.count += 1
 
+    def flush(self) -> None:
+        """Let readers find what was written so far, also after a crash.
+
+        Raises:
+            RecordingError: it cannot be written.
+        """
+        storage = self._writer.storage
+        assert isinstance(storage, McapWriter)
+        try:
+            if storage.chunk.bio.tell():
+                storage.close_chunk()
+            storage.bio.flush()
+        except OSError as error:
+            raise _refused(self.folder, error) from error
+
     def close(self) -> None:
         """Write what is left and metadata.yaml.
 
@@ -182,10 +202,9 @@ class BagWriter:
 
     def abandon(self) -> None:
         """After an error: what its file's buffer still holds goes nowhere, now and later."""
-        path = self.folder / f"{self.folder.name}.mcap"
         for name in os.listdir("/proc/self/fd"):
             with contextlib.suppress(OSError):
-                if os.path.samestat(os.fstat(int(name)), path.stat()):
+                if os.path.samestat(os.fstat(int(name)), self.path.stat()):
                     null = os.open(os.devnull, os.O_WRONLY)
                     os.dup2(null, int(name))
                     os.close(null)
@@ -239,20 +258,23 @@ def _refused(folder: Path, error: Exception) -> RecordingError:
     return RecordingError(f"bag {folder}: {reason}")
 
 
-def _profile(qos: topics.Qos) -> Qos:
-    return Qos(
+def qos_profiles(qos: topics.Qos | None) -> list[Qos]:
+    """What a bag says that a topic's publishers offer; nothing where that is not known."""
+    if qos is None:
+        return []
+    durability = QosDurability.TRANSIENT_LOCAL if qos.transient_local else QosDurability.VOLATILE
+    profile = Qos(
         history=QosHistory.KEEP_LAST,
         depth=qos.depth,
         reliability=QosReliability.RELIABLE if qos.reliable else QosReliability.BEST_EFFORT,
-        durability=(
-            QosDurability.TRANSIENT_LOCAL if qos.transient_local else QosDurability.VOLATILE
-        ),
+        durability=durability,
         deadline=_FOREVER,
         lifespan=_FOREVER,
         liveliness=QosLiveliness.AUTOMATIC,
         liveliness_lease_duration=_FOREVER,
         avoid_ros_namespace_conventions=False,
     )
+    return [profile]
 
 
 def _source(name: str) -> str:

@@ -18,6 +18,8 @@ SAFE_ACTION = "safe_action"
 SAFETY_STATUS = "safety_status"
 FAULT = "fault"
 PROMPT = "prompt"
+ACCEPTED_COMMAND = "accepted_command"
+KNOWN_COMMANDS = "known_commands"
 ATTENTION = "attention"
 COMMAND = "command"
 COMMAND_STAMPED = "command_stamped"
@@ -58,6 +60,8 @@ QOS: dict[str, Qos] = {
     SAFETY_STATUS: Qos(True, True, 1, "a late joiner must see the present state"),
     FAULT: Qos(True, False, 50, "levels of several sources on one topic"),
     PROMPT: Qos(True, True, 1, "what the robot asks stays asked"),
+    ACCEPTED_COMMAND: Qos(True, True, 1, "a late joiner tells what is new from what was"),
+    KNOWN_COMMANDS: Qos(True, True, 1, "published once"),
     ATTENTION: Qos(True, False, 1, "a picture to look at: only the newest is of use"),
     COMMAND: Qos(True, False, 10, "volatile: transient local would refuse `ros2 topic pub`"),
     COMMAND_STAMPED: Qos(True, False, 10, "as command"),
@@ -67,6 +71,26 @@ QOS: dict[str, Qos] = {
     ROBOT_COMMAND: Qos(True, False, 10, "drivers subscribe reliable or best effort"),
     TICK: Qos(True, False, 10, "lock-step: nothing may be lost"),
     TASK_STATE: Qos(True, True, 10, "a late joiner must see the verdict"),
+}
+
+# Of each topic that has one type: package/msg/Name.
+TYPES: dict[str, str] = {
+    JOINT_STATES: "sensor_msgs/msg/JointState",
+    END_EFFECTOR_POSE: "geometry_msgs/msg/PoseStamped",
+    COMMAND: "std_msgs/msg/String",
+    COMMAND_STAMPED: "vla_interfaces/msg/Command",
+    ACCEPTED_COMMAND: "vla_interfaces/msg/Command",
+    KNOWN_COMMANDS: "std_msgs/msg/String",
+    EMERGENCY_STOP: "std_msgs/msg/Bool",
+    OBSERVATION: "vla_interfaces/msg/Observation",
+    PROMPT: "std_msgs/msg/String",
+    ATTENTION: "sensor_msgs/msg/Image",
+    ACTION_CHUNK: "vla_interfaces/msg/ActionChunk",
+    FAULT: "vla_interfaces/msg/Fault",
+    SAFE_ACTION: "vla_interfaces/msg/SafeAction",
+    SAFETY_STATUS: "vla_interfaces/msg/SafetyStatus",
+    TICK: "vla_interfaces/msg/SimulationTick",
+    TASK_STATE: "vla_interfaces/msg/TaskState",
 }
 
 # Lock-step loses nothing: every stream is reliable and kept.

@@ -12,6 +12,7 @@ from vla_evaluation import (
     evaluation_kinds,
     language_metrics,
     metric_errors,
+    metric_units,
     metrics_report,
     smoothness,
     timing_metrics,
@@ -49,12 +50,12 @@ def test_latency():
 def test_jitter():
     stamps = np.cumsum([0.0] + [0.1] * 99 + [0.25])
     same(
-        timing_metrics.jitter(list(stamps)), count=100, nominal=0.1, mean_period=0.1015,
+        timing_metrics.jitter(list(stamps)), periods=100, nominal=0.1, mean_period=0.1015,
         mean=0.0015,
         p99=0.0015, maximum=0.15, late=1,
     )  # fmt: skip
     same(
-        timing_metrics.jitter([0.0, 1.0, 2.5, 2.5], nominal=1.0), count=3, nominal=1.0,
+        timing_metrics.jitter([0.0, 1.0, 2.5, 2.5], nominal=1.0), periods=3, nominal=1.0,
         mean_period=2.5 / 3,
         mean=0.5, p99=0.99, maximum=1.0, late=0,
     )  # fmt: skip
@@ -67,7 +68,7 @@ def test_retrieval():
     same(
         alignment.retrieval(scores, [0, 4, 5, 2]), recall_at_1=0.25, recall_at_5=0.75,
         mean_rank=15 / 4, median_rank=4.0, mean_reciprocal_rank=(1 + 1 / 5 + 1 / 6 + 1 / 3) / 4,
-        chance=1 / 7, frames=4, commands=7,
+        chance=1 / 7, commands=7,
     )  # fmt: skip
     with pytest.raises(EvaluationError, match="correct holds 1 to 7; accepted: 0 to 6"):
         alignment.retrieval([scores[0]] * 2, [1, 7])
@@ -93,7 +94,7 @@ def test_success_and_errors_of_actions():
         [[0.0, 0.0], [0.0, 0.0]], [[1.0, 0.0], [3.0, 4.0]], ["x", "y"]
     )
     same(
-        found, count=2, mae={"x": 2.0, "y": 2.0},
+        found, mae={"x": 2.0, "y": 2.0},
         rmse={"x": pytest.approx(math.sqrt(5)), "y": pytest.approx(math.sqrt(8))},
     )  # fmt: skip
     with pytest.raises(EvaluationError, match=r'names are \["x", "x"\]; accepted: 2 different'):
@@ -109,7 +110,7 @@ def test_classification():
         "c": (0.0, 0.0, 0.0, 1),
         "d": (0.0, 0.0, 0.0, 0),
     }
-    assert (found.accuracy, found.count) == (0.6, 5)
+    assert found.accuracy == 0.6
     assert found.precision == pytest.approx(1.5 / 4) and found.recall == pytest.approx(5 / 12)
     assert found.f1 == pytest.approx((0.8 + 2 / 3) / 4)
     with pytest.raises(EvaluationError, match="predicted holds 0.5; accepted: texts and integers"):
@@ -168,7 +169,7 @@ def test_grounding():
     )
     same(
         found, accuracy=0.25, identity_accuracy=0.5, within_tolerance=0.5, position_error=0.15,
-        tolerance=0.05, count=4, nothing_found=1,
+        tolerance=0.05, nothing_found=1,
     )  # fmt: skip
     nothing = language_metrics.grounding(["cup"], [[0.0, 0.0]], [None], [None])
     assert math.isnan(nothing.position_error) and nothing.nothing_found == 1
@@ -304,6 +305,8 @@ EVALUATION = Evaluation(
     "latency", "<a>", 4,
     {"all": {"rate": 0.12345, "low": 0.0, "high": 1.0, "mean": 0.5, "count": 3, "p50": NAN},
      "accuracy": 1.5},
+    {"all.rate": "share", "all.low": "share", "all.high": "share", "all.mean": "s",
+     "accuracy": "share"},
 )  # fmt: skip
 
 
@@ -316,16 +319,17 @@ def test_the_files_of_a_report(tmp_path):
     assert written["values"]["all"] == {**EVALUATION.values["all"], "p50": None}
     page = files[1].read_text("utf-8")
     cells = [
-        tuple(part.split("</td>")[0].rpartition(">")[2] for part in row.split("<td")[1:3])
+        tuple(part.partition(">")[2].partition("<")[0] for part in row.split("<td")[1:4])
         for row in page.split("<tr>")[2:]
     ]
     assert cells == [
-        ("all.rate", "0.12345"), ("all.low", "0"), ("all.high", "1"), ("all.mean", "0.5"),
-        ("all.count", "3"), ("all.p50", "–"), ("accuracy", "1.5"),
+        ("records", "", "4"), ("all.rate", "share", "0.12345"), ("all.low", "share", "0"),
+        ("all.high", "share", "1"), ("all.mean", "s", "0.5"), ("all.count", "", "3"),
+        ("accuracy", "share", "1.5"),
     ]  # fmt: skip
     widths = [part.split("%")[0] for part in page.split('style="width:')[1:]]
     assert widths == ["12.3", "0.0", "100.0"]  # shares of a whole have bars, other values none
-    assert "4 records of &lt;a&gt;" in page
+    assert "&lt;a&gt;" in page
 
 
 def test_numbers_for_people():
@@ -333,4 +337,33 @@ def test_numbers_for_people():
         "–", "0.33333", "12", "words", "True",
     ]  # fmt: skip
     nested = {"a": {"b": {"c": 1}, "d": 2}, "e": 3}
-    assert dict(metrics_report.rows(nested)) == {"a.b.c": 1, "a.d": 2, "e": 3}
+    assert dict(metric_units.rows(nested)) == {"a.b.c": 1, "a.d": 2, "e": 3}
+
+
+def test_sources_of_a_kind_stand_side_by_side():
+    first = Evaluation("latency", "out/a/run", 3, {"x": {"p50": 1.0, "p99": NAN}}, {"x.p50": "s"})
+    second = Evaluation("latency", "out/b/run", 5, {"x": {"p50": 2.0}, "y": {"p50": 3.0}})
+    other = Evaluation("success", "out/a/run", 1, {"all": {"rate": 1.0}})
+    found = metrics_report.compare([first, other, second])
+    assert [(each.kind, each.sources) for each in found] == [
+        ("latency", ("out/a/run", "out/b/run")), ("success", ("out/a/run",)),
+    ]  # fmt: skip
+    assert [(row.name, row.unit, row.values) for row in found[0].rows] == [
+        ("records", "", (3, 5)), ("x.p50", "s", (1.0, 2.0)), ("y.p50", "", (None, 3.0)),
+    ]  # fmt: skip
+    page = metrics_report.html([first, second])
+    assert '<th class="value">a/run</th><th class="value">b/run</th>' in page
+
+
+@pytest.mark.parametrize(
+    ("sources", "short"),
+    [
+        (["/x/a/r", "/x/b/r"], ["a/r", "b/r"]),
+        (["/x/a"], ["/x/a"]),
+        (["/x", "/x/b"], ["x", "x/b"]),
+        (["a", "a"], ["a", "a"]),
+        (["a.json", "/b.json"], ["a.json", "/b.json"]),
+    ],
+)
+def test_names_of_sources_differ_from_where_their_folders_do(sources, short):
+    assert metrics_report.labels(sources) == short

@@ -11,7 +11,7 @@ pytest.importorskip("similaritymeasures")
 import pyarrow
 import pyarrow.parquet
 
-from vla_evaluation import evaluation_kinds, metrics_report, record_files
+from vla_evaluation import evaluation_kinds, metric_units, metrics_report, record_files
 from vla_evaluation.metric_errors import EvaluationError
 from vla_evaluation.record_files import Table
 
@@ -153,8 +153,8 @@ def test_a_mean_tells_of_how_many_records_it_is():
     same, longer = [[0, 0], [1, 0]], [[0, 1], [1, 1], [2, 1]]
     records = [{"reference": same, "actual": each} for each in ([[0, 1], [1, 1]], longer)]
     values = evaluation_kinds.evaluate("trajectory", records, {}).values
-    assert (values["ade"], values["records"]) == (1.0, 2)
-    assert values["counted"] == {"ade": 1, "fde": 1, "dtw": 2, "dtw_mean": 2}
+    assert values["ade"] == 1.0
+    assert values["counted"] == {"ade": 1, "fde": 1}  # of both records the others
     values = evaluation_kinds.evaluate("trajectory", records[1:], {}).values
     assert math.isnan(values["ade"]) and values["counted"]["ade"] == 0
 
@@ -219,12 +219,41 @@ def test_a_list_of_records_alone_has_no_kind_and_no_options(tmp_path):
 
 
 def test_a_share_has_a_bar_and_nothing_else_has():
-    def share(name, value):
-        return metrics_report._row(name, value)["share"]
+    def share(value, unit="share"):
+        return metrics_report._cell(metrics_report.Row("x", unit, ()), value)["share"]
 
-    assert share("a.rate", 0.25) == 25.0 and share("rate", 1.0) == 100.0
-    assert share("rate", 1) is None and share("count", 0.25) is None
-    assert share("rate", math.inf) is None and share("rate", 1.5) is None
+    assert share(0.25) == 25.0 and share(1.0) == 100.0
+    assert share(1) is None and share(0.25, "s") is None
+    assert share(math.inf) is None and share(1.5) is None
+
+
+@pytest.mark.parametrize("kind", evaluation_kinds.KINDS)
+def test_every_number_has_a_unit_or_is_a_count_or_known_to_have_none(kind):
+    records, options = EXAMPLES[kind]
+    found = evaluation_kinds.evaluate(kind, records, options)
+    units = found.units
+    without = {
+        name
+        for name, value in metric_units.rows(found.values)
+        if isinstance(value, float) and name not in units
+    }
+    known = {"alignment": {"mean_rank", "median_rank"}, "detection": {"threshold"},
+             "smoothness": {"log_dimensionless_jerk", "spectral_arc_length"}}  # fmt: skip
+    assert without == known.get(kind, set())
+    counts = [name for name, value in metric_units.rows(found.values) if isinstance(value, int)]
+    assert not set(counts) & set(units)
+    assert not {"count", "records", "frames"} & set(found.values), "evaluation.records has it"
+
+
+def test_the_unit_of_a_dimension_is_the_sources():
+    records = [{"target": [1.0, 2.0], "predicted": [1.0, 2.0]}]
+    options = {"names": ["x", "grip"], "units": {"x": "m/s", "grip": "1"}}
+    found = evaluation_kinds.evaluate("action", records, options)
+    assert found.units == {"mae.x": "m/s", "rmse.x": "m/s"}
+    found = evaluation_kinds.evaluate("action", records, {"names": ["x", "y"], "units": {"x": 3}})
+    assert found.units["mae.x"] == "3" and found.units["mae.y"] == "of the dimension"
+    with pytest.raises(EvaluationError, match="a value of the wrong type"):
+        evaluation_kinds.evaluate("action", records, {"units": 3})
 
 
 def test_a_vocabulary_that_is_missing_is_named():

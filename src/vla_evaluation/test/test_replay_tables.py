@@ -88,6 +88,10 @@ def test_lock_step_takes_what_was_measured_and_no_difference_of_stamps(tmp_path)
     assert "image to chunk" not in result["latency"] and "model forward" in result["latency"]
     measured = {"p50": pytest.approx(0.009), "p99": pytest.approx(0.014)}
     assert result["hops"] == {"image to chunk": measured}
+    units = [{"name": "x", "unit": "rad/s", "low": -1.0, "high": 1.0}]
+    path.write_text(json.dumps({**document, "dimensions": units}))
+    told = {table.kind: table.options for table in replay_tables.tables(tmp_path)}
+    assert told["action"]["units"] == told["seams"]["units"] == {"x": "rad/s"}
     path.write_text(json.dumps({**document, "mode": "rate 1"}))
     assert values(tmp_path)["latency"]["image to chunk"]["p50"] == pytest.approx(0.01)
     path.write_text("{}")

@@ -46,7 +46,6 @@ class ActionError:
 
     mae: dict[str, float]
     rmse: dict[str, float]
-    count: int
 
 
 def action_error(target: Any, predicted: Any, names: Sequence[str] | None = None) -> ActionError:
@@ -66,7 +65,6 @@ def action_error(target: Any, predicted: Any, names: Sequence[str] | None = None
     return ActionError(
         mae={name: float(value) for name, value in zip(names, mae, strict=True)},
         rmse={name: float(value) for name, value in zip(names, rmse, strict=True)},
-        count=len(a),
     )
 
 

@@ -24,7 +24,6 @@ class Retrieval:
     median_rank: float
     mean_reciprocal_rank: float
     chance: float
-    frames: int
     commands: int
 
 
@@ -64,7 +63,6 @@ def retrieval(scores: Any, correct: Any) -> Retrieval:
         median_rank=float(np.median(ranks)),
         mean_reciprocal_rank=float(np.mean(1.0 / ranks)),
         chance=1.0 / commands,
-        frames=frames,
         commands=commands,
     )
 

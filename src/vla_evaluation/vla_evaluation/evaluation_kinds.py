@@ -22,6 +22,7 @@ from vla_evaluation import (
     vision_metrics,
 )
 from vla_evaluation.metric_errors import EvaluationError, finite
+from vla_evaluation.metric_units import NONE, OF_DIMENSION, SHARE, units_of
 
 Records = Sequence[Mapping[str, Any]]
 Options = Mapping[str, Any]
@@ -32,7 +33,8 @@ class Kind:
     """One kind of evaluation.
 
     columns: name → what it holds. options: likewise, of what belongs to the whole file.
-    measure: records and options → plain values, to be shown and written.
+    measure: records and options → plain values, to be shown and written. units: of its metrics,
+    as `units_of` takes them.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Kind:
     columns: dict[str, str]
     measure: Callable[[Records, Options], dict[str, Any]]
     options: dict[str, str] = field(default_factory=dict)
+    units: dict[str, str] = field(default_factory=dict)
 
 
 def column(records: Records, name: str, *, empty: bool = False) -> list[Any]:
@@ -194,7 +197,7 @@ def _of_groups(options: Options, name: str, groups: Mapping[str, Any]) -> dict[s
 
 
 def _mean_of(results: Sequence[Mapping[str, float]]) -> dict[str, Any]:
-    """Means over records; counted: of how many each is, without those in which it is no number."""
+    """Means over records; counted: of how many, of a value that is no number in some of them."""
     if not results:
         raise EvaluationError("no records; accepted: at least one")
     values: dict[str, Any] = {}
@@ -202,11 +205,16 @@ def _mean_of(results: Sequence[Mapping[str, float]]) -> dict[str, Any]:
     for name in results[0]:
         usable = [result[name] for result in results if math.isfinite(result[name])]
         values[name] = sum(usable) / len(usable) if usable else math.nan
-        counted[name] = len(usable)
-    return {**values, "records": len(results), "counted": counted}
+        if len(usable) < len(results):
+            counted[name] = len(usable)
+    return {**values, "counted": counted}
 
 
 _MATRIX = "rows of numbers"
+_SCORES = dict.fromkeys(("accuracy", "precision", "recall", "f1"), SHARE)
+_SECONDS = dict.fromkeys(("mean", "p50", "p90", "p99", "maximum"), "s")
+_JERK = "m/s³ or rad/s³"
+_OF_DIMENSIONS = {"names": "of the dimensions", "units": "dimension → unit"}
 KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
@@ -215,6 +223,7 @@ KINDS: dict[str, Kind] = {
             "vision",
             {"truth": "label", "predicted": "label"},
             _classification,
+            units=_SCORES,
         ),
         Kind(
             "detection",
@@ -227,18 +236,21 @@ KINDS: dict[str, Kind] = {
             },
             _detection,
             {"threshold": "least IoU of a hit; 0.5"},
+            {**_SCORES, "mean_iou": SHARE, "matched_iou": SHARE},
         ),
         Kind(
             "segmentation",
             "vision",
             {"truth": "rows of class numbers", "predicted": "likewise"},
             _segmentation,
+            units={"mean_iou": SHARE, "pixel_accuracy": SHARE, "iou": SHARE},
         ),
         Kind(
             "command",
             "language",
             {"intended": "command", "understood": "command"},
             _command,
+            units=_SCORES,
         ),
         Kind(
             "grounding",
@@ -251,6 +263,13 @@ KINDS: dict[str, Kind] = {
             },
             _grounding,
             {"tolerance": "m; 0.05"},
+            {
+                **_SCORES,
+                "identity_accuracy": SHARE,
+                "within_tolerance": SHARE,
+                "position_error": "m",
+                "tolerance": "m",
+            },
         ),
         Kind(
             "coverage",
@@ -258,26 +277,36 @@ KINDS: dict[str, Kind] = {
             {"text": "command"},
             _coverage,
             {"vocabulary": "list of words"},
+            {"tokens": SHARE, "types": SHARE, "commands": SHARE, "unknown": NONE},
         ),
-        Kind("success", "action", {"task": "name", "success": "true or false"}, _success),
+        Kind(
+            "success",
+            "action",
+            {"task": "name", "success": "true or false"},
+            _success,
+            units={"rate": SHARE, "low": SHARE, "high": SHARE},
+        ),
         Kind(
             "action",
             "action",
             {"target": "one number a dimension", "predicted": "likewise"},
             _action,
-            {"names": "of the dimensions"},
+            _OF_DIMENSIONS,
+            {"mae": OF_DIMENSION, "rmse": OF_DIMENSION},
         ),
         Kind(
             "trajectory",
             "action",
             {"reference": f"{_MATRIX}: positions over time, m", "actual": "likewise"},
             _trajectory,
+            units={"counted": NONE, **dict.fromkeys(("ade", "fde", "dtw", "dtw_mean"), "m")},
         ),
         Kind(
             "smoothness",
             "action",
             {"velocity": f"{_MATRIX}: over time, m/s or rad/s", "period": "s"},
             _smoothness,
+            units={"counted": NONE, "jerk_rms": _JERK, "jerk_max": _JERK},
         ),
         Kind(
             "seams",
@@ -289,7 +318,8 @@ KINDS: dict[str, Kind] = {
                 "since": "when it took over, s",
             },
             _seams,
-            {"names": "of the dimensions"},
+            _OF_DIMENSIONS,
+            {"jump_mean": OF_DIMENSION, "jump_max": OF_DIMENSION},
         ),
         Kind(
             "latency",
@@ -297,12 +327,14 @@ KINDS: dict[str, Kind] = {
             {"hop": "name", "latency": "s"},
             _latency,
             {"deadline": "s, of every hop", "deadlines": "hop → s"},
+            {**_SECONDS, "deadline": "s", "miss_rate": SHARE},
         ),
         Kind(
             "hops",
             "timing",
             {"hop": "name", "p50": "s, as measured", "p99": "s"},
             _hops,
+            units=_SECONDS,
         ),
         Kind(
             "jitter",
@@ -310,12 +342,16 @@ KINDS: dict[str, Kind] = {
             {"stream": "name", "stamp": "s"},
             _jitter,
             {"nominal": "stream → period, s; the median where it is missing"},
+            {**_SECONDS, "nominal": "s", "mean_period": "s"},
         ),
         Kind(
             "alignment",
             "alignment",
             {"scores": "one number a command, greater is better", "correct": "index"},
             _alignment,
+            units=dict.fromkeys(
+                ("recall_at_1", "recall_at_5", "mean_reciprocal_rank", "chance"), SHARE
+            ),
         ),
     )
 }
@@ -323,12 +359,13 @@ KINDS: dict[str, Kind] = {
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Outcome of one kind from one source; values: nested plain values."""
+    """Outcome of one kind from one source; values: nested plain values; units: as `units_of`."""
 
     kind: str
     source: str
     records: int
     values: dict[str, Any]
+    units: dict[str, str] = field(default_factory=dict)
 
 
 def evaluate(kind: str, records: Records, options: Options, source: str = "") -> Evaluation:
@@ -351,7 +388,10 @@ def evaluate(kind: str, records: Records, options: Options, source: str = "") ->
     if not records:
         raise EvaluationError(f"{where}no records; accepted: at least one")
     try:
-        return Evaluation(kind, source, len(records), chosen.measure(records, options))
+        values = chosen.measure(records, options)
+        told = {str(name): str(unit) for name, unit in dict(options.get("units", {})).items()}
+        units = units_of(values, chosen.units, told)
+        return Evaluation(kind, source, len(records), values, units)
     except EvaluationError as error:
         raise EvaluationError(f"{where}{kind}: {error}") from error
     except (TypeError, ValueError, AttributeError, OverflowError) as error:

@@ -38,7 +38,6 @@ class Grounding:
     within_tolerance: float
     position_error: float
     tolerance: float
-    count: int
     nothing_found: int
 
 
@@ -87,7 +86,6 @@ def grounding(
         within_tolerance=float(np.mean(near)),
         position_error=float(distance[same].mean()) if same.any() else float("nan"),
         tolerance=tolerance,
-        count=count,
         nothing_found=int(count - seen.sum()),
     )
 

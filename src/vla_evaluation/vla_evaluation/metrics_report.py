@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment
 
 from vla_evaluation.evaluation_kinds import KINDS, Evaluation
+from vla_evaluation.metric_units import SHARE, rows
+
+UNKNOWN = "–"
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Evaluation</title>
@@ -23,46 +26,86 @@ h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin: 2rem 0 .3rem; }
 p.source { color: #57606a; margin: 0 0 .5rem; overflow-wrap: anywhere; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid #d8dee4; }
-td.value { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-td.bar { width: 30%; } td.bar div { background: #2f6f9f; height: .7rem; border-radius: .2rem; }
+div.wide { overflow-x: auto; }
+td.value, th.value { text-align: right; font-variant-numeric: tabular-nums; }
+td.value { white-space: nowrap; }
+td.value div { background: #2f6f9f; height: .3rem; border-radius: .15rem; margin-left: auto; }
 </style></head><body>
 <h1>Evaluation</h1>
-{% for e in evaluations %}
+{% for e in comparisons %}
 <h2>{{ e.group }}: {{ e.kind }}</h2>
-<p class="source">{{ e.records }} records of {{ e.source or "memory" }}</p>
-<table><thead><tr><th>metric</th><th>value</th><th></th></tr></thead><tbody>
+<p class="source">{{ e.sources|join(", ") }}</p>
+<div class="wide"><table><thead><tr><th>metric</th><th>unit</th>
+{%- for label in e.labels %}<th class="value">{{ label if e.labels|length > 1 else "value" }}</th>
+{%- endfor %}</tr></thead><tbody>
 {% for row in e.rows %}
-<tr><td>{{ row.name }}</td><td class="value">{{ row.text }}</td>
-<td class="bar">{% if row.share is not none %}<div style="width:{{ row.share }}%"></div>{% endif %}
-</td></tr>
+<tr><td>{{ row.name }}</td><td>{{ row.unit }}</td>
+{%- for cell in row.cells %}<td class="value">{{ cell.text }}
+{%- if cell.share is not none %}<div style="width:{{ cell.share }}%"></div>{% endif %}</td>
+{%- endfor %}</tr>
 {% endfor %}
-</tbody></table>
+</tbody></table></div>
 {% endfor %}
 </body></html>
 """
-# Values between 0 and 1 that are shares of a whole; they get a bar.
-_SHARES = {
-    "accuracy", "precision", "recall", "f1", "mean_iou", "matched_iou", "pixel_accuracy", "rate",
-    "identity_accuracy", "within_tolerance", "tokens", "types", "commands", "recall_at_1",
-    "recall_at_5", "mean_reciprocal_rank", "miss_rate", "low", "high", "chance",
-}  # fmt: skip
 
 
-def rows(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Nested values as dotted names and plain values."""
-    for name, value in values.items():
-        full = f"{prefix}.{name}" if prefix else name
-        if isinstance(value, dict):
-            yield from rows(value, full)
-        else:
-            yield full, value
+@dataclass(frozen=True)
+class Row:
+    """One metric: its value in every source of a comparison, None where one does not have it."""
+
+    name: str
+    unit: str
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One kind of evaluation, its sources side by side."""
+
+    kind: str
+    sources: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+def compare(evaluations: Sequence[Evaluation]) -> list[Comparison]:
+    """A comparison of each kind; what no source has a value of is left out."""
+    kinds: dict[str, list[Evaluation]] = {}
+    for each in evaluations:
+        kinds.setdefault(each.kind, []).append(each)
+    return [
+        Comparison(kind, tuple(each.source or "memory" for each in group), _rows(group))
+        for kind, group in kinds.items()
+    ]
+
+
+def _rows(group: Sequence[Evaluation]) -> tuple[Row, ...]:
+    columns = [dict(rows(each.values)) for each in group]
+    found = [Row("records", "", tuple(each.records for each in group))]
+    for name in dict.fromkeys(name for column in columns for name in column):
+        values = tuple(column.get(name) for column in columns)
+        unit = next((each.units[name] for each in group if name in each.units), "")
+        if any(text(value) != UNKNOWN for value in values):
+            found.append(Row(name, unit, values))
+    return tuple(found)
+
+
+def labels(sources: Sequence[str]) -> list[str]:
+    """Short names of sources: without the folders that all of them are in."""
+    parts = [Path(source).parts for source in sources]
+    shared = 0
+    while len(parts) > 1 and len({part[: shared + 1] for part in parts}) == 1:
+        if shared + 1 == min(map(len, parts)):
+            break
+        shared += 1
+    return [str(Path(*part[shared:])) for part in parts]
 
 
 def text(value: Any) -> str:
     """A value for people: five significant digits, a dash for what is not a number."""
-    if isinstance(value, float):
-        return "–" if math.isnan(value) else f"{value:.5g}"
-    return str(value)
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return UNKNOWN
+    return f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
 def to_json(evaluations: Sequence[Evaluation]) -> str:
@@ -74,15 +117,18 @@ def html(evaluations: Sequence[Evaluation]) -> str:
     """One page, self-contained; every text is escaped."""
     shown = [
         {
-            "kind": e.kind,
-            "group": KINDS[e.kind].group,
-            "source": e.source,
-            "records": e.records,
-            "rows": [_row(name, value) for name, value in rows(e.values)],
+            "kind": each.kind,
+            "group": KINDS[each.kind].group,
+            "sources": each.sources,
+            "labels": labels(each.sources),
+            "rows": [
+                {"name": row.name, "unit": row.unit, "cells": [_cell(row, v) for v in row.values]}
+                for row in each.rows
+            ],
         }
-        for e in evaluations
+        for each in compare(evaluations)
     ]
-    page: str = Environment(autoescape=True).from_string(_PAGE).render(evaluations=shown)
+    page: str = Environment(autoescape=True).from_string(_PAGE).render(comparisons=shown)
     return page
 
 
@@ -95,12 +141,11 @@ def write(folder: Path, evaluations: Sequence[Evaluation]) -> tuple[Path, Path]:
     return files
 
 
-def _row(name: str, value: Any) -> dict[str, Any]:
-    share = None
-    number = isinstance(value, float) and math.isfinite(value)
-    if number and name.rpartition(".")[2] in _SHARES and 0.0 <= value <= 1.0:
-        share = round(100.0 * value, 1)
-    return {"name": name, "text": text(value), "share": share}
+def _cell(row: Row, value: Any) -> dict[str, Any]:
+    """The text of a value, and the length of its bar in % where it is a share of a whole."""
+    known = isinstance(value, float) and math.isfinite(value)
+    share = round(100.0 * value, 1) if known and row.unit == SHARE and 0 <= value <= 1 else None
+    return {"text": text(value), "share": share}
 
 
 def _plain(value: Any) -> Any:

@@ -40,13 +40,15 @@ def tables(source: Path, notes: list[str] | None = None) -> list[Table]:
     if not safe:
         raise EvaluationError(f"{source}: holds no {_SAFE}; accepted: the bag of a replay")
     name = str(source)
+    units = {each["name"]: each["unit"] for each in document["dimensions"]}
+    dimensions = {"names": list(safe[0].dimension_names), "units": units}
     found = [
         Table("jitter", _periods(safe), {"nominal": {"control": safe[0].period}}, name),
         Table("latency", _latencies(chunks, safe, "lock-step" in document["mode"]), {}, name),
         Table("hops", _hops(document), {}, name),
-        Table("action", _changes(safe), {"names": list(safe[0].dimension_names)}, name),
+        Table("action", _changes(safe), dimensions, name),
         Table("smoothness", _movements(safe), {}, name),
-        Table("seams", _chunks(chunks), {"names": list(safe[0].dimension_names)}, name),
+        Table("seams", _chunks(chunks), dimensions, name),
     ]
     return [table for table in found if len(table.records) > (table.kind in ("seams", "jitter"))]
 
@@ -59,7 +61,7 @@ def _bag(source: Path) -> Path:
 def _document(path: Path) -> dict[str, Any]:
     """What a replay has written beside its actions, or of another bag nothing."""
     if path.name != FILE or not (path.parent / DOCUMENT).is_file():
-        return {"mode": "", "latency_ms": {}}
+        return {"mode": "", "latency_ms": {}, "dimensions": []}
     try:
         return read_document(path.parent)
     except BagError as error:

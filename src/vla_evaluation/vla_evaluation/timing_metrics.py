@@ -59,10 +59,10 @@ def latency(values: Sequence[float], deadline: float | None = None) -> Latency:
 class Jitter:
     """Of periods, s: nominal and mean; mean, 99th percentile and greatest |period - nominal|.
 
-    late: periods longer than one and a half nominal ones.
+    periods: how many. late: those longer than one and a half nominal ones.
     """
 
-    count: int
+    periods: int
     nominal: float
     mean_period: float
     mean: float
@@ -91,7 +91,7 @@ def jitter(stamps: Sequence[float], nominal: float | None = None) -> Jitter:
     wanted = float(np.median(periods)) if nominal is None else above_zero("nominal", nominal, "s")
     error = np.abs(periods - wanted)
     return Jitter(
-        count=len(periods),
+        periods=len(periods),
         nominal=wanted,
         mean_period=float(periods.mean()),
         mean=float(error.mean()),

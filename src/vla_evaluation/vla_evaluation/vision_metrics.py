@@ -32,7 +32,6 @@ class Classification:
     recall: float
     f1: float
     classes: dict[str, ClassScores]
-    count: int
 
 
 def classification(truth: Sequence[Hashable], predicted: Sequence[Hashable]) -> Classification:
@@ -47,7 +46,7 @@ def classification(truth: Sequence[Hashable], predicted: Sequence[Hashable]) -> 
     Raises:
         EvaluationError: empty, lengths differ, or a label that is neither a text nor an integer.
     """
-    count = same_length(truth=truth, predicted=predicted)
+    same_length(truth=truth, predicted=predicted)
     y_true, y_predicted = _labels("truth", truth), _labels("predicted", predicted)
     names = sorted(set(y_true) | set(y_predicted))
     precision, recall, f1, support = precision_recall_fscore_support(
@@ -62,7 +61,6 @@ def classification(truth: Sequence[Hashable], predicted: Sequence[Hashable]) -> 
             name: ClassScores(float(p), float(r), float(f), int(s))
             for name, p, r, f, s in zip(names, precision, recall, f1, support, strict=True)
         },
-        count=count,
     )
 
 

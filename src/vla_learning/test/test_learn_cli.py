@@ -50,6 +50,8 @@ def needs(library, *values):
     ("arguments", "text"),
     [
         (["collect", "--config", "none.yaml"], "learning config none.yaml: No such file"),
+        (["collect", "--tasks", "fly"], "task 'fly' is not one of the config's; accepted: reach"),
+        (["train", "--action-space", "no.yaml"], "no.yaml; accepted: the path of a file, relative"),
         (["evaluate", "--checkpoint", "none"], "checkpoint none: no such folder"),
         (["evaluate", "--backend", "foo", "--jobs", "2"], "backend 'foo' is unknown; accepted"),
         (["evaluate", "--mask", "corner2,nosuch"], "mask has 'nosuch', which is no camera"),
@@ -93,9 +95,9 @@ def robot_of_ones_own(folder, root):
         (["quantize", "--checkpoint", "OWN", "--tasks", "reach"], "camera is 'front'; accepted"),
         (["attention", "--checkpoint", "OWN", "--task", "one"], "task is 'one', which"),
         (["limits", "--limits", "0/0"], "limits has '0/0': "),
-        (["evaluate", "--tasks", "reach", "--json", "."], ". cannot be written: Is a directory"),
+        (["evaluate", "--tasks", "reach", "--out", "."], ". cannot be written: Is a directory"),
         (["limits", "--limits", "1.2.3/4"], "limits has '1.2.3/4'; accepted: acceleration/jerk"),
-        (["evaluate", "--tasks", "reach", "--json", "/proc/x/y.json"], "/proc/x/y.json cannot be"),
+        (["evaluate", "--tasks", "reach", "--out", "/proc/x/y.json"], "/proc/x/y.json cannot be"),
     ],
 )
 def test_what_the_simulator_or_the_disk_lacks_is_found_first(
@@ -119,7 +121,7 @@ def test_what_was_said_is_told_with_the_results(tmp_path, monkeypatch, root):
     path = tmp_path / "results.json"
     said = ["--tasks", "drawer-open", "--seeds", "1", "--wording", "-1", "--done-count", "3"]
     checkpoint = ["--checkpoint", str(root / "models/metaworld")]
-    assert main(["evaluate", *checkpoint, *said, "--json", str(path)]) == 0
+    assert main(["evaluate", *checkpoint, *said, "--out", str(path)]) == 0
     told = json.loads(path.read_text())
     assert (told["wording"], told["done_count"], told["threads"]) == (-1, 3, 2)
     assert (told["wordings"], told["shuffle_commands"], told["command"]) == ("training", None, None)
@@ -140,10 +142,10 @@ def test_an_evaluation_goes_on_where_it_was_stopped(tmp_path, monkeypatch, root,
     path, log = tmp_path / "results.json", tmp_path / "results.episodes.jsonl"
     words = ["evaluate", "--checkpoint", str(root / "models/metaworld"), "--tasks", "reach"]
     words += ["--seeds", "1-3"]
-    assert main(words) == main([*words, "--json", str(path)]) == 130
+    assert main(words) == main([*words, "--out", str(path)]) == 130
     shown = capsys.readouterr().err
     assert shown.count("interrupted\n") == shown.count("interrupted; the same command cont") == 1
-    assert main([*words, "--json", str(path)]) == 0
+    assert main([*words, "--out", str(path)]) == 0
     assert ran == [1, 1, 2, 3] and not log.exists()
     assert [each["seed"] for each in json.loads(path.read_text())["episodes"]] == [1, 2, 3]
 
@@ -164,7 +166,7 @@ def test_an_evaluation_of_a_config_is_of_its_tasks_and_keeps_it(
     assert "checkpoint out/models/nobody: no such folder" in capsys.readouterr().err
     path = tmp_path / "results.json"
     checkpoint = ["--checkpoint", str(root / "models/metaworld")]
-    assert main([*words, *checkpoint, "--json", str(path)]) == 0
+    assert main([*words, *checkpoint, "--out", str(path)]) == 0
     told = json.loads(path.read_text())
     assert [each["task"] for each in told["episodes"]] == ["window-open"]
     assert told["config"]["path"] == str(config) and told["config"]["content"]["name"] == "nobody"
@@ -203,3 +205,44 @@ def test_a_missing_library_is_one_line(capsys, monkeypatch, root):
         and "vla_learning.train.distributed" in error
         and "deploy.md" in error
     )
+
+
+def test_options_stand_in_for_the_entries_of_the_config(monkeypatch, capsys, root, tmp_path):
+    from vla_learning.collect import demonstration_collection
+
+    monkeypatch.chdir(root)
+    jobs = []
+    monkeypatch.setattr(
+        demonstration_collection, "collect_all", lambda job, *_: jobs.append(job) or 0
+    )
+    space = "config/action_spaces/metaworld_fast.yaml"
+    words = ["--tasks", "drawer-open", "--episodes", "3", "--action-space", space]
+    assert main(["collect", *words, "--out", str(tmp_path / "data")]) == 0
+    assert main(["collect"]) == 0
+    assert main(["collect", "--data", str(tmp_path / "old")]) == 0
+    changed, usual, old = jobs
+    assert changed.folder == tmp_path / "data" and old.folder == tmp_path / "old"
+    assert "vla learn collect: --data is now called --out" in capsys.readouterr().err
+    assert changed.settings.tasks == ("drawer-open",)
+    assert changed.episodes == changed.settings.source["collect"]["episodes"] == 3
+    assert changed.space.name == "metaworld_fast"
+    assert changed.settings.commands["drawer-open"] == usual.settings.commands["drawer-open"]
+    assert len(usual.settings.tasks) > 10 and usual.episodes == 100
+
+
+def test_a_run_takes_its_steps_and_names_the_export_that_goes_with_it(
+    monkeypatch, capsys, root, tmp_path
+):
+    pytest.importorskip("torch")
+    from vla_learning.data import dataset
+    from vla_learning.train import distributed
+
+    monkeypatch.chdir(root)
+    runs = []
+    monkeypatch.setattr(dataset, "load_frames", lambda *_: None)
+    monkeypatch.setattr(distributed, "train_in_processes", lambda *given: runs.append(given))
+    words = ["train", "--tasks", "drawer-open", "--steps", "7", "--out", str(tmp_path)]
+    assert main(words) == 0
+    assert runs[0][0].train.steps == 7 and runs[0][3] == tmp_path
+    out = capsys.readouterr().out
+    assert f"next: ./vla learn export --run {tmp_path} --tasks drawer-open\n" in out

@@ -15,6 +15,25 @@ def test_the_shipped_config(root):
         assert all(tokenizer.encode(wording).unknown == () for wording in wordings)
 
 
+@pytest.mark.parametrize("path", ["space.yaml", "../space.yaml", "deep/space.yaml"])
+def test_paths_are_relative_to_the_config(root, tmp_path, path):
+    folder = tmp_path / "a" / "b"
+    (folder / "deep").mkdir(parents=True)
+    file = folder / "own.yaml"
+    file.write_text(yaml.safe_dump({**tiny_config(root), "action_space": path}))
+    assert Settings.load(file).action_space == folder / path
+    (folder / path).touch()
+    assert Settings.load(file).action_space == folder / path
+
+
+def test_a_path_of_the_folder_above_the_config_s_answers_as_before(root, tmp_path):
+    (tmp_path / "learning").mkdir()
+    (tmp_path / "space.yaml").touch()
+    file = tmp_path / "learning" / "own.yaml"
+    file.write_text(yaml.safe_dump({**tiny_config(root), "action_space": "space.yaml"}))
+    assert Settings.load(file).action_space == tmp_path / "space.yaml"
+
+
 def test_the_published_instructions_are_among_the_wordings(root):
     from vla_sim.tasks.task_list import instruction
 

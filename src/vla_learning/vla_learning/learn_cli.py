@@ -7,10 +7,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from vla_contract.command_options import at_least
+from vla_contract.command_options import add_out, at_least, file_name
+from vla_contract.terminal import print_any_text, report_unexpected
 from vla_learning import learn_commands
-
-CONFIG = Path("config/learning/metaworld.yaml")
 
 
 def run() -> None:
@@ -19,13 +18,18 @@ def run() -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one sub-command; 0 when it did its work, 1 with one line on stderr when it could not."""
+    """Run one sub-command; 0 when it did its work, 1 with one line on stderr when it could not.
+
+    70 for a defect, whose trace is in a file that the line names.
+    """
+    print_any_text()
     parsed = _parser().parse_args(arguments)
     try:
         parsed.run(parsed)
     except KeyboardInterrupt:
         # An evaluation keeps its episodes beside the results that it is to write.
-        continues = parsed.continues or getattr(parsed, "json", None) is not None
+        evaluates = parsed.run is learn_commands.evaluate
+        continues = parsed.continues or (evaluates and parsed.out is not None)
         text = "; the same command continues" if continues else ""
         print(f"vla learn: interrupted{text}", file=sys.stderr)
         return 130
@@ -35,6 +39,8 @@ def main(arguments: Sequence[str]) -> int:
     except ModuleNotFoundError as error:
         print(f"vla learn: {error}; how to install it: docs/deploy.md", file=sys.stderr)
         return 1
+    except Exception as error:
+        return report_unexpected(error, "vla learn", refused=1)
     return 0
 
 
@@ -56,8 +62,9 @@ def _parser() -> argparse.ArgumentParser:
         "record demonstrations of the scripted experts",
         continues=True,
     )
-    _config(collect)
-    collect.add_argument("--data", type=Path, help="folder of the episodes (data/NAME)")
+    _config(collect, overrides=True)
+    collect.add_argument("--episodes", type=at_least(1), help="of each task (the config's)")
+    add_out(collect, "--data", help="folder of the episodes (data/NAME)")
     collect.add_argument("--jobs", type=at_least(1), default=2, help="processes (2)")
     collect.add_argument(
         "--checkpoint",
@@ -73,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _config(bag)
     bag.add_argument("bags", type=Path, nargs="+", metavar="BAG", help="rosbag2, or ROS 1")
-    bag.add_argument("--out", type=Path, help="folder of the episodes (data/NAME)")
+    add_out(bag, help="folder of the episodes (data/NAME)")
     bag.add_argument("--command", help="what the robot did in each of them, as a whole")
     bag.add_argument(
         "--remap",
@@ -89,9 +96,10 @@ def _parser() -> argparse.ArgumentParser:
         "train a policy on demonstrations, or go on with it",
         continues=True,
     )
-    _config(train)
+    _config(train, overrides=True)
+    train.add_argument("--steps", type=at_least(1), help="in all (the config's)")
     train.add_argument("--data", type=Path, help="folder of the episodes (data/NAME)")
-    train.add_argument("--run", dest="folder", type=Path, help="of the run (out/learn/NAME)")
+    add_out(train, "--run", help="folder of the run (out/learn/NAME)")
     train.add_argument(
         "--from",
         dest="checkpoint",
@@ -113,9 +121,9 @@ def _parser() -> argparse.ArgumentParser:
     export = add(
         "export", learn_commands.export, "turn a run into a checkpoint that the graph loads"
     )
-    _config(export)
+    _config(export, overrides=True)
     export.add_argument("--run", dest="folder", type=Path, help="of the run (out/learn/NAME)")
-    export.add_argument("--to", type=Path, help="folder of the checkpoint (out/models/NAME)")
+    add_out(export, "--to", help="folder of the checkpoint (out/models/NAME)")
     export.add_argument(
         "--weights",
         choices=("trained", "random", "zeros"),
@@ -168,8 +176,11 @@ def _parser() -> argparse.ArgumentParser:
         "0: go on regardless)",
     )
     evaluate.add_argument("--mask", default="", help="cameras to take away, comma-separated")
-    evaluate.add_argument(
-        "--json", type=Path, help="file for the results; episodes are kept beside it until then"
+    add_out(
+        evaluate,
+        "--json",
+        kind=file_name,
+        help="JSON file for the results; episodes are kept beside it until then",
     )
 
     quantize = add(
@@ -181,7 +192,7 @@ def _parser() -> argparse.ArgumentParser:
     _config(quantize)
     quantize.add_argument("--checkpoint", type=Path, default=Path("models/metaworld"))
     quantize.add_argument("--data", type=Path, help="training frames (data/NAME)")
-    quantize.add_argument("--to", type=Path, help="folder of the results (out/quantize/CHECKPOINT)")
+    add_out(quantize, "--to", help="folder of the results (out/quantize/CHECKPOINT)")
     quantize.add_argument("--methods", default="static,dynamic", help="(%(default)s)")
     quantize.add_argument(
         "--frames", type=at_least(4), default=256, help="that calibrate (%(default)s)"
@@ -203,9 +214,7 @@ def _parser() -> argparse.ArgumentParser:
     attention.add_argument("--seed", type=at_least(0), default=1000)
     attention.add_argument("--command", action="append", help="the words (the first wording)")
     attention.add_argument("--moment", type=float, default=0.3, help="of the episode, 0 to 1 (0.3)")
-    attention.add_argument(
-        "--out", type=Path, default=Path("out/attention.png"), help="(%(default)s)"
-    )
+    add_out(attention, default=Path("out/attention.png"), help="(%(default)s)")
 
     limits = add("limits", learn_commands.limits, "expert success within given motion limits")
     _config(limits)
@@ -218,5 +227,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _config(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", type=Path, default=CONFIG, help=f"({CONFIG})")
+def _config(parser: argparse.ArgumentParser, *, overrides: bool = False) -> None:
+    """overrides: with options in place of those entries that a run and its export share."""
+    usual = learn_commands.DEFAULT_CONFIG
+    parser.add_argument("--config", type=Path, default=usual, help="(%(default)s)")
+    if overrides:
+        parser.add_argument("--tasks", help="names, or mt10, mt50, ground (those of the config)")
+        parser.add_argument("--action-space", type=Path, help="file (the config's)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import re
 import sys
 import time
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
 from rich.progress import (
     BarColumn,
     Progress,
@@ -19,11 +21,14 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 
+from vla_contract import terminal
 from vla_contract.action_space import ActionSpace, ActionSpaceError
 from vla_learning.evaluate import success_report
 from vla_learning.learning_settings import Settings
 
+DEFAULT_CONFIG = Path("config/learning/metaworld.yaml")
 SAID = ("command", "wording", "wordings", "shuffle_commands")  # options that choose what is said
 LINE_PERIOD = 30.0  # s between two lines of progress where there is no terminal
 
@@ -65,9 +70,9 @@ def collect(arguments: argparse.Namespace) -> None:
     """Record demonstrations; those that are there already are kept."""
     from vla_learning.collect.demonstration_collection import Job, collect_all
 
-    settings, space = _load(arguments.config)
+    settings, space = _load_overridden(arguments)
     _check_simulator(settings.tasks, settings.cameras)
-    folder = arguments.data or Path("data") / settings.name
+    folder = arguments.out or Path("data") / settings.name
     job = Job(folder, settings, space, arguments.checkpoint)
     total = job.episodes * len(settings.tasks)
     with _progress("collecting", total) as progress:
@@ -99,9 +104,9 @@ def train(arguments: argparse.Namespace) -> None:
     from vla_learning.data.dataset import load_frames
     from vla_learning.train.distributed import train_in_processes
 
-    settings, space = _load(arguments.config)
+    settings, space = _load_overridden(arguments)
     data = arguments.data or Path("data") / settings.name
-    folder = arguments.folder or Path("out/learn") / settings.name
+    folder = arguments.out or Path("out/learn") / settings.name
     with _progress("decoding", 1) as progress:
         load_frames(data, settings, space, progress.of)
     with _progress("training", settings.train.steps) as progress:
@@ -111,7 +116,12 @@ def train(arguments: argparse.Namespace) -> None:
             progress.done(step, text)
 
         train_in_processes(settings, space, data, folder, show, arguments.checkpoint)
-    print(f"trained: {folder}; next: ./vla learn export --run {folder}")
+    same = [
+        f" --{name} {value}"
+        for name in ("config", "tasks", "action-space")
+        if (value := getattr(arguments, name.replace("-", "_"))) not in (None, DEFAULT_CONFIG)
+    ]
+    print(f"trained: {folder}; next: ./vla learn export --run {folder}{''.join(same)}")
 
 
 def confidence(arguments: argparse.Namespace) -> None:
@@ -137,9 +147,9 @@ def export(arguments: argparse.Namespace) -> None:
     """Write a checkpoint folder and say how far ONNX is from PyTorch."""
     from vla_learning.export.exporting import export_run
 
-    settings, space = _load(arguments.config)
+    settings, space = _load_overridden(arguments)
     run = arguments.folder or Path("out/learn") / settings.name
-    to = arguments.to or Path("out/models") / settings.name
+    to = arguments.out or Path("out/models") / settings.name
     with _progress("exporting", 1) as progress:
         result = export_run(settings, space, run, to, arguments.weights)
         progress.done(1)
@@ -173,11 +183,11 @@ def evaluate(arguments: argparse.Namespace) -> None:
     _check_simulator((), checkpoint.cameras)
     usual_tasks = config.tasks if config else checkpoint.commands
     todo = _episodes(arguments, checkpoint.commands, list(usual_tasks))
-    if arguments.json is None:
+    if arguments.out is None:
         running = run(folder, settings, todo, arguments.jobs)
     else:
-        _check_writable(arguments.json)
-        log = arguments.json.with_suffix(".episodes.jsonl")
+        _check_writable(arguments.out)
+        log = arguments.out.with_suffix(".episodes.jsonl")
         _check_writable(log)
         running = go_on(
             lambda rest: run(folder, settings, rest, arguments.jobs),
@@ -194,13 +204,13 @@ def evaluate(arguments: argparse.Namespace) -> None:
         print(f"\n{line}")
     seconds = time.monotonic() - begin
     print(f"\n{len(episodes)} episodes in {seconds:.0f} s, in process, without ROS")
-    if arguments.json:
+    if arguments.out:
         about: dict[str, Any] = {name: getattr(arguments, name) for name in SAID}
         about |= {"checkpoint": str(folder), "backend": settings.backend}
         about |= {"threads": settings.threads, "done_count": settings.done_count}
         if config:
             about["config"] = {"path": str(arguments.config), "content": config.source}
-        success_report.save_json(arguments.json, episodes, **about, mask=settings.mask)
+        success_report.save_json(arguments.out, episodes, **about, mask=settings.mask)
         log.unlink()
 
 
@@ -332,16 +342,42 @@ def _limits(text: str, space: ActionSpace) -> tuple[float, float]:
     return pair
 
 
-def _load(path: Path) -> tuple[Settings, ActionSpace]:
-    settings = Settings.load(path)
+def _load(path: Path, overrides: Mapping[str, Any] | None = None) -> tuple[Settings, ActionSpace]:
+    settings = Settings.load(path, overrides)
+    if not settings.action_space.is_file():
+        raise CommandError(
+            f"learning config {path}: action_space is {settings.source['action_space']}, and there "
+            f"is no {settings.action_space}; accepted: the path of a file, relative to the config"
+        )
     return settings, ActionSpace.load(settings.action_space)
 
 
-def _check_tasks(tasks: list[str], known: list[str]) -> None:
+def _load_overridden(arguments: argparse.Namespace) -> tuple[Settings, ActionSpace]:
+    """The config with the options in place of its entries."""
+    from vla_sim.tasks.task_list import expand
+
+    overrides: dict[str, Any] = {}
+    if arguments.tasks:
+        known = Settings.load(arguments.config).commands
+        tasks = expand(arguments.tasks)
+        _check_tasks(tasks, list(known), "config")
+        overrides["commands"] = {task: list(known[task]) for task in tasks}
+    if arguments.action_space:  # of the command line: relative to where it is given
+        folder = arguments.config.resolve().parent
+        overrides["action_space"] = os.path.relpath(arguments.action_space, folder)
+    if getattr(arguments, "episodes", None):
+        overrides["collect"] = {"episodes": arguments.episodes}
+        overrides["collect"]["relabelled_episodes"] = arguments.episodes
+    if getattr(arguments, "steps", None):
+        overrides["train"] = {"steps": arguments.steps}
+    return _load(arguments.config, overrides)
+
+
+def _check_tasks(tasks: list[str], known: list[str], whose: str = "checkpoint") -> None:
     for task in tasks:
         if task not in known:
             raise CommandError(
-                f"task {task!r} is not one of the checkpoint's; accepted: {', '.join(known)}"
+                f"task {task!r} is not one of the {whose}'s; accepted: {', '.join(known)}"
             )
 
 
@@ -395,11 +431,12 @@ class _Bar:
 def _progress(name: str, total: int) -> Iterator[_Bar]:
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=16),
         TextColumn("{task.completed:.0f}/{task.total:.0f}"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[text]}"),
+        # What is left of the line, and no more than that.
+        TextColumn("{task.fields[text]}", table_column=Column(no_wrap=True, ratio=1)),
     )
-    with Progress(*columns) as progress:
+    with Progress(*columns, console=Console(width=terminal.columns()), expand=True) as progress:
         yield _Bar(progress, name, total)

@@ -152,8 +152,15 @@ class Settings:
         return tuple(self.commands)
 
     @staticmethod
-    def load(path: str | Path) -> Settings:
-        """Read a file; raises SettingsError with the file, the entry and what is accepted."""
+    def load(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Settings:
+        """Read a file; paths in it are relative to its folder.
+
+        Args:
+            overrides: entries in place of the file's; of `collect` and `train` those named.
+
+        Raises:
+            SettingsError: with the file, the entry and what is accepted.
+        """
         path = Path(path)
         try:
             data = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -164,7 +171,7 @@ class Settings:
                 f"learning config {path}: not YAML: {' '.join(str(error).split())}"
             ) from error
         try:
-            return Settings._from_dict(data, path.resolve().parent.parent)
+            return Settings._from_dict(_overridden(data, overrides or {}), path.resolve().parent)
         except SettingsError as error:
             raise SettingsError(f"learning config {path}: {error}") from error
 
@@ -189,7 +196,7 @@ class Settings:
             )
         return Settings(
             name=str(data["name"]),
-            action_space=root / str(data["action_space"]),
+            action_space=_path(str(data["action_space"]), root),
             cameras=_names(data, "cameras"),
             height=_number(data["image"]["height"], "image.height"),
             width=_number(data["image"]["width"], "image.width"),
@@ -205,6 +212,23 @@ class Settings:
             source=data,
             dataset=_mapping(data),
         )
+
+
+def _path(text: str, folder: Path) -> Path:
+    """A path of the config's folder, or for one release of the folder above, as it was before."""
+    path, before = folder / text, folder.parent / text
+    return before if before.is_file() and not path.is_file() else path
+
+
+def _overridden(data: Any, overrides: Mapping[str, Any]) -> Any:
+    if not isinstance(data, dict):
+        return data  # which is refused
+    changed = {
+        key: {**data[key], **value} if key in ("collect", "train") else value
+        for key, value in overrides.items()
+        if isinstance(data.get(key), dict) or key not in ("collect", "train")
+    }
+    return {**data, **changed}
 
 
 def _mapping(data: dict[str, Any]) -> DatasetMapping:

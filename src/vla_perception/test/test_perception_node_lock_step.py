@@ -1,7 +1,6 @@
 """The node over DDS in lock-step: one observation for each tick with images."""
 
 import pytest
-from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from vla_contract import topics
@@ -111,23 +110,26 @@ def test_a_refused_image_is_masked_and_a_fault_after_its_time_in_ticks(simulator
     graph.wait_for_fault(Fault.KIND_VISION, Fault.LEVEL_WARN, "camera side: step")
 
 
-def test_an_empty_image_says_that_there_is_none_and_is_no_broken_one(simulator):
+def test_what_a_tick_says_is_missing_is_no_fault(simulator):
     graph = simulator.graph
     while simulator.tick % EVERY:
         simulator.step()
     stamp = simulator.tick * PERIOD
     message = SimulationTick(tick=simulator.tick, episode=1, has_images=True)
     message.header.stamp = to_time(stamp)
-    header = Header(stamp=to_time(stamp))
-    graph.publish("joint_states", graph.joints(header=header), topics.JOINT_STATES)
+    message.missing_inputs = ["side", "joint_states"]
+    before = {name: count for name, count in graph.counts().items() if "dropped" in name}
+    graph.faults.clear()
     graph.publish("camera/front/image_raw", graph.image(to_time(stamp)))
-    graph.publish("camera/side/image_raw", Image(header=header))
     graph.publish("tick", message, topics.TICK)
-    assert list(simulator.wait_for(stamp).image_valid) == [True, False]
+    seen = simulator.wait_for(stamp)
+    assert list(seen.image_valid) == [True, False] and not seen.joint_state_valid
     simulator.tick += 1
-    graph.wait_for_count("side.no_image")
-    assert "dropped.side.wrong_encoding" not in graph.counts()
-    simulator.run(3 * EVERY)  # and it is taken in again
+    simulator.run(3 * EVERY)  # and they are taken in again
+    graph.client.wait(lambda: any(f.kind == Fault.KIND_ROBOT_STATE for f in graph.faults))
+    assert not [f.message for f in graph.faults if f.kind == Fault.KIND_ROBOT_STATE and f.level]
+    counts = graph.counts()
+    assert {name: count for name, count in counts.items() if "dropped" in name} == before
 
 
 def test_with_a_command_each_observation_waits_for_the_chunk_before(simulator):

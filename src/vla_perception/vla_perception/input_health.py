@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ _NOTHING = {
 RECENT = 1.0  # s; a refused message is a finding for this long
 NEVER = float("inf")
 OLD = 1.0  # s; a stamp this far behind the clock is not of this clock
+OTHER_CLOCK = "its clock must be this node's"
 
 
 @dataclass(frozen=True)
@@ -101,9 +102,17 @@ def state_finding(
 
 
 def clock_findings(
-    not_started: bool, jumped: float, reports: Sequence[InputReport]
+    not_started: bool,
+    jumped: float,
+    reports: Sequence[InputReport],
+    overload: Callable[[], str] = lambda: "",
 ) -> list[Finding]:
-    """Clocks that do not fit together. jumped: s since the node's clock went back (inf: never)."""
+    """Clocks that do not fit together.
+
+    Args:
+        jumped: s since the node's clock went back (inf: never).
+        overload: tells why stamps are old where it has to do with no clock, else an empty text.
+    """
     findings: list[Finding] = []
     if not_started:
         findings.append((Level.ERROR, "use_sim_time is set, but nothing has come on /clock"))
@@ -115,7 +124,7 @@ def clock_findings(
                 (
                     Level.WARN,
                     f"stamps of {report.name} are {report.age:.1f} s old at their arrival; "
-                    "its clock must be this node's",
+                    f"{overload() or OTHER_CLOCK}",
                 )
             )
     return findings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections import deque
@@ -27,20 +28,22 @@ from vla_interfaces.msg import (
     Fault,
     Observation,
     SafetyStatus,
+    TaskState,
 )
 from vla_perception.command.active_command import HeldCommand
 from vla_perception.command.command_desk import CommandDesk, Moment, Utterance
 from vla_perception.command.command_vocabulary import Vocabulary
 from vla_perception.command.execute_command import ExecuteCommandServer
+from vla_perception.command.ready_line import ready_line
 from vla_perception.observe.free_running_observer import FreeRunningObserver
 from vla_perception.observe.lock_step_observer import LockStepObserver
-from vla_perception.observe.observer import ObservedSet, Observer
+from vla_perception.observe.observer import SUPERVISION_PERIOD, ObservedSet, Observer
 from vla_perception.perception_config import CameraConfig, PerceptionConfig
 from vla_perception.perception_conversions import to_image, to_observation
 
-SUPERVISION_PERIOD = 0.02  # s
 REPORT_PERIOD = 0.2  # s, of faults and of feedback
 GRAPH_PERIOD = 1.0  # s, between two looks at who publishes what
+READY_REPORTS = 2  # in a row; the first status of safety comes before it has looked at anything
 FAULT_KINDS = (
     FaultKind.VISION,
     FaultKind.LANGUAGE,
@@ -81,8 +84,13 @@ class Perception(GraphNode[PerceptionConfig]):
         self._sequence = 0
         self._question = ""
         self._durations: deque[float] = deque(maxlen=1000)
+        self._example = next(iter(vocabulary.commands), "")
+        self._status: SafetyStatus | None = None
+        self._ready_reports = 0
         self._create_publishers()
-        self._desk = CommandDesk(config, vocabulary, self._say, self.get_logger().info)
+        self._known_commands = json.dumps(vocabulary.wordings, ensure_ascii=False)
+        log = self.get_logger().info
+        self._desk = CommandDesk(config, vocabulary, self._publish_accepted, self._say, log)
         self._actions = ExecuteCommandServer(self, self._desk, self._moment, lambda: self.active)
         self._observer = self._create_observer()
         self._create_subscriptions()
@@ -94,7 +102,11 @@ class Perception(GraphNode[PerceptionConfig]):
             self._made.append(self.create_timer(period, callback, clock=self.steady_clock))
 
     def activate(self) -> None:
-        """Start to wait for the inputs."""
+        """Start to wait for the inputs; tell what is latched, be it that there is nothing yet."""
+        self._known.publish(String(data=self._known_commands))
+        self._accepted.publish(Command())
+        self._question = ""
+        self._prompts.publish(String())
         self._observer.restart()
 
     def deactivate(self) -> None:
@@ -129,6 +141,8 @@ class Perception(GraphNode[PerceptionConfig]):
 
         self._observations = publisher(Observation, topics.OBSERVATION)
         self._prompts = publisher(String, topics.PROMPT)
+        self._accepted = publisher(Command, topics.ACCEPTED_COMMAND)
+        self._known = publisher(String, topics.KNOWN_COMMANDS)
         fault = publisher(Fault, topics.FAULT)
         self._faults = FaultPublisher(
             self.get_name(), FAULT_KINDS, fault.publish, self.get_logger(), logged=LOGGED_FAULTS
@@ -157,8 +171,14 @@ class Perception(GraphNode[PerceptionConfig]):
             *self._observer.subscriptions(),
         ]
         for message_type, topic, callback in subscriptions:
-            qos = topics.qos_profile(topic, lock_step=self.config.lock_step)
-            self._made.append(self.create_subscription(message_type, topic, callback, qos))
+            self._subscribe(message_type, topic, callback)
+        if not self.config.lock_step:
+            self._task_states = self._subscribe(TaskState, topics.TASK_STATE, self._on_task_state)
+
+    def _subscribe(self, message_type: type, topic: str, callback: Callable[[Any], None]) -> Any:
+        qos = topics.qos_profile(topic, lock_step=self.config.lock_step)
+        self._made.append(self.create_subscription(message_type, topic, callback, qos))
+        return self._made[-1]
 
     def _moment(self) -> Moment:
         return Moment(self._observer.now(), self._observer.steady(), time.time_ns())
@@ -246,7 +266,12 @@ class Perception(GraphNode[PerceptionConfig]):
         self._actions.update()
         self._observer.on_chunk(message)
 
+    def _on_task_state(self, message: TaskState) -> None:
+        """A simulator says what its robot is to do."""
+        self._example = message.instruction
+
     def _on_safety_status(self, message: SafetyStatus) -> None:
+        self._status = message
         self._actions.safety_status(message)
         stopped = message.state == SafetyStatus.STATE_STOPPED
         self._desk.safety_status(stopped, message.cause, message.standstill, self._moment())
@@ -254,9 +279,17 @@ class Perception(GraphNode[PerceptionConfig]):
         self._desk.action_fault(_holding_action_fault(message))
         self._actions.update()
 
+    def _publish_accepted(self, command: HeldCommand) -> None:
+        message = Command(command_id=command.command_id, text=command.text)
+        message.header.stamp = to_time(command.given)
+        self._accepted.publish(message)
+
     def _say(self, text: str) -> None:
-        """Ask the user; what is asked stays asked until it is taken back with ""."""
-        if text == self._question:
+        """Ask the user; what is asked stays asked until it is taken back with "".
+
+        The same question again is published again: it answers another command.
+        """
+        if not text and not self._question:
             return
         self._question = text
         self._prompts.publish(String(data=text))
@@ -271,6 +304,19 @@ class Perception(GraphNode[PerceptionConfig]):
             self.update_faults()
             self._faults.repeat(self._observer.now())
             self._actions.publish_feedback()
+            if not self.config.lock_step and self._ready_reports < READY_REPORTS:
+                self._report_ready()
+
+    def _report_ready(self) -> None:
+        """Say once how to give a command, when everything that a motion needs is heard."""
+        line = ""
+        if self._sequence and self._status and self._faults.worst().level < Level.ERROR:
+            line = ready_line(self._status, self._example, self.get_namespace())
+        self._ready_reports = self._ready_reports + 1 if line else 0
+        if self._ready_reports == READY_REPORTS:
+            self.get_logger().info(line)
+            self._made.remove(self._task_states)
+            self.destroy_subscription(self._task_states)
 
     def diagnose(self) -> Diagnosis:
         """The worst fault, the drops by reason, and how long an observation takes."""

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from vla_contract import topics
+from vla_contract.machine_load import LoadWatch
 from vla_contract.message_enums import FaultKind, Level
 from vla_contract.node.fault_publisher import FaultPublisher, Finding
 from vla_contract.node.graph_node import Diagnosis, GraphNode, run
@@ -101,6 +102,7 @@ class PolicyNode(GraphNode[PolicyConfig]):
             self.get_logger(),
             follow_text=True,
         )
+        self._load = LoadWatch(self.config.fault_period)
         self._forward_times, self._overheads = Times(), Times()
         self._received = self._answered = self._over_budget = 0
         # The policy is bound: a worker that hung must not find another one when it wakes up.
@@ -136,10 +138,6 @@ class PolicyNode(GraphNode[PolicyConfig]):
         self._policy = None
         self._worker = None
 
-    def is_for_others(self, name: str) -> bool:
-        """How each camera of the cameras file is read, which perception has to know."""
-        return name.partition(".")[0] in self.config.cameras
-
     def config_changed(self) -> None:
         """Apply what may change at run time."""
         if self._policy is not None:
@@ -163,6 +161,7 @@ class PolicyNode(GraphNode[PolicyConfig]):
     def _publish_faults(self) -> None:
         """Publish every fault's present level, changed or not."""
         if self._worker is not None:
+            self._load.tick(time.monotonic())
             self._update_faults(self._worker.busy_for())
             self._faults.repeat(self.get_clock().now().nanoseconds)
 
@@ -216,7 +215,8 @@ class PolicyNode(GraphNode[PolicyConfig]):
         age = (self.get_clock().now().nanoseconds - stamp) * 1e-9
         limit = self.config.max_observation_age
         if age > limit:
-            return f"an observation is {age:.3f} s old; accepted: up to {limit} s"
+            why = self._load.overload() or "do the clocks agree?"
+            return f"an observation is {age:.3f} s old; accepted: up to {limit} s; {why}"
         if age < -limit:
             return f"an observation's stamp is {-age:.3f} s ahead; accepted: up to {limit} s"
         return ""

@@ -28,8 +28,8 @@ def picture(topic, time, stamp=None, segment=0):
     return stored(item, segment, time, topic)
 
 
-def play(messages, cameras=("a",), period=20 * MS, slop=100 * MS):
-    timeline = Timeline(Layout(period, slop, cameras, ROLES))
+def play(messages, cameras=("a",), period=20 * MS, slop=100 * MS, roles=ROLES):
+    timeline = Timeline(Layout(period, slop, cameras, roles))
     return timeline, list(timeline.periods(messages))
 
 

@@ -59,7 +59,7 @@ def test_with_security_on_it_says_where_to_look(graph, monkeypatch):
 
 
 def test_an_action_that_is_refused_is_one_line(graph, monkeypatch):
-    monkeypatch.setattr("vla_cli.client.graph_client.ActionClient", lambda *a: refuse_now())
+    monkeypatch.setattr("rclpy.action.ActionClient", lambda *a: refuse_now())
     with pytest.raises(CommandError, match="cannot call the action do: denied"):
         graph.action(ExecuteCommand, "do")
 
@@ -104,13 +104,15 @@ def test_a_stop_that_may_not_publish_calls_the_service(graph, robot, monkeypatch
 
 def test_a_stop_that_may_not_call_publishes_the_word(graph, robot, monkeypatch, capsys):
     refuse(monkeypatch, "create_client")
+    monkeypatch.setattr(stop_command, "LONGEST", 3.0)
     assert stop_command.stop(graph) == 1
     wait_until(lambda: robot == ["stop"], 20.0)
-    assert 'published "stop"' in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert said.startswith("NOT LATCHED") and "cannot call stop: error creating it" in said
 
 
 def test_a_stop_that_may_do_neither_says_why(graph, monkeypatch):
     refuse(monkeypatch, "create_client")
     refuse(monkeypatch, "create_publisher")
-    with pytest.raises(CommandError, match="cannot call stop: error creating it"):
+    with pytest.raises(CommandError, match="NOT LATCHED: cannot publish command: .*; cannot call"):
         stop_command.stop(graph)

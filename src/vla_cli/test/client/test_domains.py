@@ -41,5 +41,5 @@ def test_a_free_domain_is_in_range_and_nobody_elses():
 def test_without_a_place_for_locks_no_domain_is_given(monkeypatch, tmp_path):
     monkeypatch.setattr(domains, "LOCKS", tmp_path / "file" / "locks")
     (tmp_path / "file").touch()
-    with pytest.raises(RuntimeError, match="cannot be locked in .*locks"):
+    with pytest.raises(CommandError, match="cannot be locked in .*locks"):
         domains.free()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from vla_cli.client import message_names
-from vla_cli.drive import say_command
+from vla_cli.drive import goal_client
 from vla_interfaces.action import ExecuteCommand
 from vla_interfaces.msg import Fault, SafetyStatus, Violation
 
@@ -30,5 +30,5 @@ def test_feedback_in_one_line():
         limited_by=["linear_x: jerk"],
     )  # fmt: skip
     assert (
-        say_command.feedback_line(feedback) == "   1.2 s  hold  no chunk  limited by linear_x: jerk"
+        goal_client.feedback_line(feedback) == "   1.2 s  hold  no chunk  limited by linear_x: jerk"
     )

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 from rclpy.serialization import serialize_message
 from std_msgs.msg import Bool, String
+from std_srvs.srv import Trigger
 
 from vla_cli.client.command_errors import CommandError
-from vla_cli.drive import why_command
+from vla_cli.drive import announced_recording, why_command
+from vla_contract.node_testing import Client, node_process
 from vla_contract.recording import BagWriter, type_name
 from vla_interfaces.msg import Fault, SafeAction, SafetyStatus, Violation
 from vla_safety.node.stop_recorder import recording_name
 
 STOP = 1_767_323_045 * 10**9
 CAUSE = "the emergency stop is pressed"
+DOMAIN = int(os.environ.get("ROS_DOMAIN_ID", "42"))
+SPACE = Path(__file__).resolve().parents[4] / "config/action_spaces/metaworld.yaml"
 
 
 def record(folder, cause=CAUSE):
@@ -77,3 +84,35 @@ def test_what_is_no_recording_is_refused(tmp_path):
         writer.write("/b", serialize_message(Bool()), 1)
     with pytest.raises(CommandError, match="is no recording of a stop"):
         why_command.read(tmp_path / "drive", 5.0)
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("recorded", [True, False])
+def test_right_after_a_stop_it_tells_of_this_one(tmp_path, monkeypatch, capsys, recorded):
+    """A real safety node, which records a stop two seconds after it, or not at all."""
+    monkeypatch.setenv("ROS_HOME", str(tmp_path))
+    monkeypatch.setitem(
+        announced_recording.PATIENCE, SafetyStatus.STATE_STOPPED, 60.0 if recorded else 15.0
+    )
+    folder = tmp_path / "vla_safety" / "recordings" / "vla"
+    record(folder)
+    assert why_command.main([]) == 0 and capsys.readouterr().out.startswith(f"STOPPED: {CAUSE}\n")
+    parameters = {
+        "action_space": str(SPACE), "state_file": "none", "recording_tail": 2.0,
+        "recording_folder": str(folder) if recorded else "none",
+    }  # fmt: skip
+    arguments = ["-r", "__ns:=/vla"]
+    with node_process("vla_safety.node.node", DOMAIN, parameters, arguments):
+        person = Client(DOMAIN, namespace="vla", name="person")
+        assert person.call(Trigger, "stop", Trigger.Request()).success
+        person.close()
+        assert why_command.main([]) == 0
+        told = capsys.readouterr().out.splitlines()
+        stop = "STOPPED: the stop service was called"
+        assert told[0] == f"waiting for the recording of this stop ({stop})"
+        if recorded:
+            assert told[1] == stop and CAUSE not in "\n".join(told)
+            assert why_command.main([]) == 0
+            assert capsys.readouterr().out.splitlines() == told[1:]
+        else:
+            assert told[1].startswith("none has come in ") and told[2] == f"STOPPED: {CAUSE}"

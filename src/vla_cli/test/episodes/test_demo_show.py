@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import io
+import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
+from rich.console import Console
 
-from vla_cli.episodes import demo_command, demo_video, episode_trace, live_view
+from vla_cli.client.command_errors import CommandError
+from vla_cli.episodes import (
+    demo_command,
+    demo_plot,
+    demo_show,
+    demo_video,
+    episode_trace,
+    live_view,
+)
+from vla_cli.episodes.graph_episodes import EpisodeResult
+from vla_contract import terminal
 from vla_contract.action_space import ActionSpace
 from vla_interfaces.msg import SafeAction, SafetyStatus, Violation
 
@@ -37,7 +53,7 @@ def violation(dimension: str = "linear_x") -> Violation:
 
 def test_recorder_follows_an_episode():
     recorder = episode_trace.Recorder()
-    recorder.begin_episode("open a drawer")
+    recorder.begin_episode("open a drawer", 500)
     recorder.on_safe_action(safe_action(1, [0.0, 0.0, 0.0, 1.0]))
     assert not recorder.moved  # a gripper's effort is no motion
     recorder.on_safe_action(safe_action(2, [0.1, 0.0, 0.0, 1.0], violations=[violation()]))
@@ -56,7 +72,53 @@ def test_the_view_shows_everything():
     assert shown["state"] == "hold" and shown["limited"] == "a" and shown["faults"] == "b"
     assert shown["observation age"] == "–"
     assert "limited: a" in live_view.plain_line("t", snapshot)
-    assert live_view.panel("t", snapshot) is not None
+
+
+def screens(monkeypatch, columns: int) -> tuple[live_view.RichView, list[list[str]]]:
+    """A view on a terminal of so many columns, and the lines of everything that it has drawn."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    console = Console(width=terminal.columns(), file=io.StringIO(), force_terminal=True)
+    view, drawn = live_view.RichView(console), []
+
+    def draw(renderable, *, refresh):
+        plain = Console(width=console.width, file=io.StringIO())
+        plain.print(renderable)
+        drawn.append(plain.file.getvalue().splitlines())
+
+    monkeypatch.setattr(view._live, "update", draw)
+    return view, drawn
+
+
+@pytest.mark.parametrize("columns", [60, 80, 200])
+def test_the_live_view_stays_where_it_is_and_ends_with_the_verdict(monkeypatch, columns):
+    view, drawn = screens(monkeypatch, columns)
+    monkeypatch.setattr(live_view, "REFRESH", 1e9)
+    long = "a fault that has much to tell\n" * 9
+    view.show_start(1.0)
+    view.show("t", episode_trace.Snapshot("nominal", steps=500, step=3))
+    view.say("robot moving after 5.0 s")
+    snapshot = episode_trace.Snapshot(
+        "hold",
+        long,
+        long,
+        limited=(long,) * 3,
+        faults=(long,) * 9,
+        prompt=long,
+        step=250,
+        steps=500,
+    )
+    view.show("t", snapshot)
+    monkeypatch.setattr(live_view, "REFRESH", 1e-9)  # the last state is not lost by it
+    snapshot.step = 251
+    view.show("t", snapshot)
+    view.say("t: success after 251 steps")
+    view.close()
+    assert len({len(lines) for lines in drawn}) == 1, "always as high"
+    assert {len(line) for lines in drawn for line in lines} == {min(80, columns)}
+    assert "success after 251 steps" in "".join(drawn[-1])
+    assert "step 251 of at most 500" in drawn[-1][-1]
+    bars = [next(line.count("━") for line in lines if "progress" in line) for lines in drawn]
+    assert bars[0] < bars[-1], "progress is shown"
 
 
 def test_frames_have_pictures_and_text():
@@ -78,23 +140,91 @@ def test_a_video_is_written(tmp_path):
     assert (tmp_path / "v.mp4").stat().st_size > 500
 
 
-def test_the_figure_is_written(tmp_path):
-    from vla_cli.episodes import demo_plot
-
+def moving_trace() -> episode_trace.Trace:
     recorder = episode_trace.Recorder()
     for tick in range(50):
         fired = [violation()] if tick % 7 == 0 else []
         recorder.on_safe_action(safe_action(tick, [0.01 * tick, 0, 0, 0], violations=fired))
-    demo_plot.draw(recorder.trace, SPACE, "t", tmp_path / "f.png")
-    assert (tmp_path / "f.png").stat().st_size > 10_000
+    return recorder.trace
+
+
+@pytest.mark.parametrize("pictures", [0, 1, 40])
+def test_the_figure_has_pictures_and_every_label_whole(tmp_path, monkeypatch, pictures):
+    figures = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: figures.append(figure))
+    frames = [(0.1 * n, np.full((24, 24, 3), n, np.uint8)) for n in range(pictures)]
+    demo_plot.draw(moving_trace(), SPACE, "t", frames, tmp_path / "f.png")
+    figure = figures[0]
+    figure.canvas.draw()
+    plots = [axis for axis in figure.axes if not axis.images]
+    assert len(plots) == 2 * len(SPACE.dimensions)
+    edge = figure.bbox
+    for axis in plots:
+        label = axis.yaxis.label.get_window_extent()
+        assert label.x0 >= edge.x0, axis.get_ylabel()
+    shown = [int(axis.images[0].get_array().max()) for axis in figure.axes if axis.images]
+    assert shown == {0: [], 1: [0] * 6, 40: [0, 8, 16, 23, 31, 39]}[pictures]
+
+
+def test_the_rate_of_a_velocity_begins_at_rest():
     rates = demo_plot.rate(np.array([0.1, 0.2]), 0.1, from_rest=True)
     assert rates == pytest.approx([1.0, 1.0])
 
 
-def test_verdicts_as_a_table():
-    from vla_cli.episodes.graph_episodes import EpisodeResult
+def test_a_trace_without_a_control_period_is_empty():
+    times, requested, safe = episode_trace.Trace().arrays()
+    assert times.size == requested.size == safe.size == 0
 
+
+REFUSED = EpisodeResult("drawer-open", 1, "make me a coffee", False, 0, "rejected", "I know", 3.0)
+
+
+def test_what_was_refused_has_no_figure_and_says_why(tmp_path, capsys):
+    show = object.__new__(demo_show.Show)
+    show._recorder = episode_trace.Recorder()
+    show._video = SimpleNamespace(path=tmp_path / "demo.mp4", frames=20, error="")
+    show._figure = tmp_path / "demo.png"
+    show._figure.write_text("of an earlier demo")
+    show.draw(tmp_path, [REFUSED])
+    assert "no figure: the robot was sent nothing" in capsys.readouterr().out
+    assert not show._figure.exists()
+    assert demo_show.verdict("t", REFUSED) == "t: refused: I know"
+
+
+def test_two_demos_have_files_of_their_own(tmp_path, capsys):
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom vla_cli.episodes import demo_command\n"
+        "print(demo_command.own_files(Path(sys.argv[1])).name, flush=True)\nsys.stdin.read()"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as demo:
+        assert demo.stdout.readline() == "demo\n"
+        assert demo_command.own_files(tmp_path) == tmp_path / "demo-2"
+        assert "another demo writes" in capsys.readouterr().out
+        demo.stdin.close()
+    assert demo_command.own_files(tmp_path) == tmp_path / "demo"
+
+
+def test_a_person_sees_a_line_before_the_graph_is_waited_for(tmp_path, monkeypatch, capsys):
+    told = []
+
+    def start(*_):
+        told.append(capsys.readouterr().out)
+        raise CommandError("no graph here")
+
+    monkeypatch.setattr(demo_command.processes, "LaunchedGraph", start)
+    monkeypatch.setattr(demo_command.paths, "checkpoint", lambda folder: tmp_path)
+    chosen = demo_command.parse(["--out", str(tmp_path), "--task", "door-open", "--seed", "4"])
+    with pytest.raises(CommandError, match="no graph here"):
+        demo_command.run(chosen)
+    assert told == [f"starting the graph: door-open, seed 4; its output: {tmp_path}/demo.log\n"]
+
+
+def test_verdicts_as_a_table():
     good = EpisodeResult("drawer-open", 1, "open a drawer", True, 100, "", "", 3.0)
     bad = EpisodeResult("drawer-open", 2, "open a drawer", False, 500, "timed out", "late", 3.0)
     text = demo_command.table([good, bad])
+    assert "I know" in demo_command.table([REFUSED]).splitlines()[2]
     assert "1 of 2" in text and "timed out: late" in text and "1.25 s" in text

@@ -11,7 +11,6 @@ import pytest
 
 from vla_cli.client.command_errors import CommandError
 from vla_cli.client.graph_client import Graph, stay_on_this_machine
-from vla_cli.drive import stop_command
 from vla_cli.episodes.graph_episodes import STEPS, Episode, EpisodeRunner
 
 DOMAIN = int(os.environ.get("ROS_DOMAIN_ID", "42"))
@@ -75,11 +74,6 @@ def test_a_command_that_is_not_understood_ends_the_episode(runner):
 def test_a_refused_task_is_one_line(runner):
     with pytest.raises(CommandError, match="the simulator refused the episode: no such task"):
         runner.run(Episode("nonsense", 1))
-
-
-def test_stop_falls_back_to_the_stop_word(graph, capsys):
-    assert stop_command.stop(graph) == 1
-    assert 'published "stop" on /vla/command instead' in capsys.readouterr().out
 
 
 def test_an_empty_domain_says_how_to_start():

@@ -62,6 +62,27 @@ def test_poses_that_are_not_finite_are_counted_and_hold_the_robot(tmp_path):
     assert document["drops"]["safety: refused: end_effector_pose is not finite"] > 25
 
 
+def test_what_a_bag_lacks_is_no_fault_and_a_standstill_is_told(tmp_path):
+    """Images without robot state near them are observed without it, and nobody complains."""
+    gap = range(made_bags.START + 150_000_000, made_bags.START + 450_000_000)
+    content = (
+        item for item in made_bags.items(RECIPE)
+        if item.topic != "/vla/command" and (item.topic not in STATES or item.time not in gap)
+    )  # fmt: skip
+    bag = made_bags.write_bag(tmp_path / "bag", content)
+    out = tmp_path / "out"
+    status, output = replay(bag, "--lock-step", "--out", out)
+    last = output.strip().splitlines()[-1]
+    assert status == 3 and last.startswith("WARNING: nothing moved: no command was given"), output
+    document = json.loads((out / "result.json").read_text())
+    assert document["standstill"] == last.removeprefix("WARNING: ")
+    lacking = {f"{topic[1:]}: none within slop of an image" for topic in STATES}
+    assert lacking == {drop for drop in document["drops"] if "repeated" not in drop}
+    assert not [fault for fault in document["faults"] if fault["source"] == "perception"]
+    log = (out / "replay.log").read_text()
+    assert not [line for line in log.splitlines() if "said once" in line or "refused" in line]
+
+
 def test_at_its_own_pace_only_the_bags_time_is_judged(tmp_path):
     recipe = made_bags.Recipe(seconds=3.0, state_rate=80.0)
     bag = made_bags.write_bag(tmp_path / "bag", made_bags.items(recipe))

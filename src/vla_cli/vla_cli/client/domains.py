@@ -62,6 +62,12 @@ def bound_ports(tables: Iterable[str]) -> set[int]:
     }
 
 
+def in_use(domain: int) -> bool:
+    """Whether somebody on this machine has joined it; true above 101, where no port tells it."""
+    ports = bound_ports(file.read_text() for file in _TABLES if file.exists())
+    return domain > LAST_DOMAIN or domain in used(ports)
+
+
 def free(seed: int | None = None) -> int:
     """A domain from 1 to 101 that nobody on this machine uses, chosen by the process id.
 
@@ -69,7 +75,7 @@ def free(seed: int | None = None) -> int:
     that choose at once, `./vla test` among them, get different ones.
 
     Raises:
-        RuntimeError: all of them are in use.
+        CommandError: all of them are in use.
     """
     start = os.getpid() if seed is None else seed
     for offset in range(LAST_DOMAIN):
@@ -77,11 +83,11 @@ def free(seed: int | None = None) -> int:
         lock = _lock(domain)
         if lock is None:
             continue
-        if domain not in used(bound_ports(file.read_text() for file in _TABLES if file.exists())):
+        if not in_use(domain):
             _locks[domain] = lock
             return domain
         os.close(lock)
-    raise RuntimeError(
+    raise CommandError(
         f"every ROS domain from 1 to 101 is in use or cannot be locked in {LOCKS}; "
         "stop some of the running graphs"
     )

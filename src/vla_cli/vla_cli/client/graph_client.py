@@ -6,10 +6,9 @@ import os
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import rclpy
-from rclpy.action import ActionClient
 from rclpy.context import Context
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -23,6 +22,9 @@ from vla_contract import topics
 from vla_contract.node import network_sockets
 from vla_contract.node.executor import OneThreadExecutor
 
+if TYPE_CHECKING:
+    from rclpy.action import ActionClient
+
 try:
     from rclpy.experimental import EventsExecutor
 except ImportError:  # Humble
@@ -30,7 +32,7 @@ except ImportError:  # Humble
 
 DISCOVERY_TIMEOUT = 5.0  # s
 CALL_TIMEOUT = 10.0  # s
-SPIN = 0.05  # s; bounds how long a signal waits
+SPIN = 0.02  # s; bounds how long a signal waits, and what no message tells
 FAST_DDS = ("rmw_fastrtps_cpp", "rmw_fastrtps_dynamic_cpp")  # the first is the default
 
 
@@ -183,10 +185,17 @@ class Graph:
             raise
         return publisher
 
+    def all_matched(self, publisher: Any, topic: str) -> bool:
+        """Every reader that is announced is matched; for its QoS, one may never be."""
+        return bool(publisher.get_subscription_count() >= len(self._subscriptions(topic)))
+
     def readers(self, topic: str) -> set[str]:
         """Names of the nodes that subscribe to a topic of the namespace."""
+        return {info.node_name for info in self._subscriptions(topic)}
+
+    def _subscriptions(self, topic: str) -> list[Any]:
         name = f"{self.namespace.rstrip('/')}/{topic}"
-        return {info.node_name for info in self.node.get_subscriptions_info_by_topic(name)}
+        return list(self.node.get_subscriptions_info_by_topic(name))
 
     def call(
         self,
@@ -222,6 +231,8 @@ class Graph:
         Raises:
             CommandError: nobody serves it.
         """
+        from rclpy.action import ActionClient  # with numpy; most commands need neither
+
         with refusable(f"call the action {name}"):
             client = ActionClient(self.node, kind, name)
         self.require(

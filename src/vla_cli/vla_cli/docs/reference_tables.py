@@ -10,6 +10,7 @@ import argparse
 import importlib
 import re
 import sys
+import textwrap
 from pathlib import Path
 
 from vla_contract import topics
@@ -41,24 +42,33 @@ LISTS = {
     "teleop_locks": "teleop_lock",
 }
 
-# Row of the QoS table → message type, who publishes, who subscribes.
-TOPICS: dict[str, tuple[str, str, str]] = {
-    topics.CAMERA: ("sensor_msgs/Image or CompressedImage", "cameras", "perception"),
-    topics.JOINT_STATES: ("sensor_msgs/JointState", "robot", "perception, safety"),
-    topics.END_EFFECTOR_POSE: ("geometry_msgs/PoseStamped", "robot", "perception, safety"),
-    topics.COMMAND: ("std_msgs/String", "user", "perception, safety"),
-    topics.COMMAND_STAMPED: ("vla_interfaces/Command", "user", "perception, safety"),
-    topics.EMERGENCY_STOP: ("std_msgs/Bool", "robot", "safety"),
-    topics.OBSERVATION: ("vla_interfaces/Observation", "perception", "policy"),
-    topics.PROMPT: ("std_msgs/String", "perception", "user"),
-    topics.ATTENTION: ("sensor_msgs/Image", "policy, on demand", "user"),
-    topics.ACTION_CHUNK: ("vla_interfaces/ActionChunk", "policy", "safety, perception"),
-    topics.FAULT: ("vla_interfaces/Fault", "perception, policy, safety", "safety, user"),
-    topics.SAFE_ACTION: ("vla_interfaces/SafeAction", "safety", "user, simulator (lock-step)"),
-    topics.SAFETY_STATUS: ("vla_interfaces/SafetyStatus", "safety", "perception, user"),
-    topics.ROBOT_COMMAND: ("as the action space says", "safety", "robot"),
-    topics.TICK: ("vla_interfaces/SimulationTick", "simulator", "perception, safety (lock-step)"),
-    topics.TASK_STATE: ("vla_interfaces/TaskState", "simulator", "user"),
+LINE = 99  # columns
+NAMES = Path("src/vla_contract/vla_contract/node/parameter_names.py")
+# Row of the QoS table → who publishes, who subscribes.
+TOPICS: dict[str, tuple[str, str]] = {
+    topics.CAMERA: ("cameras", "perception"),
+    topics.JOINT_STATES: ("robot", "perception, safety"),
+    topics.END_EFFECTOR_POSE: ("robot", "perception, safety"),
+    topics.COMMAND: ("user", "perception, safety"),
+    topics.COMMAND_STAMPED: ("user", "perception, safety"),
+    topics.EMERGENCY_STOP: ("robot", "safety"),
+    topics.OBSERVATION: ("perception", "policy"),
+    topics.PROMPT: ("perception", "user"),
+    topics.ACCEPTED_COMMAND: ("perception", "user"),
+    topics.KNOWN_COMMANDS: ("perception", "user"),
+    topics.ATTENTION: ("policy, on demand", "user"),
+    topics.ACTION_CHUNK: ("policy", "safety, perception"),
+    topics.FAULT: ("perception, policy, safety", "safety, user"),
+    topics.SAFE_ACTION: ("safety", "user, simulator (lock-step)"),
+    topics.SAFETY_STATUS: ("safety", "perception, user"),
+    topics.ROBOT_COMMAND: ("safety", "robot"),
+    topics.TICK: ("simulator", "perception, safety (lock-step)"),
+    topics.TASK_STATE: ("simulator", "perception, user"),
+}
+# Of the rows that have several types.
+SEVERAL_TYPES = {
+    topics.CAMERA: "sensor_msgs/Image or CompressedImage",
+    topics.ROBOT_COMMAND: "as the action space says",
 }
 
 # Name → type, who serves it, what it does.
@@ -106,7 +116,8 @@ def config_class(node: str) -> type[Config]:
 def topics_table() -> str:
     """Every topic of the graph with its type, ends and quality of service."""
     lines = ["| topic | type | from | to | QoS | why |", "|" + "---|" * 6]
-    for name, (message_type, source, target) in TOPICS.items():
+    for name, (source, target) in TOPICS.items():
+        message_type = SEVERAL_TYPES.get(name) or topics.TYPES[name].replace("/msg/", "/")
         row = topics.qos(name)
         reliability = "reliable" if row.reliable else "best effort"
         durability = ", transient local" if row.transient_local else ""
@@ -136,6 +147,17 @@ def interfaces(root: Path) -> str:
     return "\n".join(lines).rstrip()
 
 
+def parameter_names() -> str:
+    """Every node's parameters, and those of each element of a list, as `parameter_names` reads."""
+    lists = {owner: f"{key}.*" for key, owner in LISTS.items()}
+    lines = []
+    for owner in CONFIGS:
+        names = (name for name, _, _ in parameters.fields(config_class(owner)))
+        text = f"{lists.get(owner, owner)}: {' '.join(names)};"
+        lines += textwrap.wrap(text, LINE, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(lines)
+
+
 def generate(name: str, root: Path = Path()) -> str:
     """The text of a generated block.
 
@@ -148,10 +170,13 @@ def generate(name: str, root: Path = Path()) -> str:
         return services_table()
     if name == "interfaces":
         return interfaces(root)
+    if name == "parameter names":
+        return parameter_names()
     kind, _, node = name.partition(" ")
     if kind == "parameters" and node in CONFIGS:
         return parameters.table(config_class(node))
-    accepted = ["topics", "services", "interfaces", *(f"parameters {node}" for node in CONFIGS)]
+    named = ("topics", "services", "interfaces", "parameter names")
+    accepted = [*named, *(f"parameters {node}" for node in CONFIGS)]
     raise ValueError(f"no generated block {name!r}; accepted: {', '.join(accepted)}")
 
 
@@ -169,6 +194,11 @@ def documents(root: Path) -> list[Path]:
     return [path for folder in folders for path in sorted(folder.glob("*.md"))]
 
 
+def generated(root: Path) -> list[Path]:
+    """Files of the tree that may have generated blocks."""
+    return [root / NAMES, *documents(root)]
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Write the blocks anew, or with --check only name the files that are out of date."""
     parser = argparse.ArgumentParser(prog="vla reference", description=main.__doc__)
@@ -176,7 +206,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--root", type=Path, default=Path.cwd(), help="the source tree")
     options = parser.parse_args(arguments)
     stale = []
-    for path in documents(options.root):
+    for path in generated(options.root):
         text = path.read_text(encoding="utf-8")
         new = updated(text, options.root)
         if new != text:

@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--seconds", type=float, default=1.0, help="time of each motion (default: 1)"
     )
     group.add_argument("--action-space", metavar="FILE", help="instead of the safety node's own")
-    group.add_argument("--namespace", default="vla", help="namespace of the graph (default: vla)")
+    options.add_namespace(group)
 
 
 def run(chosen: argparse.Namespace, ask: Callable[[str], str] = input) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from std_srvs.srv import Trigger
 
 from vla_cli.client import options
-from vla_cli.client.graph_client import Graph
+from vla_cli.client.graph_client import CALL_TIMEOUT, DISCOVERY_TIMEOUT, Graph
+from vla_cli.client.repeated_call import RepeatedCall
 from vla_contract import topics
 
 
@@ -15,6 +16,14 @@ def main(arguments: list[str]) -> int:
         "reset", "Leave the latched stop; the robot then holds until a new command."
     ).parse_args(arguments)
     with Graph(chosen.namespace) as graph:
-        response = graph.call(Trigger, topics.RESET_SERVICE, Trigger.Request())
+        call = RepeatedCall(graph.node, Trigger, topics.RESET_SERVICE)
+        name = f"{graph.namespace}/{topics.RESET_SERVICE}"
+        graph.require(
+            lambda: call.response() or call.made,
+            DISCOVERY_TIMEOUT,
+            f"nobody serves {name}; see ./vla status",
+        )
+        graph.require(call.response, CALL_TIMEOUT, f"{name} gave no answer in {CALL_TIMEOUT:g} s")
+        response = call.response()
     print(("reset: " if response.success else "refused: ") + response.message)
     return 0 if response.success else 1

@@ -1,108 +1,161 @@
-"""`vla say`: sends a command to the running graph."""
+"""`vla say`: sends a command to the running graph, and tells what was made of it."""
 
 from __future__ import annotations
 
+import json
+import time
 from typing import Any
 
-from action_msgs.msg import GoalStatus
 from rclpy.duration import Duration
 from std_msgs.msg import String
 
 from vla_cli.client import options
-from vla_cli.client.command_errors import CommandError, Interrupted, raise_on_signals
-from vla_cli.client.graph_client import CALL_TIMEOUT, Graph
+from vla_cli.client.command_errors import raise_on_signals
+from vla_cli.client.graph_client import DISCOVERY_TIMEOUT, Graph
 from vla_contract import topics
-from vla_contract.message_enums import Outcome, State
-from vla_interfaces.action import ExecuteCommand
-from vla_interfaces.msg import SafetyStatus
+from vla_contract.language.spoken_text import normalised
+from vla_contract.language.stop_words import STOP_WORDS, StopWords
+from vla_interfaces.msg import Command, Fault, SafetyStatus
 
 PERCEPTION = "perception"
-ACKNOWLEDGE_TIMEOUT = 2.0  # s
-STATUS_WAIT = 0.5  # s; it is latched
+ACKNOWLEDGE_TIMEOUT = 3.5  # s; DDS asks for it every 3 s where no profile of ours is in force
+PRESENT_TIMEOUT = 3.0  # s for what perception and safety have said last, which is latched
+ANSWER_TIMEOUT = 1.0  # s
 
 
 def main(arguments: list[str]) -> int:
-    """0: sent, or with --wait fulfilled; 1: with --wait, it ended otherwise."""
+    """0: understood, or with --wait fulfilled; 1: refused, not answered, or ended otherwise."""
     parser = options.client("say", "Send a command to the running graph.")
-    parser.add_argument("text", nargs="+", help='e.g. "open the drawer"')
+    parser.add_argument("text", nargs="*", help='e.g. "open the drawer"')
     parser.add_argument(
         "--wait", action="store_true", help="stay until it is done; Ctrl-C then cancels it"
     )
     parser.add_argument(
         "--time-limit", type=float, default=0.0, help="with --wait, s (0: the node's own)"
     )
+    parser.add_argument("--list", action="store_true", help="the commands that the policy knows")
     chosen = parser.parse_args(arguments)
+    if bool(chosen.text) == chosen.list:
+        parser.error("accepted: a text, or --list")
     text = " ".join(chosen.text)
     raise_on_signals()
     with Graph(chosen.namespace) as graph:
+        if chosen.list:
+            return list_commands(graph)
         if chosen.wait:
+            from vla_cli.drive.goal_client import execute  # with numpy: half of the time to start
+
             return execute(graph, text, chosen.time_limit)
         return publish(graph, text)
 
 
+def list_commands(graph: Graph) -> int:
+    """Print every task that the policy was trained for, with its wordings.
+
+    Raises:
+        CommandError: perception does not tell them.
+    """
+    told = graph.collect(String, topics.KNOWN_COMMANDS)
+    graph.require(lambda: told, DISCOVERY_TIMEOUT, "no active perception tells its commands")
+    wordings = json.loads(told[-1].data)
+    for task, texts in wordings.items():
+        print(f"{task}: {' | '.join(texts)}")
+    if not wordings:
+        print("the policy lists none: it is given whatever is said")
+    return 0
+
+
 def publish(graph: Graph, text: str) -> int:
-    """Publish the command and wait until it has arrived; 1 where safety is stopped.
+    """Publish the command, wait until it has arrived everywhere, and print what was made of it.
 
     Raises:
         CommandError: there is no perception node.
     """
-    status = graph.collect(SafetyStatus, topics.SAFETY_STATUS, keep=1)
+    answers = Answers(graph)
     publisher = graph.publisher(String, topics.COMMAND, PERCEPTION)
+    if StopWords(STOP_WORDS).match(text):
+        publisher.publish(String(data=text))  # at once; it is said again for the answer to it
+    graph.wait(
+        lambda: answers.present() and graph.all_matched(publisher, topics.COMMAND),
+        PRESENT_TIMEOUT,
+    )
+    answers.begin(text)
     publisher.publish(String(data=text))
-    publisher.wait_for_all_acked(Duration(seconds=ACKNOWLEDGE_TIMEOUT))
-    print(f"sent: {text}")
-    graph.wait(lambda: status, STATUS_WAIT)
-    if status and status[-1].state == SafetyStatus.STATE_STOPPED:
-        print(f"but safety is stopped ({status[-1].cause}); leave the stop with: ./vla reset")
-        return 1
-    return 0
+    if not publisher.wait_for_all_acked(Duration(seconds=ACKNOWLEDGE_TIMEOUT)):
+        print(f"not every reader acknowledged it within {ACKNOWLEDGE_TIMEOUT:g} s", flush=True)
+    graph.wait(answers.find, ANSWER_TIMEOUT)
+    print(answers.line())
+    return 0 if answers.understood else 1
 
 
-def execute(graph: Graph, text: str, time_limit: float) -> int:
-    """Send it as a goal, print the feedback where it changes, and the outcome."""
-    client = graph.action(ExecuteCommand, topics.EXECUTE_COMMAND_ACTION)
-    shown = [""]
+class Answers:
+    """What perception and safety say after a command.
 
-    def show(message: Any) -> None:
-        line = feedback_line(message.feedback)
-        if line.split("  ", 1)[-1] != shown[0]:  # the time alone is no news
-            shown[0] = line.split("  ", 1)[-1]
-            print(line, flush=True)
+    What they said before is latched. It is waited for first, and told by its place from what is
+    said afterwards: stamps would be of the clock of a simulator, or of another machine.
+    """
 
-    goal = ExecuteCommand.Goal(text=text, time_limit=time_limit)
-    future = client.send_goal_async(goal, feedback_callback=show)
-    graph.require(future.done, CALL_TIMEOUT, "perception does not answer the goal")
-    handle = future.result()
-    if not handle.accepted:
-        raise CommandError(f"perception refused the goal {text!r}; see ./vla status")
-    result = handle.get_result_async()
-    try:
-        while not result.done():
-            graph.spin()
-    except Interrupted:
-        print("canceling", flush=True)
-        cancel = handle.cancel_goal_async()
-        graph.wait(lambda: cancel.done() and result.done(), CALL_TIMEOUT)
-        if not result.done():
-            raise
-    return report(result.result())
+    def __init__(self, graph: Graph) -> None:
+        self.understood = ""
+        self.refused = ""
+        self._accepted = graph.collect(Command, topics.ACCEPTED_COMMAND)
+        self._questions = graph.collect(String, topics.PROMPT)
+        self._known = graph.collect(String, topics.KNOWN_COMMANDS)
+        self._statuses = graph.collect(SafetyStatus, topics.SAFETY_STATUS, keep=1)
+        self._heartbeat = 0.0  # s, time.monotonic()
+        graph.subscribe(Fault, topics.FAULT, self._on_fault)
 
+    def _on_fault(self, fault: Any) -> None:
+        if fault.source == PERCEPTION:
+            self._heartbeat = time.monotonic()
 
-def report(response: Any) -> int:
-    """Print the outcome; 0 where it is success."""
-    outcome = Outcome.words_of(response.result.outcome)
-    print(f"{outcome} after {response.result.duration:.1f} s: {response.result.reason}")
-    return 0 if response.status == GoalStatus.STATUS_SUCCEEDED and outcome == "succeeded" else 1
+    def present(self) -> bool:
+        """What was said last of everything is there."""
+        return bool(self._accepted and self._questions and self._known and self._statuses)
 
+    def begin(self, text: str) -> None:
+        """A command is given now: what came before is no answer to it."""
+        self._spoken = " ".join(normalised(text).split())
+        self._stop_word = self._stop_word_stamp()
+        self._accepted.clear()
+        self._questions.clear()
 
-def feedback_line(feedback: Any) -> str:
-    """One line of feedback: time, state, progress, limits."""
-    state = State.words_of(feedback.state)
-    parts = [f"{feedback.elapsed:6.1f} s", state]
-    if feedback.progress == feedback.progress:  # not NaN
-        parts.append(f"{feedback.progress:4.0%}")
-    if state not in ("nominal", "inactive") and feedback.cause:
-        parts.append(feedback.cause)
-    if feedback.limited_by:
-        parts.append("limited by " + ", ".join(feedback.limited_by))
-    return "  ".join(parts)
+    def _stop_word_stamp(self) -> Any:
+        return self._statuses[-1].stop_word_stamp if self._statuses else None
+
+    def find(self) -> bool:
+        """The answer is there."""
+        if any(command.text == self._spoken for command in self._accepted):
+            self.understood = self._spoken + self._task()
+        elif self._stop_word is not None and self._stop_word_stamp() != self._stop_word:
+            self.understood = f"{self._spoken}, a stop word: safety brakes, ./vla stop also latches"
+        else:
+            self.refused = next((asked.data for asked in self._questions if asked.data), "")
+        return bool(self.understood or self.refused)
+
+    def _task(self) -> str:
+        """The task whose wording the command is, in brackets; else that it is none."""
+        wordings = json.loads(self._known[-1].data) if self._known else {}
+        for task, texts in wordings.items():
+            if self._spoken in map(normalised, texts):
+                return f" ({task})"
+        return " (no wording of a task: ./vla say --list)" if wordings else ""
+
+    def line(self) -> str:
+        """What was made of the command, in one line."""
+        if self.understood:
+            return f"understood as: {self.understood}"
+        if self.refused:
+            return f"refused: {self.refused}" + (
+                "; leave the stop with: ./vla reset" if self._stopped() else ""
+            )
+        silence = time.monotonic() - self._heartbeat
+        heard = (
+            f"perception is alive, heard {silence:.1f} s ago"
+            if self._heartbeat
+            else "nothing is heard of perception"
+        )
+        return f"no answer within {ANSWER_TIMEOUT:g} s: {heard}; see ./vla status"
+
+    def _stopped(self) -> bool:
+        return bool(self._statuses) and self._statuses[-1].state == SafetyStatus.STATE_STOPPED

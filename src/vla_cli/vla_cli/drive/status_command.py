@@ -9,18 +9,18 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.srv import GetState
-from rclpy.qos import QoSProfile
+from rclpy.qos import DurabilityPolicy, QoSProfile
 
 from vla_cli.client import message_names, options
 from vla_cli.client.command_errors import raise_on_signals
 from vla_cli.client.graph_client import DISCOVERY_TIMEOUT, Graph
+from vla_cli.client.repeated_call import RepeatedCall
 from vla_contract import topics
 from vla_contract.message_enums import State
 from vla_interfaces.msg import SafetyStatus, TaskState
 
 NODES = ("perception", "policy", "safety", "simulator")
-LIFECYCLE_TIMEOUT = 1.0  # s
-COMPLETE_WAIT = 3.0  # s until every node is discovered and has said how it is, once a second
+COMPLETE_WAIT = 3.0  # s until every node is discovered and has said how it is
 WATCH_PERIOD = 1.0  # s
 LEVELS = ("ok", "warning", "error", "stale")  # of DiagnosticStatus
 
@@ -61,13 +61,16 @@ class _Reader:
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
-        self._clients: dict[str, Any] = {}
         self._view = View(graph.domain, graph.namespace)
         graph.subscribe(SafetyStatus, topics.SAFETY_STATUS, self._on_safety)
         graph.subscribe(TaskState, topics.TASK_STATE, self._on_task)
         graph.subscribe(
-            DiagnosticArray, topics.DIAGNOSTICS, self._on_diagnostics, QoSProfile(depth=10)
+            DiagnosticArray,
+            topics.DIAGNOSTICS,
+            self._on_diagnostics,
+            QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL),
         )
+        self._calls = {n: RepeatedCall(graph.node, GetState, f"{n}/get_state") for n in NODES}
 
     def _on_safety(self, message: Any) -> None:
         self._view.safety = message
@@ -88,32 +91,24 @@ class _Reader:
             CommandError: there is none.
         """
         graph = self._graph
+        for call in self._calls.values():
+            call.forget()
         graph.require(graph.nodes, DISCOVERY_TIMEOUT, graph.absence())
         graph.wait(self._complete, COMPLETE_WAIT)
-        self._view.lifecycle = self._lifecycle([n for n in NODES if n in graph.nodes()])
+        answers = {node: call.response() for node, call in self._calls.items()}
+        present = [node for node in NODES if node in graph.nodes()]
+        found = dict.fromkeys(NODES[:3], "absent") | dict.fromkeys(present, "no answer")
+        known = {node: answer.current_state.label for node, answer in answers.items() if answer}
+        self._view.lifecycle = found | known
         return self._view
 
     def _complete(self) -> bool:
-        heard = set(self._view.diagnostics)
+        """The nodes of every graph are there, and whoever is has said how it is."""
+        answered = {node for node, call in self._calls.items() if call.response()}
         present = set(self._graph.nodes()) & set(NODES)
-        return self._view.safety is not None and set(NODES[:3]) <= present <= heard
-
-    def _lifecycle(self, present: list[str]) -> dict[str, str]:
-        futures = {}
-        for node in present:
-            if node not in self._clients:
-                client = self._graph.node.create_client(GetState, f"{node}/get_state")
-                self._clients[node] = client
-        self._graph.wait(
-            lambda: all(self._clients[node].service_is_ready() for node in present),
-            LIFECYCLE_TIMEOUT,
-        )
-        for node in present:
-            if self._clients[node].service_is_ready():
-                futures[node] = self._clients[node].call_async(GetState.Request())
-        self._graph.wait(lambda: all(f.done() for f in futures.values()), LIFECYCLE_TIMEOUT)
-        found = dict.fromkeys(NODES[:3], "absent") | dict.fromkeys(present, "no answer")
-        return found | {n: f.result().current_state.label for n, f in futures.items() if f.done()}
+        heard = answered & set(self._view.diagnostics)
+        told = self._view.safety and (self._view.task or "simulator" not in present)
+        return bool(told) and set(NODES[:3]) <= present <= heard
 
 
 def exit_status(view: View) -> int:

@@ -9,22 +9,23 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from vla_cli.client import message_names, options
+from vla_cli.client import domains, message_names, options
 from vla_cli.client.command_errors import CommandError
+from vla_cli.client.graph_client import Graph
+from vla_cli.drive.announced_recording import STATUS, STOPS, announced_recording
+from vla_contract import topics
 from vla_contract.message_enums import State, Verdict
 from vla_interfaces.msg import SafetyStatus
 from vla_replay.bags.bag_files import is_bag
 from vla_replay.bags.bag_reader import Bag, open_bag
 from vla_replay.bags.bag_storage import BagError
 
-SAFE_ACTION = "vla_interfaces/msg/SafeAction"
-FAULT = "vla_interfaces/msg/Fault"
-STATUS = "vla_interfaces/msg/SafetyStatus"
-CHUNK = "vla_interfaces/msg/ActionChunk"
-BOOL = "std_msgs/msg/Bool"
-STRING = "std_msgs/msg/String"
+SAFE_ACTION = topics.TYPES[topics.SAFE_ACTION]
+FAULT = topics.TYPES[topics.FAULT]
+CHUNK = topics.TYPES[topics.ACTION_CHUNK]
+BOOL = topics.TYPES[topics.EMERGENCY_STOP]
+STRING = topics.TYPES[topics.COMMAND]
 TOLD = (SAFE_ACTION, FAULT, STATUS, CHUNK, BOOL, STRING)
-STOPS = (SafetyStatus.STATE_HOLD, SafetyStatus.STATE_STOPPED)
 ROW = 0.5  # s between two rows of the table
 
 
@@ -60,11 +61,15 @@ class Story:
 
 def main(arguments: list[str]) -> int:
     """0: told; CommandError where there is no recording."""
-    parser = options.parser("why", "Tell why the robot stopped, from the recording of it.")
+    parser = options.client("why", "Tell why the robot stopped, from the recording of it.")
     parser.add_argument("bag", nargs="?", type=Path, help="a recording (default: the newest one)")
     parser.add_argument("--last", type=float, default=5.0, help="seconds before the stop")
     chosen = parser.parse_args(arguments)
-    print(read(chosen.bag or newest(), chosen.last).text())
+    bag = chosen.bag
+    if bag is None and domains.in_use(domains.current()):
+        with Graph(chosen.namespace) as graph:
+            bag = announced_recording(graph)
+    print(read(bag or newest(), chosen.last).text())
     return 0
 
 

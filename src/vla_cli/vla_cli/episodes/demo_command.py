@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
+import os
 import shutil
 import sys
 import tempfile
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,7 +60,11 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         "--real-time", action="store_true", help="run freely instead of in lock-step"
     )
     parser.add_argument("--checkpoint", help="folder of another policy")
-    parser.add_argument("--out", help="folder for demo.mp4, demo.png and demo.log (default: out)")
+    parser.add_argument(
+        "--out",
+        help="folder for demo.mp4, demo.png and demo.log, or demo-2.* while another demo writes "
+        "there (default: out)",
+    )
     chosen = parser.parse_args(arguments)
     try:
         task_list.check_task(chosen.task)
@@ -68,8 +75,12 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 
 def run(chosen: argparse.Namespace) -> int:
     """Start the graph, run the episodes, end the graph, leave the results."""
-    checkpoint, out = paths.checkpoint(chosen.checkpoint), paths.output_folder(chosen.out)
+    checkpoint = paths.checkpoint(chosen.checkpoint)
+    files = own_files(paths.output_folder(chosen.out))
     domain = domains.free()
+    log = files.with_suffix(".log")
+    # Before what takes its time to import, so that a person sees at once that it works.
+    print(f"starting the graph: {chosen.task}, seed {chosen.seed}; its output: {log}", flush=True)
     state = tempfile.mkdtemp(prefix="vla_demo_")  # no latched stop of an earlier run
     launched = processes.LaunchedGraph(
         "sim",
@@ -80,11 +91,11 @@ def run(chosen: argparse.Namespace) -> int:
             "lock_step": not chosen.real_time,
         },
         domain,
-        out / "demo.log",
+        log,
         {"ROS_HOME": state},
     )
     try:
-        results = _with_graph(chosen, launched, domain, checkpoint, out)
+        results = _with_graph(chosen, launched, domain, checkpoint, files)
     finally:
         ignore_signals()
         launched.stop()
@@ -98,7 +109,7 @@ def _with_graph(
     launched: processes.LaunchedGraph,
     domain: int,
     checkpoint: Path,
-    out: Path,
+    files: Path,
 ) -> list[EpisodeResult]:
     # Imported while the nodes start.
     from vla_cli.client.graph_client import Graph, stay_on_this_machine
@@ -106,7 +117,7 @@ def _with_graph(
 
     stay_on_this_machine()
     with Graph(domain=domain) as graph:
-        show = Show(graph, launched, chosen, paths.cameras(), out)
+        show = Show(graph, launched, chosen, paths.cameras(), files)
         try:
             results = show.run(episodes(chosen))
         except Interrupted:
@@ -116,8 +127,27 @@ def _with_graph(
             show.close(finish=True)
             raise
         show.close(finish=True)
-        show.draw(checkpoint, out / "demo.png", results)
+        show.draw(checkpoint, results)
     return results
+
+
+def own_files(folder: Path) -> Path:
+    """Path of this demo's files, without their suffix; until its end nobody else's.
+
+    The log of a demo that runs is locked by it; the next one in the same folder is demo-2.
+    """
+    for number in count(1):
+        files = folder / ("demo" if number == 1 else f"demo-{number}")
+        lock = os.open(files.with_suffix(".log"), os.O_WRONLY | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            continue
+        if number > 1:
+            print(f"another demo writes to {folder} now: this one is {files.name}", flush=True)
+        return files
+    raise AssertionError("there is always a next number")
 
 
 def episodes(chosen: argparse.Namespace) -> list[Episode]:
@@ -134,13 +164,12 @@ def table(results: list[EpisodeResult]) -> str:
     """The simulator's verdicts."""
     lines = [f"{'task':<26}{'seed':>5}  {'verdict':<9}{'steps':>6}{'time':>9}  command"]
     for result in results:
-        verdict = "success" if result.success else "failed"
-        time = f"{result.steps * 0.0125:.2f} s"
-        ended = f" ({result.outcome}: {result.reason})" if result.outcome and result.reason else ""
         lines.append(
-            f"{result.task:<26}{result.seed:>5}  {verdict:<9}{result.steps:>6}{time:>9}  "
-            f"{result.command}{'' if result.success else ended}"
+            f"{result.task:<26}{result.seed:>5}  {result.verdict:<9}{result.steps:>6}"
+            f"{result.simulated:>7.2f} s  {result.command}"
         )
+        if result.cause:
+            lines.append(f"  {result.cause}")
     good = sum(result.success for result in results)
     lines.append(f"{good} of {len(results)} by the simulator's own success flag")
     return "\n".join(lines)

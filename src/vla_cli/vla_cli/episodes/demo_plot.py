@@ -1,16 +1,21 @@
-"""The demo's figure: requested against safe action over time, with the limits."""
+"""The demo's figure: pictures of the episode, and requested against safe action with the limits."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from vla_cli.episodes.episode_trace import Array, Trace
 from vla_contract.action_space import ActionSpace, Dimension
 
 UNLIMITED, SAFE, LIMIT = "#c0392b", "#1f5fa8", "#7f8c8d"
+FRAMES = 6  # pictures in a row
+FRAME_HEIGHT, ROW_HEIGHT = 2.4, 1.9  # inches
+Frame = tuple[float, npt.NDArray[np.uint8]]  # s of the episode, (h, w, 3) rgb
 GREATEST_OVERSHOOT = 1.6  # of the range; what the policy asked beyond is cut off at the edge
 
 
@@ -23,18 +28,41 @@ def rate(values: Array, period: float, *, from_rest: bool) -> Array:
     return np.diff(values, prepend=before) / period
 
 
-def draw(trace: Trace, space: ActionSpace, title: str, path: Path) -> None:
-    """Write the figure: a row per dimension, its value and its acceleration."""
-    import matplotlib
+def draw(trace: Trace, space: ActionSpace, title: str, frames: Sequence[Frame], path: Path) -> None:
+    """Write the figure: a row of pictures, and a row per dimension, its value and acceleration.
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
+    Args:
+        trace: of at least one control period. frames: of the episode, in order; some are chosen.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
 
+    heights = [FRAME_HEIGHT * bool(frames), ROW_HEIGHT * len(space.dimensions)]
+    figure = Figure(figsize=(13, sum(heights) + 0.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    parts: Any = figure.subfigures(
+        1 + bool(frames), 1, height_ratios=[h for h in heights if h], squeeze=False
+    )[:, 0]
+    if frames:
+        _draw_frames(parts[0], frames)
+    _draw_dimensions(parts[-1], trace, space)
+    figure.suptitle(title, fontsize=11)
+    figure.savefig(path, dpi=110)
+
+
+def _draw_frames(part: Any, frames: Sequence[Frame]) -> None:
+    """Some of them side by side, the first and the last among them."""
+    chosen = np.linspace(0, len(frames) - 1, FRAMES).round().astype(int)
+    for axis, index in zip(part.subplots(1, FRAMES), chosen, strict=True):
+        time, picture = frames[index]
+        axis.imshow(picture)
+        axis.set_title(f"{time:.2f} s", fontsize=9)
+        axis.set_axis_off()
+
+
+def _draw_dimensions(part: Any, trace: Trace, space: ActionSpace) -> None:
     times, requested, safe = trace.arrays()
-    width = max(1, len(space.dimensions))
-    figure, axes = pyplot.subplots(
-        width, 2, figsize=(13, 2.1 * width + 0.8), sharex=True, squeeze=False
-    )
+    axes = part.subplots(len(space.dimensions), 2, sharex=True, squeeze=False)
     for row, dimension in enumerate(space.dimensions):
         limited = trace.limited_in(dimension.name)
         _draw_value(axes[row][0], times, requested[:, row], safe[:, row], limited, dimension)
@@ -44,10 +72,6 @@ def draw(trace: Trace, space: ActionSpace, title: str, path: Path) -> None:
     axes[0][0].legend(loc="upper right", fontsize=7, ncol=4)
     for axis in axes[-1]:
         axis.set_xlabel("time, s")
-    figure.suptitle(title, fontsize=11)
-    figure.tight_layout()
-    figure.savefig(path, dpi=110)
-    pyplot.close(figure)
 
 
 def _draw_value(
@@ -83,8 +107,7 @@ def _draw_acceleration(
 
 
 def _shade(axis: Any, times: Array, limited: Any) -> None:
-    if len(times):
-        axis.fill_between(
-            times, 0, 1, where=limited, transform=axis.get_xaxis_transform(),
-            color="#f1c40f", alpha=0.25, linewidth=0, step="post", label="limited",
-        )  # fmt: skip
+    axis.fill_between(
+        times, 0, 1, where=limited, transform=axis.get_xaxis_transform(),
+        color="#f1c40f", alpha=0.25, linewidth=0, step="post", label="limited",
+    )  # fmt: skip

@@ -31,21 +31,24 @@ class Show:
         launched: processes.LaunchedGraph,
         chosen: argparse.Namespace,
         cameras: dict[str, str],
-        out: Path,
+        files: Path,
     ) -> None:
         """Subscribe to everything.
 
         Args:
             graph: the client to use. launched: the graph's processes, which are watched.
-            chosen: the demo's options. cameras: name → topic. out: folder of the video.
+            chosen: the demo's options. cameras: name → topic.
+            files: of the results, without suffix.
         """
         self._launched = launched
         self._headless = chosen.headless
         lock_step = not chosen.real_time
         self._view = live_view.make(chosen.headless)
-        self._video = demo_video.Video(out / "demo.mp4", len(cameras))
+        self._video = demo_video.Video(files.with_suffix(".mp4"), len(cameras))
+        self._figure = files.with_suffix(".png")
         self._recorder = Recorder()
         self._pictures: dict[str, Any] = dict.fromkeys(cameras)
+        self._frames: list[demo_plot.Frame] = []  # of the present episode and the first camera
         self._announced = False
         self._title = ""
         # Without a person to watch, and without the wall clock to follow, as fast as it goes.
@@ -73,6 +76,9 @@ class Show:
             self._pictures[name] = demo_video.decode(message)
             if complete and self._runner.episode:
                 self._add_frame()
+                first = next(iter(self._pictures.values()))
+                if first is not None:
+                    self._frames.append((self._recorder.snapshot.time, first.copy()))
 
         return receive
 
@@ -89,19 +95,25 @@ class Show:
         Raises:
             CommandError: the graph cannot.
         """
-        self._runner.wait_until_ready(self._launched.check)
+        self._runner.wait_until_ready(self._check_start)
         results = []
-        for episode in episodes:
+        for number, episode in enumerate(episodes, 1):
             self._title = f"{episode.task}, seed {episode.seed}"
-            self._recorder.begin_episode(episode.command or "")
+            if len(episodes) > 1:
+                self._title += f" ({number} of {len(episodes)})"
+            self._recorder.begin_episode(episode.command or "", episode.steps)
+            self._frames.clear()
             result = self._runner.run(episode, self._check)
-            self._view.show(self._title, self._recorder.snapshot)
             for _ in range(LAST_FRAMES):
                 self._add_frame()
-            verdict = "success" if result.success else "failed"
-            self._view.say(f"{self._title}: {verdict} after {result.steps} steps")
+            self._view.show(self._title, self._recorder.snapshot)
+            self._view.say(verdict(self._title, result))
             results.append(result)
         return results
+
+    def _check_start(self) -> None:
+        self._launched.check()
+        self._view.show_start(processes.age())
 
     def _check(self) -> None:
         self._launched.check()
@@ -116,13 +128,23 @@ class Show:
         self._view.close()
         self._video.close(finish=finish)
 
-    def draw(self, checkpoint: Path, path: Path, results: list[EpisodeResult]) -> None:
+    def draw(self, checkpoint: Path, results: list[EpisodeResult]) -> None:
         """Write the figure of the last episode, and say where everything is."""
-        space = ActionSpace.load(checkpoint / "action_space.yaml")
-        verdict = "success" if results[-1].success else "failed"
-        title = f'"{results[-1].command}" ({self._title}): {verdict}'
-        demo_plot.draw(self._recorder.trace, space, title, path)
         print(f"video  {self._video.path} ({self._video.frames} frames)")
         if self._video.error:
             print(f"the video is not whole: {self._video.error}")
-        print(f"figure {path}")
+        if not self._recorder.trace.times:
+            self._figure.unlink(missing_ok=True)  # that of an earlier demo
+            print("no figure: the robot was sent nothing")
+            return
+        space = ActionSpace.load(checkpoint / "action_space.yaml")
+        title = f'"{results[-1].command}" ({self._title}): {results[-1].verdict}'
+        demo_plot.draw(self._recorder.trace, space, title, self._frames, self._figure)
+        print(f"figure {self._figure}")
+
+
+def verdict(title: str, result: EpisodeResult) -> str:
+    """What came of an episode, in one line."""
+    after = "" if result.verdict == "refused" else f" after {result.steps} steps"
+    cause = f": {result.cause}" if result.cause else ""
+    return f"{title}: {result.verdict}{after}{cause}"

@@ -59,8 +59,8 @@ def _draw_text(frame: Picture, title: str, snapshot: Snapshot) -> None:
     times = f"inference {milliseconds(snapshot.inference_time)}"
     if math.isfinite(snapshot.observation_age):
         times = f"acts on an observation {milliseconds(snapshot.observation_age)} old, " + times
-    faults = "; ".join(snapshot.faults) or times
-    _put(frame, faults, (12, SIDE + 106), 0.5, RED if snapshot.faults else GREY)
+    wrong = snapshot.prompt or "; ".join(snapshot.faults)
+    _put(frame, wrong or times, (12, SIDE + 106), 0.5, RED if wrong else GREY)
     _put(frame, f"{title}  {snapshot.time:.2f} s", (12, 24), 0.55, WHITE)
     if snapshot.success:
         _put(frame, "success", (width - 110, 26), 0.8, GREEN)

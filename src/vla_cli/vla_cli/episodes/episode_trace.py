@@ -21,7 +21,7 @@ MOVING = 0.01  # m/s or rad/s; a command above it counts as motion
 class Snapshot:
     """The newest of everything, for the live view and the video.
 
-    Times in s; NaN where unknown.
+    Times in s; NaN where unknown. step, steps: of the simulator, so far and at most.
     """
 
     state: str = "starting"
@@ -35,6 +35,7 @@ class Snapshot:
     prompt: str = ""
     time: float = 0.0
     step: int = 0
+    steps: int = 0
     success: bool = False
 
 
@@ -62,12 +63,12 @@ class Trace:
         self.limited.append(frozenset(v.dimension for v in message.violations))
 
     def arrays(self) -> tuple[Array, Array, Array]:
-        """Times [n], requested [n, d], safe [n, d]."""
-        width = len(self.dimension_names)
+        """Times [n], requested [n, d], safe [n, d]; n is 0 where no control period was run."""
+        shape = len(self.times), len(self.dimension_names)
         return (
             np.array(self.times),
-            np.array(self.requested).reshape(-1, width),
-            np.array(self.safe).reshape(-1, width),
+            np.array(self.requested).reshape(shape),
+            np.array(self.safe).reshape(shape),
         )
 
     def limited_in(self, dimension: str) -> npt.NDArray[np.bool_]:
@@ -89,9 +90,9 @@ class Recorder:
         self._begin: float | None = None
         self._velocity: list[int] = []
 
-    def begin_episode(self, command: str) -> None:
-        """Start a new trace."""
-        self.snapshot = Snapshot(command=command)
+    def begin_episode(self, command: str, steps: int) -> None:
+        """Start a new trace, of so many steps of the simulator at most."""
+        self.snapshot = Snapshot(command=command, steps=steps)
         self.trace = Trace()
         self._begin = None
 

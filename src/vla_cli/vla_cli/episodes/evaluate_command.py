@@ -80,7 +80,7 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument(
         "--shuffle-commands",
-        type=int,
+        type=options.at_least(0, "--shuffle-commands"),
         nargs="?",
         const=0,
         metavar="NUMBER",
@@ -105,7 +105,7 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument(
         "--out",
-        type=Path,
+        type=options.file_name,
         help="JSON file for rates and episodes; beside it a picture, .png, and until all are run "
         "the finished episodes, .episodes.jsonl, from which the same command goes on",
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from vla_cli.client.command_errors import CommandError
@@ -74,9 +74,24 @@ class EpisodeResult:
     attempts: int = 1
     said_task: str = ""
 
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
+    @property
+    def verdict(self) -> str:
+        """In one word."""
+        if self.success:
+            return "success"
+        return "refused" if self.outcome == "rejected" else "failed"
+
+    @property
+    def cause(self) -> str:
+        """Why it is no success, as far as the command's end tells; else empty."""
+        if self.success or not self.reason:
+            return ""
+        return self.reason if self.outcome == "rejected" else f"{self.outcome}: {self.reason}"
+
+    @property
+    def simulated(self) -> float:
+        """Simulated time, s."""
+        return self.steps * STEP_PERIOD
 
 
 class EpisodeRunner:

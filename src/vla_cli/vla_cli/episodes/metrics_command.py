@@ -125,15 +125,21 @@ def evaluate(sources: Sequence[Path], kind: str, chosen: dict[str, Any]) -> list
 def _print_tables(evaluations: Sequence[Evaluation]) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from vla_evaluation import metrics_report
 
     console = Console()
-    for evaluation in evaluations:
-        title = f"{evaluation.kind}: {evaluation.records} records of {evaluation.source}"
-        table = Table("metric", "value", title=title, title_justify="left")
-        for name, value in metrics_report.rows(evaluation.values):
-            table.add_row(name, metrics_report.text(value))
+    for each in metrics_report.compare(evaluations):
+        several = len(each.sources) > 1
+        title = each.kind if several else f"{each.kind}: {each.sources[0]}"
+        console.print(Text(title))  # a title of the table would be as narrow as that is
+        table = Table("metric", "unit")
+        for label in metrics_report.labels(each.sources):
+            table.add_column(Text(label if several else "value"), justify="right")
+        for row in each.rows:
+            values = map(metrics_report.text, row.values)
+            table.add_row(*map(Text, (row.name, row.unit, *values)))
         console.print(table)
 
 

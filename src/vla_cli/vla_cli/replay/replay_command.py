@@ -30,8 +30,8 @@ CHECK_PERIOD = 0.1  # s, between two looks at whether the graph can go on
 ATTEMPTS = 3
 LOG = "replay.log"
 EXIT_STATUS = (
-    "exit status: 0 replayed, 2 an error; compare: 0 the same within the tolerances, 1 not, 2 an "
-    "error"
+    "exit status: 0 replayed, 2 an error, 3 replayed, but nothing moved; compare: 0 the same "
+    "within the tolerances, 1 not, 2 an error, 3 the same, but nothing moved in either"
 )
 
 
@@ -86,7 +86,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 
 
 def run_compare(arguments: list[str]) -> int:
-    """`vla replay compare`: 0 the same within the tolerances, 1 not."""
+    """`vla replay compare`: its exit status."""
     parser = options.parser("replay compare", "Two results of one bag side by side.")
     parser.epilog = EXIT_STATUS
     parser.add_argument("a", type=Path, help="folder of the result to compare with")
@@ -108,7 +108,7 @@ def _rate(text: str) -> float:
 
 
 def run(chosen: argparse.Namespace) -> int:
-    """Open the bag, start the graph, play, write the result."""
+    """Open the bag, start the graph, play, write the result; the exit status."""
     from vla_policy.checkpoint.checkpoint import Checkpoint, CheckpointError
 
     remaps = parse_remaps(chosen.remap)
@@ -130,6 +130,9 @@ def run(chosen: argparse.Namespace) -> int:
         replay_report.write(out / "report.html", found)
         print(f", {out / 'report.html'}", end="")
     print()
+    if standstill := found.document["standstill"]:
+        print(f"WARNING: {standstill}")
+        return result_comparison.NOTHING_MOVED
     return 0
 
 

@@ -111,7 +111,8 @@ class Setup:
         """What collects the result."""
         space = self.checkpoint.action_space
         spans = tuple(max(d.high - d.low, 1e-9) for d in space.dimensions)
-        return Session(tuple(d.name for d in space.dimensions), spans, space.period)
+        velocities = tuple(d.kind.is_velocity for d in space.dimensions)
+        return Session(velocities, spans, space.period)
 
     def timeline(self) -> Timeline:
         """What lays the bag onto control periods."""

@@ -18,7 +18,30 @@ class Logger:
 
 def made(**options):
     sent, logger = [], Logger()
+    options.setdefault("startup", 0.0)
     return sent, logger.lines, FaultPublisher("perception", KINDS, sent.append, logger, **options)
+
+
+def test_what_has_not_been_right_since_the_start_is_published_and_logged_when_the_start_is_over(
+    monkeypatch,
+):
+    clock = [100.0]  # s
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    sent, lines, faults = made(startup=10.0)
+    faults.update({kind: [(ERROR, "nothing yet")] for kind in KINDS}, START)
+    assert [(m.kind, m.level) for m in sent] == [(0, 2), (5, 2)]
+    faults.update({FaultKind.VISION: []}, START)
+    assert (sent[-1].kind, sent[-1].level) == (0, 0) and lines == []
+    faults.update({FaultKind.VISION: [(WARN, "again")]}, START)  # it was right once
+    assert lines == [("warning", "vision fault: again")]
+    clock[0] += 9.9
+    faults.update({FaultKind.CLOCK: [(ERROR, "nothing yet")]}, START)
+    assert len(lines) == 1
+    clock[0] += 0.2
+    faults.update({FaultKind.CLOCK: [(ERROR, "nothing yet")]}, START)
+    assert lines[1:] == [("error", "clock fault: nothing yet")]
+    faults.update({FaultKind.CLOCK: []}, START)
+    assert lines[2:] == [("info", "clock fault is over")]
 
 
 def test_the_worst_counts_all_are_named_and_the_time_is_of_the_change():

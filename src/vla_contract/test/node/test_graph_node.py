@@ -12,12 +12,13 @@ from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 from vla_contract.node.graph_node import EXIT_CANNOT_START, Diagnosis, GraphNode, run
 from vla_contract.node.parameters import Config, parameter
-from vla_contract.node_testing import Client, NodeProcess, node_process
+from vla_contract.node_testing import Client, NodeProcess, isolated_environment, node_process
 
 # Transitions of the inactive state, while the node is active.
 KNOWN = {
@@ -101,6 +102,12 @@ def test_starts_by_itself_brakes_and_ends(client):
         assert {v.key: v.value for v in said.values}["gain"] == "2.0"
         assert process.stop(signal.SIGTERM) == 0
         assert process.output.index("braked") < process.output.index("cleaned up")
+
+
+def test_who_joins_hears_the_last_diagnostics(client):
+    latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    with example(autostart=False):
+        assert status(client, client.collect(DiagnosticArray, "/diagnostics", latched))
 
 
 def test_waits_where_autostart_is_off(client):
@@ -231,15 +238,63 @@ def test_a_folder_for_logs_that_cannot_be_made_is_told_with_its_variable(monkeyp
         assert process.process.wait(20.0) == EXIT_CANNOT_START
 
 
-def test_parameters_that_no_node_would_read_are_told(tmp_path):
-    typing_error, other = tmp_path / "typing_error.yaml", tmp_path / "other.yaml"
-    typing_error.write_text("/**:\n  ros__parameters:\n    gian: 2.0\n    path: ''\n")
+def test_a_file_that_no_node_would_read_is_told(tmp_path):
+    file, other = tmp_path / "wildcard.yaml", tmp_path / "other.yaml"
+    file.write_text("/**:\n  ros__parameters:\n    gain: 2.0\n    checkpoint: ''\n")
     other.write_text("perception:\n  ros__parameters:\n    gain: 2.0\n")
-    files = ["--params-file", str(typing_error), "--params-file", str(other)]
+    files = ["--params-file", str(file), "--params-file", str(other)]
     with node_process("test_graph_node", DOMAIN, {}, files) as process:
-        process.wait_for_output("given, but no parameters of this node: gian (is gain meant?)")
         process.wait_for_output(f"parameters file {other} has nothing for /example")
-        assert str(typing_error) not in process.output
+        assert str(file) not in process.output
+
+
+def test_a_parameter_that_there_is_not_is_refused(client, tmp_path):
+    file = tmp_path / "misspelt.yaml"
+    file.write_text("/**/example:\n  ros__parameters:\n    gian: 2.0\n    path: ''\n")
+    with node_process("test_graph_node", DOMAIN, {}, ["--params-file", str(file)]) as process:
+        process.wait_for_output(
+            f"cannot configure: no parameter of this node: gian in {file} (did you mean gain?); "
+            "accepted: those in the README of "
+        )
+        assert state(client) == State.PRIMARY_STATE_UNCONFIGURED
+    with example(gian=2.0) as process:
+        process.wait_for_output("no parameter of this node: gian (did you mean gain?)")
+
+
+@pytest.mark.parametrize(("respawned", "ends"), [("false", True), ("true", False)])
+def test_a_node_that_cannot_be_configured_ends_a_launch_that_does_not_respawn(
+    tmp_path, respawned, ends
+):
+    launch = tmp_path / "launch.py"  # is asked to end as a launch is, by SIGINT
+    launch.write_text(
+        "import signal, subprocess, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a job may ignore it
+        "node = subprocess.Popen(sys.argv[1:])\n"
+        "try:\n"
+        "    node.wait()\n"
+        "except KeyboardInterrupt:\n"
+        "    node.terminate()\n"
+        "    print('the launch ends:', node.wait(), flush=True)\n"
+    )
+    words = [sys.executable, str(launch), sys.executable, __file__, "--ros-args", "-p", "path:=/x"]
+    variables = {"VLA_RESPAWNED": respawned, "VLA_END_WITH_PARENT": "true"}
+    with subprocess.Popen(
+        words,
+        env={**isolated_environment(DOMAIN), **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        line = next(line for line in process.stdout if "cannot configure: path /x" in line)
+        assert "[FATAL]" in line
+        if not ends:
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(1.0)
+            process.send_signal(signal.SIGINT)
+        rest = process.stdout.read()
+        assert f"the launch ends: {EXIT_CANNOT_START if ends else 0}" in rest or not ends
 
 
 def test_a_keystore_that_does_not_exist_is_one_line(monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from vla_contract.stamps import NANOSECONDS, to_time
 from vla_interfaces.msg import Fault
 
 LOG_PERIOD = 1 * NANOSECONDS  # between two lines of one kind that stays at its level
+STARTUP = 10.0  # s; what was not right once is logged after that: the other nodes are starting too
 
 
 Finding = tuple[Level, str]  # one thing that is wrong, with its cause in one line
@@ -31,7 +33,8 @@ class FaultPublisher:
 
     source: the node's name. kinds: those that it owns. publish: sends a Fault. logger: of the node.
     logged: the kinds whose changes are logged; None: all. follow_text: publish and log a kind also
-    where its level stays and what is wrong is another thing.
+    where its level stays and what is wrong is another thing. startup: s for which a kind that has
+    not been right yet is published, and not logged.
     """
 
     def __init__(
@@ -43,6 +46,7 @@ class FaultPublisher:
         *,
         logged: Sequence[FaultKind] | None = None,
         follow_text: bool = False,
+        startup: float = STARTUP,
     ) -> None:
         self._source = source
         self._publish = publish
@@ -53,10 +57,13 @@ class FaultPublisher:
         self._levels = {kind: FaultLevel() for kind in kinds}
         self._log_times = dict.fromkeys(self._levels, 0)  # ns
         self.errors_in_a_row = 0  # heartbeats with an error
+        self._startup_ends = time.monotonic() + startup
+        self._not_right_yet = set(self._levels)
 
     def update(self, findings: Mapping[FaultKind, Sequence[Finding]], now: int) -> None:
         """Set what is wrong now, and publish the kinds that changed. now: ns."""
         with self._lock:
+            self._end_startup(now)
             for kind, found in findings.items():
                 before, after = self._levels[kind], self._level(kind, found, now)
                 self._levels[kind] = after
@@ -64,6 +71,8 @@ class FaultPublisher:
                 if changed or (self._follow_text and after.message != before.message):
                     self._log(kind, before.level, after, now)
                     self._send(kind, now)
+                if after.level == Level.OK:
+                    self._not_right_yet.discard(kind)
 
     def repeat(self, now: int) -> None:
         """Publish every level: a lost message hides nothing, and silence is a fault. now: ns."""
@@ -80,6 +89,13 @@ class FaultPublisher:
     def worst(self) -> FaultLevel:
         """The worst level of all kinds."""
         return max(self._levels.values(), key=lambda fault: fault.level)
+
+    def _end_startup(self, now: int) -> None:
+        if self._not_right_yet and time.monotonic() >= self._startup_ends:
+            kinds, self._not_right_yet = self._not_right_yet, set()
+            for kind in sorted(kinds):
+                if self._levels[kind].level != Level.OK:
+                    self._log(kind, Level.OK, self._levels[kind], now)
 
     def _level(self, kind: FaultKind, found: Sequence[Finding], now: int) -> FaultLevel:
         before = self._levels[kind]
@@ -102,7 +118,7 @@ class FaultPublisher:
         self._publish(message)
 
     def _log(self, kind: FaultKind, before: Level, after: FaultLevel, now: int) -> None:
-        if self._logged is not None and kind not in self._logged:
+        if kind in self._not_right_yet or (self._logged is not None and kind not in self._logged):
             return
         if before == after.level and 0 <= now - self._log_times[kind] < LOG_PERIOD:
             return

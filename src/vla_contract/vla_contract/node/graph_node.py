@@ -24,6 +24,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.serialization import deserialize_message
 from rclpy.signals import SignalHandlerOptions
 
@@ -33,7 +34,7 @@ from vla_contract.node.diagnosis import Diagnosis
 from vla_contract.node.executor import CallbackError, OneThreadExecutor
 from vla_contract.node.network_sockets import open_to_network
 from vla_contract.node.parameters import ConfigType, ParameterError, Specification
-from vla_contract.node.parent_process import end_with_parent
+from vla_contract.node.parent_process import end_parent, end_with_parent
 
 try:
     from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
@@ -47,7 +48,7 @@ __all__ = [
 
 DIAGNOSTICS_PERIOD = 1.0  # s
 EXIT_CANNOT_START = 78  # as EX_CONFIG of sysexits.h
-# Environment variable: true where a launch starts again what ends, as YAML spells it.
+# Environment variable of a launch: whether it starts again what ends, as YAML spells it.
 RESPAWNED = "VLA_RESPAWNED"
 _TRUE = ("true", "yes", "on", "1")
 # What rcl does not say with its refusals.
@@ -75,6 +76,7 @@ class GraphNode(LifecycleNode, Generic[ConfigType]):
         last_error: why the last transition failed, one line; empty after one that succeeded.
         steady_clock: for periods and time-outs that must not follow ROS time.
         companions: the other nodes of the process, which are given the same parameters.
+        sections: of the parameters files that the process was given.
     """
 
     config: ConfigType
@@ -88,6 +90,7 @@ class GraphNode(LifecycleNode, Generic[ConfigType]):
         self.last_error = ""
         self.callback_errors = 0
         self.companions: Sequence[GraphNode[Any]] = ()
+        self.sections: Sequence[parameter_files.Section] = ()
         self.steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
         if not self.has_parameter("autostart"):
             once = ParameterDescriptor(description="Activate by itself.", read_only=True)
@@ -95,7 +98,9 @@ class GraphNode(LifecycleNode, Generic[ConfigType]):
         parameters.declare(self, config_class)
         self.add_on_set_parameters_callback(self._on_set_parameters)
         # Not a lifecycle publisher: a node that could not be configured must be able to say so.
-        self._diagnostics = self.create_publisher(DiagnosticArray, topics.DIAGNOSTICS, 10)
+        # Latched: whoever joins, such as `./vla status`, hears at once how the node is.
+        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self._diagnostics = self.create_publisher(DiagnosticArray, topics.DIAGNOSTICS, latched)
         self.create_timer(DIAGNOSTICS_PERIOD, self.publish_diagnostics, clock=self.steady_clock)
         for service in self.services:  # of parameters and of the life cycle
             service.callback = self._answering(
@@ -195,10 +200,6 @@ class GraphNode(LifecycleNode, Generic[ConfigType]):
         """The node's own part of its diagnostics, while it is configured."""
         return Diagnosis()
 
-    def is_for_others(self, name: str) -> bool:
-        """Whether a parameter that this node does not have belongs to a file that it shares."""
-        return False
-
     def check_change(self, old: ConfigType, new: ConfigType) -> None:
         """Refuse a change while active by raising ParameterError."""
 
@@ -239,21 +240,27 @@ class GraphNode(LifecycleNode, Generic[ConfigType]):
         return self._transition("recover from an error", self._clean_up)
 
     def _configure(self) -> None:
+        self._refuse_lost_parameters()
         self.config = parameters.read(self, self._config_class)
         self.configured = True
         self.configure()
-        self._warn_of_parameters()
 
-    def _warn_of_parameters(self) -> None:
-        # Those of the lists, such as a camera's, are declared by `configure`.
-        given = [
-            name
-            for name in self._parameter_overrides
-            if not self.is_for_others(name)
-            and not any(node.has_parameter(name) for node in self.companions)
-        ]
-        if warning := parameter_files.unread(given, self._parameters):
-            self.get_logger().warning(warning)
+    def _refuse_lost_parameters(self) -> None:
+        full_name = self.get_fully_qualified_name()
+        unknown = parameter_files.unknown(
+            {name: override.value for name, override in self._parameter_overrides.items()},
+            {name for node in (self, *self.companions) for name in node._parameters},
+            self.sections,
+            full_name,
+        )
+        if unknown:
+            package = self._config_class.__module__.partition(".")[0]
+            raise ParameterError(
+                f"no parameter of this node: {unknown}; accepted: those in the README of {package}"
+            )
+        defaults = {name: default for name, (default, _) in self.declared.items()}
+        if lost := parameter_files.overruled(defaults, self.sections, full_name):
+            raise ParameterError(f"{lost}, which comes last; accepted: a launch argument for it")
 
     def _clean_up(self) -> None:
         self.configured = False  # also where it fails: nothing is in force any more
@@ -406,7 +413,9 @@ def run_together(
 
     Returns:
         The process's exit status: 0; 1 when the middleware could not make the node;
-        EXIT_CANNOT_START when its arguments or parameters are such that no further try can.
+        EXIT_CANNOT_START when its arguments or parameters are such that no further try can, which
+        ends the launch as well; where that respawns, or there is none, a node that cannot be
+        configured stays, and can be configured once its cause is mended.
     """
     signals = _Signals()
     try:
@@ -422,20 +431,22 @@ def run_together(
         _say_why(error)
         rclpy.try_shutdown()
         return 1
-    arguments, names = sys.argv if args is None else args, [_full_name(node) for node in nodes]
-    for warning in (open_to_network(), *parameter_files.files_of_others(arguments, *names)):
+    sections = parameter_files.sections_of(sys.argv if args is None else args)
+    names = [_full_name(node) for node in nodes]
+    for warning in (open_to_network(), *parameter_files.files_of_others(sections, *names)):
         if warning:
             nodes[0].get_logger().warning(warning)
     executor = OneThreadExecutor()
     for node in nodes:
         node.companions = [other for other in nodes if other is not node]
+        node.sections = sections
         executor.add_node(node)
     signals.wake(nodes[0])
     try:
-        for node in nodes:
-            if signals.received is None and node.get_parameter("autostart").value:
-                autostart(node)
-        while signals.received is None and rclpy.ok():
+        wanted = (node for node in nodes if node.get_parameter("autostart").value)
+        started = [autostart(node) for node in wanted if signals.received is None]
+        status = EXIT_CANNOT_START if not all(started) and _ends_launch() else 0
+        while signals.received is None and status == 0 and rclpy.ok():
             _spin_once(executor, nodes)
         for node in nodes:
             _end(node)
@@ -444,7 +455,7 @@ def run_together(
             executor.remove_node(node)
             node.destroy_node()
         rclpy.try_shutdown()
-    return 0
+    return status
 
 
 def _full_name(node: GraphNode[Any]) -> str:
@@ -459,9 +470,17 @@ def _cannot_start(error: Exception, signals: _Signals) -> int:
     """
     _say_why(error)
     rclpy.try_shutdown()
-    if os.environ.get(RESPAWNED, "").lower() in _TRUE:
+    if not _ends_launch() and RESPAWNED in os.environ:
         signals.wait()
     return EXIT_CANNOT_START
+
+
+def _ends_launch() -> bool:
+    """End the launch, if there is one that does not respawn; whether there is."""
+    ends = os.environ.get(RESPAWNED, "true").lower() not in _TRUE
+    if ends:
+        end_parent(os.environ)
+    return ends
 
 
 def _say_why(error: Exception) -> None:

@@ -4,7 +4,7 @@ A `ros2 launch` that is killed leaves its processes behind. A node that a launch
 therefore asks the kernel for a SIGTERM at its parent's death, on which it brakes and ends: the
 launch files say so to all they start by setting VLA_END_WITH_PARENT to true. A node started by
 hand, with nohup or setsid, or by systemd has no such variable, and outlives its parent as any
-process does.
+process does. A node that cannot start ends such a launch in turn, unless it respawns its nodes.
 
 The kernel means the thread that started the process. In launch that is the one of its event loop,
 which lives as long as the launch.
@@ -37,6 +37,18 @@ def end_with_parent(environment: Mapping[str, str]) -> None:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
     if parent_is_gone():
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+def end_parent(environment: Mapping[str, str]) -> None:
+    """Ask the launch that started this process to end its other processes, as Ctrl-C does.
+
+    This one ends by itself, with its own exit status. Launch files in XML have no word for it that
+    every distribution knows.
+    """
+    if environment.get(VARIABLE) == "true" and not parent_is_gone():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        os.kill(os.getppid(), signal.SIGINT)
 
 
 def parent_is_gone() -> bool:

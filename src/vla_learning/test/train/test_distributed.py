@@ -75,7 +75,7 @@ def test_who_kills_the_command_kills_its_workers(settings, data, tmp_path):
     config["train"]["steps"] = 1_000_000
     path = tmp_path / "learning" / "long.yaml"
     path.write_text(yaml.safe_dump(config))
-    words = ["train", "--config", path, "--data", data, "--run", tmp_path / "run"]
+    words = ["train", "--config", path, "--data", data, "--out", tmp_path / "run"]
     command = subprocess.Popen([sys.executable, "-m", "vla_learning", *words])
     children = Path(f"/proc/{command.pid}/task/{command.pid}/children")
 

@@ -90,7 +90,7 @@ def run(
         backend = backends.create("onnxruntime", backends.BackendOptions(threads=2))
         backend.load(checkpoint)
         data = arguments.data or Path("data") / settings.name
-        to = arguments.to or Path("out/quantize") / checkpoint.name
+        to = arguments.out or Path("out/quantize") / checkpoint.name
         with progress("frames", 1) as bar:
             frames = load_frames(data, settings, space, bar.of)
         count = arguments.frames + arguments.frames // 4

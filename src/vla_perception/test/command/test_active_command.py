@@ -61,7 +61,7 @@ def test_whatever_is_shown_is_one_short_line_of_ascii(text):
 
 
 def test_too_few_known_words_are_named_and_commands_offered():
-    known = Vocabulary(frozenset({"open", "the", "drawer"}), ("open the drawer",))
+    known = Vocabulary(frozenset({"open", "the", "drawer"}), {"drawer-open": ("open the drawer",)})
     check_words("please open the drawer", known, 0.6)
     with pytest.raises(CommandError) as error:
         check_words("defenestrate the cat", known, 0.6)
@@ -69,6 +69,9 @@ def test_too_few_known_words_are_named_and_commands_offered():
     assert str(error.value) == ("I do not know 'defenestrate', 'cat'; I know: open the drawer")
     with pytest.raises(CommandError):
         check_words("wholly unknown", known, 0.0)
+    many = Vocabulary(frozenset({"open"}), {str(n): (f"open {n}",) for n in range(17)})
+    with pytest.raises(CommandError, match=r"open \d and 12 more: ./vla say --list$"):
+        check_words("wholly unknown", many, 0.6)
     check_words("anything", Vocabulary(), 1.0)
 
 
@@ -90,7 +93,7 @@ DRAWERS = Vocabulary(
             "button",
         ]
     ),
-    ("open the drawer",),
+    {"drawer-open": ("open the drawer",)},
     frozenset({"open", "close", "push", "please"}),
 )
 FORBIDDEN = [

@@ -2,12 +2,15 @@
 
 import pytest
 
+from vla_perception.command.active_command import HeldCommand
 from vla_perception.command.command_desk import RESET_GRACE, CommandDesk, Moment, Utterance
 from vla_perception.command.command_vocabulary import Vocabulary
 from vla_perception.command.goal_execution import Outcome, Phase
 from vla_perception.perception_config import PerceptionConfig
 
-VOCABULARY = Vocabulary(frozenset({"open", "close", "the", "drawer"}), ("open the drawer",))
+VOCABULARY = Vocabulary(
+    frozenset({"open", "close", "the", "drawer"}), {"drawer-open": ("open the drawer",)}
+)
 
 
 def at(seconds: float) -> Moment:
@@ -17,9 +20,14 @@ def at(seconds: float) -> Moment:
 class Desk(CommandDesk):
     def __init__(self, **config) -> None:
         self.said: list[str] = []
+        self.accepted: list[HeldCommand] = []
         self.logged: list[str] = []
         super().__init__(
-            PerceptionConfig(**config), VOCABULARY, self.said.append, self.logged.append
+            PerceptionConfig(**config),
+            VOCABULARY,
+            self.accepted.append,
+            self.said.append,
+            self.logged.append,
         )
 
     @property
@@ -38,6 +46,16 @@ def test_a_command_is_in_force_until_its_time_is_over(desk):
     assert desk.text == "open the drawer"
     desk.check(at(61))
     assert desk.text is None and "is over" in desk.said[-1]
+
+
+def test_what_is_put_in_force_is_told_from_topics_and_goals(desk):
+    desk.speak(Utterance("  Open the drawer ", 7, int(0.5e9)), at(1))
+    desk.speak(Utterance("defenestrate it"), at(2))
+    desk.speak(Utterance("stop"), at(3))
+    desk.execute("close the drawer", 0.0, at(4))
+    told = [(each.text, each.given) for each in desk.accepted]
+    assert told == [("open the drawer", int(0.5e9)), ("close the drawer", int(4e9))]
+    assert desk.accepted[0].command_id == 7
 
 
 def test_a_stop_word_ends_it_and_settles_every_question(desk):
@@ -66,6 +84,17 @@ def test_a_stop_word_is_handed_on_until_safety_has_obeyed_it(desk):
 def test_a_goal_that_is_a_stop_word_is_handed_on_too(desk):
     desk.execute("halt", 0.0, at(3))
     assert desk.unanswered_stop == ("halt", 3_000_000_000)
+
+
+def test_what_only_a_goal_tells_is_published_when_it_is_accepted(desk):
+    desk.execute("Open the drawer", 0.0, at(1))
+    desk.execute("defenestrate it", 0.0, at(2))
+    canceled = desk.execute("close the drawer", 0.0, at(3))
+    assert desk.cancel(canceled, at(4)) and desk.cancel(canceled, at(4.1))
+    desk.execute("halt", 0.0, at(5))
+    assert [(each.text, each.given * 1e-9) for each in desk.accepted] == [
+        ("open the drawer", 1), ("close the drawer", 3), ("stop", 4), ("halt", 5),
+    ]  # fmt: skip
 
 
 def test_what_safety_obeyed_before_the_clock_jumped_back_is_no_answer(desk):
@@ -374,6 +403,6 @@ def test_the_news_of_a_reset_has_its_time():
 @pytest.mark.parametrize(("courtesies", "text"), [((), None), (("Now",), "now open the drawer")])
 def test_courtesies_are_those_of_the_parameter(courtesies, text):
     desk = Desk(courtesies=courtesies, min_known_fraction=0.1)
-    desk._vocabulary = Vocabulary(VOCABULARY.words, VOCABULARY.commands, frozenset({"open"}))
+    desk._vocabulary = Vocabulary(VOCABULARY.words, VOCABULARY.wordings, frozenset({"open"}))
     desk.speak(Utterance("now open the drawer"), at(1))
     assert desk.text == text

@@ -23,6 +23,7 @@ def test_words_and_commands_are_read_from_the_checkpoint(tmp_path):
     assert known.known_fraction("open the fridge") == pytest.approx(2 / 3)
     assert known.known_fraction("...") == 0.0
     assert known.known_fraction("pad unknown") == 0.0
+    assert known.wordings["drawer-open"] == ("open the drawer", "pull it")
     assert known.offers("close the widnow") == ("close the window", "open the drawer")
 
 
@@ -62,5 +63,5 @@ def test_a_config_that_cannot_be_read_is_named_and_one_wording_needs_no_list(tmp
 
 
 def test_five_commands_are_offered():
-    known = Vocabulary(commands=tuple(f"open {number}" for number in range(9)))
+    known = Vocabulary(wordings={str(n): (f"open {n}",) for n in range(9)})
     assert len(known.offers("open")) == 5

@@ -9,6 +9,7 @@ from sensor_msgs.msg import Image, JointState
 
 from vla_contract.message_enums import Level
 from vla_contract.stamps import to_time
+from vla_perception.input_health import InputReport
 from vla_perception.observe.free_running_observer import FreeRunningObserver
 from vla_perception.perception_config import CameraConfig, PerceptionConfig
 
@@ -24,7 +25,6 @@ class Node:
     active = True
 
     def __init__(self):
-        self.time = START
         self.callbacks, self.published, self.calls, self.lines = {}, [], [], []
 
     def create_subscription(self, message_type, topic, callback, qos):
@@ -61,8 +61,9 @@ class Timed(FreeRunningObserver):
 
 
 class Rig:
-    def __init__(self, front=None, side=None, **values):
+    def __init__(self, front=None, side=None, time=START, **values):
         self.node = Node()
+        self.node.time = time
         self.node.steady_time = 50.0
         cameras = {"front": front or CameraConfig(required=True), "side": side or CameraConfig()}
         values = {"bad_images": 1, "good_images": 1, "max_image_rate": 0.0, **values}
@@ -198,6 +199,29 @@ def test_a_state_that_is_far_from_the_image_or_silent_is_not_taken(rig):
     assert rig.taken()[0].states == {JOINTS: None}
 
 
+@pytest.mark.parametrize(("load", "period"), [(0.5, 0.02), (0.5, 0.08), (9.0, 0.02)])
+def test_a_machine_that_is_too_slow_is_told_in_place_of_clocks_that_differ(
+    rig, monkeypatch, load, period
+):
+    monkeypatch.setattr("os.getloadavg", lambda: (load, load, load))
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1})
+    for _ in range(100):
+        rig.wait(period)
+        rig.observer.on_timer()
+    rig.joints(1.0, age=0.2)
+    rig.image(FRONT, age=2.0)
+    rig.both()
+    ((_, state),) = [each for each in rig.observer.state_findings() if "nearest" in each[1]]
+    reports = [InputReport("front", "/front", "", "", 9.0, age=2.0)]
+    ((_, clock),) = rig.observer.clock_findings(reports)
+    refusal = rig.observer.inputs["front"].last_refusal
+    quiet = (load, period) == (0.5, 0.02)
+    assert state.endswith("do the clocks agree?") == quiet
+    assert clock.endswith("its clock must be this node's") == quiet
+    words = f"this machine is too slow for what runs on it (load {load} on 2 cores; "
+    assert all((words in text) != quiet for text in (state, clock, refusal))
+
+
 def test_a_clock_that_jumps_back_empties_the_buffers(rig):
     rig.joints(1.0)
     rig.both()
@@ -216,11 +240,28 @@ def test_a_clock_that_jumps_back_empties_the_buffers(rig):
     assert rig.taken()[0].states == {JOINTS: None}, "the state of before is forgotten"
 
 
-def test_a_clock_that_has_not_started_is_told(rig):
-    rig.node.time = 0
+def test_a_clock_that_has_not_started_is_told():
+    rig = Rig(time=0)
     rig.observer.on_timer()
     ((level, line),) = rig.observer.clock_findings([])
     assert level == Level.ERROR and "nothing has come on /clock" in line
+
+
+def test_the_cameras_have_their_time_to_start_once_the_clock_runs():
+    rig = Rig(startup_timeout=5.0, time=0)
+    rig.observer.on_timer()
+    for _ in range(3):
+        rig.node.steady_time += 4.0
+        rig.observer.on_timer()
+    assert rig.node.lines == []
+    rig.node.time = START
+    rig.observer.on_timer()
+    rig.wait(4.9)
+    rig.observer.on_timer()
+    assert rig.node.lines == []
+    rig.wait(0.2)
+    rig.observer.on_timer()
+    assert any("camera front: no image on " in line for line in rig.node.lines)
 
 
 def test_a_camera_that_dies_is_told_at_once_and_left_out(rig):

@@ -54,6 +54,15 @@ def test_ticks_that_come_ahead_are_complete_in_order(data, ticks, ahead):
     assert taken == list(range(1, ticks + 1)) and assembler.stale == 0
 
 
+def test_what_a_tick_says_is_missing_is_not_waited_for():
+    assembler = TickAssembler(INPUTS)
+    assembler.add("front", 10, "front 10")
+    assembler.tick(1, 10, 1, True, ["side", "joint_states"])
+    assert assembler.take().inputs == {"front": "front 10", "side": None, "joint_states": None}
+    assembler.tick(2, 20, 1, True, ["side"])
+    assert assembler.missing() == ("front", "joint_states")
+
+
 def test_ticks_that_never_become_complete_do_not_pile_up():
     assembler = TickAssembler(("front",))
     for tick in range(1, 20):

@@ -103,7 +103,9 @@ def check_words(
 
 def _offer(text: str, vocabulary: Vocabulary) -> str:
     offers = vocabulary.offers(text)
-    return "; I know: " + " | ".join(offers) if offers else ""
+    more = len(vocabulary.commands) - len(offers)
+    rest = f" and {more} more: ./vla say --list" if more else ""
+    return "; I know: " + " | ".join(offers) + rest if offers else ""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from vla_contract.language.spoken_text import normalised
-from vla_contract.language.stop_words import StopWords
+from vla_contract.language.stop_words import STOP_WORDS, StopWords
 from vla_perception.command.active_command import (
     CommandError,
     CommandHold,
@@ -70,6 +70,8 @@ class CommandDesk:
     this node alone (a goal does, and a publisher that waits for one subscriber only), so it is
     handed on until then, or until a newer command is in force.
 
+    accept: publishes a command that was put in force; a stop word where a goal was one, or is
+    canceled, of which nobody else hears.
     say: publishes what the robot asks the user; "" takes a question back.
     log: one line for people.
     """
@@ -78,6 +80,7 @@ class CommandDesk:
         self,
         config: PerceptionConfig,
         vocabulary: Vocabulary,
+        accept: Callable[[HeldCommand], None],
         say: Callable[[str], None],
         log: Callable[[str], None],
     ) -> None:
@@ -88,6 +91,7 @@ class CommandDesk:
         self.refused = 0
         self.unanswered_stop: StopWord | None = None
         self._vocabulary = vocabulary
+        self._accept = accept
         self._say = say
         self._log = log
         self._stopped_because: str | None = None
@@ -111,6 +115,7 @@ class CommandDesk:
             lock_step=self.config.lock_step,
         )
         if self._stop(text, moment):
+            self._accept(HeldCommand(0, text, moment.ros, moment.ros, 0.0))
             execution.end(moment.steady, End.STOP, f"{shown(text)} is a stop word")
             self._settle(execution, moment)
             return execution
@@ -132,6 +137,7 @@ class CommandDesk:
         if execution.phase == Phase.ENDED:
             return False
         if execution is self.execution and execution.phase == Phase.RUNNING:
+            self._accept(HeldCommand(0, STOP_WORDS[0], moment.ros, moment.ros, 0.0))
             self.end(End.CANCELED, "canceled by the client", moment)
         return True
 
@@ -245,6 +251,7 @@ class CommandDesk:
             return
         self.unanswered_stop = None
         self._understood()
+        self._accept(command)
         self._log(f"command {command.command_id}: {shown(command.text)}, for {command.limit:g} s")
         if execution is not None:
             execution.command_id = command.command_id

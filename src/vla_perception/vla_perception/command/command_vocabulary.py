@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -25,13 +25,18 @@ class Vocabulary:
     """Known words, and commands to offer.
 
     words: lower case; None: every word counts as known.
-    commands: one wording of each task the policy was trained for.
+    wordings: task → the commands with which the policy was trained for it.
     actions: the first words of all wordings.
     """
 
     words: frozenset[str] | None = None
-    commands: tuple[str, ...] = ()
+    wordings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     actions: frozenset[str] = frozenset()
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """One wording of each task."""
+        return tuple(texts[0] for texts in self.wordings.values())
 
     @staticmethod
     def load(path: str) -> Vocabulary:
@@ -54,8 +59,8 @@ class Vocabulary:
             raise VocabularyError(f"vocabulary {file}: no words after padding and unknown")
         known = frozenset(normalised(word) for word in words[_SPECIAL:])
         wordings = _wordings(file.with_name("config.yaml"))
-        actions = {split(text)[0] for texts in wordings for text in texts if split(text)}
-        return Vocabulary(known, tuple(texts[0] for texts in wordings), frozenset(actions))
+        actions = {split(text)[0] for texts in wordings.values() for text in texts if split(text)}
+        return Vocabulary(known, wordings, frozenset(actions))
 
     def unknown(self, text: str) -> tuple[str, ...]:
         """Words of a text that the policy does not know, each once, in order."""
@@ -93,21 +98,21 @@ class Vocabulary:
         return tuple(sorted(self.commands, key=likeness, reverse=True)[:count])
 
 
-def _wordings(file: Path) -> list[tuple[str, ...]]:
+def _wordings(file: Path) -> dict[str, tuple[str, ...]]:
     """The wordings of each task; empty where the checkpoint lists none."""
     if not file.is_file():
-        return []
+        return {}
     try:
         data = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise VocabularyError(f"{file}: {' '.join(str(error).split())}") from error
     commands = data.get("commands") if isinstance(data, dict) else None
     if commands is None:
-        return []
+        return {}
     if not isinstance(commands, dict):
         raise VocabularyError(f"{file}: commands is not a mapping of a task to its wordings")
-    return [
-        tuple(str(each) for each in (texts if isinstance(texts, list) else [texts]))
-        for texts in commands.values()
+    return {
+        str(task): tuple(str(each) for each in (texts if isinstance(texts, list) else [texts]))
+        for task, texts in commands.items()
         if texts
-    ]
+    }

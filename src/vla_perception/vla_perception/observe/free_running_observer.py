@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from vla_contract.machine_load import LoadWatch
 from vla_contract.message_enums import Level
 from vla_contract.node.fault_publisher import Finding
 from vla_contract.stamps import NANOSECONDS, to_nanoseconds
@@ -13,7 +14,7 @@ from vla_perception import input_health
 from vla_perception.cameras.image_hold import ImageHold
 from vla_perception.input_health import NEVER, InputReport
 from vla_perception.observe.camera_matcher import Matcher
-from vla_perception.observe.observer import ObservedSet, Observer
+from vla_perception.observe.observer import SUPERVISION_PERIOD, ObservedSet, Observer
 from vla_perception.observe.robot_states import StateHistory
 from vla_perception.observe.stamped_streams import ClockEvent, ClockWatch
 from vla_perception.observe.subscriptions import Arrival
@@ -31,7 +32,7 @@ class FreeRunningObserver(Observer):
         self, node: Perception, config: PerceptionConfig, cameras: dict[str, CameraConfig]
     ) -> None:
         self._clock_watch = ClockWatch()
-        self._clock_event = ClockEvent.RUNS
+        self._clock_event = self._clock_watch.update(int(node.get_clock().now().nanoseconds))
         self._jumped_at = -NEVER  # s
         arrival = Arrival(
             ticks=False,
@@ -41,6 +42,7 @@ class FreeRunningObserver(Observer):
             burst=config.queue_size,
             state_timeout=round(config.state_timeout * NANOSECONDS),
         )
+        self._load = LoadWatch(SUPERVISION_PERIOD)
         super().__init__(node, config, cameras, arrival)
         self._history = StateHistory(self.states, int(config.slop * NANOSECONDS))
         self._matcher = Matcher(config.queue_size, config.slop, self.drops)
@@ -62,21 +64,30 @@ class FreeRunningObserver(Observer):
         """Look at the clock and at what has fallen silent, and tell the node."""
         if not self.node.active:
             return
-        self._clock_event = self._clock_watch.update(self.now())
+        self._load.tick(self.steady())
+        before, self._clock_event = self._clock_event, self._clock_watch.update(self.now())
+        if before == ClockEvent.NOT_STARTED != self._clock_event:
+            self.restart()  # what takes its stamps from this clock begins with it
         if self._clock_event == ClockEvent.JUMPED_BACK:
             self._jumped_at = self.steady()
             line = "the clock jumped back: buffers emptied, command withdrawn"
             self.node.get_logger().warning(line)
             self.forget()
             self.node.clock_jumped()
-        self.supervise()
+        if self._clock_event != ClockEvent.NOT_STARTED:
+            self.supervise()
         self.node.advance()
         self.node.update_faults()
 
     def clock_findings(self, reports: Sequence[InputReport]) -> list[Finding]:
         """What is wrong with the clocks."""
         not_started = self._clock_event == ClockEvent.NOT_STARTED
-        return input_health.clock_findings(not_started, self.steady() - self._jumped_at, reports)
+        jumped = self.steady() - self._jumped_at
+        return input_health.clock_findings(not_started, jumped, reports, self._load.overload)
+
+    def overload(self) -> str:
+        """Why this machine is late."""
+        return self._load.overload()
 
     # Images.
 
@@ -152,7 +163,7 @@ class FreeRunningObserver(Observer):
             (
                 Level.ERROR,
                 f"{name}: the nearest to the image is {apart:+.3f} s from it; accepted: within "
-                f"slop, {self.config.slop} s; do the clocks agree?",
+                f"slop, {self.config.slop} s; {self.overload() or 'do the clocks agree?'}",
             )
             for name, apart in self._history.too_far.items()
         ]

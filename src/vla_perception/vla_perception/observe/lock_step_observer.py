@@ -52,7 +52,9 @@ class LockStepObserver(Observer):
     def on_tick(self, message: SimulationTick) -> None:
         """A tick came: the present one, or in a replay one of the next."""
         stamp = to_nanoseconds(message.header.stamp)
-        self._assembler.tick(message.tick, stamp, message.episode, message.has_images)
+        self._assembler.tick(
+            message.tick, stamp, message.episode, message.has_images, message.missing_inputs
+        )
         present = self._assembler.present()
         self._reach(stamp if present is None else present)
         self._publish_complete()

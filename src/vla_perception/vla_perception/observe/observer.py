@@ -27,6 +27,8 @@ from vla_perception.perception_conversions import Frame
 if TYPE_CHECKING:
     from vla_perception.node import Perception
 
+SUPERVISION_PERIOD = 0.02  # s
+
 
 @dataclass(frozen=True)
 class ObservedSet:
@@ -115,6 +117,10 @@ class Observer:
     def holds_images(self) -> bool:
         """The last good images stand in for those that are missing."""
         return False
+
+    def overload(self) -> str:
+        """Why times are late that have to do with no clock; empty where they are not."""
+        return ""
 
     def clock_findings(self, reports: Sequence[InputReport]) -> list[Finding]:
         """What is wrong with the clocks."""

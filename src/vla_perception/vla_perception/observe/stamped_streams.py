@@ -14,7 +14,6 @@ class Drop(enum.Enum):
     """Why a message was dropped, or what was wrong with one that was mended."""
 
     ENCODING = "wrong_encoding"
-    NONE = "no_image"  # an empty one, which in lock-step says that there is none
     SIZE = "zero_or_huge_size"
     STEP = "wrong_step"
     LENGTH = "wrong_data_length"

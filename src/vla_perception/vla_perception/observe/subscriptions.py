@@ -32,8 +32,7 @@ if TYPE_CHECKING:
 class Arrival:
     """What is demanded of a message as it arrives; the defaults are those of lock-step.
 
-    ticks: messages are stamped by a simulator's ticks. A stamp of zero is not mended then, and an
-    empty image says that there is none.
+    ticks: messages are stamped by a simulator's ticks. A stamp of zero is not mended then.
     future_tolerance: ns, as `StampGate`'s. max_age: s, of an image's stamp. max_rate: Hz, of
     images; 0: any. burst: so many of them at once. state_timeout: ns, as `JointStream`'s.
     """
@@ -114,10 +113,11 @@ class Input:
         self.age = (now - stamp) * 1e-9
         try:
             if self.age > self.max_age:
+                why = self.observer.overload()
                 raise Refused(
                     Drop.TOO_OLD,
                     f"too old: its stamp is {self.age:.1f} s behind the clock; accepted: up to "
-                    f"{self.max_age:g} s",
+                    f"{self.max_age:g} s{why and '; ' + why}",
                 )
             return self.convert(message, stamp)
         except Refused as error:
@@ -203,8 +203,6 @@ class CameraInput(Input):
 
     def convert(self, message: Any, stamp: int) -> Frame:
         """The checked image."""
-        if self.observer.arrival.ticks and not len(message.data):
-            raise Refused(Drop.NONE, "there is no image of it at this tick")
         frame = self._frame(message, stamp)
         defect = self._content.check(frame.pixels, frame.reduction)
         if defect is not None:

@@ -16,7 +16,7 @@ from vla_contract.topics import LOCK_STEP_AHEAD
 
 @dataclass(frozen=True)
 class TickSet:
-    """Everything stamped with one tick; None for an input whose message was refused."""
+    """Everything stamped with one tick; None for an input that has no good message of it."""
 
     tick: int
     stamp: int
@@ -43,12 +43,19 @@ class TickAssembler:
         if stamp > self._done:
             self._parts.setdefault(stamp, {}).setdefault(name, value)
 
-    def tick(self, tick: int, stamp: int, episode: int, has_images: bool) -> None:
-        """A tick came. One with images waits for its inputs; one without ends those before it."""
+    def tick(
+        self, tick: int, stamp: int, episode: int, has_images: bool, missing: Sequence[str] = ()
+    ) -> None:
+        """A tick came. One with images waits for its inputs; one without ends those before it.
+
+        missing: inputs that send no message of this tick.
+        """
         if not has_images:
             self._overtake(len(self._ticks))
             self._forget(stamp)
         elif stamp > self._done:
+            for name in missing:
+                self.add(name, stamp, None)
             self._overtake(len(self._ticks) - LOCK_STEP_AHEAD)
             self._ticks.append(TickSet(tick, stamp, episode))
             self._forget(self._ticks[0].stamp - 1)

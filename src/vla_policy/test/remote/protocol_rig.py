@@ -58,12 +58,12 @@ def mapping_file(tmp_path, protocol, **actions):
 
 
 @contextlib.contextmanager
-def serving(space, protocol, server, tmp_path, **options):
+def serving(space, protocol, server, tmp_path, patience=10.0, **options):
     link = Link(LinkOptions(server.url, protocol=protocol, **{**FAST, **options}))
     mapping = RemoteMapping.load(mapping_file(tmp_path, protocol))
     remote = RemotePolicy(Checkpoint.without_weights(space), mapping, link)
     try:
-        assert not math.isnan(remote.warm_up(10.0, 10.0)[0]), link.status
+        assert not math.isnan(remote.warm_up(patience, 10.0)[0]), link.status
         yield remote
     finally:
         remote.close()

@@ -53,7 +53,7 @@ def test_a_token_is_sent_and_its_lack_is_told(space, observation, tmp_path):
         with serving(space, PROTOCOL, server, tmp_path, api_key="secret") as remote:
             assert not problem_of(remote, observation())
         refused = pytest.raises(AssertionError, match="Unauthorized: Invalid API token")
-        with refused, serving(space, PROTOCOL, server, tmp_path):
+        with refused, serving(space, PROTOCOL, server, tmp_path, patience=3.0):
             pass
     finally:
         server.stop()
@@ -81,7 +81,7 @@ def test_a_server_of_another_robot_is_refused(
 def test_modalities_that_are_none_are_told(server, space, tmp_path, key):
     server.modalities["video"][key] = 5
     refused = pytest.raises(AssertionError, match=f"the server's video.{key} is no list")
-    with refused, serving(space, PROTOCOL, server, tmp_path):
+    with refused, serving(space, PROTOCOL, server, tmp_path, patience=3.0):
         pass
 
 

@@ -62,7 +62,7 @@ def test_each_command_is_an_episode(server, space, observation, tmp_path):
 def test_another_version_is_never_connected(server, space, tmp_path):
     server.hello["protocol_version"] = 2
     refused = pytest.raises(AssertionError, match="speaks vla-eval's protocol 2; accepted: 1")
-    with refused, serving(space, PROTOCOL, server, tmp_path):
+    with refused, serving(space, PROTOCOL, server, tmp_path, patience=3.0):
         pass
 
 

@@ -20,8 +20,13 @@ def build_command(checkpoint: Checkpoint) -> str:
 
 
 def require_gpu(checkpoint: Checkpoint) -> None:
-    """Raise BackendError where PyTorch finds no NVIDIA GPU."""
-    import torch
+    """Raise BackendError where PyTorch finds no NVIDIA GPU, or is not installed."""
+    try:
+        import torch
+    except ImportError as error:
+        raise BackendError(
+            f"backend tensorrt needs PyTorch ({error}); accepted: requirements/learn.txt installed"
+        ) from error
 
     if torch.cuda.is_available():
         return

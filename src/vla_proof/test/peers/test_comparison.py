@@ -59,7 +59,7 @@ def test_what_is_worse_is_found(rows):
 
 def test_main_prints_and_writes_the_table(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(comparison, "compare", lambda: comparison_of_step())
-    assert peers_command.main(["--output", str(tmp_path / "deep/peers.md")]) == 0
+    assert peers_command.main(["--out", str(tmp_path / "deep/peers.md")]) == 0
     printed = capsys.readouterr().out
     text = (tmp_path / "deep/peers.md").read_text(encoding="utf-8")
     for part in ("| step |", "Never worse.", "peak jerk"):

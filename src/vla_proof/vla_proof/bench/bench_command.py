@@ -13,6 +13,10 @@ BENCHMARKS = {
         "vla_proof.bench.backends.backends_command",
         "inference backends beside each other: time, cold start, size, difference",
     ),
+    "commands": (
+        "vla_proof.bench.commands_bench",
+        "say, status, stop and reset against a running graph, on a busy machine too",
+    ),
     "pipeline": (
         "vla_proof.bench.pipeline_bench",
         "camera to robot command, hop by hop, and memory",

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from vla_contract.command_options import add_out
 from vla_proof.peers import comparison
 from vla_proof.peers.peer_streams import EMERGENCY, NORMAL, SPACE
 
@@ -22,7 +23,7 @@ _LEGEND = (
 def main(arguments: Sequence[str] = ()) -> int:
     """Exit status 1 where ours is worse anywhere; see `comparison` for what that means."""
     parser = argparse.ArgumentParser(prog="vla prove peers", description=__doc__)
-    parser.add_argument("--output", type=Path, default=Path("out/peers.md"), help="file to write")
+    add_out(parser, "--output", default=Path("out/peers.md"), help="file to write")
     options = parser.parse_args(list(arguments))
     rows = comparison.compare()
     legend = _LEGEND.format(rate=SPACE.control_rate, normal=NORMAL, emergency=EMERGENCY)
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str] = ()) -> int:
     verdict = "Never worse." if not faults else "Worse:\n" + "\n".join(f"- {f}" for f in faults)
     text = legend + comparison.table(rows) + "\n\n" + verdict + "\n"
     print(text)
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(_TITLE + text, encoding="utf-8")
-    print(f"written to {options.output}")
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(_TITLE + text, encoding="utf-8")
+    print(f"written to {options.out}")
     return 1 if faults else 0

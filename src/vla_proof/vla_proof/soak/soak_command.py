@@ -119,7 +119,8 @@ class Soak:
         samples: list[dict[str, Any]] = []
         stops: list[Stop] = []
         next_sample, next_stop = begin, begin + between
-        while (now := time.monotonic()) < begin + duration:
+        end = begin + duration
+        while (now := time.monotonic()) < end or next_stop < end:  # a stop that is due is made
             self._launched.check()
             if now >= next_sample:
                 samples.append(self._sample(nodes, now - begin))

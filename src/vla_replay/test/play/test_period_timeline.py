@@ -189,6 +189,29 @@ def test_commands_are_read():
     assert steps[0].commands == ["open the drawer"]
 
 
+def test_a_command_and_its_acceptance_are_one_command():
+    """In either order; a goal of the action is there as accepted alone, and may be said again."""
+
+    def said(time, words, topic="/vla/command"):
+        return stored(made_bags.text(SECOND + time * MS, words, topic))
+
+    accepted = "/vla/accepted_command"
+    timeline, steps = play(
+        [
+            said(0, "", accepted),  # none is in force
+            said(10, "Open  the Drawer"), said(14, "open the drawer", accepted),
+            said(300, "close it", accepted), said(310, "close it"),
+            said(600, "push", accepted), said(900, "push", accepted),
+            said(1200, "stop", accepted),
+            said(1300, "push", accepted), said(2400, "push"),  # too late to be the answer
+        ],
+        roles={**ROLES, accepted: "command"},
+    )  # fmt: skip
+    given = [text for step in steps for text in step.commands]
+    assert given == ["Open  the Drawer", "close it", "push", "push", "stop", "push", "push"]
+    assert not timeline.drops
+
+
 def test_a_command_that_is_cut_or_empty_is_counted_and_not_given():
     good = stored(made_bags.text(SECOND, "open the drawer"))
     empty = stored(made_bags.text(SECOND, ""))

@@ -35,7 +35,7 @@ def test_a_limit_is_named_with_its_dimension_or_with_what_it_is_about():
 
 
 def begun(period=0.02):
-    made = Session(("x", "y"), (2.0, 4.0), period)
+    made = Session((True, True), (2.0, 4.0), period)
     made.begin = SECOND
     return made
 
@@ -103,11 +103,11 @@ def test_the_summary_tells_all_of_it_and_is_json():
     assert told["verdicts"] == {"LIMITED": 3} and told["drops"] == {"camera: late": 2}
     # SHA-256 of "onetwothree", by sha256sum.
     assert told["actions_sha256"].startswith("4592092e1061")
-    assert Session(("x",), (1.0,), 0.02).summary()["seconds"] == 0.0
+    assert Session((True,), (1.0,), 0.02).summary()["seconds"] == 0.0
 
 
 def test_without_a_beginning_the_first_control_period_is_it():
-    made = Session(("x",), (1.0,), 0.02)
+    made = Session((True,), (1.0,), 0.02)
     made.safe_action(action([0.0], [0.0]), 5 * SECOND, b"")
     made.safe_action(action([0.0], [0.0]), 6 * SECOND, b"")
     assert made.begin == 5 * SECOND and made.summary()["seconds"] == 1.0
@@ -141,3 +141,29 @@ def test_a_stop_adds_to_the_deviation_and_time_has_fractions():
     assert made.safe_action(held, SECOND * 5 // 2, b"")[0] == pytest.approx(0.7)
     assert made.summary()["seconds"] == 1.5
     assert made.fault("policy", 8, 1, "", SECOND) and made.faults[-1]["kind"] == "8"
+
+
+def test_what_moves_is_a_velocity_or_a_position_that_changes():
+    made = Session((True, False), (2.0, 4.0), 0.02)
+    periods = [
+        ([0.0, 0.5], False), ([0.0, 0.5], False), ([0.2, 0.5], True), ([0.2, 0.5], True),
+        ([0.0, 0.5], True), ([0.0, 0.5], False), ([0.0, 0.6], True),
+    ]  # fmt: skip
+    for tick, (safe, moving) in enumerate(periods):
+        made.safe_action(action([float("nan")] * 2, safe, 2, 3), tick * SECOND, b"")
+        assert made.moving == moving, tick
+    assert made.moved and made.standstill == "" and made.summary()["standstill"] == ""
+
+
+def test_where_nothing_moved_it_says_why():
+    made = begun()
+    assert made.standstill.startswith("nothing moved: no command was given; accepted: ")
+    made.command("open the drawer", SECOND)
+    made.safe_action(action([0.0, float("nan")], [0.0, 0.0]), SECOND, b"")
+    assert made.standstill == "nothing moved: no motion was asked for"
+    made.fault("policy", 2, Fault.LEVEL_WARN, "slow", SECOND)
+    made.fault("perception", 1, Fault.LEVEL_ERROR, "no camera is left", SECOND)
+    made.safe_action(action([0.0, 0.4], [0.0, 0.0], 2, 3), 2 * SECOND, b"")
+    assert made.standstill == (
+        "nothing moved: what was asked for was held or stopped (no camera is left)"
+    )

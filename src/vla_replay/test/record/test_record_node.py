@@ -4,8 +4,9 @@ from types import SimpleNamespace
 
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
+from vla_contract import topics
 from vla_replay.record.bag_ring import Ring
-from vla_replay.record.record_node import TopicRecorder
+from vla_replay.record.record_node import COMMANDS, TopicRecorder
 
 PROFILE = QoSProfile(
     depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.VOLATILE
@@ -13,7 +14,13 @@ PROFILE = QoSProfile(
 
 
 class Node:
-    """Has two topics; of "/secret" nothing may be heard."""
+    """Two topics are published in it; of "/secret" nothing may be heard."""
+
+    def __init__(self):
+        self.heard = []
+
+    def get_namespace(self):
+        return "/vla"
 
     def get_topic_names_and_types(self):
         return [("/secret", ["std_msgs/msg/String"]), ("/told", ["std_msgs/msg/String"])]
@@ -24,6 +31,7 @@ class Node:
     def create_subscription(self, kind, name, *others, **options):
         if name == "/secret":
             raise RuntimeError("cannot subscribe to /secret: denied")
+        self.heard.append(name)
 
 
 def test_what_is_refused_is_told_once_and_the_rest_recorded(tmp_path):
@@ -35,3 +43,13 @@ def test_what_is_refused_is_told_once_and_the_rest_recorded(tmp_path):
     ]
     assert recorder.refresh() == [] and not recorder.error
     ring.close()
+
+
+def test_the_graphs_own_topics_are_heard_before_anybody_publishes_them(tmp_path):
+    node = Node()
+    TopicRecorder(node, Ring(tmp_path / "bag"))
+    assert node.heard == [f"/vla/{name}" for name in topics.TYPES]
+    assert {*COMMANDS, topics.EMERGENCY_STOP, topics.SAFE_ACTION} <= topics.TYPES.keys()
+    few = Node()
+    TopicRecorder(few, Ring(tmp_path / "bag"), ["/vla/command", "/camera/image"])
+    assert few.heard == ["/vla/command"]

@@ -20,7 +20,7 @@ SECOND = 1_000_000_000
 
 
 def session():
-    made = Session(("x", "<y>"), (2.0, 2.0), 0.02)
+    made = Session((True, True), (2.0, 2.0), 0.02)
     jpeg = bag_pictures.jpeg(made_bags.image(0, made_bags.picture(3, 64, 48), False).data, False)
     made.begin = made_bags.START
     made.command("open <b>the</b> drawer", made_bags.START)
@@ -38,8 +38,8 @@ def session():
         score, why = made.safe_action(message, stamp, b"data")
         made.moment(score, tick, stamp, why, lambda: {"front": jpeg})
         made.latency("model", 0.004 + 0.0001 * (tick % 7))
-        if made.moments.wants_even():
-            made.moments.add_even(Moment(0.0, tick, stamp, "", {"front": jpeg}))
+        if made.moments.moving.wants():
+            made.moments.moving.add(Moment(0.0, tick, stamp, "", {"front": jpeg}))
     made.skew.add(3.0)
     made.fault("perception", 0, 2, "camera <front> died", made_bags.START + SECOND)
     made.fault("perception", 0, 0, "", made_bags.START + 2 * SECOND)
@@ -96,6 +96,44 @@ def test_the_worst_ten_moments_come_worst_first_and_apart():
     ticks = sorted(moment.tick for moment in long.worst)
     assert len(ticks) == 10 and min(b - a for a, b in zip(ticks, ticks[1:], strict=False)) >= 50
     assert len(moments.even) == 12
+
+
+def test_frames_are_of_the_motion_where_there_is_any():
+    moments = Moments(stretch=1)
+    for tick in range(500):
+        moving = 200 <= tick < 203
+        even = moments.moving if moving else moments.resting
+        if even.wants():
+            even.add(Moment(0.0, tick, tick, "", {}))
+        if tick == 199:
+            assert [each.tick for each in moments.even][::11] == [0, 192]
+    assert [each.tick for each in moments.even] == [200, 201, 202]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0.1, 0.3], (0.08, 0.32)),  # the motion, with room around it
+        ([0.1, np.nan], (0.08, 0.12)),  # at rest: a sliver of the range
+        ([0.0, 90.0], (-0.128, 1.728)),  # what is asked for far beyond the range
+        ([np.nan], (-1.16, 1.16)),  # the range
+    ],
+)
+def test_the_scale_follows_the_motion(values, expected):
+    assert charts._scale(-1.0, 1.0, np.array(values)) == pytest.approx(expected)
+
+
+def test_what_is_empty_is_not_there(tmp_path):
+    found = material()
+    empty = {"violations": {}, "drops": {}, "faults": [], "latency_ms": {}}
+    bare = replay_report.Material(
+        {**found.document, **empty, "standstill": "nothing moved: why"}, found.rows, {}, [], [], []
+    )
+    replay_report.write(tmp_path / "bare.html", bare)
+    text = (tmp_path / "bare.html").read_text()
+    assert re.findall(r'<section id="(\w+)">', text) == ["summary", "actions", "faults", "topics"]
+    assert not table(text, "actions") and not table(text, "faults")
+    assert '<p class="differs"><b>nothing moved: why</b></p>' in text
 
 
 def test_samples_of_any_length_stay_small():
@@ -204,7 +242,8 @@ def test_every_figure_of_a_comparison_stands_in_its_column(tmp_path):
     keys = ("folder", "bag", "mode", "checkpoint", "ticks", "observations", "actions_sha256")
     comparison = {
         "a": {key: f"A's {key}" for key in keys}, "b": {key: f"B's {key}" for key in keys},
-        "same": False, "differences": ["something"], "compared": 9, "only_a": 3, "only_b": 4,
+        "same": False, "moved": True, "differences": ["something"],
+        "compared": 9, "only_a": 3, "only_b": 4,
         "requested": [distance(1)], "dimensions": [distance(11)], "changed_decisions": 1,
         "changes": [{"time": 0.5, "a": "PASS", "b": "HELD"}],
         "violations": [{"name": "norm linear", "a": 1, "b": 2, "new": True}],
@@ -276,8 +315,9 @@ def test_charts_draw_each_curve_in_its_colour(monkeypatch):
 
     one = curves()
     assert list(one["requested"].get_ydata()) == [0.5, 0.6]
-    assert list(one["safe"].get_ydata()) == [0.1, 0.2]
-    assert one["requested"].get_color() == charts.ASKED and one["safe"].get_color() == charts.SAFE
+    assert list(one["sent"].get_ydata()) == [0.1, 0.2]
+    assert one["requested"].get_color() == charts.ASKED and one["sent"].get_color() == charts.SAFE
+    assert one["requested"].get_linewidth() > 2 * one["sent"].get_linewidth(), "seen under it"
     two = curves(other, ("A", "B"))
     assert set(two) == {"A", "B"}
     assert list(two["A"].get_ydata()) == [0.1, 0.2] and list(two["B"].get_ydata()) == [0.3, 0.4]

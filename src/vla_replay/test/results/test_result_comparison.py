@@ -161,8 +161,6 @@ STILL = {"safe": np.full((4, 1), 0.3)}
         ({}, EMPTY, "b has no control period"),
         (EMPTY, {}, "a has no control period"),
         ({}, {"stamps": [5, 6, 7, 8]}, "they have no control period in common"),
-        (STILL, STILL, "in no control period that both have was a motion asked for or sent"),
-        ({**STILL, "requested": np.zeros((4, 1))}, STILL, "was a motion asked for or sent"),
     ],
 )
 def test_where_there_is_nothing_to_compare_it_fails_in_one_line(a, b, words):
@@ -173,19 +171,28 @@ def test_where_there_is_nothing_to_compare_it_fails_in_one_line(a, b, words):
 
 
 @pytest.mark.parametrize("moving", [{}, {**STILL, "requested": np.full((4, 1), -0.1)}])
-def test_one_that_moves_or_is_asked_to_is_something_to_compare(moving):
+def test_one_that_moves_or_is_asked_to_moved(moving):
     for pair in ((moving, STILL), (STILL, moving), (moving, moving)):
         assert result_comparison.compare(
             *(result(**each) for each in pair), result_comparison.Tolerances()
-        )["compared"]
+        )["moved"]
 
 
 def test_motion_that_only_one_has_for_itself_is_none_in_common():
     """The one period that moves is not in the other result."""
     still = shortened(safe=np.zeros((3, 1)))
     last = result(safe=np.array([[0.0], [0.0], [0.0], [0.4]]))
-    with pytest.raises(BagError, match="nothing to compare"):
-        result_comparison.compare(still, last, result_comparison.Tolerances())
+    found = result_comparison.compare(still, last, result_comparison.Tolerances(missing=1))
+    assert found["same"] and not found["moved"]
+
+
+@pytest.mark.parametrize("asked", [np.full((4, 1), np.nan), np.zeros((4, 1))])
+def test_where_nothing_moved_in_either_it_says_so_everywhere(tmp_path, monkeypatch, capsys, asked):
+    still = result(**STILL, requested=asked)
+    monkeypatch.setattr(result_comparison, "load", lambda folder: still)
+    assert result_comparison.run(Path("a"), Path("b"), None, tmp_path / "out") == 3
+    assert "WARNING: nothing moved in either: " in capsys.readouterr().out
+    assert "Nothing moved in either" in (tmp_path / "out/report.html").read_text()
 
 
 def test_results_of_different_bags_are_refused():

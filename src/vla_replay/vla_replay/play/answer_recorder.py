@@ -83,23 +83,54 @@ class Moment:
     pictures: dict[str, bytes]
 
 
+class EvenMoments:
+    """Some moments of a stream of any length, evenly spaced."""
+
+    COUNT = 12
+
+    def __init__(self) -> None:
+        self._kept: list[Moment] = []
+        self._every = 1
+        self._seen = 0
+
+    def wants(self) -> bool:
+        """The present image is one of them; call it once per image."""
+        wanted = self._seen % self._every == 0
+        self._seen += 1
+        return wanted
+
+    def add(self, moment: Moment) -> None:
+        """Keep it; where there are too many, every second one goes."""
+        self._kept.append(moment)
+        if len(self._kept) >= 2 * self.COUNT:
+            self._kept = self._kept[::2]
+            self._every *= 2
+
+    @property
+    def chosen(self) -> list[Moment]:
+        """In order of time."""
+        kept = self._kept
+        count = min(len(kept), self.COUNT)
+        return [kept[round(index)] for index in np.linspace(0, len(kept) - 1, count)]
+
+
 class Moments:
     """The worst ones, apart from each other where there are enough, and some evenly spaced ones.
 
     stretch: ticks that two of the worst are apart, if ten such moments can be found.
+
+    Attributes: moving, resting: evenly spaced ones while the robot moved, and while it did not.
     """
 
     WORST = 10
     CANDIDATES = 60  # kept, at most one in each twentieth of a stretch
-    EVEN = 12
 
     def __init__(self, stretch: int) -> None:
         self._stretch = max(1, stretch)
         self._bucket = max(1, stretch // 20)
         self._worst: dict[int, Moment] = {}
-        self._even: list[Moment] = []
-        self._every = 1
-        self._seen = 0
+        self.moving = EvenMoments()
+        self.resting = EvenMoments()
 
     def wants_worst(self, tick: int, score: float) -> bool:
         """Such a moment would be kept."""
@@ -119,19 +150,6 @@ class Moments:
             least = min(self._worst, key=lambda key: self._worst[key].score)
             del self._worst[least]
 
-    def wants_even(self) -> bool:
-        """The present image is one of the evenly spaced ones; call it once per image."""
-        wanted = self._seen % self._every == 0
-        self._seen += 1
-        return wanted
-
-    def add_even(self, moment: Moment) -> None:
-        """Keep it; where there are too many, every second one goes."""
-        self._even.append(moment)
-        if len(self._even) >= 2 * self.EVEN:
-            self._even = self._even[::2]
-            self._every *= 2
-
     @property
     def worst(self) -> list[Moment]:
         """Worst first, ten at most."""
@@ -146,10 +164,8 @@ class Moments:
 
     @property
     def even(self) -> list[Moment]:
-        """In order of time."""
-        kept = self._even
-        count = min(len(kept), self.EVEN)
-        return [kept[round(index)] for index in np.linspace(0, len(kept) - 1, count)]
+        """In order of time, from where it moved; of a robot that never did, from the whole."""
+        return self.moving.chosen or self.resting.chosen
 
 
 def deviation(requested: Sequence[float], safe: Sequence[float], spans: Sequence[float]) -> float:

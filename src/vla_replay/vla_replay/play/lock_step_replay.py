@@ -131,9 +131,7 @@ class LockStepReplay:
             for name, part in self._seeds.items():
                 player.state(name, part.data, stamp)
             if seen is not None:
-                self._publish_images(seen.sets[0], stamp)
-                self._send_paired_states(ImageSet(seen.sets[0].images, self._seeds), stamp)
-                player.observe(stamp, 1, True)
+                self._observe(ImageSet(seen.sets[0].images, self._seeds), stamp, 1)
             player.tick(tick, stamp, 1, seen is not None)
             end = time.monotonic() + HANDSHAKE_TIME
             while player.answers.answered < tick and time.monotonic() < end:
@@ -213,49 +211,42 @@ class LockStepReplay:
         """Let perception make the period's (last) observation; once, and perhaps ahead of time."""
         if period.tick <= self._observed:
             return
-        if period.tick not in self._first_sent:
-            self._send_images(period.sets[-1], period.stamp, period.tick)
-        self._send_paired_states(period.sets[-1], period.stamp)
-        self._player.observe(period.stamp, period.episode, True)
+        self._first_sent[period.tick] = time.perf_counter()
+        self._observe(period.sets[-1], period.stamp, period.episode)
+        self._report_set(period.sets[-1], period.stamp)
         self._observed = period.tick
 
-    def _send_images(self, images: ImageSet, stamp: int, tick: int) -> None:
-        self._first_sent[tick] = time.perf_counter()
-        self._publish_images(images, stamp)
+    def _observe(self, images: ImageSet, stamp: int, episode: int) -> None:
+        """Send what there is for the observation of this stamp, and what there is not."""
+        player = self._player
         for camera, part in images.images.items():
-            self._player.original(camera, part.topic, stamp, part.stamp)
-        for camera in self._player.cameras.keys() - images.images.keys():
-            self._player.answers.session.drops[
-                f"camera {camera}: none for an observation, masked"
-            ] += 1
+            player.image(camera, part.data, stamp)
+        states = {name: images.states[name] for name in player.paired if name in images.states}
+        for name, part in states.items():
+            player.observed_state(name, part.data, stamp)
+        missing = [
+            name for name in (*player.cameras, *player.paired)
+            if name not in images.images and name not in states
+        ]  # fmt: skip
+        player.observe(stamp, episode, True, missing)
+
+    def _report_set(self, images: ImageSet, stamp: int) -> None:
+        """Record where the images of an observation are from, and count what it lacks."""
+        player, session = self._player, self._player.answers.session
+        for camera, part in images.images.items():
+            player.original(camera, part.topic, stamp, part.stamp)
+        for camera in player.cameras.keys() - images.images.keys():
+            session.drops[f"camera {camera}: none for an observation, masked"] += 1
+        for name in set(player.paired) - images.states.keys():
+            session.drops[f"{name}: none within slop of an image"] += 1
         if images.images:
-            self._player.answers.session.skew.add(images.skew * 1e-6)
-
-    def _publish_images(self, images: ImageSet, stamp: int) -> None:
-        for camera in self._player.cameras:
-            part = images.images.get(camera)
-            if part is None:
-                self._player.no_image(camera, stamp)
-            else:
-                self._player.image(camera, part.data, stamp)
-
-    def _send_paired_states(self, images: ImageSet, stamp: int) -> None:
-        """Robot state for the observation of this stamp; perception waits for each of them."""
-        for name in self._player.paired:
-            part = images.states.get(name)
-            if part is None:
-                self._player.answers.session.drops[f"{name}: none within slop of an image"] += 1
-                self._player.no_observed_state(name, stamp)
-            else:
-                self._player.observed_state(name, part.data, stamp)
+            session.skew.add(images.skew * 1e-6)
 
     def _observe_extra_set(self, period: ControlPeriod, images: ImageSet, stamp: int) -> None:
         """More than one set of images in one control period: an observation each."""
         player = self._player
-        self._send_images(images, stamp, -1)
-        self._first_sent.pop(-1)
-        self._send_paired_states(images, stamp)
-        player.observe(stamp, period.episode, True)
+        self._observe(images, stamp, period.episode)
+        self._report_set(images, stamp)
         self._wait(lambda: player.answers.chunk_stamp >= stamp, f"an image at {stamp} ns")
 
     def _pause(self, seconds: float) -> None:

@@ -10,6 +10,8 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from vla_contract import topics
+from vla_contract.language.spoken_text import normalised
 from vla_replay.bags import cdr_fields
 from vla_replay.bags.blocks import JUMP, Stored
 from vla_replay.bags.message_codec import Codec
@@ -19,6 +21,7 @@ from vla_replay.play.topic_selection import CAMERA, COMMAND
 
 GAP = 5_000_000_000  # ns without any message, after which every input has long timed out
 PAUSE = 1_000_000_000  # ns between two episodes
+ACCEPTANCE = 1_000_000_000  # ns from a command to its acceptance, at most
 LEAD = 20_000  # ns before the first tick, in which lock-step shakes hands
 HISTORY = 2_000_000_000  # ns of robot state kept for pairing with images
 JOINT_STATES = "joint_states"
@@ -82,6 +85,7 @@ class Timeline:
         self._states: dict[str, deque[tuple[int, Part]]] = {role: deque() for role in PAIRED}
         self._newest: dict[tuple[str, ...], int] = {}  # topic (and joints) → its newest stamp
         self._joints = JointMerger(self._codec)
+        self._command = ("", "", 0)  # the last one: topic, text, time in ns
 
     def periods(self, messages: Iterable[Stored]) -> Iterator[ControlPeriod]:
         """Every period from the first message to the last, then those that hold what waits."""
@@ -140,8 +144,7 @@ class Timeline:
         try:
             # DDS throws a broken one away without a word, and in lock-step everybody waits for it.
             self._codec.read_sound(message.type, message.data)
-            if role == COMMAND and not self._codec.command_text(message.type, message.data):
-                self.drops[message.topic, "an empty command"] += 1
+            if role == COMMAND and not self._is_new_command(message):
                 return None
             if message.type in cdr_fields.STAMPED:
                 stamp = cdr_fields.stamp_of(message.data) or stamp
@@ -151,6 +154,22 @@ class Timeline:
         if role == COMMAND:
             return Part(message.type, message.key.time, message.data)
         return Part(message.topic, stamp, message.data)
+
+    def _is_new_command(self, message: Stored) -> bool:
+        """It says something, and is not the other half of a command and its acceptance.
+
+        What was given as a goal of the action is in a bag as accepted alone; what came on a topic
+        is in it twice, in either order.
+        """
+        text = " ".join(normalised(self._codec.command_text(message.type, message.data)).split())
+        if not text:
+            if not message.topic.endswith(topics.ACCEPTED_COMMAND):  # an empty one: none is yet
+                self.drops[message.topic, "an empty command"] += 1
+            return False
+        topic, said, time = self._command
+        answered = said == text and abs(message.key.time - time) <= ACCEPTANCE
+        self._command = (message.topic, text, message.key.time)
+        return not answered or topic == message.topic
 
     def _looped(self, part: Part, role: str) -> bool:
         """A camera's own stamps fall: a recording of a loop, whose recorder's time goes on."""

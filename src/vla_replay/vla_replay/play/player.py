@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -51,7 +50,7 @@ SENSOR = ("odom", "scan", "range")  # rows of the QoS table that have another na
 NO_EVENTS = PublisherEventCallbacks(
     use_default_callbacks=False
 )  # as in vla_replay.play.replay_answers
-TICK_TYPE = "vla_interfaces/msg/SimulationTick"
+TICK_TYPE = topics.TYPES[topics.TICK]
 
 
 class Player:
@@ -82,7 +81,6 @@ class Player:
         self._node = node
         self._lock_step = lock_step
         self._codec = Codec()
-        self._empty: dict[str, bytes] = {}  # camera → an image without pixels
         self._command_id = 0
         self._clock = node.create_publisher(Clock, "/clock", 10, event_callbacks=NO_EVENTS)
         self._ticks = self._tick_publishers() if lock_step else {}
@@ -128,13 +126,6 @@ class Player:
         self.answers.images.add(camera, stamp, data)
         self._images[camera].publish(cdr_fields.with_stamp(data, stamp))
 
-    def no_image(self, camera: str, stamp: int) -> None:
-        """In lock-step: this camera has none at this time; perception masks it."""
-        if camera not in self._empty:
-            kind = CompressedImage if self.cameras[camera] else Image
-            self._empty[camera] = serialize_message(kind(header=Header(frame_id=camera)))
-        self._images[camera].publish(cdr_fields.with_stamp(self._empty[camera], stamp))
-
     def state(self, name: str, data: bytes, stamp: int) -> None:
         """A message of the robot's state or of its sensors."""
         stamped = name != topics.EMERGENCY_STOP
@@ -144,15 +135,6 @@ class Player:
         """In lock-step: robot state for the observation of this stamp."""
         self._observed[name].publish(cdr_fields.with_stamp(data, stamp))
 
-    def no_observed_state(self, name: str, stamp: int) -> None:
-        """In lock-step: nothing near enough to the image; it counts as not valid."""
-        message = STATE_TYPES[name](header=Header(stamp=to_time(stamp)))
-        if name == topics.END_EFFECTOR_POSE:
-            message.pose.position.x = math.nan  # refused by everybody, as it must be
-        else:
-            message.position = [math.nan]
-        self._observed[name].publish(message)
-
     def command(self, text: str, stamp: int) -> None:
         """A command. Whoever needs it to be received first waits `COMMAND_PAUSE`, s."""
         self._command_id += 1
@@ -160,27 +142,32 @@ class Player:
         self._command.publish(Command(header=header, command_id=self._command_id, text=text))
         self.answers.session.command(text, stamp)
 
-    def observe(self, stamp: int, episode: int, has_images: bool) -> None:
-        """In lock-step: let perception make the observation of this stamp."""
-        data = self._tick_data(0, stamp, episode, has_images)
+    def observe(
+        self, stamp: int, episode: int, has_images: bool, missing: Sequence[str] = ()
+    ) -> None:
+        """In lock-step: let perception make the observation of this stamp.
+
+        missing: inputs of which nothing is sent for it.
+        """
+        data = self._tick_data(0, stamp, episode, has_images, missing)
         self.answers.times.observed[stamp] = time.perf_counter()
         self._ticks[observed(topics.TICK)].publish(data)
 
     def tick(
-        self, tick: int, stamp: int, episode: int, has_images: bool, repeated: Sequence[str] = ()
+        self, tick: int, stamp: int, episode: int, has_images: bool, missing: Sequence[str] = ()
     ) -> None:
         """In lock-step: ask for the answer to a tick.
 
-        repeated: inputs that have no message of this tick, whose last one counts.
+        missing: inputs that have no message of this tick, whose last one counts.
         """
         self.answers.times.tick, self.answers.times.tick_time = tick, time.perf_counter()
-        data = self._tick_data(tick, stamp, episode, has_images, repeated)
+        data = self._tick_data(tick, stamp, episode, has_images, missing)
         self._ticks[topics.TICK].publish(data)
         if self.answers.recording:
             self._record(topics.TICK, TICK_TYPE, data, stamp)
 
     def _tick_data(
-        self, tick: int, stamp: int, episode: int, has_images: bool, repeated: Sequence[str] = ()
+        self, tick: int, stamp: int, episode: int, has_images: bool, missing: Sequence[str]
     ) -> bytes:
         types = self._codec.types(TICK_TYPE)
         seconds, rest = divmod(stamp, NANOSECONDS)
@@ -192,7 +179,7 @@ class Player:
             tick=tick,
             episode=episode,
             has_images=has_images,
-            repeated_inputs=list(repeated),
+            missing_inputs=list(missing),
             period=self.answers.session.period,
         )
         return self._codec.write(TICK_TYPE, message)

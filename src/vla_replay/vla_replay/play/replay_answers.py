@@ -17,7 +17,7 @@ from vla_contract.stamps import NANOSECONDS, to_nanoseconds
 from vla_interfaces.msg import ActionChunk, Fault, Observation, SafeAction, SafetyStatus
 from vla_replay.bags.message_codec import Codec
 from vla_replay.play.answer_recorder import ActionsFile, Moment
-from vla_replay.play.replay_session import RECORDED, Session
+from vla_replay.play.replay_session import Session
 from vla_replay.results import bag_pictures
 
 try:
@@ -129,7 +129,7 @@ class Answers:
         self, topic: str, name: str, handler: Callable[[Any, bytes], None] | None
     ) -> Callable[[bytes], None]:
         def receive(data: bytes) -> None:
-            message = self._codec.read(RECORDED[topic], data)
+            message = self._codec.read(topics.TYPES[topic], data)
             if topic == topics.SAFETY_STATUS:
                 self.shadow = bool(message.shadow)
             if not self.recording:
@@ -138,8 +138,8 @@ class Answers:
                 return
             if topic == topics.SAFE_ACTION and self._is_early(message):
                 return
-            clean = self._codec.write(RECORDED[topic], message)
-            self.actions.write(name, RECORDED[topic], clean, self.now)
+            clean = self._codec.write(topics.TYPES[topic], message)
+            self.actions.write(name, topics.TYPES[topic], clean, self.now)
             if handler is not None:
                 handler(message, clean)
 
@@ -174,13 +174,14 @@ class Answers:
         elif not self._lock_step:
             age = (self.now - stamp) / NANOSECONDS
             self.session.latency("image → chunk (time of the bag)", age)
-        if self.session.moments.wants_even():
-            seen = Moment(0.0, self.answered, stamp, "", self.images.pictures(stamp))
-            self.session.moments.add_even(seen)
+        moments = self.session.moments
+        even = moments.moving if self.session.moving else moments.resting
+        if even.wants():
+            even.add(Moment(0.0, self.answered, stamp, "", self.images.pictures(stamp)))
 
     def _on_observation(self, data: bytes) -> None:
         arrived = time.perf_counter()
-        message = self._codec.read("vla_interfaces/msg/Observation", data)
+        message = self._codec.read(topics.TYPES[topics.OBSERVATION], data)
         stamp = to_nanoseconds(message.observation_stamp)
         self.observed_stamp = max(self.observed_stamp, stamp)
         if (observed := self.times.observed.get(stamp)) is not None:
@@ -212,10 +213,7 @@ class Diagnostics:
         )
 
     def drops(self) -> Counter[str]:
-        """What the nodes themselves report to have dropped or refused, by node and reason.
-
-        Not images that the bag does not have: the player has told perception of each.
-        """
+        """What the nodes themselves report to have dropped or refused, by node and reason."""
         found: Counter[str] = Counter()
         for name, values in self.values.items():
             for key, value in values.items():
@@ -225,7 +223,5 @@ class Diagnostics:
 
 
 def _tells_of_losses(key: str) -> bool:
-    if key.endswith(".no_image"):
-        return False
     words = ("drop", "refused", "skipped", "replaced", "stale", "problems", "late")
     return any(word in key.lower() for word in words)

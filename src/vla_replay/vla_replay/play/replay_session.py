@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from vla_contract import topics
 from vla_contract.message_enums import Level, Limit, State, Verdict
 from vla_replay.play.answer_recorder import Moment, Moments, Samples, deviation
 
@@ -38,10 +38,12 @@ class Series:
 class Session:
     """Grows with the events of a replay, but by no more than what a report can show.
 
-    begin: ns, first tick. spans: range of each dimension, to weigh deviations.
+    begin: ns, first tick. spans: range of each dimension, to weigh deviations. velocities: which
+    dimensions are commanded as velocities. moving: the last control period's command moves the
+    robot. moved: one of them did. asked: a motion was requested in one of them.
     """
 
-    dimension_names: tuple[str, ...]
+    velocities: tuple[bool, ...]
     spans: tuple[float, ...]
     period: float
     latencies: dict[str, Samples] = field(default_factory=dict)
@@ -58,6 +60,10 @@ class Session:
     end: int = 0
     ticks: int = 0
     observations: int = 0
+    moving: bool = False
+    moved: bool = False
+    asked: bool = False
+    _safe: list[float] = field(default_factory=list)
     _digest: Any = field(default_factory=hashlib.sha256)
     _levels: dict[tuple[str, int], int] = field(default_factory=dict)
     _state: int = -1
@@ -87,6 +93,7 @@ class Session:
         names = [violation_name(each) for each in message.violations]
         self.violations.update(names)
         self.series.add(self.time(stamp), requested, safe, verdict, state)
+        self._judge_motion(requested, safe)
         if state != self._state:
             self.changes.append({"time": self.time(stamp), "state": state.name})
             self._state = state
@@ -97,6 +104,28 @@ class Session:
         elif verdict is Verdict.HELD and names:
             score += HELD_SCORE
         return score, why
+
+    def _judge_motion(self, requested: list[float], safe: list[float]) -> None:
+        changed = bool(self._safe) and safe != self._safe
+        self.moving = changed or any(
+            value for value, velocity in zip(safe, self.velocities, strict=True) if velocity
+        )
+        self.moved |= self.moving
+        self.asked |= any(value and math.isfinite(value) for value in requested)
+        self._safe = safe
+
+    @property
+    def standstill(self) -> str:
+        """That nothing moved, and why, in one line; empty where something did."""
+        if self.moved:
+            return ""
+        why = "no motion was asked for"
+        if not self.commands:
+            why = "no command was given; accepted: a bag that has one, or --command TEXT"
+        elif self.asked:
+            why = "what was asked for was held or stopped"
+        errors = [fault["message"] for fault in self.faults if fault["level"] == Level.ERROR.name]
+        return f"nothing moved: {why}" + (f" ({errors[0]})" if errors else "")
 
     def fault(self, source: str, kind: int, level: int, text: str, stamp: int) -> bool:
         """A fault's level; True where it changed."""
@@ -137,6 +166,7 @@ class Session:
             "ticks": self.ticks,
             "observations": self.observations,
             "seconds": round(self.time(self.end), 6) if self.ticks else 0.0,
+            "standstill": self.standstill,
             "verdicts": dict(self.verdicts),
             "states": dict(self.states),
             "violations": dict(self.violations),
@@ -154,12 +184,3 @@ def violation_name(violation: Any) -> str:
     """Such as "velocity y" or "obstacle scan"."""
     rest = violation.dimension or getattr(violation, "name", "")
     return f"{Limit.words_of(violation.limit)} {rest}".strip()
-
-
-RECORDED = {
-    topics.SAFE_ACTION: "vla_interfaces/msg/SafeAction",
-    topics.ACTION_CHUNK: "vla_interfaces/msg/ActionChunk",
-    topics.FAULT: "vla_interfaces/msg/Fault",
-    topics.SAFETY_STATUS: "vla_interfaces/msg/SafetyStatus",
-    topics.PROMPT: "std_msgs/msg/String",
-}

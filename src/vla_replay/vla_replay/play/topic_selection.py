@@ -21,7 +21,7 @@ ROLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "emergency_stop": (("std_msgs/msg/Bool",), ("emergency_stop", "e_stop", "estop")),
     COMMAND: (
         ("std_msgs/msg/String", "vla_interfaces/msg/Command"),
-        ("command", "command_stamped"),
+        ("command", "command_stamped", "accepted_command"),
     ),
 }
 BY_NAME_ONLY = ("emergency_stop", COMMAND)  # their types are too common

@@ -23,6 +23,9 @@ STATE_COLOURS = {
     "STOPPED": "#c0392b",
 }  # fmt: skip
 OVERSHOOT = 1.6  # of the range; what was asked for beyond is cut off at the edge
+ROOM = 0.08, 0.01  # above and below a curve, of its own height and at least of the range
+UNDER = {"linewidth": 3.5, "alpha": 0.5}  # a curve that is seen where another lies on it
+OVER = {"linewidth": 1.1}
 Row = tuple[float, list[float], list[float], int, int]
 
 
@@ -38,40 +41,57 @@ def actions(
     rows: Sequence[Row],
     dimensions: Sequence[Mapping[str, Any]],
     other: Sequence[Row] | None = None,
-    labels: tuple[str, str] = ("safe", "safe"),
+    labels: tuple[str, str] = ("sent", "sent"),
 ) -> str:
-    """Requested against safe action over time by dimension; or two results' safe actions."""
+    """Requested against safe action over time by dimension; or two results' safe actions.
+
+    The scale of each follows the motion; the range is told, and drawn where it is near.
+    """
     count = max(1, len(dimensions))
     figure, axes = pyplot.subplots(
         count, 1, figsize=(11, 1.5 * count + 0.6), sharex=True, squeeze=False
     )
-    times = np.array([row[0] for row in rows])
+    # What lies under the line of what was sent: rows, which field of them, colour, label.
+    under = (rows, 1, ASKED, "requested") if other is None else (other, 2, OTHER, labels[1])
     for index, dimension in enumerate(dimensions):
         axis = axes[index][0]
-        for verdict, colour in BANDS.items():
-            where = np.array([row[3] == verdict for row in rows], dtype=bool)
-            if other is None and where.any():
-                axis.fill_between(
-                    times, 0, 1, where=where, transform=axis.get_xaxis_transform(), color=colour,
-                    alpha=0.18, linewidth=0, step="post",
-                )  # fmt: skip
         if other is None:
-            axis.plot(times, _column(rows, 1, index), color=ASKED, linewidth=0.9, label="requested")
-        else:
-            others = np.array([row[0] for row in other])
-            axis.plot(others, _column(other, 2, index), color=OTHER, linewidth=1.4, label=labels[1])
-        axis.plot(times, _column(rows, 2, index), color=SAFE, linewidth=1.1, label=labels[0])
+            _shade(axis, rows)
+        curves = []
+        for of, field, colour, label, style in ((*under, UNDER), (rows, 2, SAFE, labels[0], OVER)):
+            curves.append(_column(of, field, index))
+            axis.plot([row[0] for row in of], curves[-1], color=colour, label=label, **style)
         low, high = float(dimension["low"]), float(dimension["high"])
         for bound in (low, high):
             axis.axhline(bound, color=LIMIT, linestyle="--", linewidth=0.8)
-        middle, half = (low + high) / 2.0, (high - low) / 2.0 * OVERSHOOT
-        axis.set_ylim(middle - half, middle + half)
+        axis.set_ylim(*_scale(low, high, np.concatenate(curves)))
         unit = "" if dimension["unit"] == "1" else dimension["unit"]
         axis.set_ylabel(f"{dimension['name']}\n{unit}", fontsize=8)
-    axes[0][0].legend(loc="upper right", fontsize=7, ncol=3)
+        axis.set_title(f"range {low:g} to {high:g}", fontsize=7, color=LIMIT, loc="left", pad=2)
+    axes[0][0].legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), fontsize=7, ncol=3)
     axes[-1][0].set_xlabel("time of the bag, s")
     figure.tight_layout()
     return page_picture(figure)
+
+
+def _shade(axis: Any, rows: Sequence[Row]) -> None:
+    """Colour the times of each verdict."""
+    times = [row[0] for row in rows]
+    for verdict, colour in BANDS.items():
+        where = np.array([row[3] == verdict for row in rows], dtype=bool)
+        axis.fill_between(
+            times, 0, 1, where=where, transform=axis.get_xaxis_transform(), color=colour,
+            alpha=0.18, linewidth=0, step="post",
+        )  # fmt: skip
+
+
+def _scale(low: float, high: float, values: np.ndarray) -> tuple[float, float]:
+    """Lower and upper end of an axis for these values, as far as they are near the range."""
+    middle, half = (low + high) / 2.0, (high - low) / 2.0 * OVERSHOOT
+    shown = np.clip(values[np.isfinite(values)], middle - half, middle + half)
+    least, greatest = (shown.min(), shown.max()) if shown.size else (low, high)
+    room = max(ROOM[0] * (greatest - least), ROOM[1] * (high - low))
+    return float(least - room), float(greatest + room)
 
 
 def _column(rows: Sequence[Row], field: int, index: int) -> np.ndarray:

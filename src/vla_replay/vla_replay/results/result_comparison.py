@@ -17,6 +17,7 @@ from vla_replay.bags.bag_storage import BagError
 from vla_replay.results import charts, moment_frames, replay_report
 from vla_replay.results.replay_result import Array, Result, load
 
+NOTHING_MOVED = 3  # exit status: a result, of which nothing can be concluded
 SHOWN = 200  # changed decisions that a page lists
 CARDS = 10
 
@@ -114,7 +115,7 @@ def compare(a: Result, b: Result, tolerances: Tolerances) -> dict[str, Any]:
             f"tolerances: dimensions: {', '.join(unknown)}; accepted: {', '.join(names)}"
         )
     pairs = paired(a, b)
-    _check_moving(a, b, pairs)
+    _check_periods(a, b, pairs)
     changes = [
         {"time": _time(a, i), "a": a.decisions[i], "b": b.decisions[j]}
         for i, j in zip(pairs.a, pairs.b, strict=True)
@@ -134,6 +135,7 @@ def compare(a: Result, b: Result, tolerances: Tolerances) -> dict[str, Any]:
         "violations": violations,
         "latency": _latency(a, b),
     }
+    result["moved"] = any(_moves(r, rows) for r, rows in ((a, pairs.a), (b, pairs.b)))
     result["differences"] = _differences(result, tolerances)
     result["same"] = not result["differences"]
     return result
@@ -150,12 +152,11 @@ def _check_same_bag(a: Result, b: Result) -> None:
             )
 
 
-def _check_moving(a: Result, b: Result, pairs: Pairs) -> None:
-    """Refuse results whose sameness would tell nothing.
+def _check_periods(a: Result, b: Result, pairs: Pairs) -> None:
+    """Refuse results that cannot be compared.
 
     Raises:
-        BagError: one has no control period, they have none in common, or nothing was asked for and
-            nothing moved in those that they have in common.
+        BagError: one has no control period, or they have none in common.
     """
     pair = f"nothing to compare in {a.folder} and {b.folder}: "
     for result in (a, b):
@@ -163,11 +164,6 @@ def _check_moving(a: Result, b: Result, pairs: Pairs) -> None:
             raise BagError(f"{pair}{result.folder} has no control period")
     if not pairs.a:
         raise BagError(f"{pair}they have no control period in common")
-    if not any(_moves(r, rows) for r, rows in ((a, pairs.a), (b, pairs.b))):
-        raise BagError(
-            f"{pair}in no control period that both have was a motion asked for or sent; accepted: "
-            "a bag with a command, or --command"
-        )
 
 
 def _moves(result: Result, rows: list[int]) -> bool:
@@ -320,11 +316,13 @@ def _numbers(decision: str) -> tuple[int, int]:
 
 
 def run(a: Path, b: Path, tolerances: Path | None, out: Path | None) -> int:
-    """Compare two folders and print what differs; 0: the same, 1: not.
+    """Compare two folders and print what differs.
+
+    Returns:
+        0: the same, 1: not, NOTHING_MOVED: the same, but nothing was asked for or moved in either.
 
     Raises:
-        BagError: one of them is no result, they cannot be compared, nothing moved in them, or `out`
-            cannot be written.
+        BagError: one of them is no result, they cannot be compared, or `out` cannot be written.
     """
     allowed = load_tolerances(tolerances)
     left, right = load(a), load(b)
@@ -341,6 +339,11 @@ def run(a: Path, b: Path, tolerances: Path | None, out: Path | None) -> int:
         print(f"DIFFERENT: {line}")
     if comparison["same"]:
         print("the same within the tolerances")
+    if not comparison["moved"]:
+        print(
+            "WARNING: nothing moved in either: in no control period that both have was a motion "
+            "asked for or sent; accepted: a bag with a command, or --command TEXT"
+        )
     if out is not None:
         try:
             out.mkdir(parents=True, exist_ok=True)
@@ -352,4 +355,6 @@ def run(a: Path, b: Path, tolerances: Path | None, out: Path | None) -> int:
                 f"cannot write to {out}: {error.strerror}; accepted: a folder"
             ) from error
         print(f"written: {out / 'compare.json'}, {out / 'report.html'}")
+    if comparison["same"] and not comparison["moved"]:
+        return NOTHING_MOVED
     return 0 if comparison["same"] else 1

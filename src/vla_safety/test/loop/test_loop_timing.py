@@ -27,3 +27,14 @@ def test_only_the_last_thousand_count():
     for k in range(WINDOW + 1):
         timing.begin(float(k))
     assert timing.jitter_p99 == 0.0
+
+
+def test_a_loop_that_misses_its_periods_tells_of_the_machine():
+    timing = LoopTiming(0.01)
+    assert timing.overload == "", "in lock-step no timer rings"
+    for k in range(200):
+        timing.begin(0.03 * k)
+    assert "this machine is too slow" in timing.overload
+    assert "of 10 ms missed" in timing.overload
+    timing.restart()
+    assert timing.overload == ""

@@ -3,12 +3,14 @@ import threading
 
 import pytest
 
-from vla_safety.loop.realtime_priority import ORDINARY, Priority
+from vla_safety.loop import realtime_priority
+from vla_safety.loop.realtime_priority import ORDINARY, Priority, foreign_threads
 
 
 @pytest.fixture
 def calls(monkeypatch):
     made = []
+    monkeypatch.setattr(realtime_priority, "foreign_threads", list)
     monkeypatch.setattr(os, "sched_setscheduler", lambda *call: made.append(call), raising=False)
     return made
 
@@ -25,6 +27,27 @@ def test_it_is_taken_once_and_given_back(calls):
     priority.release()
     assert calls[1][:2] == (0, before) and len(calls) == 2
     assert priority.how == ORDINARY
+
+
+def test_the_middlewares_threads_get_the_lowest_one(calls, monkeypatch):
+    monkeypatch.setattr(realtime_priority, "foreign_threads", lambda: [11, 12])
+    priority = Priority()
+    priority.acquire(50)
+    priority.release()
+    told = [(thread, policy, parameter.sched_priority) for thread, policy, parameter in calls]
+    assert told[1:3] == [(11, os.SCHED_RR, 1), (12, os.SCHED_RR, 1)]
+    assert told[4:] == [(11, os.SCHED_OTHER, 0), (12, os.SCHED_OTHER, 0)]
+
+
+def test_pythons_own_threads_are_not_the_middlewares():
+    ended = threading.Event()
+    own = threading.Thread(target=ended.wait)
+    own.start()
+    try:
+        assert not {own.native_id, threading.get_native_id()} & set(foreign_threads())
+    finally:
+        ended.set()
+        own.join()
 
 
 def test_none_is_taken_where_none_is_wanted(calls):

@@ -440,7 +440,7 @@ def placed_run(parameters, graph, *, repeat):
                 place.pose.position.x = 0.02 * k
             tick = SimulationTick(tick=k, episode=1, has_images=k % 4 == 1, period=PERIOD)
             tick.header.stamp = place.header.stamp = stamp
-            tick.repeated_inputs = [] if own or not repeat else [pose]
+            tick.missing_inputs = [] if own or not repeat else [pose]
             g.states.publish(JointState(header=tick.header, name=["a"], position=[0.0]))
             if own or not repeat:
                 poses.publish(place)

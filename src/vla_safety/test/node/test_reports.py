@@ -4,7 +4,7 @@ from builtin_interfaces.msg import Time
 from core_rig import Rig
 
 from vla_interfaces.msg import SafetyStatus
-from vla_safety.node.reports import StatusKey, status_key, status_message
+from vla_safety.node.reports import StatusKey, is_late, status_key, status_message
 from vla_safety.watch.safety_states import State
 
 KEY = StatusKey(
@@ -29,3 +29,14 @@ def test_the_status_is_of_the_decision_whatever_has_happened_since():
     now = status_message(replace(decision, situation=rig.core.situation()), Time(sec=1))
     assert (now.state, now.cause) == (SafetyStatus.STATE_STOPPED, "the stop service was called")
     assert now.causes[0] == now.cause and now.command == ""
+
+
+def test_a_machine_that_is_too_slow_is_the_last_cause_of_what_is_late():
+    rig = Rig()
+    decision = rig.at_speed()
+    assert not is_late(decision.situation)
+    decision = rig.step(60)  # nothing comes any more
+    assert is_late(decision.situation)
+    message = status_message(decision, Time(sec=1), "this machine is too slow")
+    assert message.causes[-1] == "this machine is too slow" and len(message.causes) > 1
+    assert message.cause != message.causes[-1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
+from vla_contract.machine_load import LoadWatch
 from vla_contract.percentiles import percentile
 
 WINDOW = 1000
@@ -20,6 +21,7 @@ class LoopTiming:
     def restart(self) -> None:
         """As if there had been no period yet."""
         self.overruns = 0
+        self._load = LoadWatch(self.period)
         self._jitter: deque[float] = deque(maxlen=WINDOW)
         self._durations: deque[float] = deque(maxlen=WINDOW)
         self._last: float | None = None
@@ -31,11 +33,17 @@ class LoopTiming:
             self._jitter.append(abs(error))
             self.overruns += max(0, int(error / self.period + 0.5))
         self._last = now
+        self._load.tick(now)
 
     def end(self, now: float) -> None:
         """Its work is done."""
         if self._last is not None:
             self._durations.append(now - self._last)
+
+    @property
+    def overload(self) -> str:
+        """Why the loop is late that has to do with this machine; empty where it is not."""
+        return self._load.overload() if self._load.periods else ""
 
     @property
     def jitter_p99(self) -> float:

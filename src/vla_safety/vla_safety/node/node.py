@@ -118,7 +118,8 @@ class SafetyNode(GraphNode[SafetyConfig]):
             timer.reset()
         self.loop.send_status()
         if latched := self.loop.core.machine.latched:
-            self.get_logger().error(f"still stopped: {latched.text}; call reset")
+            line = f"stopped since an earlier run: {latched.text}; ./vla reset lets it go on"
+            self.get_logger().warning(line)
 
     def brake(self) -> None:
         """Bring the robot to rest, in real time; nothing else is handled meanwhile."""

@@ -115,7 +115,7 @@ class Receivers:
             bool(message.has_images),
         )
         if self._loop.accept_tick(tick):
-            for name in message.repeated_inputs:
+            for name in message.missing_inputs:
                 if name in self._last:
                     self._apply_state(name, tick.stamp, self._last[name])
                 else:

@@ -33,6 +33,14 @@ _KINDS: dict[Reason, FaultKind] = {
     Reason.CLOCK: FaultKind.CLOCK,
     Reason.EMERGENCY_STOP: FaultKind.EMERGENCY_STOP,
 }
+# What a machine that is too slow brings about, as other things do.
+_LATE = (
+    Reason.CLOCK,
+    Reason.CHUNK_AGE,
+    Reason.CHUNK_EXHAUSTED,
+    Reason.HEARTBEAT,
+    Reason.INPUT,
+)
 # Holds that are part of normal work, not something to warn of.
 _QUIET = (
     Reason.START,
@@ -119,10 +127,10 @@ def status_key(decision: Decision) -> StatusKey:
     )
 
 
-def status_message(decision: Decision, stamp: Time) -> SafetyStatus:
+def status_message(decision: Decision, stamp: Time, overload: str = "") -> SafetyStatus:
     """The whole status, but for what the node alone knows: its recording and its loop's figures.
 
-    `faults` are those of other nodes.
+    `faults` are those of other nodes. overload: why something may not have come in time.
     """
     now = decision.situation
     age = decision.observation_age
@@ -142,7 +150,7 @@ def status_message(decision: Decision, stamp: Time) -> SafetyStatus:
         violations=violations_to_messages(decision.violations),
         warnings=violations_to_messages(decision.warnings),
         input=decision.input,
-        causes=_texts(now),
+        causes=[*_texts(now), *([overload] if overload else [])],
         recovery_left=now.recovery_left,
         faults=[fault_to_message(report, stamp) for report in now.faults],
     )
@@ -155,6 +163,11 @@ def _texts(situation: Situation) -> list[str]:
     first = [situation.cause] if situation.cause else []
     rest = sorted(situation.causes, key=lambda cause: -cause.severity)
     return list(dict.fromkeys(cause.text for cause in (*first, *rest)))
+
+
+def is_late(situation: Situation) -> bool:
+    """Something has not come in time."""
+    return any(cause.reason in _LATE for cause in situation.causes)
 
 
 def is_faulty(situation: Situation) -> bool:

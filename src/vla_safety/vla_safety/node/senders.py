@@ -22,7 +22,7 @@ from vla_safety.loop.control_clock import WallClock
 from vla_safety.loop.loop_timing import LoopTiming
 from vla_safety.node.graph_watch import endpoints
 from vla_safety.node.outputs import Output, make_outputs
-from vla_safety.node.reports import FaultLevels, StatusKey, status_key, status_message
+from vla_safety.node.reports import FaultLevels, StatusKey, is_late, status_key, status_message
 from vla_safety.node.safety_conversions import safe_action_to_message
 from vla_safety.node.stop_recorder import RecorderSettings, StopRecorder
 from vla_safety.watch.safety_states import ACTING, State
@@ -108,11 +108,13 @@ class Senders:
         key = status_key(decision)
         if not force and not self._is_news(key):
             return
+        overload = self._timing.overload if is_late(decision.situation) else ""
         if self._key is None or key.state is not self._key.state:
-            self._log.info(f"{key.state.name}" + (f": {key.cause}" if key.cause else ""))
+            words = "; ".join(text for text in (key.cause, overload) if text)
+            self._log.info(f"{key.state.name}" + (f": {words}" if words else ""))
         self._key, self._told = key, self._clock.steady()
         now = self._clock.now()
-        message = status_message(decision, to_time(now))
+        message = status_message(decision, to_time(now), overload)
         own = self._levels.messages(decision.situation, now)
         message.faults = [*(f for f in own if f.level != Fault.LEVEL_OK), *message.faults]
         message.recording = self.recorder.folder if self.recorder else ""

@@ -54,6 +54,10 @@ def test_lists_of_seeds():
     for bad in ("", "a", "5-3", "1,,2", "-1", "1-2-3"):
         with pytest.raises(TaskError, match="accepted: e.g. 100-109"):
             parse_seeds(bad)
+    with pytest.raises(TaskError, match="'1-9999999999'; accepted: at most 100000 at once"):
+        parse_seeds("7, 1-9999999999")
+    with pytest.raises(TaskError, match="accepted: a whole number from 0 to"):
+        parse_seeds("9223372036854775808")
 
 
 def test_every_task_is_in_one_tier():

@@ -104,10 +104,6 @@ class SimulatorNode(GraphNode[SimulatorConfig]):
         if self.active and self._mode is not None:
             self._mode.start()
 
-    def is_for_others(self, name: str) -> bool:
-        """How each camera of the cameras file is read, which perception has to know."""
-        return name.partition(".")[0] in self.config.cameras
-
     def clean_up(self) -> None:
         """End the render thread and destroy what `configure` made."""
         if self._mode is not None:

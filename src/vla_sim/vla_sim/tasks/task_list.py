@@ -14,6 +14,7 @@ from collections.abc import Mapping
 
 from vla_sim.tasks import grounding_tasks
 
+MOST_SEEDS = 100_000
 INSTRUCTIONS: dict[str, str] = {
     "assembly": "Pick up a nut and place it onto a peg",
     "basketball": "Dunk the basketball into the basket",
@@ -167,11 +168,14 @@ def parse_seeds(text: str) -> list[int]:
     """Seeds of a comma-separated list of numbers and ranges, e.g. "100-109,7"; or TaskError."""
     found: list[int] = []
     for part in text.split(","):
-        match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
-        last = int(match[2] or match[1]) if match else -1
-        if match is None or last < int(match[1]):
+        match = re.fullmatch(r"\s*(\d{1,19})(?:-(\d{1,19}))?\s*", part)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, -1)
+        if last < first:
             raise TaskError(f"seeds are {text!r}; accepted: e.g. 100-109 or 3,5,7-9")
-        found += range(int(match[1]), last + 1)
+        check_seed(last)
+        if last - first >= MOST_SEEDS:
+            raise TaskError(f"seeds have {part.strip()!r}; accepted: at most {MOST_SEEDS} at once")
+        found += range(first, last + 1)
     return found
 
 
