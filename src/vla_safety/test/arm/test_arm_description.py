@@ -1,5 +1,8 @@
 """URDF, geometry file, pairs and joints: what is read, and what is refused in one line."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import yaml
@@ -43,6 +46,8 @@ def refused(urdf, tmp_path, space=SPACE, **arguments):
         ("<robot", "not XML"),
         ("<sdf/>", "its root is <sdf>; accepted: <robot>"),
         (one_joint(limit=None), "joint j has no limits; accepted: <limit> with lower and upper"),
+        (one_joint(limit=("x", 1)), "could not convert string to float: 'x'"),
+        (one_joint(limit=(1, -1)), "joint j has limits 1.0 and -1.0; accepted: the lower one"),
         (one_joint(kind="floating"), "joint j is 'floating'; accepted: fixed, revolute"),
         (one_joint(more='<mimic joint="k"/>'), "joint j mimics 'k'; accepted: one of the joints"),
         (robot(BASE, link("a"), joint("j", "base", "a", "0 0 1")), "no link with <collision>"),
@@ -57,6 +62,21 @@ def test_a_urdf_that_cannot_be_used_is_refused(urdf, reason, tmp_path):
     with pytest.raises(ArmError) as caught:
         guard(tmp_path, urdf, SPACE)
     assert reason in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_library_that_is_not_installed_is_named_with_what_installs_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "coal", None)
+    assert "coal is not installed; accepted: pip install pin coal" in refused(
+        ONE_ARM, tmp_path, ONE
+    )
+
+
+def test_the_libraries_are_imported_only_for_a_urdf():
+    code = (
+        "import sys, vla_safety.core, vla_safety.arm.arm_guard\n"
+        "assert not {'coal', 'pinocchio', 'scipy'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):

@@ -10,14 +10,11 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from vla_safety.arm import convex_shapes
 from vla_safety.arm.arm_geometry import ArmError, ArmGeometry, Solid
-from vla_safety.arm.levers import Body, Pair, Trace, Ways
+from vla_safety.arm.levers import Array, Body, Pair, Trace, Ways
 from vla_safety.arm.urdf_text import Urdf
-
-Array = npt.NDArray[np.float64]
 
 
 def _libraries() -> tuple[Any, Any]:

@@ -120,7 +120,7 @@ class Clearance:
             return None
         return self._walk(path, ways @ levers[which].T, which)
 
-    def lead_nearer(self, index: int, steps: Array) -> list[bool]:
+    def lead_nearer(self, number: int, steps: Array) -> list[bool]:
         """Whether each of some small steps from here, by itself, brings a pair nearer.
 
         steps: changes of the configuration, shape (n, joints).
@@ -129,7 +129,7 @@ class Clearance:
         distances = []
         for step in (np.zeros_like(self._at), *steps):
             self._model.move_to(self._at + step)
-            distances.append(self._model.distance(index))
+            distances.append(self._model.distance(number))
         return [distance < distances[0] - _NOISE for distance in distances[1:]]
 
     def _walk(self, path: Array, ways: Array, which: Index) -> TooNear | None:
@@ -137,7 +137,7 @@ class Clearance:
         last, row = len(path) - 1, 0
         least = self._least[which]
         now = self._known[which]
-        # Of each pair the row up to which it is clear; the next row is looked at where that is 0.
+        # Of each pair the row up to which it is sure to be clear.
         clear = (ways <= now - least).sum(axis=0) - 1
         while True:
             following = np.where(clear < last, np.maximum(clear, row + 1), last + 1)

@@ -87,7 +87,6 @@ class Trace:
         self._behind = behind * self._turns[:, None]
         centres, radii = zip(*(_ball(shapes, body) for body in bodies), strict=True)
         self._radii = np.array(radii)
-        self._body_joints = np.array([body.joint for body in bodies])
         joints = [body.joint for body in bodies] + [joint for joint, _ in ends]
         self._point_joints = np.array(joints)
         self._points = np.array([*centres, *(place for _, place in ends)])

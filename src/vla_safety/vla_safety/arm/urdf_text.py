@@ -68,7 +68,7 @@ def read_urdf(given: str, package_folders: Iterable[Path]) -> Urdf:
     folders += [Path(prefix) / "share" for prefix in prefixes]
     try:
         return _prepare(given, folders, path.parent if path else Path())
-    except ArmError as error:
+    except ValueError as error:  # one of ours, or a number that is none
         raise ArmError(f"{where}: {error}") from error
 
 
@@ -127,6 +127,8 @@ def _joint(element: ElementTree.Element) -> UrdfJoint | None:
         raise ArmError(f"joint {name} has no limits; accepted: <limit> with lower and upper")
     else:
         low, high = float(limit.get("lower", "")), float(limit.get("upper", ""))
+    if not low < high:
+        raise ArmError(f"joint {name} has limits {low} and {high}; accepted: the lower one first")
     for needed in ("effort", "velocity"):
         limit.set(needed, limit.get(needed, "0"))
     return UrdfJoint(
