@@ -134,6 +134,16 @@ def test_an_arm_that_starts_in_contact_may_only_move_away(tmp_path):
     assert worst[-1] > min(first[floor])
 
 
+def test_an_arm_on_its_way_out_of_contact_does_not_go_back(tmp_path):
+    high = Solid("floor", "plane", (0.0, 0.0, 1.0, 0.2), Transform.identity())
+    made, limiter = guard(tmp_path, surroundings=[high]), MotionLimiter(ONE)
+    limiter.reset([0.0, 1.8, 0.0, 0.0])
+    commands, _ = follow(made, limiter, [[0.0, 1.65, 0.0, 0.0]] * 60)
+    assert commands[-1][1] == pytest.approx(1.65)
+    commands, names = follow(made, limiter, [[0.0, 1.8, 0.0, 0.0]] * 60)
+    assert commands[-1][1] == pytest.approx(1.65, abs=1e-4) and names
+
+
 def test_the_violation_of_one_that_is_too_near_tells_what_it_may_not_go_below(tmp_path):
     high = Solid("floor", "plane", (0.0, 0.0, 1.0, 0.2), Transform.identity())
     made, limiter = guard(tmp_path, surroundings=[high]), MotionLimiter(ONE)

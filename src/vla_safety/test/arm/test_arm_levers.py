@@ -45,6 +45,18 @@ def test_a_distance_falls_by_no_more_than_the_levers_allow(two, start, change):
         assert more[worst] < 1e-5, clearance.pairs[worst].name
 
 
+def test_a_lever_grows_with_what_is_behind_its_joint(tmp_path):
+    """Upright, the pan joint moves the finger by little; bent, by the length of the arm."""
+    made = guard(tmp_path)
+    clearance, model = made._clearance, made._clearance._model
+    names = [pair.links for pair in clearance.pairs]
+    finger, pan = names.index(("base", "left_finger")), model.joints.index("left_pan")
+    model.look_around(np.zeros(5))
+    still = clearance._ways.levers(np.zeros(5))[finger, pan]
+    bent = clearance._ways.levers(np.array([0.5, 1.0, 0.0, 0.0, 0.0]))[finger, pan]
+    assert still < 0.1 and bent >= 0.7 * np.sin(1.0)
+
+
 @given(st.lists(row(-2.5, 2.5, 4), min_size=2, max_size=8), st.integers(1, 12))
 @settings(max_examples=40, deadline=None)
 def test_any_requests_keep_every_pair_between_the_commands_too(tmp_path_factory, goals, every):
