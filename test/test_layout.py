@@ -108,6 +108,8 @@ PIP_ONLY = {
     "torch_tensorrt": "torch-tensorrt",
     "torchvision": "torchvision",
     "backports": "rosbags",  # backports.zstd comes with its newer releases
+    "coal": "coal",  # with pin, for the shape of a whole arm alone
+    "pinocchio": "pin",
     "zmq": "pyzmq",  # for the remote protocol gr00t alone
     "zstandard": "zstandard",  # comes with its older ones
     "websockets": "websockets",  # Ubuntu 22.04's has no synchronous client

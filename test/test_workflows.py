@@ -15,8 +15,10 @@ WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 ROBOT = ROOT / ".ci" / "robot"
 DEPLOY = (ROOT / "docs" / "deploy.md").read_text()
 README = (ROOT / "README.md").read_text()
-# Only to train, or of NVIDIA's own index: the containers do without.
-NOT_IN_THE_CONTAINERS = {"torch", "torchvision", "torch-tensorrt", "onnxscript", "av"}
+# To train, of NVIDIA's own index, or for what a robot may leave out: the containers do without.
+NOT_IN_THE_CONTAINERS = {
+    "torch", "torchvision", "torch-tensorrt", "onnxscript", "av", "pin", "coal",
+}  # fmt: skip
 
 
 def commands(text: str) -> list[str]:

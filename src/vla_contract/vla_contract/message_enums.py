@@ -80,6 +80,8 @@ class Limit(MessageEnum):
     DECELERATION = 10
     OBSTACLE = 11
     SPEED_ZONE = 12
+    SELF_COLLISION = 13
+    TOOL_SPEED = 14
 
 
 class Outcome(MessageEnum):

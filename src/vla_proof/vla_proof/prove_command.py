@@ -12,6 +12,10 @@ PROOFS = {
         "vla_proof.properties.properties_command",
         "any scenario keeps every limit; a million commands",
     ),
+    "arm": (
+        "vla_proof.arms.arm_command",
+        "hostile joint commands touch nothing; a million, judged by MuJoCo",
+    ),
     "mutation": (
         "vla_proof.mutation.mutation_command",
         "the tests notice nearly every change of the code",

@@ -174,7 +174,7 @@ def test_a_needed_joint_that_falls_silent_is_named_while_the_others_go_on():
         for _ in range(periods):
             measured = {"joint": 0.2} if joint else {}
             rig.core.watch.robot.update(
-                "joint_states", measured, rig.steady, ["wrist"] if wrist else []
+                "joint_states", measured, rig.steady, {"wrist": 0.1} if wrist else {}
             )
             decision = rig.run(1, value=0.3)
         return decision

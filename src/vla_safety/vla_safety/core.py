@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from vla_contract.action_space import ActionSpace
 from vla_contract.language.stop_words import StopWords
 from vla_contract.stamps import NANOSECONDS
+from vla_safety.arm.arm_guard import ArmGuard
 from vla_safety.config.safety_config import SafetyConfig
 from vla_safety.decision import Decision, Situation, Verdict, verdict_of
 from vla_safety.limits import warning_thresholds
@@ -66,11 +67,12 @@ class SafetyCore:
         surroundings: Surroundings | None = None,
         teleoperation: Teleoperation | None = None,
         watch: InputWatch | None = None,
+        arm: ArmGuard | None = None,
     ) -> None:
         """saved: what an earlier process left. surroundings: by default without obstacles.
 
         teleoperation: None where there are no inputs beside the policy. watch: by default that of
-        a graph that runs by itself.
+        a graph that runs by itself. arm: None where no arm's shape is configured.
         """
         saved = saved or SavedState()
         self.space = space
@@ -82,7 +84,7 @@ class SafetyCore:
         self.surroundings = surroundings or Surroundings(space, config)
         self.teleoperation = teleoperation
         self.connection = RobotConnection(
-            space, self.limiter, self.watch.robot, config.armed_on_start
+            space, self.limiter, self.watch.robot, config.armed_on_start, arm
         )
         self.stop_words = StopWords(config.stop_words)
         self.stop_word_heard = 0  # ns of the node clock, of the last one obeyed

@@ -21,7 +21,7 @@ import numpy as np
 
 from vla_contract.action_space import ActionSpace, Kind
 from vla_contract.percentiles import percentile
-from vla_proof.bench import core_bench_cases
+from vla_proof.bench import arm_bench_case, core_bench_cases
 from vla_proof.bench.core_bench_cases import Step, example_space
 
 __all__ = ["Figure", "Growth", "Report", "example_space", "lines", "main", "measure"]
@@ -35,7 +35,7 @@ SIZES = {
 }
 # Name of a figure → greatest p99, µs.
 VALIDATOR, SCAN = "validator, 7 dimensions, all limits", "scan of 720 beams, all zones"
-TARGETS = {VALIDATOR: 60.0, SCAN: 300.0}
+TARGETS = {VALIDATOR: 60.0, SCAN: 300.0, **arm_bench_case.TARGETS}
 
 
 @dataclass(frozen=True)
@@ -165,6 +165,7 @@ def measure(steps: int, space: ActionSpace | None = None) -> Report:
         "limiter, 7 velocities": core_bench_cases.limiter(Kind.LINEAR_VELOCITY, 7),
         "limiter, 7 joint positions": core_bench_cases.limiter(Kind.JOINT_POSITION, 7),
         f"core with chunks, {space.name} ({space.width} dimensions)": core_bench_cases.core(space),
+        **arm_bench_case.whole_arms(),
     }
     figures = time_steps(cases, steps)
     growths = [growth(name, max(BLOCK, steps // 10)) for name in SIZES]

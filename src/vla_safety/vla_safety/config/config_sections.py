@@ -193,6 +193,30 @@ class WorkspaceParameters(Config):
 
 
 @dataclass(frozen=True)
+class ArmParameters(Config):
+    """The shape of an arm that is commanded by joint positions."""
+
+    arm_urdf: str = parameter(
+        "",
+        "URDF of the whole arm: path of a file (of xacro its output), or the text itself. Empty: "
+        "its shape is not looked at.",
+    )
+    arm_geometry: str = parameter(
+        "", "File with what the URDF does not tell: SRDF or pairs, surroundings, payload."
+    )
+    arm_margin: float = parameter(
+        0.01,
+        "Least distance between links, and of links from surroundings and payload.",
+        "m",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    arm_speed: float = parameter(
+        0.25, "Greatest speed of elbows and tools; 0: no limit.", "m/s", minimum=0.0, maximum=10.0
+    )
+
+
+@dataclass(frozen=True)
 class RecordingParameters(Config):
     """What is kept of a stop."""
 

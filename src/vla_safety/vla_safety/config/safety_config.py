@@ -10,6 +10,7 @@ from vla_contract.language.spoken_text import words
 from vla_contract.language.stop_words import STOP_WORDS
 from vla_contract.node.parameters import Config, ParameterError, parameter
 from vla_safety.config.config_sections import (
+    ArmParameters,
     DetectorParameters,
     RecordingParameters,
     RecoveryParameters,
@@ -178,6 +179,7 @@ class ControlParameters(Config):
 class SafetyConfig(
     TeleoperationParameters,
     RecordingParameters,
+    ArmParameters,
     WorkspaceParameters,
     ObstacleParameters,
     DetectorParameters,

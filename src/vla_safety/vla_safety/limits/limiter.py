@@ -37,7 +37,7 @@ from vla_safety.limits.axes import Limit, LimitViolation, make_rates
 from vla_safety.limits.boundaries import Boundary, BoundaryKeeper
 from vla_safety.limits.braking import Rates
 from vla_safety.limits.norms import NormGroup, SpeedCap, norms_of
-from vla_safety.limits.position_axis import PositionAxis
+from vla_safety.limits.position_axis import PositionAxis, PositionState
 from vla_safety.limits.velocity_axis import VelocityAxis
 
 __all__ = [
@@ -144,6 +144,29 @@ class MotionLimiter:
         safe = [axis.value for axis in self._axes]
         in_emergency = any(axis.in_emergency for axis in self._axes)
         return LimitedStep(np.array(safe), tuple(violations), in_emergency)
+
+    @property
+    def positions(self) -> tuple[PositionState, ...]:
+        """What `restore_positions` goes back to, of every position and gripper."""
+        return tuple(axis.state for axis in self._axes if isinstance(axis, PositionAxis))
+
+    def restore_positions(self, states: tuple[PositionState, ...]) -> None:
+        """Go back to the positions and grippers of before: the steps since were only tried."""
+        axes = [axis for axis in self._axes if isinstance(axis, PositionAxis)]
+        for axis, state in zip(axes, states, strict=True):
+            axis.restore(state)
+
+    def braking_path(self) -> Array:
+        """Commands of the periods until rest, were it to brake with the emergency set from now.
+
+        The first row is the present command; shape (periods + 1, width). A velocity is 0.
+        """
+        paths = [
+            [axis.value, *axis.braking_path()] if isinstance(axis, PositionAxis) else [0.0]
+            for axis in self._axes
+        ]
+        rows = max(map(len, paths))
+        return np.array([path + path[-1:] * (rows - len(path)) for path in paths]).T
 
     def hold_target(self, emergency: bool = False) -> Array:
         """What "stop" requests: 0 for velocities; for others where they come to rest soonest."""

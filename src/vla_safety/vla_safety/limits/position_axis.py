@@ -23,6 +23,18 @@ class _Reference(NamedTuple):
     smooth: bool
 
 
+class PositionState(NamedTuple):
+    """All that a position axis remembers of its motion."""
+
+    value: float
+    rate: float
+    acceleration: float
+    in_emergency: bool
+    rates: Rates
+    reference: _Reference
+    left: tuple[Rates, float] | None
+
+
 class PositionAxis(Axis):
     """A dimension whose value is a position or an effort: at rest when it no longer changes."""
 
@@ -42,6 +54,41 @@ class PositionAxis(Axis):
         self._reference = _Reference(self.value, 0.0, 0.0, True)
         # Limit set and displacement until rest from the present state, where it is known.
         self._left: tuple[Rates, float] | None = None
+
+    @property
+    def state(self) -> PositionState:
+        """What `restore` goes back to."""
+        return PositionState(
+            self.value, self.rate, self.acceleration, self.in_emergency, self.rates,
+            self._reference, self._left,
+        )  # fmt: skip
+
+    def restore(self, state: PositionState) -> None:
+        """Go back to a state of before."""
+        self.value, self.rate, self.acceleration = state.value, state.rate, state.acceleration
+        self.in_emergency, self.rates = state.in_emergency, state.rates
+        self._reference, self._left = state.reference, state.left
+
+    def braking_path(self) -> list[float]:
+        """The values of the periods until rest, were it to brake with the emergency set now.
+
+        Those that `advance(None, True, ...)` would give one after the other.
+        """
+        before, path = self.state, []
+        hard = self.in_emergency
+        while True:
+            hard = hard or self._may_enter_emergency()
+            plan = self._emergency_plan if hard else self._normal_plan
+            if self.rate == 0.0 and plan.drift(self.acceleration) == 0.0:
+                break
+            self.acceleration = plan.brake(self.rate, self.acceleration)
+            self.rate += self.acceleration * self.period
+            if abs(self.rate) <= plan.grain_rate:
+                self.rate = 0.0
+            self.value += self.rate * self.period
+            path.append(self.value)
+        self.restore(before)
+        return path
 
     def hold_target(self, emergency: bool = False) -> float:
         """Present value, and the way that braking takes."""

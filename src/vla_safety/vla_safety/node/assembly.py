@@ -10,6 +10,7 @@ from typing import Any
 
 from vla_contract.action_space import ActionSpace
 from vla_contract.node import parameters
+from vla_safety.arm.arm_guard import make_guard
 from vla_safety.config import obstacle_config
 from vla_safety.config.obstacle_config import SourceConfig
 from vla_safety.config.safety_config import SafetyConfig
@@ -50,6 +51,7 @@ def assemble(
 
     Raises:
         ParameterError: a value is refused; the message starts with its full name.
+        ArmError: the arm's shape cannot be used.
     """
     sources = {name: obstacle_config.read_source(node, name) for name in config.obstacle_sources}
     places = _read_each(node, config.speed_zones, SpeedZoneConfig)
@@ -74,7 +76,7 @@ def assemble(
             resume=Resume(config.teleop_resume),
             frame=next((d.frame for d in space.dimensions if d.kind.is_velocity), ""),
         )
-    core = SafetyCore(space, config, saved, surroundings, person, watch)
+    core = SafetyCore(space, config, saved, surroundings, person, watch, make_guard(space, config))
     return Assembly(core, sources, inputs, locks)
 
 

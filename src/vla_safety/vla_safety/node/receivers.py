@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from geometry_msgs.msg import PoseStamped, Twist, TwistStamped
@@ -29,13 +31,14 @@ class _State(NamedTuple):
     """What a message told of the robot.
 
     problem: why it is refused, else empty. pose: None where another input is the pose's source.
-    joints: those of the parameter required_joints of which it tells. age: ns, on arrival.
+    joints: positions of those of the parameter required_joints of which it tells. age: ns, on
+    arrival.
     """
 
     problem: str
     measured: dict[str, float]
     pose: Pose | None
-    joints: tuple[str, ...]
+    joints: Mapping[str, float]
     age: int = 0
 
 
@@ -129,7 +132,7 @@ class Receivers:
             self._accept_state(name, message.header.stamp, f"{name}: {error}", {}, publisher=names)
             return
         measured = safety_conversions.measured_from_joints(told.joints, self._core.space)
-        joints = tuple(joint for joint in self._required if joint in told.joints)
+        joints = {j: told.joints[j].position for j in self._required if j in told.joints}
         self._accept_state(name, message.header.stamp, "", measured, joints=joints, publisher=names)
 
     def _on_pose(self, message: PoseStamped) -> None:
@@ -152,7 +155,7 @@ class Receivers:
         measured: dict[str, float],
         pose: Pose | None = None,
         *,
-        joints: tuple[str, ...] = (),
+        joints: Mapping[str, float] = MappingProxyType({}),
         publisher: tuple[str, ...] = (),
     ) -> None:
         """publisher: the joints that its messages name, where a topic has several."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from vla_contract.action_space import ActionSpace
+from vla_safety.arm.arm_guard import ArmGuard
 from vla_safety.config.safety_config import SafetyConfig
 from vla_safety.limits.limiter import Array, LimitedStep, MotionLimiter
 from vla_safety.watch.safety_inputs import RobotState, joint_of_position
@@ -25,8 +26,14 @@ class RobotConnection:
     """
 
     def __init__(
-        self, space: ActionSpace, limiter: MotionLimiter, robot: RobotState, armed: bool
+        self,
+        space: ActionSpace,
+        limiter: MotionLimiter,
+        robot: RobotState,
+        armed: bool,
+        arm: ArmGuard | None = None,
     ) -> None:
+        """arm: None where no arm's shape is configured."""
         self.armed = armed
         self.connected = False
         self.unread = ""
@@ -34,6 +41,7 @@ class RobotConnection:
         self._space = space
         self._limiter = limiter
         self._robot = robot
+        self._arm = arm
         self._positions = joint_of_position(space)
         self._sent: Array | None = None
         self._unsent: LimitedStep | None = None  # of a period that has not ended yet
@@ -76,7 +84,15 @@ class RobotConnection:
 
     def limit_command(self, requested: list[float] | None, **limits: Any) -> LimitedStep:
         """The command of this period; limits: as `MotionLimiter.step` takes them."""
-        step = self._limiter.step(requested, **limits)
+        if self._arm is None:
+            step = self._limiter.step(requested, **limits)
+        else:
+            step = self._arm.limit_command(
+                self._limiter, requested, self._robot.positions, **limits
+            )
+        return self._sending(step)
+
+    def _sending(self, step: LimitedStep) -> LimitedStep:
         self._unsent = step
         if self.connected:
             self._sent = step.safe
@@ -89,12 +105,14 @@ class RobotConnection:
     def braking_command(self, speed_scale: float) -> LimitedStep:
         """The command of a period after a defect: to rest, by the limiter alone.
 
-        Where the limiter had already moved on before something raised, that command is this
-        period's: it is within the limits, and the next one brakes.
+        Of an arm that is the brake which was found clear before. Where the limiter had already
+        moved on before something raised, that command is this period's: it is within the limits,
+        and the next one brakes.
         """
         step = self._unsent
         if step is None:
-            step = self.limit_command(None, emergency=True, speed_scale=speed_scale)
+            limiter = self._limiter
+            step = self._sending(limiter.step(None, emergency=True, speed_scale=speed_scale))
         self._unsent = None
         return step
 

@@ -34,6 +34,7 @@ OWN_LIMITS = frozenset(
         Limit.JERK,
         Limit.WORKSPACE,
         Limit.NORM,
+        Limit.SELF_COLLISION,
     )
 )
 # Slower than this is no commanded motion, m/s or rad/s.

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
-from vla_contract.action_space import ActionSpace, Kind
+from vla_contract.action_space import ActionSpace, Dimension, Kind
 from vla_contract.joint_states import PerPublisher
 from vla_contract.stamps import NANOSECONDS
 from vla_contract.topics import JOINT_STATES
@@ -67,12 +68,16 @@ class EmergencyStop:
             )
 
 
+def joint_of_dimension(dimension: Dimension) -> str:
+    """The joint that a dimension commands."""
+    output = dimension.output
+    return output.field if output.type == JOINT_TRAJECTORY else dimension.name
+
+
 def joint_of_position(space: ActionSpace) -> dict[str, str]:
     """Dimension → joint of those whose position must be known before the first command."""
     return {
-        d.name: d.output.field if d.output.type == JOINT_TRAJECTORY else d.name
-        for d in space.dimensions
-        if d.kind is Kind.JOINT_POSITION
+        d.name: joint_of_dimension(d) for d in space.dimensions if d.kind is Kind.JOINT_POSITION
     }
 
 
@@ -81,6 +86,7 @@ class RobotState:
 
     def __init__(self) -> None:
         self.measured: dict[str, float] = {}
+        self.positions: dict[str, float] = {}  # of the joints of the parameter required_joints
         # When each was told, and when it was so: what waited in a queue was measured before.
         self._measured_at: dict[str, int] = {}
         self._true_at: dict[str, int] = {}
@@ -106,16 +112,17 @@ class RobotState:
         name: str,
         measured: Mapping[str, float],
         steady: int,
-        joints: Iterable[str] = (),
+        joints: Mapping[str, float] = MappingProxyType({}),
         age: int = 0,
     ) -> None:
         """An input came (`joint_states`, ...); measured: dimension name → SI value, finite.
 
-        joints: those of the parameter required_joints of which it tells. age: ns since it was
-        measured, by its stamp.
+        joints: positions of those of the parameter required_joints of which it tells. age: ns
+        since it was measured, by its stamp.
         """
         self._watchdogs.setdefault(name, Watchdog()).feed(steady)
         self._joints.update(dict.fromkeys(joints, steady))
+        self.positions.update(joints)
         for key, value in measured.items():
             if math.isfinite(value):
                 self.measured[key] = value
