@@ -15,6 +15,7 @@ from vla_proof.bench import bench_command
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 # The words of the command, and the file in which its figures are.
 SHORT = {
+    "bench commands": ("--runs 1", ""),
     "bench safety": ("--steps 200 --duration 2", "bench_safety.json"),
     "bench pipeline": ("--duration 2", "bench_pipeline.json"),
     "bench replay": ("--minutes 0.05", ""),
@@ -25,8 +26,8 @@ SHORT = {
 }
 # Its shortest form, one module, takes minutes: it is run by hand.
 BY_HAND = {"prove mutation"}
-# What comes of these is looked at, too: test_backend_variants.py and test_soak.py.
-WITH_A_TEST = {"bench backends", "prove soak"}
+# What comes of these is looked at, too: test_backend_variants.py, test_soak.py, test_arm_proof.py.
+WITH_A_TEST = {"bench backends", "prove soak", "prove arm"}
 # These measure: exit status 1 tells that a target was missed, as a short run on a busy machine may.
 MEASURING = "bench"
 
