@@ -35,9 +35,18 @@ def answered(*words: str) -> tuple[int, str]:
 
 def test_a_command_is_understood_as_a_task(graph):
     assert answered("Open", "the  drawer") == (0, "understood as: open the drawer (drawer-open)\n")
-    assert answered("please open the big drawer") == (
-        0, "understood as: please open the big drawer (no wording of a task: ./vla say --list)\n",
+    assert answered("OPEN the drawer!") == (0, "understood as: open the drawer! (drawer-open)\n")
+    assert answered("the drawer open") == (
+        0, "understood as: the drawer open (no wording of a task: ./vla say --list)\n",
     )  # fmt: skip
+
+
+def test_a_word_that_is_in_no_wording_is_named(graph):
+    status, said = answered("opne the drawer")
+    assert status == 0 and said == (
+        "understood as: opne the drawer (no wording of a task has 'opne', did you mean 'open'?: "
+        "./vla say --list)\n"
+    )
 
 
 def test_a_command_is_refused_as_often_as_it_is_given(graph):
@@ -53,6 +62,10 @@ def test_every_known_command_is_listed(graph):
     assert status == 0 and len(said.splitlines()) == 19
     assert "drawer-open: open the drawer | pull the drawer open | " in said
     assert vla("say").returncode == vla("say", "open", "--list").returncode == 2
+    assert "--time-limit goes with --wait" in vla("say", "--time-limit", "2", "open").stderr
+    for limit in ("-1", "nan", "0"):
+        done = vla("say", "--wait", "--time-limit", limit, "open")
+        assert done.returncode == 2 and "accepted: seconds above 0" in done.stderr
 
 
 def test_a_stop_word_is_said_to_be_one(graph):
@@ -61,7 +74,7 @@ def test_a_stop_word_is_said_to_be_one(graph):
 
 
 def test_a_stop_is_latched_shown_and_left(graph: Graph):
-    done = vla("stop")
+    done = vla("stop", "now!")
     assert (done.returncode, done.stdout.partition(":")[0]) == (0, "stopped"), done.stderr
     graph.wait(lambda: graph.state() == SafetyStatus.STATE_STOPPED)
     status, said = answered("open", "the", "drawer")

@@ -228,3 +228,8 @@ def test_verdicts_as_a_table():
     text = demo_command.table([good, bad])
     assert "I know" in demo_command.table([REFUSED]).splitlines()[2]
     assert "1 of 2" in text and "timed out: late" in text and "1.25 s" in text
+
+
+def test_an_empty_command_is_refused():
+    with pytest.raises(CommandError, match="--command is empty; accepted: the words to say"):
+        demo_command.parse(["--command", " "])

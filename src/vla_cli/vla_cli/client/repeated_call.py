@@ -31,13 +31,18 @@ class RepeatedCall:
 
     def response(self) -> Any:
         """The response, None as long as there is none; to be asked for while the node is spun."""
-        answered = [future for future in self._futures if future.done()]
-        if answered:
-            return answered[-1].result()
+        answered = next((future for future in self._futures if future.done()), None)
+        if answered is not None:
+            return answered.result()
         if time.monotonic() >= self._due and self._client.service_is_ready():
             self._due = time.monotonic() + REPEAT_PERIOD
             self._futures.append(self._client.call_async(self._request))
         return None
+
+    @property
+    def first_lost(self) -> bool:
+        """The first call has no answer: what answers a later one may speak of what it did."""
+        return bool(self._futures) and not self._futures[0].done()
 
     def forget(self) -> None:
         """Ask anew: what was answered so far counts no more."""

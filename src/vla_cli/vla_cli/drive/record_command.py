@@ -90,7 +90,8 @@ def record(chosen: argparse.Namespace) -> int:
             raise CommandError(f"recording ended: {error}") from error
     print(f"{ring.count} messages in {len(ring.files)} file(s), {ring.size / 1e6:.1f} MB")
     if not ring.count:
-        raise CommandError("nothing was recorded: no message came (see ./vla status)")
+        silent = ", ".join(chosen.topics) or "any topic"
+        raise CommandError(f"nothing was recorded: no message came on {silent} (see ./vla status)")
     return 0
 
 

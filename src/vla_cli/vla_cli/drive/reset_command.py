@@ -25,5 +25,8 @@ def main(arguments: list[str]) -> int:
         )
         graph.require(call.response, CALL_TIMEOUT, f"{name} gave no answer in {CALL_TIMEOUT:g} s")
         response = call.response()
-    print(("reset: " if response.success else "refused: ") + response.message)
+    if response.success and call.first_lost:
+        print("reset: it is not stopped any more; the answer to the first call was lost")
+    else:
+        print(response.message if response.success else f"refused: {response.message}")
     return 0 if response.success else 1

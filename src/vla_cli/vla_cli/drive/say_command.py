@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import time
 from typing import Any
@@ -13,7 +14,7 @@ from vla_cli.client import options
 from vla_cli.client.command_errors import raise_on_signals
 from vla_cli.client.graph_client import DISCOVERY_TIMEOUT, Graph
 from vla_contract import topics
-from vla_contract.language.spoken_text import normalised
+from vla_contract.language.spoken_text import normalised, words
 from vla_contract.language.stop_words import STOP_WORDS, StopWords
 from vla_interfaces.msg import Command, Fault, SafetyStatus
 
@@ -30,13 +31,15 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--wait", action="store_true", help="stay until it is done; Ctrl-C then cancels it"
     )
-    parser.add_argument(
-        "--time-limit", type=float, default=0.0, help="with --wait, s (0: the node's own)"
-    )
+    parser.add_argument("--time-limit", type=float, help="with --wait, s (default: the node's own)")
     parser.add_argument("--list", action="store_true", help="the commands that the policy knows")
     chosen = parser.parse_args(arguments)
     if bool(chosen.text) == chosen.list:
         parser.error("accepted: a text, or --list")
+    if chosen.time_limit is not None and not chosen.wait:
+        parser.error("--time-limit goes with --wait")
+    if chosen.time_limit is not None and not 0.0 < chosen.time_limit < float("inf"):
+        parser.error(f"--time-limit is {chosen.time_limit:g}; accepted: seconds above 0")
     text = " ".join(chosen.text)
     raise_on_signals()
     with Graph(chosen.namespace) as graph:
@@ -45,7 +48,7 @@ def main(arguments: list[str]) -> int:
         if chosen.wait:
             from vla_cli.drive.goal_client import execute  # with numpy: half of the time to start
 
-            return execute(graph, text, chosen.time_limit)
+            return execute(graph, text, chosen.time_limit or 0.0)
         return publish(graph, text)
 
 
@@ -75,8 +78,12 @@ def publish(graph: Graph, text: str) -> int:
     publisher = graph.publisher(String, topics.COMMAND, PERCEPTION)
     if StopWords(STOP_WORDS).match(text):
         publisher.publish(String(data=text))  # at once; it is said again for the answer to it
+    begin = time.monotonic()
+    graph.wait(answers.present, PRESENT_TIMEOUT)
+    # Who else listens, as a recorder, may take as long to be seen as these did.
+    settled = time.monotonic() + min(time.monotonic() - begin, PRESENT_TIMEOUT / 2)
     graph.wait(
-        lambda: answers.present() and graph.all_matched(publisher, topics.COMMAND),
+        lambda: time.monotonic() >= settled and graph.all_matched(publisher, topics.COMMAND),
         PRESENT_TIMEOUT,
     )
     answers.begin(text)
@@ -86,6 +93,15 @@ def publish(graph: Graph, text: str) -> int:
     graph.wait(answers.find, ANSWER_TIMEOUT)
     print(answers.line())
     return 0 if answers.understood else 1
+
+
+def _with_likeness(strange: list[str], known: set[str]) -> list[str]:
+    """Words, each with the known one that is most like it."""
+    likest = [difflib.get_close_matches(word, sorted(known), 1) for word in strange]
+    return [
+        f"{word!r}, did you mean {like[0]!r}?" if like else repr(word)
+        for word, like in zip(strange, likest, strict=True)
+    ]
 
 
 class Answers:
@@ -116,6 +132,7 @@ class Answers:
     def begin(self, text: str) -> None:
         """A command is given now: what came before is no answer to it."""
         self._spoken = " ".join(normalised(text).split())
+        self._words = words(text)
         self._stop_word = self._stop_word_stamp()
         self._accepted.clear()
         self._questions.clear()
@@ -134,12 +151,19 @@ class Answers:
         return bool(self.understood or self.refused)
 
     def _task(self) -> str:
-        """The task whose wording the command is, in brackets; else that it is none."""
+        """The task whose wording the command is, in brackets; else what of it is in none."""
         wordings = json.loads(self._known[-1].data) if self._known else {}
         for task, texts in wordings.items():
-            if self._spoken in map(normalised, texts):
+            if self._words in map(words, texts):
                 return f" ({task})"
-        return " (no wording of a task: ./vla say --list)" if wordings else ""
+        known = {word for texts in wordings.values() for text in texts for word in words(text)}
+        strange = [word for word in self._words if word not in known]
+        if not known:
+            return ""
+        if not strange:
+            return " (no wording of a task: ./vla say --list)"
+        named = ", ".join(_with_likeness(strange, known))
+        return f" (no wording of a task has {named}: ./vla say --list)"
 
     def line(self) -> str:
         """What was made of the command, in one line."""

@@ -27,11 +27,13 @@ PATIENCE = 1.0  # s without news
 
 def main(arguments: list[str]) -> int:
     """0: the stop is latched; 1: it is not, whatever else was done; 2: nobody is there."""
-    chosen = options.client(
+    parser = options.client(
         "stop",
         "Brake and latch the stop (./vla reset leaves it). Ends with 0 where safety has latched "
         "it, with 1 where it has not, and with 2 where no graph is there.",
-    ).parse_args(arguments)
+    )
+    parser.add_argument("words", nargs="*", help="whatever else is typed: it stops all the same")
+    chosen = parser.parse_args(arguments)
     with Graph(chosen.namespace) as graph:
         return stop(graph)
 

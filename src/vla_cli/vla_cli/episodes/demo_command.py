@@ -66,6 +66,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         "there (default: out)",
     )
     chosen = parser.parse_args(arguments)
+    if chosen.command is not None and not chosen.command.strip():
+        raise CommandError("--command is empty; accepted: the words to say")
     try:
         task_list.check_task(chosen.task)
     except task_list.TaskError as error:
