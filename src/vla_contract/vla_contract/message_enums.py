@@ -94,3 +94,8 @@ class Outcome(MessageEnum):
     STOPPED = 4
     REJECTED = 5
     FAILED = 6
+
+
+def done_cause(command: str) -> str:
+    """The cause that a SafetyStatus gives where the robot holds because its command is done."""
+    return f'"{command}" is done'

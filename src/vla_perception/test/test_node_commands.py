@@ -1,6 +1,7 @@
 """The node over DDS: commands, stop words, questions, and ExecuteCommand goals."""
 
 import json
+import math
 import struct
 
 import pytest
@@ -8,6 +9,7 @@ from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
 from std_msgs.msg import String
 
+from vla_contract.message_enums import done_cause
 from vla_interfaces.action import ExecuteCommand
 from vla_interfaces.msg import Fault, SafetyStatus, Violation
 
@@ -138,7 +140,12 @@ def test_a_goal_runs_tells_how_it_goes_and_succeeds_at_a_standstill(graph):
     limited = Violation(limit=Violation.LIMIT_JERK, dimension="linear_x")
     graph.publish(
         "safety_status",
-        SafetyStatus(state=SafetyStatus.STATE_NOMINAL, cause="moving", violations=[limited]),
+        SafetyStatus(
+            state=SafetyStatus.STATE_NOMINAL,
+            command_id=number,
+            cause="moving",
+            violations=[limited],
+        ),
     )
     graph.client.wait(
         lambda: any(each.limited_by and each.progress == 0.5 for each in goal.feedback)
@@ -209,13 +216,49 @@ def test_a_latched_stop_ends_the_goal_and_refuses_the_next_until_reset(graph):
 
 
 @pytest.mark.parametrize(
-    ("text", "limit", "why"),
-    [("", 0.0, "no words"), ("xyzzy", 0.0, "'xyzzy'"), (TEXT, -1.0, "time_limit")],
+    ("text", "why"),
+    [("", "no words"), ("xyzzy", "'xyzzy'")],
 )
-def test_a_goal_that_is_not_understood_says_why(graph, text, limit, why):
-    status, outcome, reason = graph.goal(text, limit).result()
+def test_a_goal_that_is_not_understood_says_why(graph, text, why):
+    status, outcome, reason = graph.goal(text).result()
     assert (status, outcome) == (graph.ABORTED, RESULT.OUTCOME_REJECTED)
     assert why in reason
+
+
+@pytest.mark.parametrize("limit", [-1.0, math.nan])
+def test_a_goal_with_a_bad_time_limit_is_rejected_and_changes_nothing(graph, limit):
+    graph.say(TEXT)
+    number = command_id(graph)
+    goal = ExecuteCommand.Goal(text="close the drawer", time_limit=limit)
+    sent = graph.actions.send_goal_async(goal)
+    graph.client.wait(sent.done)
+    assert not sent.result().accepted
+    assert command_id(graph) == number
+    line = f"goal 'close the drawer' rejected: its time_limit is {limit} s"
+    graph.client.wait(lambda: line in graph.process.output)
+
+
+def test_that_a_held_robot_is_done_counts_once_nothing_else_holds_it(graph):
+    goal = graph.goal(TEXT)
+    number = command_id(graph)
+    done = graph.every(0.05, lambda: graph.chunk(number, done=True))
+    told = SafetyStatus(
+        state=SafetyStatus.STATE_HOLD, command_id=number, command=TEXT, standstill=True
+    )
+    for told.cause, told.recovery_left in (
+        ("recovering, over is: no image", 0.5),
+        (done_cause(TEXT), 0.5),
+        ("an obstacle is near", 0.0),
+    ):
+        graph.publish("safety_status", told)
+        graph.client.wait(lambda: goal.feedback and goal.feedback[-1].cause == told.cause)
+        graph.wait_for_command(TEXT)
+    told.cause = done_cause(TEXT)
+    graph.publish("safety_status", told)
+    graph.wait_for_command("")
+    graph.end(done)
+    graph.standing()
+    assert goal.result()[:2] == (graph.SUCCEEDED, RESULT.OUTCOME_SUCCEEDED)
 
 
 def test_a_goal_that_nobody_serves_fails(graph):

@@ -15,7 +15,7 @@ from rclpy.lifecycle import LifecyclePublisher
 from std_msgs.msg import String
 
 from vla_contract import topics
-from vla_contract.message_enums import FaultKind, Level
+from vla_contract.message_enums import FaultKind, Level, done_cause
 from vla_contract.node import parameters
 from vla_contract.node.fault_publisher import FaultPublisher
 from vla_contract.node.graph_node import Diagnosis, GraphNode, run
@@ -271,6 +271,8 @@ class Perception(GraphNode[PerceptionConfig]):
         self._actions.safety_status(message)
         stopped = message.state == SafetyStatus.STATE_STOPPED
         self._desk.safety_status(stopped, message.cause, message.standstill, self._moment())
+        if _serves_its_command(message):
+            self._desk.command_served(message.command_id)
         self._desk.stop_word_obeyed(to_nanoseconds(message.stop_word_stamp), self._moment())
         self._desk.action_fault(_holding_action_fault(message))
         self._actions.update()
@@ -331,6 +333,13 @@ class Perception(GraphNode[PerceptionConfig]):
             values["processing_p50"] = f"{p50 * 1e3:.2f} ms"
             values["processing_p99"] = f"{p99 * 1e3:.2f} ms"
         return Diagnosis(level, worst.message or "ok", values)
+
+
+def _serves_its_command(status: SafetyStatus) -> bool:
+    """The robot may move for the command of the status; or only its being done forbids it."""
+    if status.state == SafetyStatus.STATE_HOLD:
+        return status.cause == done_cause(status.command) and status.recovery_left == 0.0
+    return status.state in (SafetyStatus.STATE_NOMINAL, SafetyStatus.STATE_DEGRADED)
 
 
 def _holding_action_fault(status: SafetyStatus) -> str:

@@ -29,7 +29,7 @@ def execute(graph: Graph, text: str, time_limit: float) -> int:
     graph.require(future.done, CALL_TIMEOUT, "perception does not answer the goal")
     handle = future.result()
     if not handle.accepted:
-        raise CommandError(f"perception refused the goal {text!r}; see ./vla status")
+        raise CommandError(f"perception rejected the goal {text!r}; its log says why")
     result = handle.get_result_async()
     try:
         while not result.done():

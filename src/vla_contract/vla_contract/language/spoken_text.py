@@ -57,8 +57,12 @@ def normalised(text: str) -> str:
 
 def words(text: str) -> list[str]:
     """The words of a text in that spelling: letters, marks and digits, apostrophes between them."""
-    spaced = "".join(c if c == "'" or _of_a_word(c) else " " for c in normalised(text))
-    return [word for word in (each.strip("'") for each in spaced.split()) if word]
+    return _split(normalised(text))
+
+
+def as_typed(word: str, text: str) -> str:
+    """How a word of `words(text)` is written in the text; the word itself where it is not whole."""
+    return next((each for each in _split(text) if normalised(each) == word), word)
 
 
 def tokens(text: str) -> list[str]:
@@ -70,6 +74,11 @@ def without_accents(text: str) -> str:
     """The text without the accents of Latin, Greek and Cyrillic letters, which many leave out."""
     apart = unicodedata.normalize("NFD", text)
     return unicodedata.normalize("NFC", "".join(c for c in apart if ord(c) not in _ACCENTS))
+
+
+def _split(text: str) -> list[str]:
+    spaced = "".join(c if c == "'" or _of_a_word(c) else " " for c in text)
+    return [word for word in (each.strip("'") for each in spaced.split()) if word]
 
 
 def _of_a_word(character: str) -> bool:

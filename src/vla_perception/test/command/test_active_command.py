@@ -55,9 +55,13 @@ def test_what_passes_is_printable_and_cleaning_it_again_changes_nothing(text):
 
 
 @given(st.text(max_size=300))
-def test_whatever_is_shown_is_one_short_line_of_ascii(text):
+def test_whatever_is_shown_is_one_short_line_that_can_be_printed(text):
     line = shown(text)
-    assert line.isascii() and line.isprintable()
+    assert line.isprintable() and line.encode()
+
+
+def test_what_was_typed_is_shown_as_it_was():
+    assert shown("öffne 抽屉\n\x1b[2J\ud800") == r"'öffne 抽屉\n\x1b[2J\ud800'"
 
 
 def test_too_few_known_words_are_named_and_commands_offered():
@@ -100,7 +104,7 @@ FORBIDDEN = [
     *(f"don{apostrophe}t" for apostrophe in "'\u2019\u2018\u00b4\u0060\u02bc\u2032\uff07"),
     "Can't", "DO N'T", "shouldn't you", "mustn t", "dont", "cannot", "do n t", "d\u00adont",
     "do not", "never", "d0nt", "dom't", "nit", "ne pas", "aldrig", "禁止", "refrain from",
-    "please nicht",
+    "please nicht", "open不",
 ]  # fmt: skip
 
 
@@ -110,6 +114,11 @@ def test_an_unknown_word_before_an_action_may_forbid_it(before):
         with pytest.raises(CommandError, match="it may forbid what comes after it") as error:
             check_words(clean(text, 500), DRAWERS, 0.0, COURTESIES)
         assert error.value.refusal == Refusal.UNKNOWN_WORDS
+
+
+def test_a_negation_within_a_word_is_no_known_action():
+    with pytest.raises(CommandError, match="'不Open', and it may forbid"):
+        check_words("不Open the drawer", DRAWERS, 0.0, COURTESIES)
 
 
 @pytest.mark.parametrize(

@@ -145,11 +145,58 @@ def test_a_goal_succeeds_when_the_policy_is_done(desk):
     assert desk.hold.current is not None and desk.hold.current.limit == 5.0
     desk.chunk(goal.command_id + 1, True, 1.0, at(1.5))
     assert goal.phase == Phase.RUNNING, "a chunk of another command"
+    desk.command_served(goal.command_id)
     desk.chunk(goal.command_id, False, 0.4, at(2))
     desk.chunk(goal.command_id, True, 1.0, at(2.5))
     assert desk.text is None and goal.phase == Phase.COMING_TO_REST
     desk.safety_status(False, "", True, at(3))
     assert goal.result is not None and goal.result.outcome == Outcome.SUCCEEDED
+
+
+@pytest.mark.parametrize("by_goal", [True, False])
+def test_what_the_policy_says_of_a_robot_that_is_held_all_the_time_ends_nothing(desk, by_goal):
+    desk.speak(Utterance("close the drawer"), at(1))
+    before = desk.hold.current.command_id
+    desk.command_served(before)
+    if by_goal:
+        desk.execute("open the drawer", 0.0, at(2))
+    else:
+        desk.speak(Utterance("open the drawer"), at(2))
+    number = desk.hold.current.command_id
+    desk.chunk(number, True, 1.0, at(2.1))
+    desk.command_served(before)
+    desk.chunk(number, True, 1.0, at(2.2))
+    assert desk.text == "open the drawer"
+    desk.command_served(number)
+    assert desk.text == "open the drawer", "only a chunk from then on counts"
+    desk.chunk(number, True, 1.0, at(2.3))
+    assert desk.text is None
+
+
+def test_in_lock_step_it_counts_at_once_that_the_policy_is_done():
+    desk = Desk(lock_step=True)
+    goal = desk.execute("open the drawer", 0.0, at(1))
+    desk.chunk(goal.command_id, True, 1.0, at(1))
+    assert desk.text is None
+
+
+@pytest.mark.parametrize("limit", [-1.0, float("nan"), float("inf"), 86400.1])
+def test_a_goal_cannot_have_every_time_limit_but_a_stop_word_can(desk, limit):
+    assert desk.goal_fault("open it", limit) == f"its time_limit is {limit} s; accepted: 0 to 86400"
+    assert desk.goal_fault("Stop!", limit) == ""
+    assert desk.goal_fault("open it", 0.0) == desk.goal_fault("open it", 86400.0) == ""
+
+
+def test_the_question_after_a_refusal_tells_which_command_it_ended(desk):
+    desk.speak(Utterance("Öffne die Straße"), at(1))
+    assert desk.said[-1].startswith("I do not know 'Öffne', 'die', 'Straße'; I know")
+    assert "was ended" not in desk.said[-1]
+    desk.speak(Utterance("open the drawer"), at(2))
+    goal = desk.execute("打开抽屉", 0.0, at(3))
+    reason = (
+        "I do not know '打开抽屉'; I know: open the drawer; the command 'open the drawer' was ended"
+    )
+    assert desk.said[-1] == f"{reason}. What shall I do?" and goal.result.reason == reason
 
 
 def test_goals_and_texts_preempt_each_other(desk):
@@ -162,7 +209,7 @@ def test_goals_and_texts_preempt_each_other(desk):
     assert desk.text == "open the drawer" and desk.execution is None
 
 
-@pytest.mark.parametrize(("text", "limit"), [("", 0.0), ("xyzzy", 0.0), ("open the drawer", -1.0)])
+@pytest.mark.parametrize(("text", "limit"), [("", 0.0), ("xyzzy", 0.0), ("", -1.0)])
 def test_a_goal_that_is_not_understood_is_rejected_and_the_robot_holds(desk, text, limit):
     desk.speak(Utterance("open the drawer"), at(1))
     goal = desk.execute(text, limit, at(2))
@@ -293,7 +340,10 @@ def test_a_chunk_counts_for_the_goal_it_serves(desk):
     [
         (lambda desk, goal: desk.cancel(goal, at(2)), "canceled by the client"),
         (
-            lambda desk, goal: desk.chunk(goal.command_id, True, 1.0, at(2)),
+            lambda desk, goal: (
+                desk.command_served(goal.command_id),
+                desk.chunk(goal.command_id, True, 1.0, at(2)),
+            ),
             "the policy reports that it is done",
         ),
         (lambda desk, goal: desk.stop_word_obeyed(at(1.5).ros, at(2)), "safety obeys a stop word"),
@@ -396,8 +446,6 @@ def test_the_news_of_a_reset_has_its_time():
     desk.safety_status(False, "", True, at(2 + RESET_GRACE / 2))
     assert desk.text == "open the drawer"
     assert desk.logged[-1].endswith("'open the drawer', for 60 s")
-    desk.speak(Utterance("open the drawer", limit=-1.0), at(4))
-    assert "time_limit is -1.0 s; accepted: 0 to 86400" in desk.language_fault
 
 
 @pytest.mark.parametrize(("courtesies", "text"), [((), None), (("Now",), "now open the drawer")])

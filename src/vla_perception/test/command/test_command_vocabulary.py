@@ -27,6 +27,18 @@ def test_words_and_commands_are_read_from_the_checkpoint(tmp_path):
     assert known.offers("close the widnow") == ("close the window", "open the drawer")
 
 
+def test_words_are_those_of_every_script(tmp_path):
+    words = [*WORDS, "robot", "s", "caf"]
+    config = "commands: {cafe: [open the café]}"
+    known = Vocabulary.load(checkpoint(tmp_path, words, config))
+    assert known.unknown("打开抽屉, öffne die Schublade") == (
+        "打开抽屉", "öffne", "die", "schublade",
+    )  # fmt: skip
+    assert known.known_fraction("打开抽屉 open") == 0.5
+    assert known.unknown("open the robot's café") == ()
+    assert known.unknown("öopen the cafö caf") == ("öopen", "cafö")
+
+
 def test_without_a_vocabulary_every_word_is_known():
     assert Vocabulary().unknown("öffne die Schublade") == ()
     assert Vocabulary().known_fraction("öffne") == 1.0

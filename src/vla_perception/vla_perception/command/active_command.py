@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from vla_contract.language.spoken_text import normalised, words
+from vla_contract.language.spoken_text import as_typed, normalised, words
 from vla_contract.stamps import NANOSECONDS
 from vla_perception.command.command_vocabulary import Vocabulary
 
@@ -24,7 +24,6 @@ class Refusal(enum.Enum):
     CONTROL = "control characters"
     UNKNOWN_WORDS = "unknown words"
     REPEATED_ID = "repeated id"
-    TIME_LIMIT = "time limit"
 
 
 class CommandError(ValueError):
@@ -48,8 +47,8 @@ class End(enum.Enum):
 
 
 def shown(text: str, length: int = 80) -> str:
-    """A text that may be anything, fit for one line of a log."""
-    return ascii(text[:length]) + ("..." if len(text) > length else "")
+    """A text that may be anything as it was typed, in one line: what cannot be printed escaped."""
+    return repr(text[:length]) + ("..." if len(text) > length else "")
 
 
 def clean(text: str, max_length: int) -> str:
@@ -85,17 +84,19 @@ def check_words(
 ) -> None:
     """Refuse a text of which the policy would understand too little, or the contrary.
 
-    courtesies: words that may stand before an action, known or not.
+    text: as it was typed. courtesies: words that may stand before an action, known or not.
 
     Raises:
         CommandError: UNKNOWN_WORDS, naming them and offering commands.
     """
     fraction = vocabulary.known_fraction(text)
     if fraction == 0.0 or fraction < min_known_fraction:
-        unknown = ", ".join(shown(word, 30) for word in vocabulary.unknown(text)[:8])
+        words = [as_typed(word, text) for word in vocabulary.unknown(text)[:8]]
+        unknown = ", ".join(shown(word, 30) for word in words)
         message = f"I do not know {unknown or shown(text, 40)}"
     elif word := vocabulary.unknown_before_action(text, courtesies):
-        message = f"I do not know {shown(word, 30)}, and it may forbid what comes after it"
+        word = shown(as_typed(word, text), 30)
+        message = f"I do not know {word}, and it may forbid what comes after it"
     else:
         return
     raise CommandError(Refusal.UNKNOWN_WORDS, message + _offer(text, vocabulary))

@@ -17,7 +17,6 @@ from vla_perception.command.active_command import (
     CommandHold,
     End,
     HeldCommand,
-    Refusal,
     check_words,
     clean,
     shown,
@@ -28,7 +27,6 @@ from vla_perception.command.goal_execution import (
     ExecutionResult,
     Outcome,
     Phase,
-    check_time_limit,
 )
 from vla_perception.perception_config import PerceptionConfig
 
@@ -97,6 +95,7 @@ class CommandDesk:
         self._stopped_because: str | None = None
         self._action_fault = ""
         self._waiting: tuple[Utterance, Execution | None, float] | None = None
+        self._served_id = 0
 
     def speak(self, utterance: Utterance, moment: Moment) -> None:
         """A command came on a topic."""
@@ -104,6 +103,15 @@ class CommandDesk:
             return
         self._supersede(moment)
         self._try(utterance, None, moment)
+
+    def goal_fault(self, text: str, time_limit: float) -> str:
+        """Why a goal with this time limit, s, cannot be accepted; empty where it can.
+
+        A stop word is obeyed with any.
+        """
+        if 0.0 <= time_limit <= LONGEST_TIME_LIMIT or self._stop_word(text):
+            return ""
+        return f"its time_limit is {time_limit} s; accepted: 0 to {LONGEST_TIME_LIMIT:g}"
 
     def execute(self, text: str, time_limit: float, moment: Moment) -> Execution:
         """A goal was accepted; what becomes of it, which may have ended already."""
@@ -142,13 +150,18 @@ class CommandDesk:
         return True
 
     def chunk(self, command_id: int, done: bool, progress: float, moment: Moment) -> None:
-        """The policy sent a chunk."""
+        """The policy sent a chunk.
+
+        That the command is done counts once safety has served it: what a policy says of a robot
+        that is held all the time is no success. In lock-step it counts always, since whether the
+        chunk or the status of safety comes first is not determined there.
+        """
         command = self.hold.current
         if command is None or command_id != command.command_id:
             return
         if self.execution is not None:
             self.execution.chunk(moment.steady, command_id, progress)
-        if done:
+        if done and (self.config.lock_step or self._served_id == command_id):
             self.end(End.DONE, "the policy reports that it is done", moment)
 
     def safety_status(self, stopped: bool, cause: str, standstill: bool, moment: Moment) -> None:
@@ -163,6 +176,10 @@ class CommandDesk:
             utterance, execution, _ = self._waiting
             self._waiting = None
             self._try(utterance, execution, moment)
+
+    def command_served(self, command_id: int) -> None:
+        """Safety tells that it lets the robot move for this command."""
+        self._served_id = command_id
 
     def stop_word_obeyed(self, heard: int, moment: Moment) -> None:
         """Safety tells when the last stop word that it obeyed was heard, ns of the node clock."""
@@ -218,7 +235,7 @@ class CommandDesk:
 
     def _stop(self, text: str, moment: Moment) -> bool:
         """End everything where the text is a stop word; False where it is none."""
-        word = StopWords(self.config.stop_words).match(text)
+        word = self._stop_word(text)
         if not word:
             return False
         self.end(End.STOP, f"stop word {shown(text)}", moment)
@@ -226,6 +243,9 @@ class CommandDesk:
         if self.unanswered_stop is None and not self.config.lock_step:
             self.unanswered_stop = StopWord(word, moment.ros)
         return True
+
+    def _stop_word(self, text: str) -> str:
+        return StopWords(self.config.stop_words).match(text)
 
     def _supersede(self, moment: Moment) -> None:
         """End the goal in force: something newer was said, understood or not."""
@@ -259,17 +279,11 @@ class CommandDesk:
     def _give(self, utterance: Utterance, moment: Moment) -> HeldCommand:
         text = clean(utterance.text, self.config.max_command_length)
         courtesies = [normalised(word) for word in self.config.courtesies]
-        check_words(text, self._vocabulary, self.config.min_known_fraction, courtesies)
-        try:
-            limit = check_time_limit(
-                utterance.limit, self.config.command_timeout, LONGEST_TIME_LIMIT
-            )
-        except ValueError as error:
-            raise CommandError(Refusal.TIME_LIMIT, str(error)) from error
+        check_words(utterance.text, self._vocabulary, self.config.min_known_fraction, courtesies)
         return self.hold.give(
             text,
             moment.ros,
-            limit,
+            utterance.limit or self.config.command_timeout,
             wall=moment.wall,
             command_id=utterance.command_id,
             given=utterance.given,
@@ -283,14 +297,15 @@ class CommandDesk:
         moment: Moment,
     ) -> None:
         self.refused += 1
-        command = self.hold.withdraw()
+        reason, command = str(error), self.hold.withdraw()
         if command is not None:
             self._log(f"command {shown(command.text)} ended: the next was not understood")
+            reason += f"; the command {shown(command.text)} was ended"
         self.language_fault = f"command not understood ({error.refusal.value}): {error}"
         self._log(self.language_fault)
-        self._say(f"{error}. What shall I do?")
+        self._say(f"{reason}. What shall I do?")
         if execution is not None:
-            execution.result = ExecutionResult(Outcome.REJECTED, str(error), 0.0)
+            execution.result = ExecutionResult(Outcome.REJECTED, reason, 0.0)
             execution.phase = Phase.ENDED
 
     def _refuse_stopped(self, execution: Execution | None, moment: Moment) -> None:

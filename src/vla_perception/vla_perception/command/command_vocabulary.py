@@ -6,6 +6,7 @@ import difflib
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import yaml
@@ -66,34 +67,46 @@ class Vocabulary:
         """Words of a text that the policy does not know, each once, in order."""
         if self.words is None:
             return ()
-        words = tokens(text)
-        return tuple(dict.fromkeys(word for word in words if word not in self.words))
+        return tuple(dict.fromkeys(word for word in split(text) if not self._knows(word)))
 
     def known_fraction(self, text: str) -> float:
         """Share of the words of a text that are known, 0 to 1; 0 where it has none."""
-        words = tokens(text)
+        words = split(text)
         if self.words is None:
             return 1.0
-        return sum(word in self.words for word in words) / len(words) if words else 0.0
+        return sum(map(self._knows, words)) / len(words) if words else 0.0
+
+    def _knows(self, word: str) -> bool:
+        """The policy sees the whole word, or it is of a command with which it was trained.
+
+        Of a word with other letters than a-z the policy sees the rest: of "öopen", "open".
+        """
+        seen = tokens(word)
+        if self.words is None or not seen or not self.words.issuperset(seen):
+            return self.words is None
+        whole = "".join(seen) == word.replace("'", "")
+        return whole or any(word in split(text) for text in chain(*self.wordings.values()))
 
     def unknown_before_action(self, text: str, courtesies: Collection[str]) -> str:
-        """The first unknown word before the last action of a text; empty where there is none.
+        """The first unknown word up to the last action of a text; empty where there is none.
 
         A policy reads words without their grammar: told "don't open the drawer" it opens it. An
-        unknown word may be a negation in any spelling or language. Courtesies are none.
+        unknown word may be a negation in any spelling or language, or have one within, where a
+        script puts no spaces: "不open". Courtesies are none.
         """
-        words = split(text)
-        actions = [i for i, word in enumerate(words) if word in self.actions - set(courtesies)]
-        for word in words[: actions[-1]] if actions else ():
-            if word not in courtesies and (self.unknown(word) or not tokens(word)):
+        words, actions = split(text), self.actions - set(courtesies)
+        ends = [i for i, word in enumerate(words, 1) if actions & {word, *tokens(word)}]
+        for word in words[: ends[-1]] if ends else ():
+            if word not in courtesies and not self._knows(word):
                 return word
         return ""
 
     def offers(self, text: str, count: int = 5) -> tuple[str, ...]:
         """Commands the policy knows, those most like the text first; one of each task."""
+        typed = normalised(text[:200])
 
         def likeness(command: str) -> float:
-            return difflib.SequenceMatcher(None, text[:200], normalised(command)).ratio()
+            return difflib.SequenceMatcher(None, typed, normalised(command)).ratio()
 
         return tuple(sorted(self.commands, key=likeness, reverse=True)[:count])
 

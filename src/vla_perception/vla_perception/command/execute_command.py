@@ -16,6 +16,7 @@ from vla_contract import topics
 from vla_contract.message_enums import Limit
 from vla_interfaces.action import ExecuteCommand
 from vla_interfaces.msg import SafetyStatus, Violation
+from vla_perception.command.active_command import shown
 from vla_perception.command.command_desk import CommandDesk, Moment
 from vla_perception.command.goal_execution import Execution, ExecutionResult, Outcome, Phase
 
@@ -47,6 +48,7 @@ class ExecuteCommandServer:
         self._is_active = is_active
         self._goals: dict[bytes, _Goal] = {}
         self._status = SafetyStatus()
+        self._logger = node.get_logger()
         self._server = ActionServer(
             node,
             ExecuteCommand,
@@ -91,7 +93,13 @@ class ExecuteCommandServer:
 
     def _on_goal(self, request: Any) -> GoalResponse:
         # A text that is not understood is accepted and ends at once: a rejection gives no reason.
-        return GoalResponse.ACCEPT if self._is_active() else GoalResponse.REJECT
+        fault = "perception is not active"
+        if self._is_active():
+            fault = self._desk.goal_fault(request.text, request.time_limit)
+        if not fault:
+            return GoalResponse.ACCEPT
+        self._logger.warning(f"goal {shown(request.text)} rejected: {fault}")
+        return GoalResponse.REJECT
 
     def _on_accepted(self, handle: ServerGoalHandle) -> None:
         request = handle.request

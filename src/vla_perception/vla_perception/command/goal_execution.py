@@ -143,14 +143,3 @@ class Execution:
     def _finish(self, now: float, reason: str) -> None:
         self.phase = Phase.ENDED
         self.result = ExecutionResult(self._outcome, reason, self.elapsed(now))
-
-
-def check_time_limit(limit: float, default: float, longest: float) -> float:
-    """Time limit of a goal, s; 0 is the default.
-
-    Raises:
-        ValueError: negative, not finite, or longer than `longest`.
-    """
-    if not (math.isfinite(limit) and 0.0 <= limit <= longest):
-        raise ValueError(f"time_limit is {limit} s; accepted: 0 to {longest}")
-    return limit or default

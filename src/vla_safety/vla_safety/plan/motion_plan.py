@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from vla_contract.action_space import ActionSpace
+from vla_contract.message_enums import done_cause
 from vla_contract.stamps import NANOSECONDS
 from vla_safety.config.safety_config import SafetyConfig
 from vla_safety.limits.limiter import Limit, LimitViolation
@@ -96,7 +97,7 @@ class Plan:
             yield self.waiting
             return
         if self._done:
-            yield Cause(Reason.DONE, Severity.HOLD, f'"{self.command}" is done', _NEW_COMMAND)
+            yield Cause(Reason.DONE, Severity.HOLD, done_cause(self.command), _NEW_COMMAND)
             return
         chunk = self.sequencer.chunk
         if chunk is None:
