@@ -122,10 +122,22 @@ def test_a_demo_says_that_it_starts_before_anything_else(copy):
     assert done.stderr.split("\n") == ["vla: starting the demo", "set-up", "python", ""]
 
 
-def test_an_unknown_command_is_named(copy):
-    done = copy.run("fly")
-    assert done.returncode == 1
-    assert done.stderr == "vla: no such command: fly; ./vla --help lists them\n"
+@pytest.mark.parametrize(
+    ("word", "near"),
+    [
+        ("fly", ""),
+        ("nonsense", ""),
+        ("demo launch", ""),
+        ("stopp", "did you mean stop? "),
+        ("lauhcn", "did you mean launch? "),
+        ("sai", "did you mean say? "),
+    ],
+)
+def test_an_unknown_command_is_named_and_the_one_that_was_meant(word, near, copy):
+    done = copy.run(word)
+    assert done.returncode == 2
+    assert done.stderr == f"vla: no such command: {word}; {near}./vla --help lists them\n"
+    assert os.listdir(copy.root) == ["vla"]
 
 
 def test_a_machine_without_wheels_needs_ros(copy):

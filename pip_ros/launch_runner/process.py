@@ -41,12 +41,13 @@ class Process:
 
     Attributes:
         fatal: the last line that it logged as fatal.
+        sent: signals that the launch has sent to it.
     """
 
     def __init__(self, spec: ProcessSpec, print_line: Print) -> None:
         self.spec = spec
         self.starts = 0
-        self.killed = False
+        self.sent: set[int] = set()
         self.fatal = ""
         self._print = print_line
         self._child: subprocess.Popen[bytes] | None = None
@@ -91,7 +92,7 @@ class Process:
         with self._lock:  # the group is not gone before the process is reaped
             if self.pid is None:
                 return
-            self.killed |= number is signal.SIGKILL
+            self.sent.add(number)
             os.killpg(self.pid, number)
 
     def _run(self) -> None:
@@ -125,6 +126,9 @@ class Process:
             reader.join(timeout=1.0)  # what it started may still hold the pipe
         if self._returncode == 0:
             self._print(f"[INFO] [{label}]: process has finished cleanly [pid {child.pid}]")
+        elif -self._returncode in self.sent - {signal.SIGKILL}:
+            name = signal.Signals(-self._returncode).name
+            self._print(f"[INFO] [{label}]: process has ended by {name} [pid {child.pid}]")
         else:
             command = " ".join(self.spec.command)
             self._print(

@@ -90,7 +90,7 @@ class LaunchRunner:
         if any(process.returncode == CANNOT_START for process in processes):
             return CANNOT_START
         if self._terminating.is_set():
-            return int(any(process.killed for process in processes))
+            return int(any(signal.SIGKILL in process.sent for process in processes))
         return int(any(process.returncode for process in processes))
 
     def terminate(self) -> int:

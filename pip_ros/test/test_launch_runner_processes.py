@@ -123,6 +123,11 @@ def test_the_last_line_says_why_what_cannot_start_has_ended_the_launch(tmp_path)
         "[ERROR] [launch]: ended, because of [policy-2] [FATAL] [1.0] [vla.policy]: "
         "cannot configure: no model"
     )
+    assert "process has ended by SIGINT" in next(
+        line for line in ended.stdout.splitlines() if "[INFO] [other-1]: process has ended" in line
+    )
+    died = [line for line in ended.stdout.splitlines() if "process has died" in line]
+    assert len(died) == 1 and "[policy-2]" in died[0]
 
 
 def test_wait_gives_up_at_its_timeout(launch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 
 from vla_cli import __main__ as entry
 from vla_cli import learn_command
-from vla_cli.client import options, paths
+from vla_cli.client import domains, options, paths
 from vla_cli.client.command_errors import CommandError
 from vla_cli.drive import launch_command
 from vla_cli.episodes import demo_command
@@ -22,7 +23,9 @@ from vla_contract import terminal
 
 def test_an_unknown_command_is_named(capsys):
     assert entry.main(["dance"]) == 2
-    assert "no such command: 'dance'" in capsys.readouterr().err
+    assert "no such command: 'dance'; there are: " in capsys.readouterr().err
+    assert entry.main(["stopp"]) == 2
+    assert "no such command: 'stopp'; did you mean stop? " in capsys.readouterr().err
 
 
 def test_a_defect_is_one_line_that_names_its_trace(monkeypatch, capsys):
@@ -157,6 +160,69 @@ def test_an_empty_launch_argument_is_none(monkeypatch):
     monkeypatch.delenv("ROS_DISTRO", raising=False)
     line = launch_command.command(Path("x.launch.xml"), ["checkpoint:=", "armed:=true"])
     assert line[-3:] == ["x.launch.xml", "checkpoint:=none", "armed:=true"]
+
+
+@pytest.fixture
+def other_graph(monkeypatch, tmp_path):
+    """Another process that has become the launch of a graph, as far as its lock goes."""
+    monkeypatch.setattr(domains, "LOCKS", tmp_path / "locks")
+    monkeypatch.setenv("ROS_DOMAIN_ID", "77")
+    code = (
+        "from pathlib import Path; from vla_cli.client import domains\n"
+        "from vla_cli.drive import launch_command\n"
+        f"domains.LOCKS = Path({str(domains.LOCKS)!r})\n"
+        "become = ['/bin/sh', '-c', 'echo launched; exec sleep 60']\n"
+        "launch_command.command = lambda file, arguments: become\n"
+        "launch_command.main(['sim'])\n"
+    )
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"launched\n"
+        yield process
+        process.kill()
+
+
+@pytest.fixture
+def launched(monkeypatch):
+    """The command lines that this process would have become."""
+    found = []
+
+    def execv(program, line):
+        found.append(line)
+        sys.exit()
+
+    monkeypatch.setattr(os, "execv", execv)
+
+    def launch(*words):
+        found.clear()
+        with contextlib.suppress(SystemExit):
+            assert entry.main(["launch", *words]) == 2
+        return bool(found)
+
+    return launch
+
+
+def test_a_second_graph_is_refused_where_one_runs(other_graph, launched, monkeypatch, capsys):
+    for words in (["sim"], ["vla", "namespace:=/vla/"], ["sim.launch.xml", "namespace:=vla"]):
+        assert not launched(*words)
+        assert capsys.readouterr().err == (
+            "vla: a graph runs already in domain 77, namespace /vla; end it, or choose another: "
+            "ROS_DOMAIN_ID=… ./vla launch …, or namespace:=…\n"
+        )
+    assert launched("sim", "--show-args")
+    assert launched("vla", "namespace:=vla/left")
+    monkeypatch.setenv("ROS_DOMAIN_ID", "78")
+    assert launched("sim")
+    monkeypatch.setenv("ROS_DOMAIN_ID", "77")
+    other_graph.kill()
+    other_graph.wait()
+    assert launched("sim")
+
+
+def test_a_graph_starts_where_nothing_can_be_locked(launched, monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(domains, "LOCKS", tmp_path / "file" / "locks")
+    assert launched("sim")
 
 
 def test_launch_files_by_name_and_by_path(monkeypatch):

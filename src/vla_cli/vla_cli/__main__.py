@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import importlib
 import os
 import sys
@@ -51,7 +52,9 @@ def main(arguments: list[str]) -> int:
         print(f"vla: {asked} is no command any more; use {FORMER[asked]}", file=sys.stderr)
         return 2
     if asked not in COMMANDS:
-        print(f"vla: no such command: {asked!r}; there are: {', '.join(COMMANDS)}", file=sys.stderr)
+        near = "".join(f"did you mean {n}? " for n in difflib.get_close_matches(asked, COMMANDS, 1))
+        known = ", ".join(COMMANDS)
+        print(f"vla: no such command: {asked!r}; {near}there are: {known}", file=sys.stderr)
         return 2
     if asked == "stop":
         go_first()

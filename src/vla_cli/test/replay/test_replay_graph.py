@@ -91,6 +91,33 @@ def test_no_robot_can_move_whatever_its_safety_file_says(checkpoint, tmp_path, l
     assert {remaps[name] for name in outputs} == {f"replay/disconnected/{n}" for n in outputs}
 
 
+def test_what_the_launch_file_passes_is_set_by_its_argument(checkpoint, tmp_path):
+    words = ["safety.speed_scale:=0.5", "safety.stop_words:=[halt]", "policy.remote_url:=ws://a:1"]
+    settings = replay_graph.parse_settings(words)
+    arguments = setup_of(checkpoint, True, settings=settings).arguments(tmp_path)
+    assert arguments["speed_scale"] == 0.5 and arguments["remote_url"] == "ws://a:1"
+    for node, name in (("safety", "speed_scale"), ("policy", "remote_url")):
+        (section,) = yaml.safe_load(Path(arguments[f"{node}_config"]).read_text()).values()
+        assert section["ros__parameters"].get(name) != settings[node][name]
+    parameters, _ = safety_of(arguments)
+    assert parameters["speed_scale"] == 0.5 and parameters["stop_words"] == ["halt"]
+
+
+def test_every_parameter_that_the_launch_file_passes_is_set_or_refused():
+    """One that is made of an argument and something else has no argument of its own."""
+    for node in ("perception", "policy", "safety"):
+        params = ElementTree.parse(LAUNCH).getroot().findall(f"node[@name='{node}']/param[@value]")
+        names = {each.attrib["name"] for each in params}
+        refused = {*replay_graph.FIXED, *replay_graph.OPTIONS}
+        assert names and names <= refused | set(replay_graph.launch_arguments(node))
+
+
+@pytest.mark.parametrize(("name", "option"), replay_graph.OPTIONS.items())
+def test_what_an_option_decides_on_is_told(name, option):
+    with pytest.raises(CommandError, match=f"accepted is {option}, which decides on it"):
+        replay_graph.parse_settings([f"policy.{name}:=x"])
+
+
 @pytest.mark.parametrize("name", ["shadow", "armed_on_start", "lock_step", "use_sim_time"])
 def test_what_keeps_the_robot_still_cannot_be_set(name):
     with pytest.raises(CommandError, match="a replay decides on .* itself"):

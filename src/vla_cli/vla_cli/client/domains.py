@@ -15,7 +15,8 @@ _NUMBER = re.compile(r"\s*\+?(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)")
 LAST_DOMAIN = 101  # above it the ports run into the ephemeral ones
 PORTS_PER_DOMAIN = 250
 FIRST_PORT = 7400
-# A file a domain, locked by the process that uses it; for all users and checkouts, as in `./vla`.
+# A file a domain and one a graph, locked by the process that uses it; for all users and checkouts,
+# as in `./vla`.
 LOCKS = Path("/tmp/vla-domains")
 _TABLES = (Path("/proc/net/udp"), Path("/proc/net/udp6"))
 _locks: dict[int, int] = {}  # domain → descriptor of its file, which this process has locked
@@ -80,8 +81,9 @@ def free(seed: int | None = None) -> int:
     start = os.getpid() if seed is None else seed
     for offset in range(LAST_DOMAIN):
         domain = (start + offset) % LAST_DOMAIN + 1
-        lock = _lock(domain)
-        if lock is None:
+        try:
+            lock = _lock(str(domain))
+        except OSError:
             continue
         if not in_use(domain):
             _locks[domain] = lock
@@ -98,24 +100,46 @@ def release(domain: int) -> None:
     os.close(_locks.pop(domain))
 
 
-def _lock(domain: int) -> int | None:
-    """The open and locked file of a domain; None where another process has it, or none can be.
+def lock_graph(namespace: str) -> None:
+    """Keep this domain and namespace for the graph of this process, and of what it becomes.
+
+    The kernel gives them back when the process ends, however it ends.
+
+    Raises:
+        CommandError: the graph of another process runs there.
+    """
+    domain, name = current(), namespace.strip("/")
+    try:
+        descriptor = _lock(f"{domain}.{name.replace('/', '.')}")
+    except BlockingIOError as error:
+        raise CommandError(
+            f"a graph runs already in domain {domain}, namespace /{name}; end it, or choose "
+            "another: ROS_DOMAIN_ID=… ./vla launch …, or namespace:=…"
+        ) from error
+    except OSError:  # a robot shall start where nothing can be locked, too
+        return
+    os.set_inheritable(descriptor, True)
+
+
+def _lock(name: str) -> int:
+    """The open and locked file of a domain or a graph.
 
     Opened for reading only: files of other users will do, and what is left over locks nothing.
+
+    Raises:
+        BlockingIOError: another process has it.
+        OSError: it cannot be made or opened.
     """
-    path = LOCKS / str(domain)
-    try:
-        if not LOCKS.is_dir():
-            LOCKS.mkdir(exist_ok=True)
-            LOCKS.chmod(0o1777)
-        if not path.exists():
-            path.touch()
-        descriptor = os.open(path, os.O_RDONLY)
-    except OSError:
-        return None
+    path = LOCKS / name
+    if not LOCKS.is_dir():
+        LOCKS.mkdir(exist_ok=True)
+        LOCKS.chmod(0o1777)
+    if not path.exists():
+        path.touch()
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(descriptor)
-        return None
+        raise
     return descriptor

@@ -6,6 +6,8 @@ import argparse
 import dataclasses
 import hashlib
 import os
+import re
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +40,13 @@ OBSERVED = {
     "observed_tick": observed("tick"),
 }
 FIXED = ("shadow", "armed_on_start", "lock_step", "use_sim_time")
+# Parameters that follow from an option of the replay.
+OPTIONS = {
+    "backend": "--backend",
+    "checkpoint": "--checkpoint",
+    "action_space": "--checkpoint",
+    "vocabulary": "--checkpoint",
+}
 OUTPUTS = (
     "cmd_vel",
     "end_effector_twist",
@@ -140,7 +149,21 @@ class Setup:
             **{name: name for name in INPUTS},
             **(OBSERVED if self.lock_step else {}),
             **{name: f"{NOWHERE}/{name}" for name in OUTPUTS},
+            **self._set_arguments(),
         }
+
+    def _set_arguments(self) -> dict[str, Any]:
+        """Arguments for the settings that the launch file would overrule in a parameters file."""
+        return {
+            argument: self.settings[node][parameter]
+            for node in self.settings
+            for parameter, argument in launch_arguments(node).items()
+            if parameter in self.settings[node]
+        }
+
+    def _file_settings(self, node: str) -> dict[str, Any]:
+        passed = launch_arguments(node)
+        return {n: v for n, v in self.settings.get(node, {}).items() if n not in passed}
 
     def _cameras(self) -> dict[str, Any]:
         size = {"width": self.checkpoint.image_width, "height": self.checkpoint.image_height}
@@ -158,13 +181,13 @@ class Setup:
 
     def _perception(self, folder: Path) -> str:
         used = {"use_joint_states": "joint_states" in self.selection.states}
-        used.update(self.settings.get("perception", {}))
+        used.update(self._file_settings("perception"))
         return _changed([paths.share() / "config" / "perception.yaml"], folder, used)
 
     def policy_parameters(self) -> dict[str, Any]:
         """Parameters of the policy node that are not those of a robot."""
         chosen: dict[str, Any] = {"threads": forward_threads()} if self.lock_step else {}
-        return {**chosen, **self.settings.get("policy", {})}
+        return {**chosen, **self._file_settings("policy")}
 
     def _policy(self, folder: Path) -> str:
         config = paths.share() / "config" / "policy.yaml"
@@ -182,7 +205,7 @@ class Setup:
         changes.update({name: False for name in OPEN_LOOP_PARAMETERS if name in known})
         if not knows_place(self.checkpoint, self.selection):
             changes.update(OPEN_PLACE)
-        changes.update(self.settings.get("safety", {}))
+        changes.update(self._file_settings("safety"))
         config = paths.share() / "config"
         own = config / "safety" / f"{self.checkpoint.action_space.name}.yaml"
         chosen = Path(self.safety_config) if self.safety_config else own
@@ -240,6 +263,16 @@ class Setup:
         }
 
 
+def launch_arguments(node: str) -> dict[str, str]:
+    """Parameter → the argument of vla.launch.xml that the node gets it from."""
+    root = ElementTree.parse(paths.launch_file("vla")).getroot()
+    found = {}
+    for each in root.findall(f"node[@name='{node}']/param[@value]"):
+        if argument := re.fullmatch(r"\$\(var (\w+)\)", each.attrib["value"]):
+            found[each.attrib["name"]] = argument[1]
+    return found
+
+
 def parse_settings(words: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Node → parameter → value, from words like policy.done_count:=0.
 
@@ -256,6 +289,10 @@ def parse_settings(words: Iterable[str]) -> dict[str, dict[str, Any]]:
             )
         if parameter in FIXED:
             raise CommandError(f"--set {word!r}: a replay decides on {', '.join(FIXED)} itself")
+        if parameter in OPTIONS:
+            raise CommandError(
+                f"--set {word!r}: accepted is {OPTIONS[parameter]}, which decides on it"
+            )
         try:
             found.setdefault(node, {})[parameter] = yaml.safe_load(text)
         except yaml.YAMLError as error:
