@@ -123,7 +123,7 @@ def start_node(folder: Path, log: Path, domain: int, sensors: Sensors) -> subpro
         "heartbeat_sources": ["policy"],
         "obstacle_sources": sensors.sources,
         "scan": {"use_tf": False},
-        "cloud": {"type": "pointcloud", "use_tf": False},
+        **({"cloud": {"type": "pointcloud", "use_tf": False}} if sensors.cloud else {}),
         "workspace_low": [-1.0, -1.0, 0.0],
         "workspace_high": [1.0, 1.0, 1.5],
         "closed_loop": False,  # the pretended robot does not move
