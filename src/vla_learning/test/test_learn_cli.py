@@ -51,7 +51,11 @@ def needs(library, *values):
     [
         (["collect", "--config", "none.yaml"], "learning config none.yaml: No such file"),
         (["collect", "--tasks", "fly"], "task 'fly' is not one of the config's; accepted: reach"),
-        (["train", "--action-space", "no.yaml"], "no.yaml; accepted: the path of a file, relative"),
+        needs(
+            "torch",
+            ["train", "--action-space", "no.yaml"],
+            "no.yaml; accepted: the path of a file, relative",
+        ),
         (["evaluate", "--checkpoint", "none"], "checkpoint none: no such folder"),
         (["evaluate", "--backend", "foo", "--jobs", "2"], "backend 'foo' is unknown; accepted"),
         (["evaluate", "--mask", "corner2,nosuch"], "mask has 'nosuch', which is no camera"),
