@@ -223,9 +223,9 @@ class ControlLoop:
         self.tell_chunk(chunk, self.clock.now())
 
     def tell_chunk(self, chunk: Chunk, now: int) -> None:
-        """Tell the core, and log a refusal."""
+        """Tell the core, and log a refusal; before the first /clock every stamp is ahead of it."""
         refusal = self.core.accept_chunk(chunk, now)
-        if refusal is not None:
+        if refusal is not None and now:
             text = f"chunk refused: {refusal.value}"
             self._problems.log.warning(text, throttle_duration_sec=1.0)
 
