@@ -22,6 +22,7 @@ PERCEPTION = "perception"
 ACKNOWLEDGE_TIMEOUT = 3.5  # s; DDS asks for it every 3 s where no profile of ours is in force
 PRESENT_TIMEOUT = 3.0  # s for what perception and safety have said last, which is latched
 ANSWER_TIMEOUT = 1.0  # s
+SETTLE_TIME = 0.2  # s in which who else listens, as a recorder, is seen
 
 
 def main(arguments: list[str]) -> int:
@@ -76,14 +77,15 @@ def publish(graph: Graph, text: str) -> int:
     """
     answers = Answers(graph)
     publisher = graph.publisher(String, topics.COMMAND, PERCEPTION)
-    if StopWords(STOP_WORDS).match(text):
+    if is_stop := bool(StopWords(STOP_WORDS).match(text)):
         publisher.publish(String(data=text))  # at once; it is said again for the answer to it
-    begin = time.monotonic()
-    graph.wait(answers.present, PRESENT_TIMEOUT)
-    # Who else listens, as a recorder, may take as long to be seen as these did.
-    settled = time.monotonic() + min(time.monotonic() - begin, PRESENT_TIMEOUT / 2)
+    settled = time.monotonic() + SETTLE_TIME
     graph.wait(
-        lambda: time.monotonic() >= settled and graph.all_matched(publisher, topics.COMMAND),
+        lambda: (
+            time.monotonic() >= settled
+            and answers.present(is_stop)
+            and graph.all_matched(publisher, topics.COMMAND)
+        ),
         PRESENT_TIMEOUT,
     )
     answers.begin(text)
@@ -125,9 +127,10 @@ class Answers:
         if fault.source == PERCEPTION:
             self._heartbeat = time.monotonic()
 
-    def present(self) -> bool:
-        """What was said last of everything is there."""
-        return bool(self._accepted and self._questions and self._known and self._statuses)
+    def present(self, is_stop: bool) -> bool:
+        """What was said last of everything is there that the answer will be told from."""
+        heard = self._accepted and self._questions and self._known
+        return bool(heard and (self._statuses or not is_stop))
 
     def begin(self, text: str) -> None:
         """A command is given now: what came before is no answer to it."""
