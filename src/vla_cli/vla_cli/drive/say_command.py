@@ -77,13 +77,13 @@ def publish(graph: Graph, text: str) -> int:
     """
     answers = Answers(graph)
     publisher = graph.publisher(String, topics.COMMAND, PERCEPTION)
-    if is_stop := bool(StopWords(STOP_WORDS).match(text)):
+    if StopWords(STOP_WORDS).match(text):
         publisher.publish(String(data=text))  # at once; it is said again for the answer to it
     settled = time.monotonic() + SETTLE_TIME
     graph.wait(
         lambda: (
             time.monotonic() >= settled
-            and answers.present(is_stop)
+            and answers.present()
             and graph.all_matched(publisher, topics.COMMAND)
         ),
         PRESENT_TIMEOUT,
@@ -127,10 +127,9 @@ class Answers:
         if fault.source == PERCEPTION:
             self._heartbeat = time.monotonic()
 
-    def present(self, is_stop: bool) -> bool:
-        """What was said last of everything is there that the answer will be told from."""
-        heard = self._accepted and self._questions and self._known
-        return bool(heard and (self._statuses or not is_stop))
+    def present(self) -> bool:
+        """What was said last of everything is there."""
+        return bool(self._accepted and self._questions and self._known and self._statuses)
 
     def begin(self, text: str) -> None:
         """A command is given now: what came before is no answer to it."""
