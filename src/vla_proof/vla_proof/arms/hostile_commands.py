@@ -92,11 +92,11 @@ class Attacker:
         return gradient / (np.linalg.norm(gradient) or 1.0)
 
     def _distances(self, command: Array) -> Array:
-        self._model.move_to(self._joints.matrix @ command + self._joints.resting({}))
+        self._model.move_to(_configuration(self._joints, command))
         return self._model.distances(range(len(self._margins.pairs)))
 
     def _distance(self, command: Array, pair: int) -> float:
-        self._model.move_to(self._joints.matrix @ command + self._joints.resting({}))
+        self._model.move_to(_configuration(self._joints, command))
         return self._model.distance(pair)
 
     def clear_start(self) -> Array:
@@ -157,7 +157,7 @@ class Attack:
             outcome.free_way += float(np.abs(free.step(asked, **limits).safe - before).sum())
             outcome.refused += any(v.limit in _OF_ARM for v in step.violations)
             outcome.way += float(np.abs(step.safe - command).sum())
-            positions = self._joints.matrix @ step.safe + self._joints.resting({})
+            positions = _configuration(self._joints, step.safe)
             self._judge.judge(positions[self._rows].tolist(), self._holds(command))
             reached = self._places(step.safe)
             speed = float(np.linalg.norm(reached - places, axis=1).max()) / self._arm.space.period
@@ -166,7 +166,7 @@ class Attack:
         return outcome
 
     def _places(self, command: Array) -> Array:
-        return self._model.end_places(self._joints.matrix @ command + self._joints.resting({}))
+        return self._model.end_places(_configuration(self._joints, command))
 
     def _holds(self, command: Array) -> bool:
         payload = self._arm.geometry.payload
@@ -174,6 +174,11 @@ class Attack:
             return False
         value = command[self._arm.space.dimension_names.index(payload.gripper)]
         return bool(payload.held_between[0] <= value <= payload.held_between[1])
+
+
+def _configuration(joints: JointMap, command: Array) -> Array:
+    """Of all joints, with the others at rest."""
+    return joints.matrix @ command + joints.resting({})
 
 
 _OF_ARM = (Limit.SELF_COLLISION, Limit.OBSTACLE, Limit.TOOL_SPEED)
