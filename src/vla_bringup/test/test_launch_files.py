@@ -206,6 +206,19 @@ def test_the_fast_dds_profiles_have_room_for_images(name):
     assert sizes and int(sizes[0]) >= 32 * 2**20
 
 
+@pytest.mark.parametrize("name", ["fastdds.xml", "fastdds_local.xml"])
+def test_a_newcomer_need_not_wait_for_the_next_announcement_of_dds(name):
+    texts = {}
+    for element in ElementTree.parse(ROOT / "config" / name).iter():
+        texts.setdefault(element.tag.rsplit("}", 1)[-1], []).append(element)
+    (announcement,) = texts["leaseAnnouncement"]
+    assert {each.tag.rsplit("}", 1)[-1]: each.text for each in announcement} == {
+        "nanosec": "250000000"
+    }
+    buffers = texts.get("listenSocketBufferSize", []) + texts.get("receiveBufferSize", [])
+    assert [int(each.text) for each in buffers] == [4 * 2**20]
+
+
 @pytest.mark.parametrize(
     ("namespace", "enclave"),
     [("vla", "/vla/"), ("/robot1", "/robot1/"), ("/", "/"), ("a/b", "/a/b/"), ("/a/b/", "/a/b/")],
