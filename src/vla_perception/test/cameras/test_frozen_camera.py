@@ -36,6 +36,14 @@ def test_a_robot_that_moves_sees_something_else():
     assert "frozen: the same picture for 1.0 s, while the robot moved by 0.100" in defect.text
 
 
+def test_the_time_runs_from_where_the_robot_begins_to_move():
+    def later(now):
+        return {"joint_states": (max(0.0, 0.1 * (now - 2.0)), 1.0)}
+
+    assert min(run(FrozenWatch(1.0, 0.02), 5.0, later)) == pytest.approx(3.0)
+    assert min(run(FrozenWatch(1.0, 0.02, at_rest=True), 5.0, later)) == 1.0
+
+
 def test_the_positions_may_be_the_caller_s_own():
     positions, watch = {}, FrozenWatch(1.0, 0.02)
 

@@ -2,7 +2,7 @@
 
 A sensor's noise makes every real picture differ from the last. A simulator at rest renders
 identical ones, and so may a driver that repeats its last picture while nothing happens: so the
-time counts only where the robot has moved meanwhile, or where the camera's parameters say that
+time counts from where the robot begins to move, or always where the camera's parameters say that
 its pictures differ also at rest.
 """
 
@@ -19,6 +19,7 @@ from vla_perception.observe.stamped_streams import Drop
 
 # Rows compared first: pictures that differ, as nearly all do, are told apart by a few of them.
 _FEW = 16
+_BEGUN = 0.1  # of the motion that is asked for: less is the noise of a robot at rest
 
 Positions = Mapping[str, Sequence[float]]
 
@@ -62,11 +63,11 @@ class FrozenWatch:
         if self._last is None or not same(self._last, pixels):
             self._last, self._since, self._positions = pixels, now, dict(positions)
             return None
-        lasted = now - self._since
-        if lasted < self._timeout:
-            return None
         motion = moved(self._positions, positions)
-        if not self._at_rest and motion < self._motion:
+        if not self._at_rest and motion < _BEGUN * self._motion:
+            self._since = now
+        lasted = now - self._since
+        if lasted < self._timeout or (not self._at_rest and motion < self._motion):
             return None
         return Defect(
             Drop.FROZEN,
