@@ -113,7 +113,8 @@ def train(arguments: argparse.Namespace) -> None:
 
         def show(step: int, losses: dict[str, float]) -> None:
             text = " ".join(f"{name} {value:.4f}" for name, value in losses.items())
-            progress.done(step, text)
+            last = step == settings.train.steps and "success" not in losses
+            progress.done(step, f"evaluating and saving; {text}" if last else text)
 
         train_in_processes(settings, space, data, folder, show, arguments.checkpoint)
     same = [

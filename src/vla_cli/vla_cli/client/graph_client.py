@@ -31,6 +31,7 @@ except ImportError:  # Humble
     EventsExecutor = None  # type: ignore[assignment]
 
 DISCOVERY_TIMEOUT = 5.0  # s
+NEWCOMER_TIMEOUT = 1.0  # s for a graph of which there is no sign at the beginning
 CALL_TIMEOUT = 10.0  # s
 SPIN = 0.02  # s; bounds how long a signal waits, and what no message tells
 FAST_DDS = ("rmw_fastrtps_cpp", "rmw_fastrtps_dynamic_cpp")  # the first is the default
@@ -57,6 +58,9 @@ class Graph:
         """
         self.domain = domains.current() if domain is None else domain
         self.namespace = "/" + namespace.strip("/")
+        self._began_alone = network_sockets.kept_to_this_machine(os.environ) and not domains.in_use(
+            self.domain
+        )
         use_profile()
         self._context = Context()
         with refusable("join the graph"):
@@ -118,13 +122,17 @@ class Graph:
         return True
 
     def require(self, condition: Callable[[], Any], timeout: float, what: str) -> None:
-        """As `wait`.
+        """As `wait`, but where nobody can be there it does not wait for long.
 
         Raises:
             CommandError: not in time; the message is `what` and the nodes that are there, or that
                 there is no graph at all.
         """
-        if self.wait(condition, timeout):
+        if self._began_alone:
+            if self.wait(condition, min(timeout, NEWCOMER_TIMEOUT)):
+                return
+            self._began_alone = not self.nodes()
+        if not self._began_alone and self.wait(condition, timeout):
             return
         nodes = ", ".join(self.nodes())
         raise CommandError(f"{what} (nodes there: {nodes})" if nodes else self.absence())

@@ -168,6 +168,7 @@ def _with_graph(
     bag: Bag, setup: replay_graph.Setup, chosen: argparse.Namespace, out: Path
 ) -> replay_report.Material:
     from vla_cli.client.graph_client import Graph, stay_on_this_machine
+    from vla_replay.play.answer_recorder import FOLDER
 
     stay_on_this_machine()
     home = Path(tempfile.mkdtemp(prefix="vla_replay_"))
@@ -189,6 +190,7 @@ def _with_graph(
                 launched.stop()
     finally:
         shutil.rmtree(home, ignore_errors=True)
+        shutil.rmtree(out / FOLDER, ignore_errors=True)  # of a replay that failed
 
 
 def _play(
