@@ -6,6 +6,7 @@ import importlib.util
 import os
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 DOMAINS = Path(__file__).parent / "src" / "vla_cli" / "vla_cli" / "client" / "domains.py"
@@ -31,8 +32,15 @@ def isolate() -> None:
         os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 
 
-if "VLA_ROOT" not in os.environ:  # else `./vla test` has done it
+# `./vla test` has done it for a run in one process; each process of pytest-xdist has its own.
+if "VLA_ROOT" not in os.environ or "PYTEST_XDIST_WORKER" in os.environ:
     isolate()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes minutes comes first: at the end a process would work on it alone."""
+    items.sort(key=lambda item: item.get_closest_marker("minutes") is None)
+
 
 # The same examples in every run: `--hypothesis-profile=random` tries others, and
 # `./vla prove properties` far more. No deadline: a busy machine is no failure.

@@ -66,7 +66,8 @@ def test_without_vla_the_tests_take_a_domain_of_their_own_on_this_machine():
     program = f"import conftest, os; print([os.environ.get(name) for name in {names}])"
 
     def seen(**environment: str) -> list[str | None]:
-        inherited = {k: v for k, v in os.environ.items() if k not in ("ROS_DISTRO", "VLA_ROOT")}
+        ours = ("ROS_DISTRO", "VLA_ROOT", "PYTEST_XDIST_WORKER")
+        inherited = {k: v for k, v in os.environ.items() if k not in ours}
         done = subprocess.run(
             [sys.executable, "-c", program],
             cwd=ROOT, env=inherited | robot | environment, capture_output=True, text=True,
@@ -77,7 +78,9 @@ def test_without_vla_the_tests_take_a_domain_of_their_own_on_this_machine():
     domain, scope, _ = seen()
     assert 1 <= int(domain or 0) <= 101 and scope == "LOCALHOST"
     assert seen(ROS_DISTRO="humble")[2] == "1"
-    assert seen(VLA_ROOT=str(ROOT), ROS_DOMAIN_ID="7")[0] == "7", "which `./vla test` has taken"
+    whole = {"VLA_ROOT": str(ROOT), "ROS_DOMAIN_ID": "0"}
+    assert seen(**whole)[0] == "0", "which `./vla test` has taken"
+    assert seen(**whole, PYTEST_XDIST_WORKER="gw1")[0] != "0", "which its processes would share"
 
 
 PLUGIN = """

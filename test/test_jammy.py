@@ -10,7 +10,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)  # the first time it installs and builds
+@pytest.mark.minutes
+@pytest.mark.timeout(1500)  # the first time it installs and builds
 @pytest.mark.skipif("ROS_DISTRO" in os.environ, reason="a ROS 2 that is sourced has its versions")
 def test_the_versions_of_ubuntu_2204_pass_the_unit_tests(capsys):
     done = subprocess.run(

@@ -132,7 +132,7 @@ def test_a_goal_gives_feedback_and_cancel_brakes_within_the_limits(graph):
     graph.wait(lambda: canceled.done() and result.done())
     assert result.result().result.outcome == ExecuteCommand.Result.OUTCOME_CANCELED
     assert result.result().result.reason
-    assert graph.record.speed() == 0.0
+    graph.wait(lambda: graph.record.speed() == 0.0)
     assert_within_limits([action for _, action in graph.record.actions])
 
 

@@ -58,8 +58,11 @@ class Graph:
         """
         self.domain = domains.current() if domain is None else domain
         self.namespace = "/" + namespace.strip("/")
-        self._began_alone = network_sockets.kept_to_this_machine(os.environ) and not domains.in_use(
-            self.domain
+        # Who names a domain starts the graph of it next.
+        self._began_alone = (
+            domain is None
+            and network_sockets.kept_to_this_machine(os.environ)
+            and not domains.in_use(self.domain)
         )
         use_profile()
         self._context = Context()

@@ -27,6 +27,7 @@ def checkpoint(folder, settings, space):
     return Checkpoint.load(folder)
 
 
+@pytest.mark.minutes
 @pytest.mark.slow  # writes graphs
 def test_a_checkpoint_in_8_bits_gets_the_graph_of_its_weights_back(checkpoint, tmp_path):
     frames = random_frames(checkpoint, 8)
@@ -41,6 +42,7 @@ def test_a_checkpoint_in_8_bits_gets_the_graph_of_its_weights_back(checkpoint, t
     assert row.name == "onnxruntime int8 (shipped)"
 
 
+@pytest.mark.minutes
 @pytest.mark.slow  # exports with three numbers of cameras
 def test_the_whole_benchmark(checkpoint, folder, tmp_path, capsys):
     out = tmp_path / "out"
