@@ -285,6 +285,7 @@ class SafetyCore:
             violations += self.plan.violations_of(causes, now)
         step = self.connection.limit_command(
             allowed.requested if driving is not None else None,
+            steady,
             emergency=emergency,
             speed_scale=self.config.speed_scale,
             boundaries=allowed.boundaries,

@@ -1,6 +1,9 @@
+import importlib.util
+
 import pytest
 from builtin_interfaces.msg import Time
 
+from vla_contract import rotations
 from vla_contract.action_space import ActionSpace, ActionSpaceError, Dimension, Kind, Limits, Output
 from vla_safety.node.outputs import make_outputs
 
@@ -8,19 +11,21 @@ LIMITS = Limits(1.0, 50.0, 5000.0)
 STAMP = Time(sec=3, nanosec=4)
 
 
-def dimension(name, topic, message_type, field, kind=Kind.LINEAR_VELOCITY, frame="base"):
+def dimension(name, topic, message_type, field, kind=Kind.LINEAR_VELOCITY, frame="base", unit=None):
+    reach = 4.0 if kind is Kind.END_EFFECTOR_ORIENTATION else 1.0
     return Dimension(
         name,
         kind,
-        kind.units[0],
-        -1.0,
-        1.0,
-        -1.0,
-        1.0,
+        unit or kind.units[0],
+        -reach,
+        reach,
+        -reach,
+        reach,
         LIMITS,
         LIMITS,
         frame,
         Output(topic, message_type, field),
+        (-1.0, 1.0) if kind is Kind.JOINT_VELOCITY else None,
     )
 
 
@@ -34,6 +39,15 @@ STAMPED = "geometry_msgs/msg/TwistStamped"
 FLOAT = "std_msgs/msg/Float64"
 ARRAY = "std_msgs/msg/Float64MultiArray"
 TRAJECTORY = "trajectory_msgs/msg/JointTrajectory"
+STATE = "sensor_msgs/msg/JointState"
+POSE = "geometry_msgs/msg/PoseStamped"
+JOG = "control_msgs/msg/JointJog"
+GRIPPER = "control_msgs/action/GripperCommand"
+PARALLEL = "control_msgs/action/ParallelGripperCommand"
+ORIENTATION = Kind.END_EFFECTOR_ORIENTATION
+VECTOR = [("p", POSE, f"pose.orientation.rotation_vector.{axis}", ORIENTATION) for axis in "xyz"]
+PLACE = [("p", POSE, f"pose.position.{axis}", Kind.END_EFFECTOR_POSITION) for axis in "xyz"]
+SIX = [("p", POSE, f"pose.orientation.rotation_6d.{i}", ORIENTATION, "base", "1") for i in range(6)]
 
 
 def test_a_topic_gathers_its_dimensions_in_one_message():
@@ -68,9 +82,80 @@ def test_a_trajectory_has_one_point_to_be_reached_in_a_period():
     assert message.header.stamp == Time()
 
 
+def test_a_joint_state_has_positions_or_velocities():
+    (made,) = outputs(("a", STATE, "elbow", Kind.JOINT_POSITION), ("a", STATE, "jaw", Kind.GRIPPER))
+    message = made.message([0.1, 0.2], STAMP)
+    assert (list(message.name), list(message.position)) == (["elbow", "jaw"], [0.1, 0.2])
+    assert message.header.stamp == STAMP and not message.velocity
+    (made,) = outputs(("a", STATE, "elbow", Kind.JOINT_VELOCITY))
+    message = made.message([0.1], STAMP)
+    assert list(message.velocity) == [0.1] and not message.position
+
+
+@pytest.mark.parametrize("turning", [VECTOR, SIX])
+def test_a_pose_is_whole_and_its_quaternion_never_jumps(turning):
+    (made,) = outputs(*turning, *PLACE)
+    last = None
+    for k in range(200):
+        # Twice round about an oblique axis, through every half turn.
+        q = rotations.exponential([0.04 * k * 0.6, 0.0, 0.04 * k * 0.8])
+        numbers = rotations.to_numbers(q, len(turning))
+        message = made.message([*numbers, 0.1, 0.2, 0.3], STAMP)
+        o, p = message.pose.orientation, message.pose.position
+        now = (o.x, o.y, o.z, o.w)
+        assert abs(sum(a * b for a, b in zip(now, q, strict=True))) == pytest.approx(1.0)
+        assert last is None or sum(a * b for a, b in zip(now, last, strict=True)) > 0.99
+        last = now
+    assert (p.x, p.y, p.z) == (0.1, 0.2, 0.3)
+    assert (message.header.frame_id, message.header.stamp) == ("base", STAMP)
+
+
+def test_what_the_wheels_lack_is_named_with_what_installs_it():
+    if importlib.util.find_spec("control_msgs") is not None:
+        pytest.skip("control_msgs is installed")
+    for row in (
+        ("a", JOG, "elbow", Kind.JOINT_VELOCITY),
+        ("a", GRIPPER, "command.position", Kind.GRIPPER),
+        ("a", PARALLEL, "jaw", Kind.GRIPPER),
+    ):
+        with pytest.raises(ActionSpaceError, match="apt install ros-.*-control-msgs"):
+            outputs(row)
+
+
+def test_a_jog_and_the_goals_of_grippers():
+    pytest.importorskip("control_msgs")
+    jog, gripper, parallel = outputs(
+        ("a", JOG, "elbow", Kind.JOINT_VELOCITY),
+        ("b", GRIPPER, "command.position", Kind.GRIPPER),
+        ("b", GRIPPER, "command.max_effort", Kind.GRIPPER),
+        ("c", PARALLEL, "jaw", Kind.GRIPPER),
+    )
+    values = [0.1, 0.2, 30.0, 0.4]
+    message = jog.message(values, STAMP)
+    assert (list(message.joint_names), list(message.velocities)) == (["elbow"], [0.1])
+    assert (message.header.stamp, message.duration) == (STAMP, 0.02)
+    goal = gripper.message(values, STAMP)
+    assert (goal.command.position, goal.command.max_effort) == (0.2, 30.0)
+    goal = parallel.message(values, STAMP)
+    assert (list(goal.command.name), list(goal.command.position)) == (["jaw"], [0.4])
+    assert not jog.is_action and gripper.is_action and parallel.is_action
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
+        ([*PLACE], "lacks pose.orientation.rotation_vector.x"),
+        ([*VECTOR, *PLACE[:2]], "lacks pose.position.z"),
+        ([*VECTOR, *PLACE[:2], ("p", POSE, "z", PLACE[0][3])], "'z'; accepted for geometry_msgs"),
+        (
+            [*VECTOR, *PLACE[:2], ("p", POSE, "pose.position.z", Kind.JOINT_POSITION)],
+            "accepted for geometry_msgs/msg/PoseStamped: end_effector_position in this field",
+        ),
+        ([("a", TRAJECTORY, "elbow", Kind.JOINT_VELOCITY)], "accepted .* positions of joints"),
+        (
+            [("a", STATE, "x", Kind.JOINT_VELOCITY), ("a", STATE, "y", Kind.JOINT_POSITION)],
+            "velocities of joints alone, or positions alone",
+        ),
         ([("a", TWIST, "linear.w")], "'linear.w'; accepted for geometry_msgs/msg/Twist: linear.x"),
         ([("a", STAMPED, "linear.x")], "twist.linear.x"),
         ([("a", FLOAT, "data"), ("a", FLOAT, "data")], "twice"),

@@ -135,7 +135,12 @@ class DetectorParameters(Config):
         0.5, "Difference of angular velocities that counts.", "rad/s", minimum=0.0, runtime=True
     )
     tracking_position: float = parameter(
-        0.2, "Difference of joint positions that counts.", "rad or m", minimum=0.0, runtime=True
+        0.2,
+        "Difference of positions of joints and of the end effector that counts, and of its "
+        "orientation.",
+        "rad or m",
+        minimum=0.0,
+        runtime=True,
     )
 
 

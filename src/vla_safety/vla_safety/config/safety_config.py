@@ -210,7 +210,8 @@ def check_space(config: SafetyConfig, space: ActionSpace) -> None:
     Raises:
         ParameterError: a full chunk ends before the next can be there, or the emergency limits
             cannot stop a dimension within the braking time, or a driver stops by itself before
-            a gap of the loop is one. The message has the numbers.
+            a gap of the loop is one, or an input that a kind of action needs is not required, or
+            a position of the end effector may leave the workspace. The message has the numbers.
     """
     needed = config.slop + config.latency_p99 + 2.0 * config.inference_period
     if space.horizon < needed - 1e-9:
@@ -220,12 +221,44 @@ def check_space(config: SafetyConfig, space: ActionSpace) -> None:
             f"{config.inference_period} = {needed:.3f} s"
         )
     _check_drivers(config, space)
+    _check_inputs(config, space)
+    _check_positions(config, space)
     for dimension in space.dimensions:
         longest = braking_time(dimension, space.period)
         if longest > space.braking_time:
             raise ParameterError(
                 f"braking_time of action space {space.name} is {space.braking_time} s, but "
                 f"{dimension.name} may take {longest:.4f} s; accepted: at least that"
+            )
+
+
+def _check_inputs(config: SafetyConfig, space: ActionSpace) -> None:
+    needed = [("joint_states", space.joint_ranges[0][0])] if space.joint_ranges else []
+    needed += [("end_effector_pose", space.pose_indices[0])] if space.pose_indices else []
+    for name, index in needed:
+        if name not in config.required_inputs:
+            dimension = space.dimensions[index]
+            raise ParameterError(
+                f"parameter required_inputs is {list(config.required_inputs)}; accepted for "
+                f"{dimension.name}, a {dimension.kind.value}: {name} among them"
+            )
+
+
+def _check_positions(config: SafetyConfig, space: ActionSpace) -> None:
+    """The range of a commanded position is the box that the end effector stays in."""
+    if config.box is None:
+        return
+    for i, axis in space.position_axes:
+        dimension, low, high = space.dimensions[i], config.box[0][axis], config.box[1][axis]
+        if dimension.frame != config.workspace_frame:
+            raise ParameterError(
+                f"parameter workspace_frame is {config.workspace_frame!r}; accepted for "
+                f"{dimension.name}: its frame, {dimension.frame!r}"
+            )
+        if dimension.low < low or dimension.high > high:
+            raise ParameterError(
+                f"range of {dimension.name} is [{dimension.low}, {dimension.high}]; accepted with "
+                f"this workspace: within [{low}, {high}]"
             )
 
 

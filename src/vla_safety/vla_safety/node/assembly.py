@@ -74,7 +74,7 @@ def assemble(
             locks,
             policy_priority=config.policy_priority,
             resume=Resume(config.teleop_resume),
-            frame=next((d.frame for d in space.dimensions if d.kind.is_velocity), ""),
+            frame=next((d.frame for d in space.dimensions if "Twist" in d.output.type), ""),
         )
     core = SafetyCore(space, config, saved, surroundings, person, watch, make_guard(space, config))
     return Assembly(core, sources, inputs, locks)

@@ -54,8 +54,9 @@ class Receivers:
         self._core = loop.core
         self._pose = loop.core.surroundings.pose
         self._problems = problems
-        self._required = loop.core.config.required_joints
-        self._joints = frozenset((*self._required, *loop.core.watch.positions.values()))
+        watch = loop.core.watch
+        self._required = (*loop.core.config.required_joints, *watch.ranged)
+        self._joints = frozenset((*self._required, *watch.positions.values()))
         self._last: dict[str, _State] = {}
         subscribe = subscriptions.subscribe
         subscribe(ActionChunk, topics.ACTION_CHUNK, self._on_chunk)
@@ -137,8 +138,11 @@ class Receivers:
 
     def _on_pose(self, message: PoseStamped) -> None:
         name, pose = topics.END_EFFECTOR_POSE, safety_conversions.pose_from_message(message)
+        space = self._core.space
         problem = safety_conversions.pose_problem(pose, name)
-        self._accept_state(name, message.header.stamp, problem, {}, None if problem else pose)
+        problem = problem or safety_conversions.pose_frame_problem(pose, space, name)
+        measured = {} if problem else safety_conversions.measured_from_pose(pose, space)
+        self._accept_state(name, message.header.stamp, problem, measured, None if problem else pose)
 
     def _on_odometry(self, message: Odometry) -> None:
         needed = self._pose.source == ODOM

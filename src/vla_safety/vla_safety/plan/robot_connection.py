@@ -10,6 +10,7 @@ from vla_contract.action_space import ActionSpace
 from vla_safety.arm.arm_guard import ArmGuard
 from vla_safety.config.safety_config import SafetyConfig
 from vla_safety.limits.limiter import Array, LimitedStep, MotionLimiter
+from vla_safety.surroundings.joint_ranges import JointRanges
 from vla_safety.watch.safety_inputs import RobotState, joint_of_position
 from vla_safety.watch.safety_states import Cause, Reason, Severity
 
@@ -42,7 +43,12 @@ class RobotConnection:
         self._limiter = limiter
         self._robot = robot
         self._arm = arm
-        self._positions = joint_of_position(space)
+        # Dimensions whose value must have been measured before the first command.
+        self._positions = (
+            *joint_of_position(space),
+            *(space.dimensions[i].name for i in space.pose_indices),
+        )
+        self._ranges = JointRanges(space)
         self._sent: Array | None = None
         self._unsent: LimitedStep | None = None  # of a period that has not ended yet
 
@@ -82,8 +88,17 @@ class RobotConnection:
 
     # Commands.
 
-    def limit_command(self, requested: list[float] | None, **limits: Any) -> LimitedStep:
-        """The command of this period; limits: as `MotionLimiter.step` takes them."""
+    def limit_command(
+        self, requested: list[float] | None, steady: int, **limits: Any
+    ) -> LimitedStep:
+        """The command of this period; limits: as `MotionLimiter.step` takes them.
+
+        steady: now, for the ranges of joints that are commanded by velocity.
+        """
+        ends = self._ranges.boundaries(
+            self._limiter.values.tolist(), self._robot.positions, self._robot.positions_at, steady
+        )
+        limits["boundaries"] = (*limits.get("boundaries", ()), *ends)
         if self._arm is None:
             step = self._limiter.step(requested, **limits)
         else:

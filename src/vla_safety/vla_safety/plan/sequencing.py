@@ -1,8 +1,9 @@
 """Action chunks as a plan over time. Free of ROS.
 
 Times are integers in ns. Row i of a chunk holds from observation_stamp + i * period on; between
-two rows the plan is linear. The last row holds for one period, then the chunk is exhausted.
-A new chunk is blended over a window into what the plan was, which may itself be a blend.
+two rows the plan is linear (of an orientation: turns evenly). The last row holds for one period,
+then the chunk is exhausted. A new chunk is blended over a window into what the plan was, which may
+itself be a blend.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vla_contract.action_space import ActionSpace
+from vla_contract import rotations
+from vla_contract.action_space import ActionSpace, Orientation
 from vla_contract.stamps import NANOSECONDS
 
 # More rows than any chunk needs; keeps a hostile message from costing time.
@@ -90,6 +92,7 @@ class Layer:
     chunk: Chunk
     rows: list[list[float]]
     since: int
+    orientations: tuple[Orientation, ...] = ()
 
     @property
     def end(self) -> int:
@@ -105,7 +108,8 @@ class Layer:
             return self.rows[-1]
         if rest == 0:
             return self.rows[index]
-        return _mix(self.rows[index], self.rows[index + 1], rest / self.chunk.period)
+        share = rest / self.chunk.period
+        return mixed(self.rows[index], self.rows[index + 1], share, self.orientations)
 
 
 class Sequencer:
@@ -142,14 +146,17 @@ class Sequencer:
         if not chunk.actions:
             self._layers = []
             return None
-        width = self.space.width
+        space, width = self.space, self.space.width
         flat = [float(value) for value in chunk.actions]
         rows = [flat[i : i + width] for i in range(0, len(flat), width)]
         self._forget_past(now)
         # What has run out no longer moves the robot either.
         if anew or self.exhausted(now):
             self._layers = []
-        self._layers = [*self._layers[1 - _MAX_LAYERS :], Layer(chunk, rows, now)]
+        self._layers = [
+            *self._layers[1 - _MAX_LAYERS :],
+            Layer(chunk, rows, now, space.orientations),
+        ]
         return None
 
     def at(self, now: int) -> list[float] | None:
@@ -159,7 +166,8 @@ class Sequencer:
             return None
         row = self._layers[0].at(now)
         for layer in self._layers[1:]:
-            row = _mix(row, layer.at(now), min(1.0, max(0, now - layer.since) / self._window))
+            share = min(1.0, max(0, now - layer.since) / self._window)
+            row = mixed(row, layer.at(now), share, self.space.orientations)
         return row
 
     def exhausted(self, now: int) -> bool:
@@ -200,6 +208,14 @@ class Sequencer:
                 return
 
 
-def _mix(a: list[float], b: list[float], share: float) -> list[float]:
+def mixed(
+    a: list[float], b: list[float], share: float, orientations: Sequence[Orientation] = ()
+) -> list[float]:
+    """The row at a share of the way from a to b; an orientation by the shorter way round."""
     # This form gives back a and b themselves where they are equal.
-    return [x + (y - x) * share for x, y in zip(a, b, strict=True)]
+    row = [x + (y - x) * share for x, y in zip(a, b, strict=True)]
+    for orientation in orientations:
+        before, after = orientation.read(a), orientation.read(b)
+        if before is not None and after is not None and 0.0 < share < 1.0:
+            orientation.write(row, rotations.slerp(before, after, share))
+    return row

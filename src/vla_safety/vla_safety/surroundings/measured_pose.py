@@ -44,7 +44,8 @@ class RobotKind(enum.Enum):
 
 def robot_kind(space: ActionSpace) -> RobotKind:
     """A base has planar velocities alone; other linear velocities are an end effector's."""
-    velocities = [d for d in space.dimensions if d.kind.is_velocity]
+    moving = (Kind.LINEAR_VELOCITY, Kind.ANGULAR_VELOCITY)
+    velocities = [d for d in space.dimensions if d.kind in moving]
     fields = {".".join(d.output.field.split(".")[-2:]) for d in velocities}
     gripper = any(d.kind is Kind.GRIPPER for d in space.dimensions)
     if velocities and not gripper and fields <= set(_PLANAR):
