@@ -284,7 +284,7 @@ class SafetyCore:
         if driving is None:
             violations += self.plan.violations_of(causes, now)
         step = self.connection.limit_command(
-            allowed.requested if driving is not None else None,
+            allowed.requested if driving is not None else self._yielding(causes),
             steady,
             emergency=emergency,
             speed_scale=self.config.speed_scale,
@@ -317,6 +317,14 @@ class SafetyCore:
         )
         self.connection.end_period()
         return decision
+
+    def _yielding(self, causes: list[Cause]) -> list[float] | None:
+        """What to ask for in a hold: to give way to what pushes, where nothing brakes hard."""
+        hard = any(c.emergency or c.severity is Severity.STOP for c in causes)
+        if hard or all(c.reason is not Reason.CONTACT for c in causes):
+            return None
+        rest, speed = self.limiter.hold_target().tolist(), self.config.contact_yield_speed
+        return self.surroundings.contact.yielding(self.limiter.values.tolist(), rest, speed)
 
     def _detect(
         self, steady: int, driving: Selection | None, by_policy: bool, step: LimitedStep
@@ -386,6 +394,7 @@ class SafetyCore:
             return
         yield from self.watch.urgent_causes(config, now, steady, event)
         yield from self.surroundings.causes(config, steady)
+        yield from self.surroundings.contact.causes(config, steady, self.limiter.standstill)
         yield from self.watch.state_causes(config, steady)
         by_policy = driving.driver is not Driver.TELEOPERATION
         if by_policy:

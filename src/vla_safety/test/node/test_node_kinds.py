@@ -4,6 +4,7 @@ import math
 import time
 
 import numpy as np
+import pytest
 import yaml
 from geometry_msgs.msg import PoseStamped
 from node_rig import PERIOD, new_id, safety
@@ -49,6 +50,22 @@ VELOCITY = space(
         "elbow", "joint_velocity", "rad/s", 0.5, "velocities", "sensor_msgs/msg/JointState",
         "elbow_joint", joint_range=[-1.0, 0.6],
     )
+)  # fmt: skip
+
+
+JOG = space(
+    dimension(
+        "elbow", "joint_velocity", "rad/s", 0.5, "jog", "control_msgs/msg/JointJog",
+        "elbow_joint", joint_range=[-1.0, 0.6],
+    ),
+    dimension(
+        "opening", "gripper", "m", 1.0, "gripper", "control_msgs/action/GripperCommand",
+        "command.position",
+    ),
+    dimension(
+        "jaw", "gripper", "rad", 1.0, "jaw", "control_msgs/action/ParallelGripperCommand",
+        "jaw_joint",
+    ),
 )  # fmt: skip
 
 
@@ -140,3 +157,51 @@ def test_a_joint_velocity_stops_at_the_end_of_the_range(parameters, space_file, 
         assert 0.4 < max(place) <= 0.6 + 0.4 * PERIOD
         assert not math.isnan(driven.sent[-1].velocity[0])
         assert list(driven.sent[-1].name) == ["elbow_joint"]
+
+
+def test_grippers_get_goals_that_end_where_the_command_ends(parameters, space_file, graph):
+    pytest.importorskip("control_msgs", reason="control_msgs is not in the wheels")
+    from control_msgs.action import GripperCommand, ParallelGripperCommand
+    from control_msgs.msg import JointJog
+    from rclpy.action import ActionServer
+
+    space_file.write_text(JOG)
+    with safety(parameters):
+        g, goals, jaws = graph(), [], []
+
+        def serve(kind, name, take):
+            def execute(handle):
+                take(handle.request.command)
+                handle.succeed()
+                return kind.Result()
+
+            return ActionServer(g.client.node, kind, name, execute)
+
+        def tell(driven):
+            names = ["elbow_joint", "opening", "jaw_joint"]
+            g.states.publish(JointState(name=names, position=[0.0, 0.0, 0.0]))
+
+        driven = Driven(g, JointJog, "jog", tell)
+        row, names = [0.2, 0.8, -0.5], ["elbow", "opening", "jaw"]
+        driven.until(
+            lambda: any("nobody serves the action" in s.cause for s in g.status), row, names
+        )
+        servers = [
+            serve(GripperCommand, "gripper", lambda c: goals.append(c.position)),
+            serve(ParallelGripperCommand, "jaw", lambda c: jaws.append((c.name[0], c.position[0]))),
+        ]
+        try:
+            driven.until(
+                lambda: goals and jaws and goals[-1] == 0.8 and jaws[-1] == ("jaw_joint", -0.5),
+                row,
+                names,
+            )
+            count = len(goals)
+            end = time.monotonic() + 1.0
+            driven.until(lambda: time.monotonic() > end, row, names)
+            assert len(goals) == count, "a command that rests needs no further goal"
+        finally:
+            for server in servers:
+                server.destroy()
+        assert list(driven.sent[-1].joint_names) == ["elbow_joint"]
+        assert driven.sent[-1].velocities[0] == pytest.approx(0.2)

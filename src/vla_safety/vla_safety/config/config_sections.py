@@ -51,6 +51,14 @@ class RecoveryParameters(Config):
         maximum=3600.0,
         runtime=True,
     )
+    recovery_contact: float = parameter(
+        2.0,
+        "Time for which a contact that stopped the robot must be over.",
+        "s",
+        minimum=0.0,
+        maximum=3600.0,
+        runtime=True,
+    )
     escalation_count: int = parameter(
         5,
         "Faults of one kind that interrupt motion within escalation_window and stop the robot "
@@ -77,6 +85,7 @@ class RecoveryParameters(Config):
             FaultKind.ROBOT_STATE: self.recovery_robot_state,
             FaultKind.CLOCK: self.recovery_clock,
             Reason.OBSTACLE: self.recovery_obstacle,
+            Reason.CONTACT: self.recovery_contact,
         }
         return RecoveryRules(
             times, self.escalation_count, self.escalation_total, self.escalation_window
@@ -219,6 +228,51 @@ class ArmParameters(Config):
     arm_speed: float = parameter(
         0.25, "Greatest speed of elbows and tools; 0: no limit.", "m/s", minimum=0.0, maximum=10.0
     )
+
+
+@dataclass(frozen=True)
+class ContactParameters(Config):
+    """Forces that are a contact: they stop the robot, which then yields a little."""
+
+    contact_force: float = parameter(
+        0.0, "Force beyond its slow average that is a contact; 0: no sensor.", "N", minimum=0.0
+    )
+    contact_torque: float = parameter(
+        0.0, "Torque beyond its slow average that is one; 0: no sensor.", "N m", minimum=0.0
+    )
+    contact_joints: tuple[str, ...] = parameter((), "Joints whose effort is looked at.")
+    contact_efforts: tuple[float, ...] = parameter(
+        (5.0,),
+        "Effort beyond its slow average that is a contact: one for all of them, or one for each.",
+        "N m or N, as the driver tells it",
+    )
+    contact_baseline_time: float = parameter(
+        10.0, "Time constant of that average.", "s", minimum=0.1, maximum=3600.0
+    )
+    contact_yield: float = parameter(
+        0.0,
+        "Way that the robot yields in the direction of the force, once it stands; 0: it stays.",
+        "m or rad",
+        minimum=0.0,
+        maximum=0.1,
+    )
+    contact_yield_speed: float = parameter(
+        0.02, "Speed of that.", "m/s or rad/s", minimum=0.001, maximum=0.2
+    )
+
+    def check(self) -> None:
+        """Refuse joints without a threshold, or thresholds without a joint."""
+        if len(self.contact_efforts) not in (1, len(self.contact_joints)):
+            raise ParameterError(
+                f"parameter contact_efforts has {len(self.contact_efforts)} entries; accepted: one, "
+                f"or one for each of the {len(self.contact_joints)} contact_joints"
+            )
+        if not all(0.0 < effort < math.inf for effort in self.contact_efforts):
+            raise ParameterError(
+                f"parameter contact_efforts is {list(self.contact_efforts)}; accepted: finite "
+                "numbers above 0"
+            )
+        super().check()
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from vla_contract.language.stop_words import STOP_WORDS
 from vla_contract.node.parameters import Config, ParameterError, parameter
 from vla_safety.config.config_sections import (
     ArmParameters,
+    ContactParameters,
     DetectorParameters,
     RecordingParameters,
     RecoveryParameters,
@@ -180,6 +181,7 @@ class SafetyConfig(
     TeleoperationParameters,
     RecordingParameters,
     ArmParameters,
+    ContactParameters,
     WorkspaceParameters,
     ObstacleParameters,
     DetectorParameters,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from geometry_msgs.msg import PoseStamped, Twist, TwistStamped
+from geometry_msgs.msg import PoseStamped, Twist, TwistStamped, WrenchStamped
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool, String
@@ -22,6 +22,7 @@ from vla_safety.node import safety_conversions
 from vla_safety.node.node_ports import Problems, Subscriptions
 from vla_safety.plan import teleoperation
 from vla_safety.plan.teleoperation import LockConfig, TeleopConfig, Teleoperation
+from vla_safety.surroundings.contact import WRENCH
 from vla_safety.surroundings.measured_pose import Pose
 
 ODOM = "odom"
@@ -66,6 +67,9 @@ class Receivers:
         subscribe(Fault, topics.FAULT, self._on_fault)
         subscribe(String, topics.COMMAND, lambda m: self._on_text(m.data))
         subscribe(Command, topics.COMMAND_STAMPED, lambda m: self._on_text(m.text))
+        self._contact = loop.core.surroundings.contact
+        if self._contact.needs_wrench:
+            subscribe(WrenchStamped, WRENCH, self._on_wrench, topics.JOINT_STATES)
         subscriptions.subscribe_level(topics.EMERGENCY_STOP, self._on_emergency_stop)
         loop.subscribe_ticks(subscriptions, self._on_tick)
 
@@ -132,6 +136,9 @@ class Receivers:
         except JointStateError as error:
             self._accept_state(name, message.header.stamp, f"{name}: {error}", {}, publisher=names)
             return
+        if self._contact.joints:
+            efforts = {joint: state.effort for joint, state in told.joints.items()}
+            self._contact.measure_efforts(efforts, self._loop.clock.steady())
         measured = safety_conversions.measured_from_joints(told.joints, self._core.space)
         joints = {j: told.joints[j].position for j in self._required if j in told.joints}
         self._accept_state(name, message.header.stamp, "", measured, joints=joints, publisher=names)
@@ -143,6 +150,14 @@ class Receivers:
         problem = problem or safety_conversions.pose_frame_problem(pose, space, name)
         measured = {} if problem else safety_conversions.measured_from_pose(pose, space)
         self._accept_state(name, message.header.stamp, problem, measured, None if problem else pose)
+
+    def _on_wrench(self, message: WrenchStamped) -> None:
+        f, t = message.wrench.force, message.wrench.torque
+        problem = self._contact.measure_wrench(
+            (f.x, f.y, f.z), (t.x, t.y, t.z), message.header.frame_id, self._loop.clock.steady()
+        )
+        if problem:
+            self._problems.refuse(problem)
 
     def _on_odometry(self, message: Odometry) -> None:
         needed = self._pose.source == ODOM

@@ -61,10 +61,13 @@ class Senders:
         self._statuses = _Sender(self, entities.publisher(SafetyStatus, topics.SAFETY_STATUS))
         self.faults = entities.publisher(Fault, topics.FAULT)
         self.own_ids: set[bytes] = set()
+        outputs = make_outputs(space)
         self._robot = [
             (_Sender(self, self._robot_publisher(entities, output)), output)
-            for output in make_outputs(space)
+            for output in outputs
+            if not output.is_action
         ]
+        self._goals = [entities.goal_sender(o, clock.steady) for o in outputs if o.is_action]
         self._key: StatusKey | None = None
         self._told = 0
         self._state = State.INACTIVE
@@ -85,6 +88,11 @@ class Senders:
         """Types of the robot's commands by the full names of their topics."""
         return {sender.topic: sender.type for sender, _ in self._robot}
 
+    @property
+    def unserved(self) -> str:
+        """Which goals do not arrive, in words; empty where all do."""
+        return "; ".join(goals.unserved for goals in self._goals if goals.unserved)
+
     def actions(
         self, decision: Decision, tick: int, stamp: Any
     ) -> Iterator[tuple[str, Callable[[], None]]]:
@@ -94,6 +102,11 @@ class Senders:
             yield (
                 f"topic {sender.topic}",
                 lambda s=sender, o=output: s.send(o.message(values, stamp)),  # type: ignore[misc]
+            )
+        for goals in self._goals if decision.connected else ():
+            yield (
+                f"action {goals.topic}",
+                lambda g=goals: g.send_values(values, stamp),  # type: ignore[misc]
             )
         yield (
             "safe_action",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from vla_contract.action_space import ActionSpace
 from vla_safety.config.safety_config import SafetyConfig
 from vla_safety.limits.limiter import Array, Boundary, Limit, LimitViolation, SpeedCap
+from vla_safety.surroundings.contact import ContactDetector
 from vla_safety.surroundings.measured_pose import MeasuredPose, RobotKind
 from vla_safety.surroundings.obstacles.obstacle_monitor import ObstacleMonitor, ObstacleVerdict
 from vla_safety.surroundings.planar_base import BaseMotion
@@ -43,6 +44,7 @@ class Surroundings:
     ) -> None:
         """obstacles: None where no source is configured."""
         self.pose = MeasuredPose(space, config, zones)
+        self.contact = ContactDetector(space, config)
         self.obstacles = obstacles
         self.verdict = ObstacleVerdict()
         self._base = BaseMotion(space)
@@ -51,6 +53,7 @@ class Surroundings:
     def forget(self) -> None:
         """Another episode, or a clock that jumped."""
         self.pose.forget()
+        self.contact.rezero()
         if self.obstacles is not None:
             self.obstacles.forget()
 

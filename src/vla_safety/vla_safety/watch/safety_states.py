@@ -39,6 +39,7 @@ class Reason(enum.Enum):
     CONFIGURATION = "configuration"
     INPUT = "input"
     OBSTACLE = "obstacle"
+    CONTACT = "contact"
     HEARTBEAT = "heartbeat"
     FAULT = "fault"
     TRACKING = "tracking"
