@@ -287,13 +287,13 @@ class SafetyCore:
             allowed.requested if driving is not None else self._yielding(causes),
             steady,
             emergency=emergency,
-            speed_scale=self.config.speed_scale,
+            speed_scale=self.config.speed_scale * allowed.factor,
             boundaries=allowed.boundaries,
             speed_cap=allowed.cap,
         )
         by_policy = driving is not None and driving.driver is Driver.POLICY
         self._detect(steady, driving, by_policy, step)
-        violations += step.violations
+        violations += allowed.named(step.violations)
         stamp = self.plan.stamp if by_policy else 0
         decision = Decision(
             verdict=verdict_of(state, violations),

@@ -76,8 +76,10 @@ def test_a_drift_is_followed():
 class Pushed(Rig):
     def __init__(self, space=SPACE, **changes):
         self.force, self.effort = (0.0, 0.0, 0.0), 0.0
-        super().__init__(space, required_inputs=("joint_states",), workspace_required=False,
-                         obstacle_source_required=False, recovery_contact=0.5, **changes)  # fmt: skip
+        super().__init__(
+            space, required_inputs=("joint_states",), workspace_required=False,
+            obstacle_source_required=False, recovery_contact=0.5, **changes,
+        )  # fmt: skip
 
     def go(self, count, value=0.2):
         contact = self.core.surroundings.contact

@@ -264,8 +264,8 @@ class ContactParameters(Config):
         """Refuse joints without a threshold, or thresholds without a joint."""
         if len(self.contact_efforts) not in (1, len(self.contact_joints)):
             raise ParameterError(
-                f"parameter contact_efforts has {len(self.contact_efforts)} entries; accepted: one, "
-                f"or one for each of the {len(self.contact_joints)} contact_joints"
+                f"parameter contact_efforts has {len(self.contact_efforts)} entries; accepted: "
+                f"one, or one for each of the {len(self.contact_joints)} contact_joints"
             )
         if not all(0.0 < effort < math.inf for effort in self.contact_efforts):
             raise ParameterError(
@@ -273,6 +273,49 @@ class ContactParameters(Config):
                 "numbers above 0"
             )
         super().check()
+
+
+@dataclass(frozen=True)
+class PeopleParameters(Config):
+    """People whom a detector sees (topic `people`), and how near they may be: ISO/TS 15066."""
+
+    people_enabled: bool = parameter(
+        False, "The robot is only as fast as the nearest person on the topic people allows."
+    )
+    people_reach: float = parameter(
+        1.0,
+        "How far the robot reaches around the origin of base_frame; distances begin there.",
+        "m",
+        minimum=0.0,
+        maximum=10.0,
+    )
+    people_speed: float = parameter(
+        1.6, "Speed at which a person may come nearer (v_h).", "m/s", minimum=0.0, maximum=10.0
+    )
+    people_reaction: float = parameter(
+        0.2,
+        "Time from a detection to the first command that answers it, and the driver's own (T_r). "
+        "The age of the detection is added.",
+        "s",
+        minimum=0.0,
+        maximum=10.0,
+    )
+    people_intrusion: float = parameter(
+        0.0, "How far a body reaches in before it is seen (C).", "m", minimum=0.0, maximum=2.0
+    )
+    people_uncertainty: float = parameter(
+        0.1, "Uncertainty of a person's position (Z_d).", "m", minimum=0.0, maximum=5.0
+    )
+    people_robot_uncertainty: float = parameter(
+        0.02, "Uncertainty of the robot's position (Z_r).", "m", minimum=0.0, maximum=5.0
+    )
+    people_robot_speed: float = parameter(
+        0.0,
+        "Greatest speed of any part of a robot without linear velocities; 0: arm_speed.",
+        "m/s",
+        minimum=0.0,
+        maximum=10.0,
+    )
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from vla_safety.config.config_sections import (
     ArmParameters,
     ContactParameters,
     DetectorParameters,
+    PeopleParameters,
     RecordingParameters,
     RecoveryParameters,
     TeleoperationParameters,
@@ -182,6 +183,7 @@ class SafetyConfig(
     RecordingParameters,
     ArmParameters,
     ContactParameters,
+    PeopleParameters,
     WorkspaceParameters,
     ObstacleParameters,
     DetectorParameters,
@@ -225,6 +227,13 @@ def check_space(config: SafetyConfig, space: ActionSpace) -> None:
     _check_drivers(config, space)
     _check_inputs(config, space)
     _check_positions(config, space)
+    if config.people_enabled and not (
+        space.linear_indices or config.people_robot_speed or (config.arm_urdf and config.arm_speed)
+    ):
+        raise ParameterError(
+            f"parameter people_robot_speed is 0; accepted for action space {space.name}, which has "
+            "no linear velocity: above 0 m/s, or arm_urdf with an arm_speed"
+        )
     for dimension in space.dimensions:
         longest = braking_time(dimension, space.period)
         if longest > space.braking_time:

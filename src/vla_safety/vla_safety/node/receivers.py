@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from geometry_msgs.msg import PoseStamped, Twist, TwistStamped, WrenchStamped
+from geometry_msgs.msg import PoseArray, PoseStamped, Twist, TwistStamped, WrenchStamped
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool, String
 
 from vla_contract import topics
+from vla_contract.frames import frame_name
 from vla_contract.joint_states import JointStateError, read_joints
 from vla_contract.stamps import to_nanoseconds
 from vla_interfaces.msg import ActionChunk, Command, Fault, SimulationTick
@@ -24,6 +25,7 @@ from vla_safety.plan import teleoperation
 from vla_safety.plan.teleoperation import LockConfig, TeleopConfig, Teleoperation
 from vla_safety.surroundings.contact import WRENCH
 from vla_safety.surroundings.measured_pose import Pose
+from vla_safety.surroundings.separation import PEOPLE
 
 ODOM = "odom"
 
@@ -70,6 +72,9 @@ class Receivers:
         self._contact = loop.core.surroundings.contact
         if self._contact.needs_wrench:
             subscribe(WrenchStamped, WRENCH, self._on_wrench, topics.JOINT_STATES)
+        self._people = loop.core.surroundings.people
+        if self._people.enabled:
+            subscribe(PoseArray, PEOPLE, self._on_people, topics.JOINT_STATES)
         subscriptions.subscribe_level(topics.EMERGENCY_STOP, self._on_emergency_stop)
         loop.subscribe_ticks(subscriptions, self._on_tick)
 
@@ -156,6 +161,17 @@ class Receivers:
         problem = self._contact.measure_wrench(
             (f.x, f.y, f.z), (t.x, t.y, t.z), message.header.frame_id, self._loop.clock.steady()
         )
+        if problem:
+            self._problems.refuse(problem)
+
+    def _on_people(self, message: PoseArray) -> None:
+        frame, own = frame_name(message.header.frame_id), frame_name(self._core.config.base_frame)
+        if frame not in ("", own):
+            problem = f"{PEOPLE} is in frame {frame[:60]!r}; accepted: base_frame, {own!r}"
+        else:
+            arrival, age = self._loop.arrival(to_nanoseconds(message.header.stamp))
+            places = [(p.position.x, p.position.y) for p in message.poses]
+            problem = self._people.accept_people(places, arrival, age)
         if problem:
             self._problems.refuse(problem)
 

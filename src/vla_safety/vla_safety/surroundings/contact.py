@@ -80,11 +80,10 @@ class ContactDetector:
     def __init__(self, space: ActionSpace, config: SafetyConfig) -> None:
         self._space = space
         constant = config.contact_baseline_time
+        wrench = (("force", config.contact_force), ("torque", config.contact_torque))
         self._wrench = {
-            name: Baseline(threshold, constant)
-            for name, threshold in (("force", config.contact_force), ("torque", config.contact_torque))
-            if threshold > 0.0
-        }  # fmt: skip
+            name: Baseline(threshold, constant) for name, threshold in wrench if threshold > 0.0
+        }
         joints, efforts = config.contact_joints, config.contact_efforts
         efforts = efforts * len(joints) if len(efforts) == 1 else efforts
         self._joints = {
@@ -187,7 +186,7 @@ class ContactDetector:
         return tuple(row)
 
     def _turned(self, joint: str, baseline: Baseline) -> tuple[float, ...]:
-        """The way in which a joint is pushed: a motor that holds against it has the opposite sign."""
+        """The way in which a joint is pushed: the motor that holds it has the other sign."""
         row = [0.0] * self._space.width
         for i, dimension in enumerate(self._space.dimensions):
             moved = dimension.kind in (Kind.JOINT_POSITION, Kind.JOINT_VELOCITY)

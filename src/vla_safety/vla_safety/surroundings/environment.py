@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vla_contract.action_space import ActionSpace
 from vla_safety.config.safety_config import SafetyConfig
@@ -12,6 +12,7 @@ from vla_safety.surroundings.contact import ContactDetector
 from vla_safety.surroundings.measured_pose import MeasuredPose, RobotKind
 from vla_safety.surroundings.obstacles.obstacle_monitor import ObstacleMonitor, ObstacleVerdict
 from vla_safety.surroundings.planar_base import BaseMotion
+from vla_safety.surroundings.separation import PEOPLE, PersonSeparation
 from vla_safety.surroundings.speed_zones import SpeedZone
 from vla_safety.watch.safety_states import Cause, Reason, Severity
 
@@ -21,7 +22,8 @@ class Allowance:
     """What the surroundings allow in one period.
 
     requested: what was asked for, slowed down where obstacles want that; None: nothing is.
-    stop: why the robot must stop for an obstacle; None where it need not.
+    stop: why the robot must stop for an obstacle or a person; None where it need not.
+    factor: share of every velocity limit, 0 to 1; slowed_by: what makes it less than 1.
     """
 
     requested: list[float] | None = None
@@ -30,6 +32,19 @@ class Allowance:
     cap: SpeedCap | None = None
     violations: tuple[LimitViolation, ...] = ()
     warnings: tuple[LimitViolation, ...] = ()
+    factor: float = 1.0
+    slowed_by: str = ""
+
+    def named(self, violations: tuple[LimitViolation, ...]) -> tuple[LimitViolation, ...]:
+        """The violations of a command, with what slowed it down in the place of the scale."""
+        if self.factor == 1.0:
+            return violations
+        return tuple(
+            v._replace(limit=Limit.SPEED_ZONE, name=self.slowed_by)
+            if v.limit is Limit.SPEED_SCALE
+            else v
+            for v in violations
+        )
 
 
 class Surroundings:
@@ -45,6 +60,7 @@ class Surroundings:
         """obstacles: None where no source is configured."""
         self.pose = MeasuredPose(space, config, zones)
         self.contact = ContactDetector(space, config)
+        self.people = PersonSeparation(space, config)
         self.obstacles = obstacles
         self.verdict = ObstacleVerdict()
         self._base = BaseMotion(space)
@@ -54,6 +70,7 @@ class Surroundings:
         """Another episode, or a clock that jumped."""
         self.pose.forget()
         self.contact.rezero()
+        self.people.forget()
         if self.obstacles is not None:
             self.obstacles.forget()
 
@@ -72,6 +89,14 @@ class Surroundings:
 
     def allow(self, requested: list[float] | None, values: Array, steady: int) -> Allowance:
         """What may be done of a request. values: the present command, SI."""
+        allowed = self._avoid(requested, values, steady)
+        if not self.people.enabled:
+            return allowed
+        cause = self.people.cause(self.people.speed(values.tolist()), steady)
+        factor = self.people.factor(steady)
+        return replace(allowed, stop=allowed.stop or cause, factor=factor, slowed_by=PEOPLE)
+
+    def _avoid(self, requested: list[float] | None, values: Array, steady: int) -> Allowance:
         row = values.tolist()
         boundaries = self.pose.boundaries(row, steady)
         cap = self.pose.cap(row, steady)
