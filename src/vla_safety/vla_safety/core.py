@@ -15,6 +15,7 @@ from vla_contract.action_space import ActionSpace
 from vla_contract.language.stop_words import StopWords
 from vla_contract.stamps import NANOSECONDS
 from vla_safety.arm.arm_guard import ArmGuard
+from vla_safety.arm.singularity import SingularityGuard
 from vla_safety.config.safety_config import SafetyConfig
 from vla_safety.decision import Decision, Situation, Verdict, verdict_of
 from vla_safety.limits import warning_thresholds
@@ -67,7 +68,7 @@ class SafetyCore:
         surroundings: Surroundings | None = None,
         teleoperation: Teleoperation | None = None,
         watch: InputWatch | None = None,
-        arm: ArmGuard | None = None,
+        arm: ArmGuard | SingularityGuard | None = None,
     ) -> None:
         """saved: what an earlier process left. surroundings: by default without obstacles.
 

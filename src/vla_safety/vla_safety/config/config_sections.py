@@ -208,7 +208,7 @@ class WorkspaceParameters(Config):
 
 @dataclass(frozen=True)
 class ArmParameters(Config):
-    """The shape of an arm that is commanded by joint positions."""
+    """The shape of an arm that is commanded by joint positions; the singularities of others."""
 
     arm_urdf: str = parameter(
         "",
@@ -228,6 +228,25 @@ class ArmParameters(Config):
     arm_speed: float = parameter(
         0.25, "Greatest speed of elbows and tools; 0: no limit.", "m/s", minimum=0.0, maximum=10.0
     )
+    singularity_lower: float = parameter(
+        17.0,
+        "Of an end effector told twists, with arm_urdf: condition number of the Jacobian of "
+        "tip_frame from which on it is slowed.",
+        minimum=1.0,
+        maximum=1e6,
+    )
+    singularity_upper: float = parameter(
+        30.0, "Condition number at which it stands.", minimum=1.0, maximum=1e6
+    )
+
+    def check(self) -> None:
+        """Refuse thresholds the wrong way round."""
+        if not self.singularity_lower < self.singularity_upper:
+            raise ParameterError(
+                f"parameters singularity_lower and singularity_upper are {self.singularity_lower} "
+                f"and {self.singularity_upper}; accepted: the lower one first"
+            )
+        super().check()
 
 
 @dataclass(frozen=True)

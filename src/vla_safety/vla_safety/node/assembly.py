@@ -11,6 +11,7 @@ from typing import Any
 from vla_contract.action_space import ActionSpace
 from vla_contract.node import parameters
 from vla_safety.arm.arm_guard import make_guard
+from vla_safety.arm.singularity import make_singularity_guard
 from vla_safety.config import obstacle_config
 from vla_safety.config.obstacle_config import SourceConfig
 from vla_safety.config.safety_config import SafetyConfig
@@ -76,7 +77,8 @@ def assemble(
             resume=Resume(config.teleop_resume),
             frame=next((d.frame for d in space.dimensions if "Twist" in d.output.type), ""),
         )
-    core = SafetyCore(space, config, saved, surroundings, person, watch, make_guard(space, config))
+    arm = make_singularity_guard(space, config) or make_guard(space, config)
+    core = SafetyCore(space, config, saved, surroundings, person, watch, arm)
     return Assembly(core, sources, inputs, locks)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from vla_contract.action_space import ActionSpace
 from vla_safety.arm.arm_guard import ArmGuard
+from vla_safety.arm.singularity import SingularityGuard
 from vla_safety.config.safety_config import SafetyConfig
 from vla_safety.limits.limiter import Array, LimitedStep, MotionLimiter
 from vla_safety.surroundings.joint_ranges import JointRanges
@@ -32,7 +33,7 @@ class RobotConnection:
         limiter: MotionLimiter,
         robot: RobotState,
         armed: bool,
-        arm: ArmGuard | None = None,
+        arm: ArmGuard | SingularityGuard | None = None,
     ) -> None:
         """arm: None where no arm's shape is configured."""
         self.armed = armed
