@@ -15,12 +15,14 @@ from vla_contract.action_space import ActionSpace
 from vla_contract.language.stop_words import StopWords
 from vla_contract.stamps import NANOSECONDS
 from vla_safety.arm.arm_guard import ArmGuard
-from vla_safety.config.safety_config import SafetyConfig
+from vla_safety.config.safety_config import SLOWING, SafetyConfig
 from vla_safety.decision import Decision, Situation, Verdict, verdict_of
 from vla_safety.limits import warning_thresholds
-from vla_safety.limits.limiter import LimitedStep, MotionLimiter
+from vla_safety.limits.limiter import LimitedStep, LimitViolation, MotionLimiter
 from vla_safety.plan.command_gate import CommandGate
 from vla_safety.plan.motion_plan import Plan, waiting
+from vla_safety.plan.path_follower import Motion, PathFollower
+from vla_safety.plan.path_speed import velocity_ceilings
 from vla_safety.plan.robot_connection import RobotConnection
 from vla_safety.plan.sequencing import Chunk, Refusal
 from vla_safety.plan.teleoperation import (
@@ -80,6 +82,7 @@ class SafetyCore:
         self.watch = watch or InputWatch(space, config)
         self.limiter = MotionLimiter(space)
         self.plan = Plan(space, config, CommandGate(saved.seen, witness=saved.running))
+        self.path = PathFollower(space, self.plan.sequencer)
         self.machine = StateMachine(_latched_stop(saved.stopped) if saved.stopped else None)
         self.surroundings = surroundings or Surroundings(space, config)
         self.teleoperation = teleoperation
@@ -88,6 +91,7 @@ class SafetyCore:
         )
         self.stop_words = StopWords(config.stop_words)
         self.stop_word_heard = 0  # ns of the node clock, of the last one obeyed
+        self._along_path = config.slowing == SLOWING[0]
         self._closing = False
 
     # Events.
@@ -97,6 +101,7 @@ class SafetyCore:
         self._closing = False
         self.watch.restart()
         self.machine.activate(now)
+        self.path.restart()
         self.plan.cancel(waiting(Reason.START, "started"), now)
         self.machine.update([self.plan.waiting], now)
         self.connection.activate(self.config, steady)
@@ -160,6 +165,7 @@ class SafetyCore:
         self.watch.recovery.restart()
         self.watch.detectors.restart()
         self.surroundings.forget()
+        self.path.restart()
         self.connection.start_elsewhere()
 
     def arm(self, armed: bool, now: int, steady: int = 0) -> None:
@@ -216,7 +222,8 @@ class SafetyCore:
         self._switch_outputs(now, steady)
         driving = self._select_driver(now, steady)
         causes = list(self._causes(now, steady, event, driving))
-        request = self._request_of(driving, now)
+        motion = self._motion_of(driving, now)
+        request = motion.row if motion is not None else None
         allowed = self.surroundings.allow(request, self.limiter.values, steady)
         if allowed.stop is not None:
             causes.append(allowed.stop)
@@ -231,7 +238,9 @@ class SafetyCore:
         acting = self.machine.update(causes, now) in ACTING
         if not acting:
             self.plan.drop_after(causes)
-        return self._limit(now, steady, causes, allowed, driving if acting else None, event)
+            if moved and any(_is_fault(cause) for cause in causes):
+                self.path.fade_in()
+        return self._limit(now, steady, causes, allowed, driving if acting else None, motion, event)
 
     def brake(self, why: str, now: int) -> Decision:
         """The command of a period after a defect: to rest, by the limiter alone; stop latched.
@@ -273,6 +282,7 @@ class SafetyCore:
         causes: list[Cause],
         allowed: Allowance,
         driving: Selection | None,
+        motion: Motion | None,
         event: ClockEvent,
     ) -> Decision:
         """The command of this period. driving: None where nobody may."""
@@ -281,23 +291,33 @@ class SafetyCore:
             c.emergency for c in causes if c.severity is not Severity.DEGRADE
         )
         violations = allowed.violations
+        slowed: tuple[LimitViolation, ...] = ()
+        asked = allowed.requested if driving is not None else None
         if driving is None:
             violations += self.plan.violations_of(causes, now)
+            row = self._brake_along_path(now, emergency)
+        elif motion is None or not self._along_path:
+            row = asked
+        else:
+            row = self._follow_path(motion, allowed, driving, now)
+            slowed = tuple(v for v in self.path.violations() if v not in violations)
         step = self.connection.limit_command(
-            allowed.requested if driving is not None else None,
+            row,
             emergency=emergency,
             speed_scale=self.config.speed_scale,
             boundaries=allowed.boundaries,
             speed_cap=allowed.cap,
         )
+        self.path.observe_command(step.safe.tolist())
         by_policy = driving is not None and driving.driver is Driver.POLICY
-        self._detect(steady, driving, by_policy, step)
-        violations += step.violations
+        limited = slowed + step.violations
+        self._detect(steady, driving, by_policy, step.safe.tolist(), limited)
+        violations += limited
         stamp = self.plan.stamp if by_policy else 0
         decision = Decision(
             verdict=verdict_of(state, violations),
             state=state,
-            requested=allowed.requested if driving is not None else None,
+            requested=asked,
             safe=step.safe,
             violations=violations,
             emergency=step.emergency,
@@ -313,20 +333,52 @@ class SafetyCore:
             ),
             input=driving.name if driving is not None else "",
             missed=round(event.gap / self.space.period) if event.gap else 0,
+            path_speed=self.path.speed.value,
+            slowed_by=self.path.speed.factor.name,
         )
         self.connection.end_period()
         return decision
 
+    def _follow_path(
+        self, motion: Motion, allowed: Allowance, driving: Selection, now: int
+    ) -> list[float]:
+        scale = self.config.speed_scale
+        ceilings = velocity_ceilings(self.space, motion.rates, scale, allowed.cap)
+        return self.path.follow(
+            motion,
+            allowed.factors,
+            [*ceilings, *self.connection.path_ceilings(motion.rates)],
+            by_policy=driving.driver is Driver.POLICY,
+            fade_time=self.config.fade_in_time,
+            values=self.limiter.values.tolist(),
+            now=now,
+        )
+
+    def _brake_along_path(self, now: int, emergency: bool) -> list[float] | None:
+        limiter = self.limiter
+        return self.path.brake(
+            now,
+            emergency=emergency or not self._along_path,
+            at_rest=limiter.standstill,
+            values=limiter.values.tolist(),
+            resting=limiter.hold_target().tolist(),
+        )
+
     def _detect(
-        self, steady: int, driving: Selection | None, by_policy: bool, step: LimitedStep
+        self,
+        steady: int,
+        driving: Selection | None,
+        by_policy: bool,
+        safe: list[float],
+        violations: tuple[LimitViolation, ...],
     ) -> None:
         pose = self.surroundings.pose
         self.watch.detectors.update(
             Period(
                 acting=driving is not None and self.connection.connected,
                 by_policy=by_policy,
-                safe=step.safe.tolist(),
-                violations=step.violations,
+                safe=safe,
+                violations=violations,
                 measured={**pose.rates(), **self.watch.robot.measured},
                 position=pose.position,
                 progress=self.plan.progress,
@@ -340,6 +392,7 @@ class SafetyCore:
 
     def _observe_time(self, now: int, steady: int) -> ClockEvent:
         event = self.watch.observe_time(now, steady, self.config)
+        self.path.advance_clock(now)
         if event.jump and not self._closing:
             self.plan.forget()
             self.watch.robot.forget_stamps()
@@ -347,11 +400,13 @@ class SafetyCore:
             self.plan.cancel(waiting(Reason.CLOCK, event.jump, emergency=True), now)
         if event.gap:
             self.plan.sequencer.clear()
+            self.path.restart()
             self.connection.start_after(event.gap, steady)
         return event
 
     def _switch_outputs(self, now: int, steady: int) -> None:
         if self.connection.switch(self.config, steady):
+            self.path.fade_in()
             self.plan.cancel(waiting(Reason.OUTPUTS, "the outputs were connected"), now)
 
     def _select_driver(self, now: int, steady: int) -> Selection:
@@ -359,20 +414,22 @@ class SafetyCore:
             return _BY_POLICY
         driving = self.teleoperation.select(now, steady, policy_alive=self.plan.alive(now))
         if driving.drop_plan:
+            self.path.fade_in()
             self.plan.sequencer.clear()
             if self.plan.gate.current and self.teleoperation.resume is Resume.COMMAND:
                 self.plan.cancel(waiting(Reason.TELEOPERATION, "a person drove"), now)
         return driving
 
-    def _request_of(self, driving: Selection, now: int) -> list[float] | None:
+    def _motion_of(self, driving: Selection, now: int) -> Motion | None:
         """What the one who drives asks for."""
         if driving.driver is Driver.POLICY:
-            return self.plan.sequencer.at(now)
+            return self.path.planned(now)
         if driving.twist is None:
             return None
         rest = self.limiter.hold_target()
         wanted = requested(self.space, driving.twist)
-        return [float(rest[i]) if v is None else v for i, v in enumerate(wanted)]
+        row = [float(rest[i]) if v is None else v for i, v in enumerate(wanted)]
+        return self.path.motion(row)
 
     # Causes, the most important first.
 
@@ -401,6 +458,11 @@ class SafetyCore:
         if by_policy and not driving.cause:
             yield from self.plan.causes(now)
             yield from self.plan.bad_chunks(now)
+
+
+def _is_fault(cause: Cause) -> bool:
+    """Something went wrong: what comes after it is a recovery."""
+    return cause.severity is not Severity.DEGRADE and (cause.emergency or cause.kind is not None)
 
 
 def _latched_stop(text: str) -> Cause:

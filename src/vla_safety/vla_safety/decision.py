@@ -45,6 +45,7 @@ class Decision:
     connected: the outputs are connected; otherwise `safe` is only shown.
     warnings: soft thresholds that `safe` is above. input: who drives; empty where nobody does.
     missed: periods that the loop has stood still for before this one, where it did for long.
+    path_speed: share of the planned speed, 0 to 1. slowed_by: what decides it; empty: nothing.
     """
 
     verdict: Verdict
@@ -62,6 +63,8 @@ class Decision:
     warnings: tuple[LimitViolation, ...] = ()
     input: str = ""
     missed: int = 0
+    path_speed: float = 1.0
+    slowed_by: str = ""
 
 
 def verdict_of(state: State, violations: tuple[LimitViolation, ...]) -> Verdict:

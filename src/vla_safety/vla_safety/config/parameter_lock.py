@@ -76,6 +76,7 @@ LOOSENS: dict[str, Loosens] = {
     # What is only told.
     "error_count": Loosens.NEVER,
     "blend_window": Loosens.NEVER,  # the limiter is behind it
+    "fade_in_time": Loosens.DOWN,
     "fault_period": Loosens.UP,
 }
 
