@@ -20,6 +20,7 @@ from vla_safety.decision import Decision, Situation, Verdict, verdict_of
 from vla_safety.limits import warning_thresholds
 from vla_safety.limits.limiter import LimitedStep, LimitViolation, MotionLimiter
 from vla_safety.plan.command_gate import CommandGate
+from vla_safety.plan.home_motion import HomeMotion, Place
 from vla_safety.plan.motion_plan import Plan, waiting
 from vla_safety.plan.path_follower import Motion, PathFollower
 from vla_safety.plan.path_speed import velocity_ceilings
@@ -56,6 +57,7 @@ _POLICY_KINDS = frozenset(
     (FaultKind.VISION, FaultKind.LANGUAGE, FaultKind.ACTION, FaultKind.COMMUNICATION)
 )
 _BY_POLICY = Selection(Driver.POLICY, POLICY)
+_BY_HOME = Selection(Driver.HOME, "home")
 
 
 class SafetyCore:
@@ -83,6 +85,7 @@ class SafetyCore:
         self.limiter = MotionLimiter(space)
         self.plan = Plan(space, config, CommandGate(saved.seen, witness=saved.running))
         self.path = PathFollower(space, self.plan.sequencer)
+        self.home = HomeMotion(space, config, self.path)
         self.machine = StateMachine(_latched_stop(saved.stopped) if saved.stopped else None)
         self.surroundings = surroundings or Surroundings(space, config)
         self.teleoperation = teleoperation
@@ -109,6 +112,7 @@ class SafetyCore:
     def deactivate(self, now: int) -> None:
         """End, at rest or not."""
         self.machine.deactivate(now)
+        self.home.fail("the node was deactivated")
         self.plan.forget()
 
     def close(self) -> None:
@@ -145,6 +149,7 @@ class SafetyCore:
     def stop(self, text: str, now: int) -> None:
         """Stop and stay stopped."""
         self.machine.latch(_latched_stop(text), now)
+        self.home.fail(text)
         self.plan.cancel(waiting(Reason.STOP_SERVICE, "stopped"), now)
 
     def reset(self, now: int, steady: int) -> ResetResult:
@@ -158,6 +163,19 @@ class SafetyCore:
             self.plan.cancel(waiting(Reason.STOP_SERVICE, "reset after a stop"), now)
         return result
 
+    def go_home(self, now: int, steady: int) -> ResetResult:
+        """Set out for the start pose; where it has arrived `situation` tells."""
+        if not self.home.configured:
+            return ResetResult(False, "refused: no start pose; set the parameter home_pose")
+        if self.machine.latched is not None:
+            return ResetResult(False, f"refused: stopped ({self.machine.latched.text}); reset first")
+        if not self.connection.connected:
+            return ResetResult(False, "refused: the outputs are not connected; arm first")
+        if not self.home.active:
+            self.plan.cancel(waiting(Reason.HOME, "moved to the start pose"), now)
+            self.home.start(steady)
+        return ResetResult(True, self.home.message)
+
     def new_episode(self) -> None:
         """The robot was put elsewhere: it is at rest, and knows no command."""
         # Commands come while the clock stands still between episodes: only their ids are new.
@@ -165,6 +183,7 @@ class SafetyCore:
         self.watch.recovery.restart()
         self.watch.detectors.restart()
         self.surroundings.forget()
+        self.home.fail("a new episode began")
         self.path.restart()
         self.connection.start_elsewhere()
 
@@ -199,6 +218,8 @@ class SafetyCore:
             faults=self.watch.faults.present(),
             bad_chunks=plan.bad_in_a_row,
             often_bad=plan.bad_in_a_row >= self.config.error_count,
+            home=int(self.home.state),
+            home_message=self.home.message,
         )
 
     def first_decision(self) -> Decision:
@@ -222,22 +243,23 @@ class SafetyCore:
         self._switch_outputs(now, steady)
         driving = self._select_driver(now, steady)
         causes = list(self._causes(now, steady, event, driving))
-        motion = self._motion_of(driving, now)
+        motion = self._motion_of(driving, now, steady)
         request = motion.row if motion is not None else None
         allowed = self.surroundings.allow(request, self.limiter.values, steady)
         if allowed.stop is not None:
             causes.append(allowed.stop)
-        person = driving.driver is Driver.TELEOPERATION
+        by_policy = driving.driver in (Driver.POLICY, Driver.NOBODY)
         causes += self.watch.recovery.update(
             causes,
             self.config.recovery_rules,
             steady,
             moved,
-            ignored=_POLICY_KINDS if person else frozenset(),
+            ignored=frozenset() if by_policy else _POLICY_KINDS,
         ).causes
         acting = self.machine.update(causes, now) in ACTING
         if not acting:
             self.plan.drop_after(causes)
+            self.home.fail(self.machine.cause.text if self.machine.cause else "not active")
             if moved and any(_is_fault(cause) for cause in causes):
                 self.path.fade_in()
         return self._limit(now, steady, causes, allowed, driving if acting else None, motion, event)
@@ -313,6 +335,7 @@ class SafetyCore:
         limited = slowed + step.violations
         self._detect(steady, driving, by_policy, step.safe.tolist(), limited)
         violations += limited
+        self.home.observe_blocked(violations, steady)
         stamp = self.plan.stamp if by_policy else 0
         decision = Decision(
             verdict=verdict_of(state, violations),
@@ -410,6 +433,17 @@ class SafetyCore:
             self.plan.cancel(waiting(Reason.OUTPUTS, "the outputs were connected"), now)
 
     def _select_driver(self, now: int, steady: int) -> Selection:
+        driving = self._select_by_priority(now, steady)
+        if self.home.active and self.plan.gate.current:
+            self.home.fail("a new command came")
+        if self.home.active and driving.driver is Driver.TELEOPERATION:
+            self.home.fail(f"{driving.name} drives")
+        if not self.home.active or driving.driver is Driver.NOBODY:
+            return driving
+        self.path.fade_in()
+        return _BY_HOME
+
+    def _select_by_priority(self, now: int, steady: int) -> Selection:
         if self.teleoperation is None:
             return _BY_POLICY
         driving = self.teleoperation.select(now, steady, policy_alive=self.plan.alive(now))
@@ -420,16 +454,28 @@ class SafetyCore:
                 self.plan.cancel(waiting(Reason.TELEOPERATION, "a person drove"), now)
         return driving
 
-    def _motion_of(self, driving: Selection, now: int) -> Motion | None:
+    def _motion_of(self, driving: Selection, now: int, steady: int) -> Motion | None:
         """What the one who drives asks for."""
         if driving.driver is Driver.POLICY:
             return self.path.planned(now)
+        if driving.driver is Driver.HOME:
+            return self.home.motion(self._place(steady), self.config, steady)
         if driving.twist is None:
             return None
         rest = self.limiter.hold_target()
         wanted = requested(self.space, driving.twist)
         row = [float(rest[i]) if v is None else v for i, v in enumerate(wanted)]
         return self.path.motion(row)
+
+    def _place(self, steady: int) -> Place:
+        limiter = self.limiter
+        return Place(
+            values=limiter.values.tolist(),
+            resting=limiter.hold_target().tolist(),
+            at_rest=limiter.standstill,
+            measured=self.watch.robot.measured,
+            position=self.surroundings.pose.position_to_move_by(self.config, steady),
+        )
 
     # Causes, the most important first.
 
@@ -443,7 +489,7 @@ class SafetyCore:
         yield from self.watch.urgent_causes(config, now, steady, event)
         yield from self.surroundings.causes(config, steady)
         yield from self.watch.state_causes(config, steady)
-        by_policy = driving.driver is not Driver.TELEOPERATION
+        by_policy = driving.driver in (Driver.POLICY, Driver.NOBODY)
         if by_policy:
             yield from self.watch.heartbeat_causes(config, steady)
         yield from self.plan.stop_word()

@@ -18,6 +18,7 @@ class Situation:
     command_id, command: the command in force. stop_word_heard: ns, of the last one obeyed.
     recovery_left: s. faults: levels of other nodes above OK.
     bad_chunks: refused ones since the last good one. often_bad: these are an error.
+    home, home_message: the way to the start pose, a `HomeState` and words.
     """
 
     state: State
@@ -34,6 +35,8 @@ class Situation:
     faults: tuple[FaultReport, ...]
     bad_chunks: int
     often_bad: bool
+    home: int = 0
+    home_message: str = ""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from vla_contract.node.parameters import Config, ParameterError, parameter
 from vla_safety.config.config_sections import (
     ArmParameters,
     DetectorParameters,
+    HomeParameters,
     RecordingParameters,
     RecoveryParameters,
     TeleoperationParameters,
@@ -196,6 +197,7 @@ class SafetyConfig(
     TeleoperationParameters,
     RecordingParameters,
     ArmParameters,
+    HomeParameters,
     WorkspaceParameters,
     ObstacleParameters,
     DetectorParameters,
