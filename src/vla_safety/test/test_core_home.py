@@ -22,7 +22,9 @@ class AtHome(Rig):
 
     def __init__(self, space=ARM, **changes):
         pose = [f"{d.name}=0.3" for d in space.dimensions if d.kind is not Kind.GRIPPER]
-        super().__init__(space, **{"home_pose": tuple(pose), "workspace_required": False, **changes})
+        super().__init__(
+            space, **{"home_pose": tuple(pose), "workspace_required": False, **changes}
+        )
         self.place = {d.name: 0.0 for d in space.dimensions}
         self.step()
 
@@ -37,10 +39,14 @@ class AtHome(Rig):
         return decision
 
     def tell(self):
-        joints = {d.name: self.place[d.name] for d in self.core.space.dimensions if not d.kind.is_velocity}
+        joints = {
+            d.name: self.place[d.name] for d in self.core.space.dimensions if not d.kind.is_velocity
+        }
         self.core.watch.robot.update("joint_states", joints, self.steady)
         at = tuple(self.place.get(f"linear_{axis}", 0.0) for axis in "xyz")
-        self.core.surroundings.pose.update_pose(Pose(at, (0.0, 0.0, 0.0, 1.0), "base_link"), self.steady)
+        self.core.surroundings.pose.update_pose(
+            Pose(at, (0.0, 0.0, 0.0, 1.0), "base_link"), self.steady
+        )
 
     @property
     def home(self):

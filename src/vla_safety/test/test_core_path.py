@@ -15,9 +15,7 @@ from vla_safety.limits.limiter import Limit
 from vla_safety.plan.path_speed import Factor
 from vla_safety.watch.safety_states import Reason, State
 
-PLANE = ActionSpace(
-    "plane", 50.0, 20, T, 1.0, (VELOCITY, dataclasses.replace(VELOCITY, name="y"))
-)
+PLANE = ActionSpace("plane", 50.0, 20, T, 1.0, (VELOCITY, dataclasses.replace(VELOCITY, name="y")))
 JOINTS = ActionSpace("joints", 50.0, 20, T, 1.0, (JOINT, dataclasses.replace(JOINT, name="other")))
 
 

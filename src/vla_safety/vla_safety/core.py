@@ -168,7 +168,9 @@ class SafetyCore:
         if not self.home.configured:
             return ResetResult(False, "refused: no start pose; set the parameter home_pose")
         if self.machine.latched is not None:
-            return ResetResult(False, f"refused: stopped ({self.machine.latched.text}); reset first")
+            return ResetResult(
+                False, f"refused: stopped ({self.machine.latched.text}); reset first"
+            )
         if not self.connection.connected:
             return ResetResult(False, "refused: the outputs are not connected; arm first")
         if not self.home.active:

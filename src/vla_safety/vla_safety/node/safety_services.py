@@ -47,6 +47,7 @@ class SafetyServices:
     def _on_home(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         clock = self._loop.clock
         result = self._loop.core.go_home(clock.now(), clock.steady())
+        self._loop.send_status()  # that it moves is told before how it ends
         self._log.info(f"home: {result.message}")
         response.success, response.message = result.done, result.message
         return response

@@ -43,7 +43,7 @@ class PathClock:
         self._lags.append(self.lag)
 
     def at(self, time: int) -> int:
-        """tau of a time, ns; of one in the future as if nothing slowed the robot down."""
+        """Path time of a time, ns; of one in the future as if nothing slowed the robot down."""
         if not self._times or time >= self._times[-1]:
             return time - self.lag
         after = bisect.bisect_right(self._times, time)

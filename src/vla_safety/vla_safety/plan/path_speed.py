@@ -67,7 +67,7 @@ class PathSpeed:
         factors: Iterable[Factor] = (),
         ceilings: Iterable[Factor] = (),
     ) -> float:
-        """s of the next period.
+        """Return s of the next period.
 
         rates: planned speed of each dimension, in its unit per s, shape (width,).
         factors, ceilings: see the module. What is not a number counts as 0.
