@@ -1,4 +1,4 @@
-"""The service `home` of the running node: joint states in, a trajectory out, the end in the status."""
+"""The service `home` of the running node: it moves the joints, and the status tells the end."""
 
 import time
 
