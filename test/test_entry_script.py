@@ -24,6 +24,7 @@ COMMANDS = [
     "say",
     "stop",
     "reset",
+    "home",
     "status",
     "build",
     "test",

@@ -18,6 +18,7 @@ SHORT = {
     "bench commands": ("--runs 1", ""),
     "bench safety": ("--steps 200 --duration 2", "bench_safety.json"),
     "bench pipeline": ("--duration 2", "bench_pipeline.json"),
+    "bench slowing": ("--tasks reach --seeds 1000-1000 --jobs 1", "slowing_episodes.jsonl"),
     "bench replay": ("--minutes 0.05", ""),
     "prove properties": ("--commands 2000 --processes 1", "prove_properties.json"),
     "prove faults": ("--scenario camera_black --repeats 1", "fault_injection.json"),

@@ -19,6 +19,7 @@ COMMANDS = {
     "docs": "vla_cli.docs.docs_command",
     "doctor": "vla_cli.doctor.doctor_command",
     "evaluate": "vla_cli.episodes.evaluate_command",
+    "home": "vla_cli.drive.home_command",
     "launch": "vla_cli.drive.launch_command",
     "learn": "vla_cli.learn_command",
     "metrics": "vla_cli.episodes.metrics_command",

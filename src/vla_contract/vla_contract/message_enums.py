@@ -82,6 +82,7 @@ class Limit(MessageEnum):
     SPEED_ZONE = 12
     SELF_COLLISION = 13
     TOOL_SPEED = 14
+    PATH_SPEED = 15
 
 
 class Outcome(MessageEnum):

@@ -93,6 +93,11 @@ SERVICES: dict[str, tuple[str, str, str]] = {
         "safety",
         "connects (true) or, after braking, disconnects (false) the robot's outputs",
     ),
+    topics.HOME_SERVICE: (
+        "std_srvs/Trigger",
+        "safety",
+        "moves to the start pose, within every limit; `safety_status` tells how it ends",
+    ),
     topics.RESET_EPISODE_SERVICE: (
         "vla_interfaces/ResetEpisode",
         "simulator",

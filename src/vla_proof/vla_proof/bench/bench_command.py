@@ -22,6 +22,10 @@ BENCHMARKS = {
         "camera to robot command, hop by hop, and memory",
     ),
     "replay": ("vla_proof.bench.replay_bench", "replay as fast as possible against the bare model"),
+    "slowing": (
+        "vla_proof.bench.slowing.slowing_command",
+        "success and time beside a person, with and without path speed",
+    ),
     "safety": (
         "vla_proof.bench.safety_bench",
         "time of the limits, the obstacles and the safety loop",

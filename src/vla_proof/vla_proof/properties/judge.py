@@ -36,11 +36,16 @@ class Judge:
         self._turning = [orientation.indices for orientation in space.orientations]
         inside = {i for indices in self._turning for i in indices}
         self._single = [i for i in range(space.width) if i not in inside]
+        self._path_time: int | None = None
         # Least and greatest row value of each dimension that a plan may ask for.
         self._low = [math.inf] * space.width
         self._high = [-math.inf] * space.width
 
     # What happened between two periods.
+
+    def clock_jumped(self) -> None:
+        """Path time begins anew."""
+        self._path_time = None
 
     def restarted(self, start: Sequence[float]) -> None:
         """The motion begins anew, from these values."""
@@ -88,6 +93,10 @@ class Judge:
         demand("only an acting state follows a plan", acting or decision.requested is None)
         if decision.requested is not None:
             self._judge_target(decision.requested, values, decision)
+        slow = decision.path_speed < 1.0
+        demand("a path speed is a share", 0.0 <= decision.path_speed <= 1.0, decision.path_speed)
+        demand("what slows is named", slow == bool(decision.slowed_by), decision.path_speed)
+        demand("what is slowed is limited", not (slow and decision.verdict is Verdict.PASS))
         if not acting and not recovering:
             self._low = [math.inf] * self.space.width
             self._high = [-math.inf] * self.space.width
@@ -97,6 +106,13 @@ class Judge:
         if not acting:
             demand("what stands stays", not settled or self._oracle.at_rest)
         self._judge_brake(decision)
+
+    def take_path_time(self, path_time: int, passed: int) -> None:
+        """Judge path time, ns, after a period of so many ns in which the clock did not jump."""
+        if self._path_time is not None:
+            gone = path_time - self._path_time
+            self.bounds.demand("path time never goes back or ahead", 0 <= gone <= passed, gone)
+        self._path_time = path_time
 
     def _judge_state(self, state: State) -> None:
         if self._state is State.STOPPED and state is not State.STOPPED:

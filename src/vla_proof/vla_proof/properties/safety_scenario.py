@@ -73,6 +73,7 @@ class Player:
         self._command = 1
         self._measured: dict[str, tuple[float, int]] = {}
         self._stepped = self.steady
+        self._decided = self.now
         self._since_chunk = 0
         # What is heard in every period, until an event silences it.
         self._heard = {"inputs": True, "heartbeats": True, "pose": True}
@@ -101,6 +102,7 @@ class Player:
 
     def _on_jump(self, nanoseconds: int) -> None:
         """The node clock jumps."""
+        self.judge.clock_jumped()
         self.now = max(1, self.now + nanoseconds)
 
     def _step(self, advance: int) -> None:
@@ -110,6 +112,9 @@ class Player:
         self._feed()
         core = self.core
         decision = core.decide(self.now, self.steady)
+        path_time = core.plan.sequencer.clock.at(self.now)
+        self.judge.take_path_time(path_time, self.now - self._decided)
+        self._decided = self.now
         if decision.missed:
             # The loop stood still, and the driver has stopped the robot if nothing was measured.
             self._restart(self._start(max(self._stepped, self.steady - JUST_NOW)))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from vla_contract.action_space import ActionSpace, Dimension, Kind, Limits, Norms, Output
 from vla_proof.properties.safety_scenario import Event, Scenario
-from vla_safety.config.safety_config import SafetyConfig
+from vla_safety.config.safety_config import SLOWING, SafetyConfig
 from vla_safety.limits.limiter import braking_time
 from vla_safety.watch.fault_levels import Level
 from vla_safety.watch.safety_states import FaultKind
@@ -121,6 +121,8 @@ def configs(draw: Any) -> SafetyConfig:
         input_timeout=draw(st.sampled_from([0.1, 0.5])),
         armed_on_start=draw(st.sampled_from([True, True, False])),
         speed_scale=draw(st.sampled_from([1.0, 1.0, 0.3])),
+        slowing=draw(st.sampled_from([*SLOWING, SLOWING[0]])),
+        fade_in_time=draw(st.sampled_from([0.0, 0.1, 0.5])),
         recovery_vision=recovery,
         recovery_language=recovery,
         recovery_action=recovery,

@@ -8,7 +8,7 @@ there is always a way to rest that has been looked at.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -93,6 +93,15 @@ class ArmGuard:
             self._expected = None
             raise
         return step
+
+    def path_ceiling(self, rates: Sequence[float]) -> tuple[float, float]:
+        """The speed that rates (per s) may give an end of the arm, and what they should, m/s.
+
+        (0, inf) without a cap, or before the first command.
+        """
+        if self._speeds is None or self._expected is None:
+            return 0.0, np.inf
+        return self._speeds.of_rates(np.abs(np.asarray(rates))), self._speeds.aim
 
     def _decide(
         self,

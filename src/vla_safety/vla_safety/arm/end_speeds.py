@@ -22,7 +22,7 @@ class EndSpeeds:
 
     def __init__(self, model: ArmModel, matrix: Array, space: ActionSpace, cap: float) -> None:
         """matrix: (joints, dimensions), of the commands' part in a configuration. cap: m/s."""
-        self.cap = cap
+        self.cap, self.aim = cap, AIM * cap
         self._model = model
         self._matrix = np.abs(matrix)
         self._limits = np.array([d.normal.velocity for d in space.dimensions])
@@ -35,12 +35,14 @@ class EndSpeeds:
         """
         scaled = np.minimum(wanted[:, None], _SCALES * self._limits[:, None])
         fastest = (self._model.end_levers @ self._matrix @ scaled).max(axis=0)
-        aim = AIM * self.cap
-        if fastest[-1] <= aim:
+        if fastest[-1] <= self.aim:
             return speed_scale
-        return min(speed_scale, float(np.interp(aim, fastest, _SCALES)))
+        return min(speed_scale, float(np.interp(self.aim, fastest, _SCALES)))
 
     def fastest(self, path: Array) -> float:
         """Speed that an end may reach on a path, m/s. path: commands, one per period."""
-        rates = np.abs(path[1:] - path[:-1]).max(axis=0) / self._period
+        return self.of_rates(np.abs(path[1:] - path[:-1]).max(axis=0) / self._period)
+
+    def of_rates(self, rates: Array) -> float:
+        """Speed that an end may reach at these speeds of the dimensions (>= 0, per s), m/s."""
         return float((self._model.end_levers @ (self._matrix @ rates)).max())

@@ -154,6 +154,36 @@ class DetectorParameters(Config):
 
 
 @dataclass(frozen=True)
+class HomeParameters(Config):
+    """The start pose, and the way there."""
+
+    home_pose: tuple[str, ...] = parameter(
+        (),
+        "Where the service home moves to: NAME=VALUE of dimensions of the action space, rad or m; "
+        "of a linear velocity the end effector's position on its axis in workspace_frame. What is "
+        "not named stays.",
+    )
+    home_speed: float = parameter(
+        0.25,
+        "Speed of that motion, as a share of the velocity limits.",
+        minimum=0.01,
+        maximum=1.0,
+        runtime=True,
+    )
+    home_tolerance: float = parameter(
+        0.02,
+        "Difference of the measured from the start pose at which it is reached.",
+        "rad or m",
+        minimum=0.001,
+        maximum=1.0,
+        runtime=True,
+    )
+    home_timeout: float = parameter(
+        60.0, "Time after which it has failed.", "s", minimum=1.0, maximum=3600.0, runtime=True
+    )
+
+
+@dataclass(frozen=True)
 class WorkspaceParameters(Config):
     """Where the end effector or the base may be, and where that is known from."""
 

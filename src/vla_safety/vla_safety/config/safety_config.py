@@ -13,6 +13,7 @@ from vla_safety.config.config_sections import (
     ArmParameters,
     ContactParameters,
     DetectorParameters,
+    HomeParameters,
     PeopleParameters,
     RecordingParameters,
     RecoveryParameters,
@@ -27,6 +28,7 @@ from vla_safety.loop.realtime_priority import HIGHEST
 LOOP_PERIODS, LEAST_PERIODS = 3.0, 2.0
 # A stall that counts for no escalation where no driver declares its timeout, s.
 BRIDGED_STALL = 0.5
+SLOWING = ("path", "dimension")
 INPUTS = ("joint_states", "end_effector_pose", "odom")
 
 
@@ -149,6 +151,21 @@ class ControlParameters(Config):
     speed_scale: float = parameter(
         1.0, "Scale of every velocity limit.", minimum=0.0, maximum=1.0, runtime=True
     )
+    slowing: str = parameter(
+        SLOWING[0],
+        "What slows down does so along the path, all dimensions alike and the plan later, or "
+        "each dimension by itself while the plan goes on.",
+        choices=SLOWING,
+    )
+    fade_in_time: float = parameter(
+        0.5,
+        "Time over which the policy's motion is faded in after arming, after a person has driven "
+        "and after a recovery (slowing: path); 0: at once.",
+        "s",
+        minimum=0.0,
+        maximum=60.0,
+        runtime=True,
+    )
     state_file: str = parameter(
         "",
         "Where the latched stop and the commands seen survive a restart. Empty: "
@@ -184,6 +201,7 @@ class SafetyConfig(
     ArmParameters,
     ContactParameters,
     PeopleParameters,
+    HomeParameters,
     WorkspaceParameters,
     ObstacleParameters,
     DetectorParameters,

@@ -112,6 +112,8 @@ def safe_action_to_message(
         command_id=decision.command_id,
         warnings=violations_to_messages(decision.warnings),
         input=decision.input,
+        path_speed=decision.path_speed,
+        slowed_by=decision.slowed_by,
     )
     message.header.stamp = stamp
     return message

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from vla_contract.action_space import ActionSpace
 from vla_safety.arm.arm_guard import ArmGuard
 from vla_safety.arm.singularity import SingularityGuard
 from vla_safety.config.safety_config import SafetyConfig
-from vla_safety.limits.limiter import Array, LimitedStep, MotionLimiter
+from vla_safety.limits.limiter import (
+    Array,
+    Limit,
+    LimitedStep,
+    LimitViolation,
+    MotionLimiter,
+)
+from vla_safety.plan.path_speed import Factor
 from vla_safety.surroundings.joint_ranges import JointRanges
 from vla_safety.watch.safety_inputs import RobotState, joint_of_position
 from vla_safety.watch.safety_states import Cause, Reason, Severity
@@ -107,6 +114,19 @@ class RobotConnection:
                 self._limiter, requested, self._robot.positions, **limits
             )
         return self._sending(step)
+
+    def path_ceilings(self, rates: Sequence[float]) -> list[Factor]:
+        """The greatest path speed for which an arm's ends keep their speed; none where it is 1.
+
+        rates: planned speed of each dimension, per s.
+        """
+        if not isinstance(self._arm, ArmGuard):
+            return []
+        speed, most = self._arm.path_ceiling(rates)
+        if speed <= most:
+            return []
+        violation = LimitViolation(Limit.TOOL_SPEED, "", speed, most)
+        return [Factor("tool speed", most / speed, violation)]
 
     def _sending(self, step: LimitedStep) -> LimitedStep:
         self._unsent = step

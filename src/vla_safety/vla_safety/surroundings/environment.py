@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from vla_contract.action_space import ActionSpace
 from vla_safety.config.safety_config import SafetyConfig
 from vla_safety.limits.limiter import Array, Boundary, Limit, LimitViolation, SpeedCap
+from vla_safety.plan.path_speed import Factor
 from vla_safety.surroundings.contact import ContactDetector
 from vla_safety.surroundings.measured_pose import MeasuredPose, RobotKind
 from vla_safety.surroundings.obstacles.obstacle_monitor import ObstacleMonitor, ObstacleVerdict
@@ -21,12 +22,15 @@ from vla_safety.watch.safety_states import Cause, Reason, Severity
 class Allowance:
     """What the surroundings allow in one period.
 
-    requested: what was asked for, slowed down where obstacles want that; None: nothing is.
+    requested: what was asked for, where slowing is not along the path slowed down as obstacles
+    want that; None: nothing is.
+    factors: shares of the planned speed that are allowed, each by its name.
     stop: why the robot must stop for an obstacle or a person; None where it need not.
     factor: share of every velocity limit, 0 to 1; slowed_by: what makes it less than 1.
     """
 
     requested: list[float] | None = None
+    factors: tuple[Factor, ...] = ()
     stop: Cause | None = None
     boundaries: tuple[Boundary, ...] = ()
     cap: SpeedCap | None = None
@@ -65,6 +69,7 @@ class Surroundings:
         self.verdict = ObstacleVerdict()
         self._base = BaseMotion(space)
         self._required = config.obstacle_source_required
+        self._along_path = config.slowing == "path"
 
     def forget(self) -> None:
         """Another episode, or a clock that jumped."""
@@ -101,23 +106,29 @@ class Surroundings:
         boundaries = self.pose.boundaries(row, steady)
         cap = self.pose.cap(row, steady)
         if self.obstacles is None:
-            return Allowance(requested, None, boundaries, cap)
+            return Allowance(requested, (), None, boundaries, cap)
         verdict = self.verdict = self.obstacles.evaluate(
             self._base.twist(requested), steady, moving=self._base.twist(row)
         )
+        violations = tuple(
+            LimitViolation(Limit.OBSTACLE, "", v.value, v.bound, v.name) for v in verdict.violations
+        )
+        factors: tuple[Factor, ...] = ()
         if requested is not None and verdict.ratio < 1.0:
-            requested = self._base.scaled(requested, verdict.ratio)
+            if self._along_path:
+                name = f"obstacle: {verdict.name}"
+                factors = (Factor(name, verdict.ratio, violations[0] if violations else None),)
+            else:
+                requested = self._base.scaled(requested, verdict.ratio)
         found = self._base.boundaries(verdict.boundaries)
         boundaries += tuple(Boundary(c, left, Limit.OBSTACLE, name) for c, left, name in found)
         return Allowance(
             requested,
+            factors,
             _stop(verdict),
             boundaries,
             cap,
-            tuple(
-                LimitViolation(Limit.OBSTACLE, "", v.value, v.bound, v.name)
-                for v in verdict.violations
-            ),
+            violations,
             tuple(
                 LimitViolation(Limit.OBSTACLE, "", w.value, w.bound, w.name)
                 for w in verdict.warnings

@@ -118,6 +118,13 @@ class MeasuredPose:
         """The last one, m; None before the first."""
         return self._pose.position if self._pose else None
 
+    def position_to_move_by(
+        self, config: SafetyConfig, steady: int
+    ) -> tuple[float, float, float] | None:
+        """The last one, m, where it is fresh and the velocities are in its frame; else None."""
+        fresh = steady - self._seen <= round(config.input_timeout * NANOSECONDS)
+        return self.position if fresh and self._in_frame else None
+
     def problem(self, pose: Pose) -> str:
         """Why a pose cannot be used here; empty where it can."""
         if self.needed and frame_name(pose.frame) not in ("", self._frame):

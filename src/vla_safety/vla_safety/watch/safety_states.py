@@ -51,6 +51,7 @@ class Reason(enum.Enum):
     EPISODE = "episode"
     COMMAND = "command"
     TELEOPERATION = "teleoperation"
+    HOME = "home"
     CHUNK_AGE = "chunk age"
     CHUNK_EXHAUSTED = "chunk exhausted"
     NO_CHUNK = "no chunk"
