@@ -47,6 +47,7 @@ LOOSENS: dict[str, Loosens] = {
             "robot_state",
             "clock",
             "obstacle",
+            "contact",
         )
     },
     "escalation_count": Loosens.ANY,
