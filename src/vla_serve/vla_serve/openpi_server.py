@@ -93,14 +93,8 @@ class OpenpiServer:
         """What is asked before the websocket: health, the key, and whether there is room."""
         if request.path == HEALTH:
             return connection.respond(http.HTTPStatus.OK, "OK\n")
-        if self._options.api_key:
-            given = "\n".join(request.headers.get_all("Authorization"))
-            wanted = f"Api-Key {self._options.api_key}"
-            if not hmac.compare_digest(given.encode(errors="replace"), wanted.encode()):
-                return connection.respond(
-                    http.HTTPStatus.UNAUTHORIZED,
-                    "accepted: the header Authorization: Api-Key and this server's key\n",
-                )
+        if refusal := refused_key(self._options, connection, request):
+            return refusal
         if self.clients >= self._options.max_clients:
             return connection.respond(
                 http.HTTPStatus.SERVICE_UNAVAILABLE,
@@ -155,6 +149,20 @@ def _request(message: str | bytes) -> Request:
 
 def _milliseconds(start: float) -> float:
     return (time.monotonic() - start) * 1e3
+
+
+def refused_key(
+    options: ServerOptions, connection: ServerConnection, request: HttpRequest
+) -> HttpResponse | None:
+    """Status 401 where a key is asked for and another, or none, was sent."""
+    given = "\n".join(request.headers.get_all("Authorization"))
+    wanted = f"Api-Key {options.api_key}"
+    if not options.api_key or hmac.compare_digest(given.encode(errors="replace"), wanted.encode()):
+        return None
+    return connection.respond(
+        http.HTTPStatus.UNAUTHORIZED,
+        "accepted: the header Authorization: Api-Key and this server's key\n",
+    )
 
 
 def tls_context(options: ServerOptions) -> ssl.SSLContext | None:

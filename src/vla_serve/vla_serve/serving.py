@@ -9,10 +9,14 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from vla_serve.batching import Batcher
 from vla_serve.openpi_server import OpenpiServer, ServerOptions
 from vla_serve.served_policy import ServedPolicy
+
+if TYPE_CHECKING:
+    from vla_serve.vla_eval_server import VlaEvalServer
 
 API_KEY = "VLA_SERVE_API_KEY"  # no argument: those can be read by everyone on the machine
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -99,7 +103,7 @@ async def serve_policy(
             await answering
 
 
-async def until_stopped(server: OpenpiServer, options: ServerOptions) -> None:
+async def until_stopped(server: OpenpiServer | VlaEvalServer, options: ServerOptions) -> None:
     """Listen until SIGINT or SIGTERM; tells first where, and who may ask."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
