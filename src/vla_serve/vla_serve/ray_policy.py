@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -22,6 +23,7 @@ from vla_serve.checkpoint_policy import CheckpointPolicy, metadata
 from vla_serve.served_policy import Reply, Request, RequestError, first_line
 
 _TRIES = 5
+_CONNECT_TIMEOUT = 5.0  # s
 _PAUSE = 0.2  # s, before the next try, for Ray to notice what has died
 
 
@@ -83,6 +85,7 @@ class RayPolicy:
         import ray
         from ray import serve
 
+        _require_head(options.address)
         checkpoint = Checkpoint.load(folder)
         self.metadata: Mapping[str, Any] = metadata(checkpoint)
         self._name = f"vla-{checkpoint.name}"
@@ -126,6 +129,17 @@ class RayPolicy:
 
         serve.delete(self._name)
         ray.shutdown()
+
+
+def _require_head(address: str) -> None:
+    """Raise BackendError where nobody listens at HOST:PORT; Ray itself would try for a minute."""
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdigit() or "/" in host:
+        return
+    try:
+        socket.create_connection((host, int(port)), _CONNECT_TIMEOUT).close()
+    except (OSError, OverflowError) as error:
+        raise BackendError(f"Ray at {address}: {first_line(error)}") from error
 
 
 def _digest(folder: str) -> str:
