@@ -112,6 +112,7 @@ PIP_ONLY = {
     "pinocchio": "pin",
     "zmq": "pyzmq",  # for the remote protocol gr00t alone
     "lerobot": "lerobot[",  # in the environment of `./vla serve lerobot` alone
+    "openvino": "openvino==",  # for the backend of that name alone
     "ray": "ray[",  # for `./vla serve onnx --ray` alone
     "zstandard": "zstandard",  # comes with its older ones
     "websockets": "websockets",  # Ubuntu 22.04's has no synchronous client

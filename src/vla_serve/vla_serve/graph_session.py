@@ -145,7 +145,12 @@ class OneSession:
         self._session = session()
         self._key = self._session.prompt_key
         self._prompt: Any = None
-        self.metadata = {**metadata, "server": "vla serve graph", "chunk_size": 1, "fps": fps}
+        self.metadata: Mapping[str, Any] = {
+            **metadata,
+            "server": "vla serve graph",
+            "chunk_size": 1,
+            "fps": fps,
+        }
 
     def answer(self, requests: Sequence[Request]) -> list[Reply | RequestError]:
         """One step for each request; `actions` has one row."""

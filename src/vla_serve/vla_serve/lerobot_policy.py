@@ -190,7 +190,7 @@ def _metadata(name: str, config: Any, dataset: Mapping[str, Any], fps: float) ->
         else:
             names = list(_names(dataset, key, shape[0]))
             features[key] = {"dtype": "float32", "shape": shape, "names": names}
-    chunk = getattr(config, "chunk_size", None) or getattr(config, "n_action_steps", 1)
+    chunk = getattr(config, "chunk_size", None) or getattr(config, "n_action_steps", None) or 1
     return {
         "server": "vla serve lerobot",
         "policy": f"{config.type} {Path(name).name}",

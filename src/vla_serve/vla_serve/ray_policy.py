@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import os
 import socket
 from collections.abc import Mapping
@@ -61,7 +62,8 @@ class Replica:
                     reply["server_timing"]["process"] = os.getpid()
             return replies
 
-        self._answer = serve.batch(answer, max_batch_size=largest, batch_wait_timeout_s=window)
+        batched = serve.batch(max_batch_size=largest, batch_wait_timeout_s=window)
+        self._answer = batched(answer)
 
     async def answer(self, request: Request) -> Reply | RequestError:
         """One of a batch."""
@@ -90,17 +92,17 @@ class RayPolicy:
         self.metadata: Mapping[str, Any] = metadata(checkpoint)
         self._name = f"vla-{checkpoint.name}"
         try:
-            ray.init(address=options.address, log_to_driver=False, logging_level="warning")
+            ray.init(address=options.address, log_to_driver=False, logging_level=logging.WARNING)
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise BackendError(f"Ray at {options.address}: {first_line(error)}") from error
         self._died = (ray.exceptions.RayActorError,)
         # No HTTP of its own: clients come by the websocket of this process.
         serve.start(http_options={"location": "NoServer"})
-        deployment = serve.deployment(Replica).options(
+        deployment = serve.deployment(
             num_replicas=options.replicas,
             max_ongoing_requests=2 * options.largest_batch,
             ray_actor_options={"num_cpus": chosen.threads, "num_gpus": options.gpus},
-        )
+        )(Replica)
         batching = (options.largest_batch, options.window)
         path = str(Path(folder).resolve())
         app = deployment.bind(path, _digest(folder), backend, chosen, batching)
