@@ -85,17 +85,16 @@ class OpenvinoBackend:
                 f"checkpoint {checkpoint.folder}: {file} cannot be compiled for {self.device}: "
                 f"{' '.join(str(error).split())[:300]}; accepted: an ONNX model"
             ) from error
-        for wanted, ports, what in (
-            (inputs, compiled.inputs, "inputs"),
-            (outputs, compiled.outputs, "outputs"),
-        ):
-            names = {name for port in ports for name in port.get_names()}
-            missing = [name for name in wanted if name not in names]
-            if missing:
-                raise BackendError(
-                    f"checkpoint {checkpoint.folder}: {file} lacks the {what} "
-                    f"{', '.join(missing)}; it has: {', '.join(sorted(names))}"
-                )
+        # An input that the graph does not use is none of the compiled model's.
+        unknown = {port.any_name for port in compiled.inputs} - set(inputs)
+        named = {name for port in compiled.outputs for name in port.get_names()}
+        if unknown or not named >= set(outputs):
+            raise BackendError(
+                f"checkpoint {checkpoint.folder}: {file} has the inputs "
+                f"{', '.join(port.any_name for port in compiled.inputs)} and the outputs "
+                f"{', '.join(sorted(named))}; accepted: {', '.join(inputs)} and "
+                f"{', '.join(outputs)}"
+            )
         return _Graph(compiled, (*outputs, _OPTIONAL_OUTPUT))
 
 
@@ -104,10 +103,11 @@ class _Graph:
 
     def __init__(self, compiled: Any, outputs: tuple[str, ...]) -> None:
         self._request = compiled.create_infer_request()
+        self._inputs = {port.any_name for port in compiled.inputs}
         self._outputs = {
             name: port for port in compiled.outputs for name in port.get_names() if name in outputs
         }
 
     def __call__(self, feed: Mapping[str, Any]) -> dict[str, Any]:
-        results = self._request.infer(dict(feed))
+        results = self._request.infer({n: feed[n] for n in self._inputs})
         return {name: np.array(results[port]) for name, port in self._outputs.items()}
