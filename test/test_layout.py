@@ -111,6 +111,9 @@ PIP_ONLY = {
     "coal": "coal",  # with pin, for the shape of a whole arm alone
     "pinocchio": "pin",
     "zmq": "pyzmq",  # for the remote protocol gr00t alone
+    "lerobot": "lerobot[",  # in the environment of `./vla serve lerobot` alone
+    "openvino": "openvino==",  # for the backend of that name alone
+    "ray": "ray[",  # for `./vla serve onnx --ray` alone
     "zstandard": "zstandard",  # comes with its older ones
     "websockets": "websockets",  # Ubuntu 22.04's has no synchronous client
 }
@@ -321,7 +324,8 @@ def test_package_xml_names_what_is_imported(package):
     declared = dependencies(package) | {e.text or "" for e in manifest(package).iter("test_depend")}
     for name in package_imports(package) - provided - set(sys.stdlib_module_names) - STAND_INS:
         if name in PIP_ONLY:
-            requirements = "".join(p.read_text() for p in (ROOT / "requirements").glob("*.txt"))
+            files = [*(ROOT / "requirements").glob("*.txt"), *SOURCE.glob("*/*/lerobot.txt")]
+            requirements = "".join(path.read_text() for path in files)
             assert PIP_ONLY[name].lower() in requirements.lower(), f"{name} is in no requirements"
         else:
             key = ROSDEP_KEYS.get(name, PROVIDED_BY.get(name, name))

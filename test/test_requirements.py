@@ -13,7 +13,7 @@ REQUIREMENTS = ROOT / "requirements"
 KEYS = yaml.safe_load((ROOT / "test/data/rosdep_keys.yaml").read_text(encoding="utf-8"))
 # Names that differ between Ubuntu and pip.
 OTHER_NAMES = {"opencv": "opencv-python-headless", "sklearn": "scikit-learn", "yaml": "pyyaml"}
-GROUPS = ("run", "build", "learn", "evaluate", "docs", "test", "prove")
+GROUPS = ("run", "build", "learn", "evaluate", "docs", "test", "prove", "serve")
 
 
 def normal(name):
@@ -36,7 +36,7 @@ def versions(*files):
 def test_every_version_is_exact(file):
     assert pins(file)
     for line in pins(file):
-        assert re.fullmatch(r"[A-Za-z0-9_.-]+==[0-9][A-Za-z0-9.]*( ;.*)?", line), line
+        assert re.fullmatch(r"[A-Za-z0-9_.-]+(\[[a-z,]+\])?==[0-9][A-Za-z0-9.]*( ;.*)?", line), line
 
 
 def test_a_package_has_one_version():

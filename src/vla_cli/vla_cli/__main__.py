@@ -29,6 +29,7 @@ COMMANDS = {
     "replay": "vla_cli.replay.replay_command",
     "reset": "vla_cli.drive.reset_command",
     "say": "vla_cli.drive.say_command",
+    "serve": "vla_serve.serve_command",
     "status": "vla_cli.drive.status_command",
     "stop": "vla_cli.drive.stop_command",
     "why": "vla_cli.drive.why_command",

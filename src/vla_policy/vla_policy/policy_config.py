@@ -25,8 +25,8 @@ class PolicyConfig(Config):
     )
     backend: str = parameter(
         "onnxruntime",
-        "What runs the model: onnxruntime, torch, tensorrt (engines built beforehand), remote (a "
-        "policy server), or constant (no model; for tests).",
+        "What runs the model: onnxruntime, openvino, torch, tensorrt (engines built beforehand), "
+        "remote (a policy server), or constant (no model; for tests).",
     )
     action_space: str = parameter(
         "",

@@ -30,6 +30,10 @@ BENCHMARKS = {
         "vla_proof.bench.safety_bench",
         "time of the limits, the obstacles and the safety loop",
     ),
+    "serve": (
+        "vla_proof.bench.serve_bench",
+        "requests a second and latency of ./vla serve onnx against the number of clients",
+    ),
 }
 
 
