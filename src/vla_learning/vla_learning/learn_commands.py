@@ -385,11 +385,11 @@ def _check_tasks(tasks: list[str], known: list[str], whose: str = "checkpoint") 
 def _check_simulator(tasks: Sequence[str], cameras: Sequence[str]) -> None:
     """Raise TaskError or CameraError where the simulator lacks a task or a camera."""
     from vla_sim.robot.rendering import check_cameras
-    from vla_sim.tasks.task_list import check_task
+    from vla_sim.robot.robots import known_cameras
+    from vla_sim.tasks.task_list import robot_of
 
-    for task in tasks:
-        check_task(task)
-    check_cameras(cameras, 1, 1)
+    for robot in dict.fromkeys(robot_of(task) for task in tasks):
+        check_cameras(cameras, 1, 1, known_cameras(robot))
 
 
 def _check_writable(path: Path) -> None:

@@ -19,6 +19,7 @@ from vla_cli.client.command_errors import (
     ignore_signals,
     raise_on_signals,
 )
+from vla_sim.robot.robots import ROBOTS
 from vla_sim.tasks import task_list
 
 if TYPE_CHECKING:
@@ -46,8 +47,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser = options.parser("demo", "The whole graph drives a simulated robot.")
     parser.epilog = EXIT_STATUS
     parser.add_argument(
-        "--task", default="drawer-open", help="one of Meta-World's 50 or the grounding scene's"
+        "--robot", choices=list(ROBOTS), help="simulated robot (default: the one that has the task)"
     )
+    parser.add_argument("--task", help="one of the robot's (default: its first)")
     parser.add_argument("--command", help="the words to say (default: the task's own)")
     parser.add_argument("--episodes", type=options.at_least(1, "--episodes"), default=1)
     parser.add_argument(
@@ -69,7 +71,10 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     if chosen.command is not None and not chosen.command.strip():
         raise CommandError("--command is empty; accepted: the words to say")
     try:
-        task_list.check_task(chosen.task)
+        if chosen.task is None:
+            chosen.task = ROBOTS[chosen.robot or "metaworld"].first_task
+        task_list.check_task(chosen.task, chosen.robot)
+        chosen.robot = task_list.robot_of(chosen.task)
     except task_list.TaskError as error:
         raise CommandError(str(error)) from error
     return chosen
@@ -77,7 +82,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 
 def run(chosen: argparse.Namespace) -> int:
     """Start the graph, run the episodes, end the graph, leave the results."""
-    checkpoint = paths.checkpoint(chosen.checkpoint)
+    checkpoint = paths.checkpoint(chosen.checkpoint, chosen.robot)
     files = own_files(paths.output_folder(chosen.out))
     domain = domains.free()
     log = files.with_suffix(".log")
@@ -87,6 +92,7 @@ def run(chosen: argparse.Namespace) -> int:
     launched = processes.LaunchedGraph(
         "sim",
         {
+            "robot": chosen.robot,
             "task": chosen.task,
             "seed": chosen.seed,
             "model": checkpoint,
@@ -119,7 +125,7 @@ def _with_graph(
 
     stay_on_this_machine()
     with Graph(domain=domain) as graph:
-        show = Show(graph, launched, chosen, paths.cameras(), files)
+        show = Show(graph, launched, chosen, paths.cameras(chosen.robot), files)
         try:
             results = show.run(episodes(chosen))
         except Interrupted:

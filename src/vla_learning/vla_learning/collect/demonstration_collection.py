@@ -1,4 +1,4 @@
-"""Demonstrations of Meta-World's tasks: which episodes, in how many processes, and where to."""
+"""Demonstrations of the simulator's tasks: which episodes, in how many processes, and where to."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from vla_learning.collect.episode_recording import record
 from vla_learning.data.dataset_writer import DatasetWriter, open_writer
 from vla_learning.data.demonstrations import LANDMARKS, Demonstration
 from vla_learning.learning_settings import Settings
-from vla_sim.robot.metaworld_robot import MetaworldEnvironment
+from vla_sim.robot.robots import make_robot
+from vla_sim.robot.simulated_robot import SimulatedRobot
+from vla_sim.tasks import task_list
 
 Progress = Callable[[int], None]
-Recorder = Callable[[MetaworldEnvironment, str, int, Settings, ActionSpace], Demonstration]
+Recorder = Callable[[SimulatedRobot, str, int, Settings, ActionSpace], Demonstration]
 
 # Failures of an expert, over the episodes that are wanted, from which it is not worth imitating.
 # Some of the experts of Meta-World's fifty lose two of three.
@@ -82,7 +84,7 @@ def collect_task(task: str, job: Job) -> Iterator[int]:
         yield from sorted(present)[: job.episodes]
         return
     recorder = job.recorder()
-    environment = MetaworldEnvironment(cameras=job.settings.cameras)
+    environment = make_robot(task_list.robot_of(task), job.settings.cameras)
     try:
         while done < job.episodes:
             there = seed in present

@@ -20,7 +20,8 @@ from vla_policy.backends.backend import Inputs, LanguageFeatures, Prediction, wo
 from vla_policy.checkpoint.checkpoint import Checkpoint
 from vla_policy.checkpoint.tokenizer import Tokens
 from vla_policy.model import VLAModel
-from vla_sim.robot.metaworld_robot import STEP_LIMIT
+from vla_sim.robot.robots import ROBOTS
+from vla_sim.tasks import task_list
 
 DISTURBED = 0.4  # share of the episodes with bursts of noise on what is executed
 BLIND = 0.3  # share of the episodes in which one camera is missing
@@ -119,7 +120,7 @@ def _run(evaluator: Evaluator, backend: WatchedModel, task: str, seed: int) -> O
     rng = np.random.default_rng([seed, 9])
     checkpoint, cameras = evaluator.checkpoint, evaluator.checkpoint.cameras
     noise = NOISE if rng.random() < DISTURBED else 0.0
-    offsets = noise_bursts(rng, STEP_LIMIT, checkpoint.action_space.width, noise)[:HORIZON]
+    offsets = noise_bursts(rng, ROBOTS[task_list.robot_of(task)].step_limit, checkpoint.action_space.width, noise)[:HORIZON]
     mask = (cameras[int(rng.integers(len(cameras)))],) if rng.random() < BLIND else ()
     evaluator.settings = replace(evaluator.settings, mask=mask if len(cameras) > 1 else ())
     wordings = checkpoint.commands[task]

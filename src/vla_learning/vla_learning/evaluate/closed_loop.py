@@ -9,7 +9,7 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from vla_contract.image_pixels import Image
 from vla_contract.stamps import NANOSECONDS
+from vla_learning.collect.episode_recording import resting_values
 from vla_learning.evaluate.success_report import Episode
 from vla_policy import backends
 from vla_policy.backends import Backend
@@ -25,11 +26,11 @@ from vla_policy.inference.inference import DONE_COUNT, Observation, Policy
 from vla_policy.inference.inference import Chunk as Answer
 from vla_safety.limits.limiter import MotionLimiter
 from vla_safety.plan.sequencing import Chunk, Sequencer
-from vla_sim.robot.metaworld_robot import STEP_LIMIT, MetaworldEnvironment, RobotState
+from vla_sim.robot.robots import ROBOTS, make_robot
+from vla_sim.robot.simulated_robot import RobotState, SimulatedRobot
+from vla_sim.tasks import task_list
 
 Offsets = npt.NDArray[np.float64]
-
-HAND = ("end_effector.x", "end_effector.y", "end_effector.z")
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,13 @@ class EvaluationSettings:
     """What the graph's parameters of the same names are.
 
     done_count: inferences in a row that must say that the task is complete before the policy
-    stops acting; 0: it never does. mask: cameras that are taken away.
+    stops acting; 0: it never does. mask: cameras that are taken away. image_period_ticks: None: as
+    the simulated robot has it.
     """
 
     backend: str = "onnxruntime"
     threads: int = 2
-    image_period_ticks: int = 4
+    image_period_ticks: int | None = None
     blend_window: float = 0.1
     done_count: int = DONE_COUNT
     mask: tuple[str, ...] = field(default=())
@@ -64,7 +66,7 @@ class Driver:
 
     def looks(self, tick: int) -> bool:
         """True in a tick at which the policy sees pictures."""
-        return tick % self._settings.image_period_ticks == 0
+        return tick % (self._settings.image_period_ticks or 1) == 0
 
     def see(self, tick: int, pictures: Mapping[str, Image], state: RobotState) -> Answer:
         """Let the policy plan from what is seen at a tick; returns its chunk."""
@@ -95,13 +97,12 @@ class Driver:
         self, tick: int, pictures: Mapping[str, Image], state: RobotState
     ) -> Observation:
         names = self._checkpoint.cameras
-        hand = zip(HAND, state.end_effector.tolist(), strict=True)
         return Observation(
             stamp=self._stamp(tick),
             sequence=tick,
             camera_names=names,
             images=tuple(None if n in self._settings.mask else pictures[n] for n in names),
-            state={**dict(hand), "gripper_opening": state.gripper_opening},
+            state=state.values(),
             command_id=1,
             command=self._command,
         )
@@ -116,7 +117,8 @@ class Evaluator:
         self.settings = settings
         self.checkpoint = checkpoint
         self.backend = backend
-        self._environment = MetaworldEnvironment(cameras=self.checkpoint.cameras)
+        self._environment: SimulatedRobot | None = None
+        self._robot = ""
         self._limiter = MotionLimiter(self.checkpoint.action_space)
 
     @staticmethod
@@ -134,33 +136,47 @@ class Evaluator:
 
     def close(self) -> None:
         """Free the renderer."""
-        self._environment.close()
+        if self._environment is not None:
+            self._environment.close()
+        self._environment = None
+
+    def _environment_of(self, task: str) -> SimulatedRobot:
+        """The robot that has the task; one at a time."""
+        robot = task_list.robot_of(task)
+        if self._environment is None or robot != self._robot:
+            self.close()
+            self._environment = make_robot(robot, self.checkpoint.cameras)
+            self._robot = robot
+        return self._environment
 
     def episode(
         self, task: str, seed: int, command: str, offsets: Offsets | None = None
     ) -> Episode:
         """Run one episode until it is decided or at its end; the same every time.
 
-        offsets: (ticks, D) of at most STEP_LIMIT ticks, added to what is asked for at each, SI;
+        offsets: (ticks, D) of at most the step limit's ticks, added to what is asked for at each, SI;
         the episode ends with them. None: undisturbed, to the step limit.
         """
+        environment, space = self._environment_of(task), self.checkpoint.action_space
         if offsets is None:
-            offsets = np.zeros((STEP_LIMIT, self.checkpoint.action_space.width))
-        driver = Driver(self.checkpoint, self.backend, self.settings, command)
-        self._limiter.reset()
-        self._environment.reset(task, seed)
-        result = self._environment.result
+            offsets = np.zeros((environment.step_limit, space.width))
+        period = self.settings.image_period_ticks or ROBOTS[self._robot].image_period_ticks
+        settings = replace(self.settings, image_period_ticks=period)
+        driver = Driver(self.checkpoint, self.backend, settings, command)
+        environment.reset(task, seed)
+        self._limiter.reset(resting_values(space, environment.state()))
+        result = environment.result
         done_tick = None
         for tick, offset in enumerate(offsets):
             if driver.looks(tick):
-                pictures = self._environment.render()
-                answer = driver.see(tick, pictures, self._environment.state())
+                pictures = environment.render()
+                answer = driver.see(tick, pictures, environment.state())
                 if answer.done and done_tick is None:
                     done_tick = tick
             asked = driver.request(tick)
             target = np.asarray(self._limiter.hold_target() if asked is None else asked)
             safe = self._limiter.step(target + offset).safe
-            result = self._environment.step(safe[:3], safe[3])
+            result = environment.apply(safe)
             if result.success or result.failure:
                 break
         outcome = result.success, result.step, done_tick, driver.problem

@@ -22,7 +22,7 @@ from vla_safety.arm.clearance import Clearance, TooNear
 from vla_safety.arm.end_speeds import EndSpeeds
 from vla_safety.arm.joint_map import JointMap
 from vla_safety.arm.levers import Array
-from vla_safety.arm.urdf_text import read_urdf
+from vla_safety.arm.urdf_text import package_file, read_urdf
 from vla_safety.config.safety_config import SafetyConfig
 from vla_safety.limits.limiter import Limit, LimitedStep, LimitViolation, MotionLimiter
 
@@ -41,10 +41,11 @@ def make_guard(space: ActionSpace, config: SafetyConfig) -> ArmGuard | None:
     """
     if not config.arm_urdf:
         return None
-    geometry = ArmGeometry.load(config.arm_geometry) if config.arm_geometry else ArmGeometry()
+    file = config.arm_geometry
+    geometry = ArmGeometry.load(package_file(file)) if file else ArmGeometry()
     if "joint_states" not in config.required_inputs:
         raise ArmError("arm_urdf is set; accepted of required_inputs: joint_states among them")
-    model = ArmModel(read_urdf(config.arm_urdf, geometry.package_folders), geometry)
+    model = ArmModel(read_urdf(package_file(config.arm_urdf), geometry.package_folders), geometry)
     return ArmGuard(space, config, model, geometry)
 
 

@@ -242,11 +242,13 @@ class ArmParameters(Config):
 
     arm_urdf: str = parameter(
         "",
-        "URDF of the whole arm: path of a file (of xacro its output), or the text itself. Empty: "
+        "URDF of the whole arm: path or package:// of a file (of xacro its output), or the text "
+        "itself. Empty: "
         "its shape is not looked at.",
     )
     arm_geometry: str = parameter(
-        "", "File with what the URDF does not tell: SRDF or pairs, surroundings, payload."
+        "", "File, or package:// of it, with what the URDF does not tell: SRDF or pairs, surroundings, "
+        "payload."
     )
     arm_margin: float = parameter(
         0.01,
