@@ -271,5 +271,5 @@ def test_an_orientation_turns_later_and_through_half_a_turn():
         speeds.append(path.speed.value)
         turned.append(safe[2] % (2.0 * math.pi))
     # It waits for no jump: only as slow as twice too fast a plan needs, and it gets round.
-    assert min(speeds) > 0.35 and speeds[-1] == pytest.approx(0.5, abs=0.15)
+    assert 0.35 < min(speeds) < 0.6
     assert turned[-1] > 3.9 and min(np.diff(turned)) > -1e-9
