@@ -9,10 +9,12 @@ from core_rig import ARM, JOINT, VELOCITY, Rig, T
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vla_contract.action_space import ActionSpace
+from vla_contract.action_space import ActionSpace, Dimension, Kind, Limits, Output
 from vla_safety.decision import Verdict
-from vla_safety.limits.limiter import Limit
-from vla_safety.plan.path_speed import Factor
+from vla_safety.limits.limiter import Limit, MotionLimiter
+from vla_safety.plan.path_follower import PathFollower
+from vla_safety.plan.path_speed import Factor, velocity_ceilings
+from vla_safety.plan.sequencing import Chunk, Sequencer
 from vla_safety.watch.safety_states import Reason, State
 
 PLANE = ActionSpace("plane", 50.0, 20, T, 1.0, (VELOCITY, dataclasses.replace(VELOCITY, name="y")))
@@ -226,3 +228,48 @@ def test_the_index_into_a_chunk_never_goes_back_and_limits_are_kept(stretches, j
     acceleration = np.diff(rate, axis=0) / T
     assert np.abs(rate).max() <= 0.5 * (1 + 1e-9)
     assert np.abs(acceleration).max() <= 2.0 * (1 + 1e-9)
+
+
+def test_an_orientation_turns_later_and_through_half_a_turn():
+    kind, limits = Kind.END_EFFECTOR_ORIENTATION, Limits(1.0, 5.0, 50.0)
+    turning = tuple(
+        Dimension(
+            f"r{i}", kind, "rad", -math.pi, math.pi, -math.pi, math.pi, limits, limits, "f",
+            Output("o", "std_msgs/msg/Float64MultiArray", f"data[{i}]"),
+        )
+        for i in range(3)
+    )  # fmt: skip
+    space = ActionSpace("turning", 50.0, 20, T, 10.0, turning)
+    sequencer, limiter = Sequencer(space, 0.0), MotionLimiter(space)
+    path = PathFollower(space, sequencer)
+    # About z from 3 rad on: at half a turn the rotation vector changes its sign. At twice the
+    # velocity limit, once it is under way.
+    angles = [3.0 + 0.04 * max(0.0, k - 10.0 * (1.0 - math.exp(-k / 10.0))) for k in range(40)]
+    wrapped = [angle - 2.0 * math.pi * (angle > math.pi) for angle in angles]
+    rows = [value for angle in wrapped for value in (0.0, 0.0, angle)]
+    names = space.dimension_names
+    sequencer.accept(Chunk(10**9, 20_000_000, rows, "turning", names, command_id=1), 10**9)
+    limiter.reset([0.0, 0.0, 3.0])
+    speeds, turned = [], []
+    for k in range(90):
+        now = 10**9 + k * 20_000_000
+        path.advance_clock(now)
+        motion = path.planned(now)
+        if motion is None:
+            break
+        row = path.follow(
+            motion,
+            [],
+            velocity_ceilings(space, motion.rates, 1.0),
+            by_policy=True,
+            fade_time=0.0,
+            values=limiter.values.tolist(),
+            now=now,
+        )
+        safe = limiter.step(row).safe.tolist()
+        path.observe_command(safe)
+        speeds.append(path.speed.value)
+        turned.append(safe[2] % (2.0 * math.pi))
+    # It waits for no jump: only as slow as twice too fast a plan needs, and it gets round.
+    assert 0.35 < min(speeds) < 0.6
+    assert turned[-1] > 3.9 and min(np.diff(turned)) > -1e-9

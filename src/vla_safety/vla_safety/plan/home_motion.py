@@ -62,7 +62,7 @@ def read_pose(texts: Sequence[str], space: ActionSpace) -> dict[int, float]:
     places = [
         i
         for i, d in enumerate(space.dimensions)
-        if not d.kind.is_velocity
+        if not (d.kind.is_velocity or d.kind is Kind.END_EFFECTOR_ORIENTATION)
         or (d.kind is Kind.LINEAR_VELOCITY and robot_kind(space) is RobotKind.ARM)
     ]
     names = [space.dimensions[i].name for i in places]
