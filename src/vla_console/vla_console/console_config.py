@@ -35,7 +35,7 @@ class ConsoleConfig(Config):
         "console", "Name of the safety node's teleoperation input that the page drives."
     )
     episodes_folder: str = parameter(
-        "", "Folder of recorded episodes; empty: vla_console/episodes in ROS_HOME or ~/.ros."
+        "none", "Folder of recorded episodes; none: vla_console/episodes in ROS_HOME or ~/.ros."
     )
     episodes_least_free: float = parameter(
         1.0, "Disk space below which no episode is recorded.", "GB", minimum=0.0, maximum=1e6

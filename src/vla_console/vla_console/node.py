@@ -53,7 +53,9 @@ class Console(GraphNode[ConsoleConfig]):
         page_server = _load_server()
         self._pictures = CameraPictures(self._show, config.image_rate, self._warn)
         self._link = GraphLink(self, state, trace, self._pictures)
-        folder = Path(config.episodes_folder or _ros_home() / "vla_console" / "episodes")
+        folder = _ros_home() / "vla_console" / "episodes"
+        if config.episodes_folder not in ("", "none"):
+            folder = Path(config.episodes_folder)
         episodes = EpisodeRecording(
             folder.expanduser(), self._link.namespace, config.episodes_least_free * GIGABYTE
         )

@@ -63,8 +63,8 @@ function ask(kind, fields = {}) { // what became of it is shown
     tell(false, `${kind} could not be sent: there is no connection to the robot`);
     return Promise.resolve(false);
   }
-  return done.then(text => { tell(true, `${kind}: ${text || "done"}`); return true; })
-    .catch(text => { tell(false, `${kind}: ${text}`); return false; });
+  return done.then(text => { if (text) tell(true, sentence(text)); return true; })
+    .catch(text => { tell(false, sentence(`${kind} refused: ${text}`)); return false; });
 }
 
 function watch() {
@@ -236,7 +236,7 @@ function showFigures(message) {
     rows.push(["control loop", safety.loop.rate ? `${safety.loop.rate.toFixed(0)} Hz, jitter ${milliseconds(safety.loop.jitter_p99)}, work ${milliseconds(safety.loop.duration_p99)} (p99), ${safety.loop.overruns} missed` : "not running"]);
   }
   rows.push(["model", milliseconds(message.inference_time)]);
-  rows.push(["safety's word", milliseconds(message.safety_age)]);
+  rows.push(["last word of safety", milliseconds(message.safety_age)]);
   if (message.task) rows.push(["task", `${message.task.task}, seed ${message.task.seed}: ${message.task.success ? "success" : "running"}`]);
   fill($("figures"), rows.flatMap(([name, value]) => [element("dt", { textContent: name }), element("dd", { textContent: value })]));
   const marks = ["✔", "▲", "✖", "?"];

@@ -22,7 +22,7 @@ export class Hand {
     this.place.replaceChildren(...axes.map(({ name, unit, index }) => {
       const row = document.createElement("div");
       row.className = "axis";
-      const label = Object.assign(document.createElement("span"), { textContent: name });
+      const label = Object.assign(document.createElement("span"), { textContent: name.replaceAll("_", " ") });
       const greatest = document.createElement("span");
       greatest.className = "small";
       greatest.textContent = ` ${this.greatest[index < 3 ? 0 : 1]} ${unit} at most`;

@@ -70,7 +70,10 @@ export class Pictures {
     } catch {
       camera.text.textContent = "this picture cannot be shown";
     }
-    requestAnimationFrame(() => this.send("shown", { camera: header.camera, sequence: header.sequence }));
+    requestAnimationFrame(() => {
+      this.send("shown", { camera: header.camera, sequence: header.sequence });
+      dispatchEvent(new CustomEvent("shown", { detail: header })); // ./vla bench console listens
+    });
   }
 
   look(stale) {

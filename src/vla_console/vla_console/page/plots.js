@@ -94,7 +94,7 @@ export class Plots {
     pen.font = "600 12px system-ui, sans-serif";
     const value = this.samples.at(-1)?.[2][index];
     const unit = dimension.unit && dimension.unit !== "1" ? ` ${dimension.unit}` : "";
-    pen.fillText(dimension.name, 8, 14);
+    pen.fillText(dimension.name.replaceAll("_", " "), 8, 14);
     const text = value == null ? "–" : `${value >= 0 ? "+" : ""}${value.toFixed(3)}${unit}`;
     pen.fillText(text, width - pen.measureText(text).width - 8, 14);
   }

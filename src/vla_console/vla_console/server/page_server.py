@@ -581,6 +581,7 @@ class PageServer:
         header = {
             "camera": picture.camera,
             "sequence": picture.sequence,
+            "stamp": encoded.stamp * 1e-9,
             "age": round((age or 0.0) + waited, 4),
             "width": encoded.width,
             "height": encoded.height,
