@@ -99,6 +99,7 @@ PIP_ONLY = {
     "aiohttp": "aiohttp",  # for the operator's page alone, as the next and prometheus_client
     "cryptography": "cryptography",
     "prometheus_client": "prometheus-client",
+    "playwright": "playwright",  # tests and benchmarks of the page
     "av": "av==",
     "gymnasium": "metaworld",  # comes with it
     "imageio_ffmpeg": "imageio-ffmpeg",

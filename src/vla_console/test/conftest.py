@@ -12,7 +12,7 @@ import pytest
 from vla_console.action_trace import ActionTrace
 from vla_console.console_config import ConsoleConfig
 from vla_console.console_state import ConsoleState, SafetyView
-from vla_console.episode_recording import EpisodeRecording
+from vla_console.episode_recorder import EpisodeRecorder
 from vla_contract.message_enums import State
 
 BROWSERS = ("chromium", "google-chrome", "google-chrome-stable")
@@ -80,7 +80,7 @@ class Rig:
         self.robot.tell(State.HOLD, cause="started; waiting for a new command", armed=True)
         self.lines: list[str] = []
         self.config = ConsoleConfig(port=0, **config)
-        episodes = EpisodeRecording(tmp_path / "episodes", "/vla", 1000.0)
+        episodes = EpisodeRecorder(tmp_path / "episodes", "/vla", 1000.0)
         self.server = PageServer(
             ServerParts(
                 self.config, self.state, self.trace, self.robot, episodes, self.lines.append,

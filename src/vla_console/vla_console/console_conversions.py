@@ -17,8 +17,7 @@ from vla_console.action_trace import ChunkView, DimensionView
 from vla_console.camera_pictures import Encoded, jpeg_of
 from vla_console.console_state import FaultView, LimitView, NodeView, SafetyView
 from vla_contract.action_space import ActionSpace
-from vla_contract.message_enums import FaultKind, Level, Limit, State
-from vla_contract.message_words import violation_text
+from vla_contract.message_enums import FaultKind, Level, Limit, State, violation_text
 from vla_contract.stamps import to_nanoseconds
 
 _BRIDGE = CvBridge()

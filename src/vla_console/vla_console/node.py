@@ -18,7 +18,7 @@ from vla_console.action_trace import ActionTrace
 from vla_console.camera_pictures import CameraPictures, Picture
 from vla_console.console_config import ConsoleConfig
 from vla_console.console_state import ConsoleState
-from vla_console.episode_recording import EpisodeRecording
+from vla_console.episode_recorder import EpisodeRecorder
 from vla_console.graph_link import GraphLink
 from vla_console.operator_control import Role
 from vla_console.server.tls_certificate import self_signed
@@ -56,7 +56,7 @@ class Console(GraphNode[ConsoleConfig]):
         folder = _ros_home() / "vla_console" / "episodes"
         if config.episodes_folder not in ("", "none"):
             folder = Path(config.episodes_folder)
-        episodes = EpisodeRecording(
+        episodes = EpisodeRecorder(
             folder.expanduser(), self._link.namespace, config.episodes_least_free * GIGABYTE
         )
         certificate = None if config.is_loopback else self_signed(config.host)

@@ -163,6 +163,7 @@ function showControl(message) {
   $("takeover").textContent = page.driving ? "Give back" : "Take over";
   $("takeover").setAttribute("aria-pressed", page.driving);
   $("jog").hidden = !page.driving;
+  document.body.classList.toggle("driving", page.driving);
   if (page.driving) hand.start(); else hand.release();
 }
 
@@ -175,7 +176,7 @@ function showState(message) {
     $("cause").textContent = `The safety node has not told its state ${age}.`;
     $("clears").textContent = "Clears when the safety node runs and is reached.";
     for (const id of ["outputs", "driver"]) $(id).textContent = "";
-    for (const id of ["causes", "faults"]) fill($(id), []);
+    $("more").hidden = true;
     $("limits").textContent = "unknown";
   } else {
     section.dataset.state = safety.state;
@@ -191,6 +192,10 @@ function showState(message) {
     fill($("causes"), safety.other_causes.map(text => element("li", { textContent: `also: ${text}` })));
     fill($("faults"), safety.faults.map(fault => element("li", {
       textContent: fault.text, className: fault.level === "error" ? "error" : "warn" })));
+    const counts = [[safety.faults.length, "fault"], [safety.other_causes.length, "more cause"]];
+    $("more-count").textContent = counts.filter(([n]) => n).map(([n, what]) => `${n} ${what}${n > 1 ? "s" : ""}`).join(", ");
+    $("more-count").className = safety.faults.length ? "error" : "";
+    $("more").hidden = !$("more-count").textContent;
     const limits = [...safety.limits, ...safety.warnings.map(text => `near: ${text}`)];
     $("limits").textContent = limits.join("; ") || "none";
     $("limits-box").classList.toggle("acting", safety.limits.length > 0);

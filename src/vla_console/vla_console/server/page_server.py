@@ -28,7 +28,7 @@ from vla_console.camera_pictures import Picture
 from vla_console.console_config import ConsoleConfig, is_loopback
 from vla_console.console_metrics import ConsoleMetrics
 from vla_console.console_state import ConsoleState
-from vla_console.episode_recording import EpisodeError, EpisodeRecording
+from vla_console.episode_recorder import EpisodeError, EpisodeRecorder
 from vla_console.operator_control import ControlError, OperatorControl, Role
 from vla_console.server.page_requests import (
     LONGEST_MESSAGE,
@@ -105,7 +105,7 @@ class ServerParts:
     state: ConsoleState
     trace: ActionTrace
     robot: RobotPort
-    episodes: EpisodeRecording
+    episodes: EpisodeRecorder
     log: Callable[[str], None]
     certificate: Certificate | None = None
 

@@ -98,7 +98,7 @@ def running(folder: Path) -> Iterator[tuple[str, int]]:
     environment = {**os.environ, "ROS_DOMAIN_ID": str(domains.free()), "PYTHONUNBUFFERED": "1"}
     log = folder / "bench_console.log"
     started: list[subprocess.Popen[bytes]] = []
-    words = ([], ["--ros-args", "-r", "__ns:=/vla", "-p", "port:=0"])
+    words: tuple[list[str], ...] = ([], ["--ros-args", "-r", "__ns:=/vla", "-p", "port:=0"])
     with log.open("wb") as output:
         for module, more in zip(
             ("vla_proof.bench.console_feed", "vla_console.node"), words, strict=True

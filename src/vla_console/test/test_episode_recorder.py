@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from vla_console import episode_recording
-from vla_console.episode_recording import EpisodeError, EpisodeRecording
+from vla_console import episode_recorder
+from vla_console.episode_recorder import EpisodeError, EpisodeRecorder
 
 # In the place of `vla record`: makes its folder, waits for SIGINT, says that it closed its bag.
 RECORDER = """
@@ -32,7 +32,7 @@ def episodes(tmp_path, monkeypatch):
     (folder / "__init__.py").touch()
     (folder / "__main__.py").write_text(RECORDER)
     monkeypatch.setenv("PYTHONPATH", f"{folder.parent}{os.pathsep}{os.environ['PYTHONPATH']}")
-    made = EpisodeRecording(tmp_path / "episodes", "/vla", 1000.0)
+    made = EpisodeRecorder(tmp_path / "episodes", "/vla", 1000.0)
     yield made
     made.close()
 
@@ -81,15 +81,15 @@ def test_one_at_a_time_and_an_outcome_that_is_one(episodes):
 
 
 def test_a_full_disk_is_said_before_and_ends_an_episode_that_runs(episodes, monkeypatch):
-    monkeypatch.setattr(EpisodeRecording, "free", lambda self: 999.0)
+    monkeypatch.setattr(EpisodeRecorder, "free", lambda self: 999.0)
     with pytest.raises(EpisodeError, match=r"GB are left in .*; accepted: at least"):
         episodes.start("")
     assert episodes.page(0.0)["full"]
-    monkeypatch.setattr(EpisodeRecording, "free", lambda self: 4000.0)
+    monkeypatch.setattr(EpisodeRecorder, "free", lambda self: 4000.0)
     assert episodes.page(0.0)["low"] and not episodes.page(0.0)["full"]
     folder = start(episodes)
     assert not episodes.check()
-    monkeypatch.setattr(EpisodeRecording, "free", lambda self: 400.0)
+    monkeypatch.setattr(EpisodeRecorder, "free", lambda self: 400.0)
     assert episodes.check() and "nearly full" in episodes.problem
     assert (folder / "bag" / "closed").is_file() and not episodes.is_recording
     with pytest.raises(EpisodeError, match="nearly full"):
@@ -98,9 +98,9 @@ def test_a_full_disk_is_said_before_and_ends_an_episode_that_runs(episodes, monk
 
 def test_a_recorder_that_ends_is_told_with_its_last_line(episodes, monkeypatch):
     broken = [sys.executable, "-c", "print('the bag cannot be written')"]
-    popen = episode_recording.subprocess.Popen
+    popen = episode_recorder.subprocess.Popen
     monkeypatch.setattr(
-        episode_recording.subprocess, "Popen", lambda words, **more: popen(broken, **more)
+        episode_recorder.subprocess, "Popen", lambda words, **more: popen(broken, **more)
     )
     episodes.start("")
     wait(episodes.check)
@@ -108,4 +108,4 @@ def test_a_recorder_that_ends_is_told_with_its_last_line(episodes, monkeypatch):
 
 
 def test_the_free_space_is_that_of_a_folder_that_may_not_be_there_yet(tmp_path):
-    assert EpisodeRecording(Path(tmp_path / "a" / "b"), "/vla", 1.0).free() > 0
+    assert EpisodeRecorder(Path(tmp_path / "a" / "b"), "/vla", 1.0).free() > 0

@@ -30,7 +30,7 @@ class EpisodeError(Exception):
     """An episode cannot be recorded or judged; the message is one line."""
 
 
-class EpisodeRecording:
+class EpisodeRecorder:
     """At most one episode at a time.
 
     Attributes:
