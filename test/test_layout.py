@@ -24,6 +24,9 @@ PACKAGES = sorted(path.parent.name for path in SOURCE.glob("*/package.xml"))
 # The ROS side of each package: everything else must import where there is no rclpy.
 ROS_MODULES = {
     "vla_bringup.perception_and_policy",
+    "vla_console.console_conversions",
+    "vla_console.graph_link",
+    "vla_console.node",
     "vla_contract.node.executor",
     "vla_contract.node.graph_node",
     "vla_contract.node_testing",
@@ -93,6 +96,10 @@ ROSDEP_KEYS = {
 }
 # No key, or one that gives another version than is needed: in requirements/ and in the docs.
 PIP_ONLY = {
+    "aiohttp": "aiohttp",  # for the operator's page alone, as the next and prometheus_client
+    "cryptography": "cryptography",
+    "prometheus_client": "prometheus-client",
+    "playwright": "playwright",  # tests and benchmarks of the page
     "av": "av==",
     "gymnasium": "metaworld",  # comes with it
     "imageio_ffmpeg": "imageio-ffmpeg",
@@ -202,7 +209,8 @@ def test_the_ros_modules_exist_and_need_ros():
 
 
 @pytest.mark.parametrize(
-    "package", ["vla_perception", "vla_policy", "vla_safety", "vla_sim", "vla_contract"]
+    "package",
+    ["vla_perception", "vla_policy", "vla_safety", "vla_sim", "vla_contract", "vla_console"],
 )
 def test_siblings_never_import_each_other(package):
     allowed = {package, "vla_interfaces", "vla_contract"}

@@ -16,6 +16,7 @@ pytestmark = [pytest.mark.system, pytest.mark.slow]
 # The words of the command, and the file in which its figures are.
 SHORT = {
     "bench commands": ("--runs 1", ""),
+    "bench console": ("--seconds 2 --plain", "bench_console.json"),
     "bench safety": ("--steps 200 --duration 2", "bench_safety.json"),
     "bench pipeline": ("--duration 2", "bench_pipeline.json"),
     "bench slowing": ("--tasks reach --seeds 1000-1000 --jobs 1", "slowing_episodes.jsonl"),

@@ -15,6 +15,7 @@ from vla_contract.terminal import print_any_text, report_unexpected
 COMMANDS = {
     "bench": "vla_proof.bench.bench_command",
     "build-engine": "vla_cli.build_engine_command",
+    "console": "vla_cli.drive.console_command",
     "demo": "vla_cli.episodes.demo_command",
     "docs": "vla_cli.docs.docs_command",
     "doctor": "vla_cli.doctor.doctor_command",

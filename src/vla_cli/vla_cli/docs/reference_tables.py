@@ -25,6 +25,7 @@ CONFIGS: dict[str, tuple[str, str]] = {
     "camera": ("vla_perception.perception_config", "CameraConfig"),
     "policy": ("vla_policy.policy_config", "PolicyConfig"),
     "safety": ("vla_safety.config.safety_config", "SafetyConfig"),
+    "console": ("vla_console.console_config", "ConsoleConfig"),
     "simulator": ("vla_sim.node.simulator_config", "SimulatorConfig"),
     "obstacle_source": ("vla_safety.config.obstacle_config", "SourceConfig"),
     "obstacle_zone": ("vla_safety.config.obstacle_config", "ZoneConfig"),

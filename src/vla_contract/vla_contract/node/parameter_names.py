@@ -37,6 +37,8 @@ contact_torque contact_joints contact_efforts contact_baseline_time contact_yiel
 contact_yield_speed arm_urdf arm_geometry arm_margin arm_speed singularity_lower singularity_upper
 recording_folder recording_duration recording_tail recording_large_period recording_count
 recording_bytes teleop_inputs teleop_locks policy_priority teleop_resume;
+console: host port image_rate image_width jpeg_quality viewers jog_linear jog_angular teleop_input
+episodes_folder episodes_least_free metrics_token;
 simulator: task seed step_limit lock_step real_time_factor cameras image_width image_height
 image_period_ticks compressed jpeg_quality command_timeout braking_deceleration answer_timeout;
 obstacle_sources.*: type topic timeout reliable frame use_tf mount min_height max_height max_points

@@ -17,6 +17,10 @@ BENCHMARKS = {
         "vla_proof.bench.commands_bench",
         "say, status, stop and reset against a running graph, on a busy machine too",
     ),
+    "console": (
+        "vla_proof.bench.console_bench",
+        "processor time of the operator's page, and how old its pictures are when they are shown",
+    ),
     "pipeline": (
         "vla_proof.bench.pipeline_bench",
         "camera to robot command, hop by hop, and memory",
