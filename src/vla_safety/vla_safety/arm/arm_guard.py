@@ -30,7 +30,7 @@ from vla_safety.limits.limiter import Limit, LimitedStep, LimitViolation, Motion
 _ELSEWHERE = 1e-9
 _ALREADY = " (already too near: it may only move away)"
 _SMALL = 1e-4  # rad or m
-_FAST = 1e9  # rad/s or m/s, beyond every limit
+_SLOWER = 0.5  # share of the speed cap, after a command that would have become too fast
 
 
 def make_guard(space: ActionSpace, config: SafetyConfig) -> ArmGuard | None:
@@ -109,8 +109,8 @@ class ArmGuard:
             return replace(step, violations=(*step.violations, unknown))
         self._begin(start, positions)
         refusals: list[LimitViolation] = []
-        for request in self._tries(limiter, requested, start):
-            step = self._limited(limiter, request, start, limits)
+        for request, share in self._tries(limiter, requested, start):
+            step = self._limited(limiter, request, start, share, limits)
             refusal = self._refusal(limiter, start)
             if refusal is None:
                 break
@@ -141,14 +141,20 @@ class ArmGuard:
 
     def _tries(
         self, limiter: MotionLimiter, requested: list[float] | None, start: Array
-    ) -> Iterator[list[float] | None]:
-        """What is asked for; refused, as much of it as leads away; then the normal brake."""
+    ) -> Iterator[tuple[list[float] | None, float]]:
+        """What is asked for; refused, as much of it as leads away, or slower; the normal brake.
+
+        With the share of the speed cap.
+        """
         self._too_near = None
         if requested is not None:
-            yield requested
-            if self._too_near is not None:
-                yield from self._aside(limiter, requested, start, self._too_near)
-        yield None
+            yield requested, 1.0
+            if self._too_near is None:
+                yield requested, _SLOWER
+            else:
+                for aside in self._aside(limiter, requested, start, self._too_near):
+                    yield aside, 1.0
+        yield None, 1.0
 
     def _aside(
         self, limiter: MotionLimiter, requested: list[float], start: Array, found: TooNear
@@ -169,15 +175,17 @@ class ArmGuard:
         limiter: MotionLimiter,
         requested: list[float] | None,
         start: Array,
+        share: float,
         limits: dict[str, Any],
     ) -> LimitedStep:
-        """A step at no more than the speed of the arm's ends."""
+        """A step at no more than this share of the speed of the arm's ends."""
         if requested is None or self._speeds is None:
             return limiter.step(requested, **limits)
-        # What is not a number brakes its dimension, which is no faster than the limit.
-        wanted = np.fmin(np.abs(np.array(requested) - start) / self._period, _FAST)
+        # What is not a number brakes its dimension.
+        wanted = (np.array(requested) - start) / self._period
+        wanted = np.where(np.isfinite(wanted), wanted, 0.0)
         scale = limits.get("speed_scale", 1.0)
-        slower = self._speeds.scale(wanted, scale)
+        slower = self._speeds.scale(wanted, scale, share)
         step = limiter.step(requested, **{**limits, "speed_scale": slower})
         if slower == scale:
             return step
@@ -189,11 +197,14 @@ class ArmGuard:
         if len(path) == 1 and np.array_equal(path[0], start):
             return None  # it stands still
         commands = np.concatenate((start[None], path))
+        configurations = commands @ self._joints.matrix.T + self._resting
+        steps = configurations[1:] - configurations[:-1]
+        ways = np.abs(steps).cumsum(axis=0)
         if self._speeds is not None:
-            speed = self._speeds.fastest(commands)
+            speed = self._speeds.fastest(steps, ways, self._clearance.grown(ways[-1]))
             if speed > self._speeds.cap:
                 return LimitViolation(Limit.TOOL_SPEED, "", speed, self._speeds.cap)
-        found = self._clearance.too_near(commands @ self._joints.matrix.T + self._resting)
+        found = self._clearance.too_near(configurations, ways)
         self._too_near = found
         return None if found is None else self._violation(found)
 

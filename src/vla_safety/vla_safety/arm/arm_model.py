@@ -52,6 +52,10 @@ class ArmModel:
         turns = np.array([0.0 if name in slides else 1.0 for name in self.joints])
         self._trace = Trace(self._model, self._shapes, turns, self.bodies, self._link_ends())
         self._data = self._model.createData()
+        # Views of pinocchio's own memory: to fetch them anew takes as long as the kinematics.
+        places = [self._data.oMi[joint] for joint in range(self._model.njoints)]
+        self._rotations = [place.rotation for place in places]
+        self._origins = [place.translation for place in places]
 
     # Construction.
 
@@ -159,19 +163,40 @@ class ArmModel:
         return np.array([compute(shapes, data, pair).min_distance for pair in which])
 
     def look_around(self, configuration: Array) -> None:
-        """Take the levers of a configuration, for `Ways` and `end_levers`."""
+        """Take the levers of a configuration, for `grown` and `end_jacobians`."""
         jacobian = self._pin.computeJointJacobians(self._model, self._data, configuration)
-        self._trace.look_around(jacobian, self._data.oMi)
+        self._trace.look_around(jacobian, *self._joint_places())
+
+    def grown(self, way: Array) -> Array:
+        """Levers from where `look_around` looked, as far as `way`; see `Trace.grown`."""
+        return self._trace.grown(way)
 
     @property
-    def end_levers(self) -> Array:
-        """Speed of each link's end per rad/s (m/s for a slide) of each joint, m.
+    def end_jacobians(self) -> Array:
+        """Velocity of each link's end per rad/s (m/s for a slide) of each joint.
 
-        Where `look_around` looked; shape (ends, joints).
+        Where `look_around` looked; shape (ends, 3, joints).
         """
-        return self._trace.end_levers
+        return self._trace.end_jacobians
+
+    def end_speeds(self, steps: Array, ways: Array, grown: Array, period: float) -> Array:
+        """Bounds of the speeds of links' ends on a path that begins where `look_around` looked.
+
+        steps: changes of the configuration, one per period; ways: up to the end of each, of every
+        joint. Both of shape (rows, joints). grown: levers for the last of these ways.
+        Returns shape (rows, ends), m/s.
+        """
+        jacobians = self._trace.end_jacobians
+        ends = len(jacobians)
+        moved = (steps @ jacobians.reshape(3 * ends, -1).T).reshape(-1, ends, 3)
+        straight = np.sqrt(np.einsum("kei,kei->ke", moved, moved))
+        bent = self._trace.bending(ways, np.abs(steps)) @ grown[self._trace.bodies :].T
+        return np.asarray((straight + bent) / period)
 
     def end_places(self, configuration: Array) -> Array:
         """Where each link's end is, shape (ends, 3), m."""
         self._pin.forwardKinematics(self._model, self._data, configuration)
-        return self._trace.end_places(self._data.oMi)
+        return self._trace.end_places(*self._joint_places())
+
+    def _joint_places(self) -> tuple[Array, Array]:
+        return np.array(self._rotations), np.array(self._origins)
