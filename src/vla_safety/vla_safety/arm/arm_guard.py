@@ -25,6 +25,7 @@ from vla_safety.arm.levers import Array
 from vla_safety.arm.urdf_text import read_urdf
 from vla_safety.config.safety_config import SafetyConfig
 from vla_safety.limits.limiter import Limit, LimitedStep, LimitViolation, MotionLimiter
+from vla_safety.limits.position_axis import PositionState
 
 # rad or m: a start further than this from where the last command led is another place.
 _ELSEWHERE = 1e-9
@@ -87,7 +88,7 @@ class ArmGuard:
         """
         before = limiter.positions
         try:
-            step = self._decide(limiter, requested, positions, limits)
+            step = self._decide(limiter, before, requested, positions, limits)
         except BaseException:
             limiter.restore_positions(before)
             self._expected = None
@@ -97,11 +98,12 @@ class ArmGuard:
     def _decide(
         self,
         limiter: MotionLimiter,
+        before: tuple[PositionState, ...],
         requested: list[float] | None,
         positions: Mapping[str, float],
         limits: dict[str, Any],
     ) -> LimitedStep:
-        before, start = limiter.positions, limiter.values
+        start = limiter.values
         if missing := self._joints.missing(positions):
             self._expected = None
             step = limiter.step(None, **{**limits, "emergency": True})
@@ -120,7 +122,7 @@ class ArmGuard:
             # The brake that was found clear before, or the best there is.
             step = limiter.step(None, **{**limits, "emergency": True})
         self._expected = step.safe
-        return replace(step, violations=(*refusals[:1], *step.violations))
+        return replace(step, violations=(*refusals[:1], *step.violations)) if refusals else step
 
     def _begin(self, start: Array, positions: Mapping[str, float]) -> None:
         resting = self._joints.resting(positions)
