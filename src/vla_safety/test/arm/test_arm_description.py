@@ -244,7 +244,7 @@ def test_a_geometry_is_read(tmp_path):
     [
         ("{", "not YAML"),
         ({"walls": []}, "the file has 'walls'; accepted: srdf, pairs"),
-        ({"surroundings": {}}, "package_folders or surroundings is no list"),
+        ({"surroundings": {}}, "package_folders, surroundings or touch_links is no list"),
         ({"joints": [1]}, "joints is no mapping"),
         ({"joints": {"a": "b"}}, "joints.a is 'b'; accepted: a finite number"),
         (

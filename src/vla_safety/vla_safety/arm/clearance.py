@@ -83,6 +83,12 @@ class Clearance:
         """Levers of bodies and links' ends while each joint moves from here by at most `way`."""
         return self._looked_for(way)[1]
 
+    def renew(self, source: str) -> None:
+        """A source of points shows something else."""
+        which = [i for i, pair in enumerate(self.pairs) if pair.second.name == source]
+        if self._at is not None:
+            self._measure(np.array(which, dtype=np.intp))
+
     def _levers(self, way: Array) -> Array:
         """Of every pair, while each joint moves from here by no more than `way`."""
         return self._looked_for(way)[2]

@@ -28,7 +28,7 @@ _CROSS[2, [1, 3]] = 1.0, -1.0
 class Body:
     """One convex shape of a link, of the surroundings (`link` is its name there) or carried.
 
-    joint: number of the one that moves it, 0: none.
+    joint: number of the one that moves it, 0: none. source: its points are seen by a sensor.
     """
 
     index: int
@@ -37,6 +37,7 @@ class Body:
     joint: int
     payload: bool = False
     surrounding: bool = False
+    source: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,8 @@ class Trace:
         self._point_joints = np.array(joints)
         self._points = np.array([*centres, *(place for _, place in ends)])[:, :, None]
         self._bodies = len(bodies)
+        # Of every body: centre, in the frame of its joint, and radius of a ball around it.
+        self.balls = np.array(centres), np.array(radii)
         self._moved = self._before[self._point_joints]
         # A slide moves every point alike; a turn those of the body that are farthest out.
         self._farther = np.array(radii)[:, None] * self._moved[: len(bodies)] * turns
@@ -173,7 +176,7 @@ class Ways:
 def _ball(shapes: Any, body: Body) -> tuple[Array, float]:
     """Centre, in the frame of the joint that moves it, and radius of a ball around a body."""
     shape = shapes.geometryObjects[body.index]
-    if body.joint == 0:  # it does not move, and a plane has no ball
+    if body.surrounding:  # it does not move, and a plane has no ball
         return np.zeros(3), 0.0
     centre, radius = convex_shapes.ball(shape.geometry)
     return shape.placement.rotation @ centre + shape.placement.translation, radius

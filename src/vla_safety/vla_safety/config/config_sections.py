@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -206,7 +207,7 @@ class ArmParameters(Config):
     )
     arm_margin: float = parameter(
         0.01,
-        "Least distance between links, and of links from surroundings and payload.",
+        "Least distance between links, and of links from surroundings, payload and points.",
         "m",
         minimum=0.0,
         maximum=1.0,
@@ -214,6 +215,26 @@ class ArmParameters(Config):
     arm_speed: float = parameter(
         0.25, "Greatest speed of elbows and tools; 0: no limit.", "m/s", minimum=0.0, maximum=10.0
     )
+    arm_point_sources: tuple[str, ...] = parameter(
+        (),
+        "Names of sources of points (PointCloud2, LaserScan) that every link is kept from, each "
+        "with its own parameters.",
+    )
+
+    def check(self) -> None:
+        """Refuse points for an arm that has no shape, and names that cannot be parameters."""
+        for name in self.arm_point_sources:
+            if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
+                raise ParameterError(
+                    f"parameter arm_point_sources has {name!r}; accepted: a letter, then letters, "
+                    "digits, _"
+                )
+        if self.arm_point_sources and not self.arm_urdf:
+            raise ParameterError(
+                f"parameter arm_point_sources is {list(self.arm_point_sources)} and arm_urdf is "
+                "empty; accepted: a URDF with them"
+            )
+        super().check()
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from vla_safety.loop.control_loop import ControlLoop
 from vla_safety.loop.lock_step import LockStep
 from vla_safety.loop.loop_timing import LoopTiming
 from vla_safety.node.assembly import Assembly, assemble, recorder_settings, state_path
+from vla_safety.node.arm_receivers import PointReceivers
 from vla_safety.node.graph_watch import OtherPublishers
 from vla_safety.node.node_ports import Entities, Problems, Subscriptions
 from vla_safety.node.obstacle_receivers import CloudReader, ObstacleReceivers
@@ -101,6 +102,8 @@ class SafetyNode(GraphNode[SafetyConfig]):
         subscriptions = Subscriptions(entities, senders)
         Receivers(self.get_name(), loop, subscriptions, problems)
         ObstacleReceivers(loop, subscriptions, clouds, assembly.sources, transforms)
+        if (arm := core.connection.arm) is not None:
+            PointReceivers(loop, arm, subscriptions, clouds, problems, transforms)
         if core.teleoperation is not None:
             PersonReceivers(
                 core.teleoperation, clock, subscriptions, problems, assembly.inputs, assembly.locks

@@ -21,6 +21,7 @@ class RobotConnection:
 
     Attributes:
         armed: a person wants commands to leave. connected: they do.
+        arm: the guard of its shape; None where none is configured.
         unread: what is sent to the robot and nobody reads, in words.
         listen_until: until then a newcomer listens whether another safety node drives.
     """
@@ -41,7 +42,7 @@ class RobotConnection:
         self._space = space
         self._limiter = limiter
         self._robot = robot
-        self._arm = arm
+        self.arm = arm
         self._positions = joint_of_position(space)
         self._sent: Array | None = None
         self._unsent: LimitedStep | None = None  # of a period that has not ended yet
@@ -76,6 +77,8 @@ class RobotConnection:
         elif steady < self.listen_until:
             text, clears = "listening for another safety node", "none was heard for a moment"
             yield Cause(Reason.START, Severity.HOLD, text, clears)
+        if self.arm is not None:
+            yield from self.arm.points.causes(steady)
         if self.connected and self.unread:
             clears = "the driver reads this type from this topic"
             yield Cause(Reason.UNREAD, Severity.DEGRADE, self.unread, clears)
@@ -84,11 +87,12 @@ class RobotConnection:
 
     def limit_command(self, requested: list[float] | None, **limits: Any) -> LimitedStep:
         """The command of this period; limits: as `MotionLimiter.step` takes them."""
-        if self._arm is None:
+        if self.arm is None:
             step = self._limiter.step(requested, **limits)
         else:
-            step = self._arm.limit_command(
-                self._limiter, requested, self._robot.positions, **limits
+            robot = self._robot
+            step = self.arm.limit_command(
+                self._limiter, requested, robot.positions, robot.measured, **limits
             )
         return self._sending(step)
 
@@ -132,6 +136,8 @@ class RobotConnection:
     def start_elsewhere(self) -> None:
         """The robot was put elsewhere, and is at rest."""
         self._sent = None
+        if self.arm is not None:
+            self.arm.forget()
         measured = self._robot.measured
         self.start_from({name: measured[name] for name in self._positions if name in measured})
 
