@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import yaml
 from sensor_msgs.msg import JointState, PointCloud2, PointField
+from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 
 from vla_contract import topics
@@ -79,6 +80,22 @@ def test_an_arm_stops_before_one_that_is_only_measured(arm_parameters, graph):
         g.client.wait(limited, 30.0)
 
 
+def test_the_urdf_may_come_from_its_topic_as_robot_state_publisher_keeps_it(arm_parameters, graph):
+    """What xacro gives begins with a declaration and comments."""
+    g = graph()
+    qos = topics.qos_profile(topics.ROBOT_DESCRIPTION)
+    kept = g.client.node.create_publisher(String, topics.ROBOT_DESCRIPTION, qos)
+    kept.publish(String(data=f'<?xml version="1.0" ?>\n<!-- by xacro -->\n{TWO_ARMS}'))
+    with safety({**arm_parameters, "arm_urdf": "topic"}) as process:
+        g.client.wait(lambda: g.status, 30.0)
+        assert "robot_description" not in process.output
+
+
+def test_a_description_that_nobody_publishes_is_told_in_one_line(arm_parameters):
+    parameters = {**arm_parameters, "arm_urdf": "topic"}
+    told_in_one_line(parameters, f"nothing came on {NAMESPACE}/robot_description within 10 s")
+
+
 def test_a_cloud_holds_the_arm_while_it_is_silent_and_then_stops_it_before_the_points(
     arm_parameters, graph
 ):
@@ -116,8 +133,8 @@ def test_a_cloud_holds_the_arm_while_it_is_silent_and_then_stops_it_before_the_p
 
         def held():
             beat()
-            cause = g.statuses[-1].cause if g.statuses else ""
-            return "invalid source camera: was never received" in cause
+            causes = g.status[-1].causes if g.status else []
+            return any("invalid source camera: was never received" in cause for cause in causes)
 
         def limited():
             beat()
@@ -142,6 +159,10 @@ def test_a_shape_that_cannot_be_used_is_told_in_one_line(change, reason, arm_par
     parameters = {**arm_parameters, **change}
     if not parameters["required_joints"]:
         parameters["required_joints"] = [""]
+    told_in_one_line(parameters, reason)
+
+
+def told_in_one_line(parameters, reason):
     with node_process(
         "vla_safety.node.node", DOMAIN, parameters, ["-r", f"__ns:={NAMESPACE}"]
     ) as process:

@@ -14,6 +14,7 @@ from vla_safety.watch.safety_states import FaultKind, Reason
 
 # A side of the workspace this far away is open.
 OPEN_SIDE = 1000.0  # m
+URDF_TOPIC = "topic"  # in place of a path
 POSITION_SOURCES = ("auto", "end_effector_pose", "odom", "tf")
 
 
@@ -199,8 +200,8 @@ class ArmParameters(Config):
 
     arm_urdf: str = parameter(
         "",
-        "URDF of the whole arm: path of a file (of xacro its output), or the text itself. Empty: "
-        "its shape is not looked at.",
+        "URDF of the whole arm: path of a file (of xacro its output), the text itself, or topic: "
+        "what robot_description brings. Empty: its shape is not looked at.",
     )
     arm_geometry: str = parameter(
         "", "File with what the URDF does not tell: SRDF or pairs, surroundings, payload."
