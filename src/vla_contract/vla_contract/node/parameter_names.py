@@ -31,14 +31,15 @@ progress_motion tracking_timeout tracking_linear tracking_angular tracking_posit
 obstacle_sources obstacle_zones base_frame footprint footprint_radius obstacle_distance
 obstacle_warning workspace_low workspace_high workspace_frame workspace_required speed_zones
 position_source tip_frame obstacle_source_required arm_urdf arm_geometry arm_margin arm_speed
-recording_folder recording_duration recording_tail recording_large_period recording_count
-recording_bytes teleop_inputs teleop_locks policy_priority teleop_resume;
+arm_point_sources recording_folder recording_duration recording_tail recording_large_period
+recording_count recording_bytes teleop_inputs teleop_locks policy_priority teleop_resume;
 simulator: task seed step_limit lock_step real_time_factor cameras image_width image_height
 image_period_ticks compressed jpeg_quality command_timeout braking_deceleration answer_timeout;
 obstacle_sources.*: type topic timeout reliable frame use_tf mount min_height max_height max_points
 mask_body;
 obstacle_zones.*: action shape margin points radius min_points slowdown_ratio linear_limit
 angular_limit time_before_collision simulation_time_step sources;
+arm_point_sources.*: type topic timeout reliable frame use_tf mount voxel max_points self_distance;
 speed_zones.*: points maximum;
 teleop_inputs.*: topic type frame timeout priority dead_man_topic dead_man_timeout;
 teleop_locks.*: topic timeout priority;

@@ -6,7 +6,7 @@ where a URDF is configured.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -161,6 +161,17 @@ class ArmModel:
         """Name of the root link, in whose frame everything is."""
         return str(self._model.frames[1].name)
 
+    @property
+    def tools(self) -> tuple[str, ...]:
+        """Links that a joint moves and no joint follows, of which the last are tools."""
+        follows = {joint.parent for joint in self.urdf.joints}
+        body = self._pin.FrameType.BODY
+        return tuple(
+            frame.name
+            for frame in self._model.frames
+            if frame.type == body and frame.parentJoint and frame.name not in follows
+        )
+
     def reach(self) -> float:
         """How far from the root link any part of the arm can be, m."""
         farthest = [0.0] * self._model.njoints
@@ -238,6 +249,25 @@ class ArmModel:
         return cloud.distance(
             self._outlines[pair.first.index], place.rotation, place.translation
         )
+
+    def surfaces(
+        self, configuration: Array, of_shape: Callable[[Any], Array]
+    ) -> list[tuple[Body, Array]]:
+        """Every body with its surface: triangles, shape (n, 3, 3), in the root link's frame.
+
+        of_shape: the triangles of a shape of coal in its own frame.
+        """
+        placed = self._shapes.createData()
+        self._pin.updateGeometryPlacements(
+            self._model, self._data, self._shapes, placed, configuration
+        )
+        found = []
+        for body in self.bodies:
+            if not body.source:
+                place = placed.oMg[body.index]
+                faces = of_shape(self._shapes.geometryObjects[body.index].geometry)
+                found.append((body, faces @ place.rotation.T + place.translation))
+        return found
 
     def look_around(self, configuration: Array) -> None:
         """Take the levers of a configuration, for `grown` and `end_jacobians`."""
