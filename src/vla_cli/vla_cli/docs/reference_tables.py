@@ -29,6 +29,7 @@ CONFIGS: dict[str, tuple[str, str]] = {
     "simulator": ("vla_sim.node.simulator_config", "SimulatorConfig"),
     "obstacle_source": ("vla_safety.config.obstacle_config", "SourceConfig"),
     "obstacle_zone": ("vla_safety.config.obstacle_config", "ZoneConfig"),
+    "arm_point_source": ("vla_safety.arm.points.point_source", "PointSourceConfig"),
     "speed_zone": ("vla_safety.surroundings.measured_pose", "SpeedZoneConfig"),
     "teleop_input": ("vla_safety.plan.teleoperation", "TeleopConfig"),
     "teleop_lock": ("vla_safety.plan.teleoperation", "LockConfig"),
@@ -37,6 +38,7 @@ CONFIGS: dict[str, tuple[str, str]] = {
 LISTS = {
     "cameras": "camera",
     "obstacle_sources": "obstacle_source",
+    "arm_point_sources": "arm_point_source",
     "obstacle_zones": "obstacle_zone",
     "speed_zones": "speed_zone",
     "teleop_inputs": "teleop_input",

@@ -99,7 +99,9 @@ def record(
     collect = settings.collect
     rng = np.random.default_rng([seed, 122])
     noisy = is_noisy(seed, collect.noisy_fraction)
-    offsets = noise_bursts(rng, environment.step_limit, space.width, collect.noise if noisy else 0.0)
+    offsets = noise_bursts(
+        rng, environment.step_limit, space.width, collect.noise if noisy else 0.0
+    )
     course = Course(settings.commands[task][0], offsets, noisy)
     return run(environment, task, seed, settings, space, course)
 

@@ -120,7 +120,9 @@ def _run(evaluator: Evaluator, backend: WatchedModel, task: str, seed: int) -> O
     rng = np.random.default_rng([seed, 9])
     checkpoint, cameras = evaluator.checkpoint, evaluator.checkpoint.cameras
     noise = NOISE if rng.random() < DISTURBED else 0.0
-    offsets = noise_bursts(rng, ROBOTS[task_list.robot_of(task)].step_limit, checkpoint.action_space.width, noise)[:HORIZON]
+    offsets = noise_bursts(
+        rng, ROBOTS[task_list.robot_of(task)].step_limit, checkpoint.action_space.width, noise
+    )[:HORIZON]
     mask = (cameras[int(rng.integers(len(cameras)))],) if rng.random() < BLIND else ()
     evaluator.settings = replace(evaluator.settings, mask=mask if len(cameras) > 1 else ())
     wordings = checkpoint.commands[task]

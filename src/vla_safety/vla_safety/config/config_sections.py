@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +14,7 @@ from vla_safety.watch.safety_states import FaultKind, Reason
 
 # A side of the workspace this far away is open.
 OPEN_SIDE = 1000.0  # m
+URDF_TOPIC = "topic"  # in place of a path
 POSITION_SOURCES = ("auto", "end_effector_pose", "odom", "tf")
 
 
@@ -242,17 +244,17 @@ class ArmParameters(Config):
 
     arm_urdf: str = parameter(
         "",
-        "URDF of the whole arm: path or package:// of a file (of xacro its output), or the text "
-        "itself. Empty: "
-        "its shape is not looked at.",
+        "URDF of the whole arm: path or package:// of a file (of xacro its output), the text "
+        "itself, or topic: what robot_description brings. Empty: its shape is not looked at.",
     )
     arm_geometry: str = parameter(
-        "", "File, or package:// of it, with what the URDF does not tell: SRDF or pairs, surroundings, "
-        "payload."
+        "",
+        "File, or package:// of it, with what the URDF does not tell: SRDF or pairs, surroundings, "
+        "payload.",
     )
     arm_margin: float = parameter(
         0.01,
-        "Least distance between links, and of links from surroundings and payload.",
+        "Least distance between links, and of links from surroundings, payload and points.",
         "m",
         minimum=0.0,
         maximum=1.0,
@@ -270,13 +272,29 @@ class ArmParameters(Config):
     singularity_upper: float = parameter(
         30.0, "Condition number at which it stands.", minimum=1.0, maximum=1e6
     )
+    arm_point_sources: tuple[str, ...] = parameter(
+        (),
+        "Names of sources of points (PointCloud2, LaserScan) that every link is kept from, each "
+        "with its own parameters.",
+    )
 
     def check(self) -> None:
-        """Refuse thresholds the wrong way round."""
+        """Refuse thresholds the wrong way round, points for an arm without a shape, odd names."""
         if not self.singularity_lower < self.singularity_upper:
             raise ParameterError(
                 f"parameters singularity_lower and singularity_upper are {self.singularity_lower} "
                 f"and {self.singularity_upper}; accepted: the lower one first"
+            )
+        for name in self.arm_point_sources:
+            if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
+                raise ParameterError(
+                    f"parameter arm_point_sources has {name!r}; accepted: a letter, then letters, "
+                    "digits, _"
+                )
+        if self.arm_point_sources and not self.arm_urdf:
+            raise ParameterError(
+                f"parameter arm_point_sources is {list(self.arm_point_sources)} and arm_urdf is "
+                "empty; accepted: a URDF with them"
             )
         super().check()
 

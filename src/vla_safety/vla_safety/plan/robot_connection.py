@@ -30,6 +30,7 @@ class RobotConnection:
 
     Attributes:
         armed: a person wants commands to leave. connected: they do.
+        arm: the guard of its shape; None where none is configured.
         unread: what is sent to the robot and nobody reads, in words.
         listen_until: until then a newcomer listens whether another safety node drives.
     """
@@ -50,7 +51,8 @@ class RobotConnection:
         self._space = space
         self._limiter = limiter
         self._robot = robot
-        self._arm = arm
+        self.arm = arm if isinstance(arm, ArmGuard) else None
+        self._singularity = arm if isinstance(arm, SingularityGuard) else None
         # Dimensions whose value must have been measured before the first command.
         self._positions = (
             *joint_of_position(space),
@@ -90,6 +92,8 @@ class RobotConnection:
         elif steady < self.listen_until:
             text, clears = "listening for another safety node", "none was heard for a moment"
             yield Cause(Reason.START, Severity.HOLD, text, clears)
+        if self.arm is not None:
+            yield from self.arm.points.causes(steady)
         if self.connected and self.unread:
             clears = "the driver reads this type from this topic"
             yield Cause(Reason.UNREAD, Severity.DEGRADE, self.unread, clears)
@@ -103,15 +107,20 @@ class RobotConnection:
 
         steady: now, for the ranges of joints that are commanded by velocity.
         """
+        robot = self._robot
         ends = self._ranges.boundaries(
-            self._limiter.values.tolist(), self._robot.positions, self._robot.positions_at, steady
+            self._limiter.values.tolist(), robot.positions, robot.positions_at, steady
         )
         limits["boundaries"] = (*limits.get("boundaries", ()), *ends)
-        if self._arm is None:
+        if self._singularity is not None:
+            step = self._singularity.limit_command(
+                self._limiter, requested, robot.positions, **limits
+            )
+        elif self.arm is None:
             step = self._limiter.step(requested, **limits)
         else:
-            step = self._arm.limit_command(
-                self._limiter, requested, self._robot.positions, **limits
+            step = self.arm.limit_command(
+                self._limiter, requested, robot.positions, robot.measured, **limits
             )
         return self._sending(step)
 
@@ -120,9 +129,9 @@ class RobotConnection:
 
         rates: planned speed of each dimension, per s.
         """
-        if not isinstance(self._arm, ArmGuard):
+        if self.arm is None:
             return []
-        speed, most = self._arm.path_ceiling(rates)
+        speed, most = self.arm.path_ceiling(rates)
         if speed <= most:
             return []
         violation = LimitViolation(Limit.TOOL_SPEED, "", speed, most)
@@ -168,6 +177,8 @@ class RobotConnection:
     def start_elsewhere(self) -> None:
         """The robot was put elsewhere, and is at rest."""
         self._sent = None
+        if self.arm is not None:
+            self.arm.forget()
         measured = self._robot.measured
         self.start_from({name: measured[name] for name in self._positions if name in measured})
 

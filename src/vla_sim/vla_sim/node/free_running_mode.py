@@ -34,7 +34,9 @@ class FreeRunning:
         was_running = self._running
         self.stop()
         node = self._parts.node
-        self._pacer = Pacer(self._parts.simulation.step_period, node.config.real_time_factor, self._now())
+        self._pacer = Pacer(
+            self._parts.simulation.step_period, node.config.real_time_factor, self._now()
+        )
         period = self._pacer.period / CHECKS_PER_STEP
         self._timer = node.create_timer(period, self._on_timer, clock=node.steady_clock)
         self._running = True

@@ -71,9 +71,7 @@ class Exchange:
         """Wait for nothing: what still comes for the tick asked for is ignored."""
         self.tick, self._verdict = None, None
 
-    def safe_action(
-        self, tick: int, connected: bool, values: tuple[float, ...] | None
-    ) -> None:
+    def safe_action(self, tick: int, connected: bool, values: tuple[float, ...] | None) -> None:
         """Note a SafeAction; values: its share of what has no stamp, None where it has none."""
         if tick != self.tick or self._verdict is not None:
             self.ignored += 1

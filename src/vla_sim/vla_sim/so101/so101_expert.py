@@ -173,9 +173,7 @@ class SO101Expert:
             return on_top and bool(np.hypot(*(cube[:2] - below[:2])) < 0.012)
         return False
 
-    def _come_down(
-        self, at: Array, over: Array, height: float, yaw: float, gripper: float
-    ) -> Goal:
+    def _come_down(self, at: Array, over: Array, height: float, yaw: float, gripper: float) -> Goal:
         """Through a funnel above (x, y) `over` to a height; from below it, rise first."""
         off = float(np.hypot(*(over - at[:2])))
         top = max(self._table + TRAVEL, height + 0.02)
