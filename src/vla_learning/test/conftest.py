@@ -1,8 +1,12 @@
 """A tiny task: two tasks, small images, random demonstrations."""
 
+import contextlib
 from pathlib import Path
 
 import pytest
+
+with contextlib.suppress(ImportError):  # before any test renders: where Mesa's LLVM is loaded
+    import torch._dynamo  # noqa: F401 - first, importing that of Triton ends the process
 
 from vla_contract.action_space import ActionSpace
 from vla_learning.tiny_learning import demonstration, tiny_settings, write_dataset

@@ -6,9 +6,7 @@ Faster than the graph and needs no middleware; the graph's own evaluation is the
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from vla_contract.image_pixels import Image
 from vla_contract.stamps import NANOSECONDS
 from vla_learning.collect.episode_recording import resting_values
 from vla_learning.evaluate.success_report import Episode
+from vla_learning.workers import ONE_PROCESS, Workers
 from vla_policy import backends
 from vla_policy.backends import Backend
 from vla_policy.checkpoint.checkpoint import Checkpoint
@@ -187,34 +186,35 @@ def evaluate(
     folder: Path,
     settings: EvaluationSettings,
     episodes: Sequence[tuple[str, int, str]],
-    jobs: int = 1,
+    workers: Workers = ONE_PROCESS,
 ) -> Iterator[Episode]:
-    """Run (task, seed, command) in their order, in `jobs` processes.
+    """Run (task, seed, command) side by side; yields them in their order.
 
     Raises:
-        CheckpointError, BackendError, CameraError: as for `Evaluator.load`, before any process.
+        CheckpointError, BackendError, CameraError: as for `Evaluator.load`.
+        WorkersError: the workers cannot be had.
     """
-    if jobs == 1:
-        evaluator = Evaluator.load(folder, settings)
-        try:
-            for task, seed, command in episodes:
-                yield evaluator.episode(task, seed, command)
-        finally:
-            evaluator.close()
-        return
-    # What a worker cannot load would only be told as a broken pool.
-    Evaluator.load(folder, settings).close()
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, context, _prepare, (folder, settings)) as pool:
-        yield from pool.map(_run, episodes)
+    absolute = folder.resolve()  # the workers of a cluster are somewhere else
+    try:
+        with workers.open() as pool:
+            yield from pool.ordered((run_episode, absolute, settings, *each) for each in episodes)
+    finally:
+        _close()
 
 
-_worker: list[Evaluator] = []  # the one of a worker process
+_evaluators: dict[tuple[Path, EvaluationSettings], Evaluator] = {}  # of a worker
 
 
-def _prepare(folder: Path, settings: EvaluationSettings) -> None:
-    _worker.append(Evaluator.load(folder, settings))
+def run_episode(
+    folder: Path, settings: EvaluationSettings, task: str, seed: int, command: str
+) -> Episode:
+    """One episode of a checkpoint, which the worker keeps for the next one."""
+    if (folder, settings) not in _evaluators:
+        _evaluators[folder, settings] = Evaluator.load(folder, settings)
+    return _evaluators[folder, settings].episode(task, seed, command)
 
 
-def _run(episode: tuple[str, int, str]) -> Episode:
-    return _worker[0].episode(*episode)
+def _close() -> None:
+    """Free the renderers of this process."""
+    while _evaluators:
+        _evaluators.popitem()[1].close()
