@@ -45,7 +45,7 @@ def wait(condition):
 
 
 def start(episodes):
-    folder = episodes.start("open the drawer")
+    folder = episodes.start()
     wait((folder / "bag").is_dir)
     return folder
 
@@ -53,7 +53,7 @@ def start(episodes):
 def test_a_success_has_a_whole_bag_and_its_verdict(episodes):
     folder = start(episodes)
     assert episodes.is_recording and episodes.page(time.time())["name"] == folder.name
-    assert episodes.finish("success", "slowly", [(0.5, 1.25)]) == folder
+    assert episodes.finish("success", "slowly", "open the drawer", [(0.5, 1.25)]) == folder
     assert (folder / "bag" / "closed").is_file()
     verdict = json.loads((folder / "episode.json").read_text())
     assert verdict["command"] == "open the drawer" and verdict["outcome"] == "success"
@@ -74,16 +74,16 @@ def test_what_is_discarded_is_gone(episodes):
 def test_one_at_a_time_and_an_outcome_that_is_one(episodes):
     start(episodes)
     with pytest.raises(EpisodeError, match="end or discard it first"):
-        episodes.start("")
+        episodes.start()
     with pytest.raises(EpisodeError, match="accepted: success, failure"):
-        episodes.finish("maybe", "", [])
+        episodes.finish("maybe", "", "", [])
     assert episodes.is_recording
 
 
 def test_a_full_disk_is_said_before_and_ends_an_episode_that_runs(episodes, monkeypatch):
     monkeypatch.setattr(EpisodeRecorder, "free", lambda self: 999.0)
     with pytest.raises(EpisodeError, match=r"GB are left in .*; accepted: at least"):
-        episodes.start("")
+        episodes.start()
     assert episodes.page(0.0)["full"]
     monkeypatch.setattr(EpisodeRecorder, "free", lambda self: 4000.0)
     assert episodes.page(0.0)["low"] and not episodes.page(0.0)["full"]
@@ -93,7 +93,7 @@ def test_a_full_disk_is_said_before_and_ends_an_episode_that_runs(episodes, monk
     assert episodes.check() and "nearly full" in episodes.problem
     assert (folder / "bag" / "closed").is_file() and not episodes.is_recording
     with pytest.raises(EpisodeError, match="nearly full"):
-        episodes.finish("success", "", [])
+        episodes.finish("success", "", "", [])
 
 
 def test_a_recorder_that_ends_is_told_with_its_last_line(episodes, monkeypatch):
@@ -102,7 +102,7 @@ def test_a_recorder_that_ends_is_told_with_its_last_line(episodes, monkeypatch):
     monkeypatch.setattr(
         episode_recorder.subprocess, "Popen", lambda words, **more: popen(broken, **more)
     )
-    episodes.start("")
+    episodes.start()
     wait(episodes.check)
     assert episodes.problem == "the recorder has ended: the bag cannot be written"
 

@@ -45,7 +45,6 @@ class EpisodeRecorder:
         self._least_free = least_free
         self._process: subprocess.Popen[bytes] | None = None
         self._episode: Path | None = None
-        self._command = ""
         self._began = 0.0
         self._begun = 0
 
@@ -79,7 +78,7 @@ class EpisodeRecorder:
             "problem": self.problem,
         }
 
-    def start(self, command: str) -> Path:
+    def start(self) -> Path:
         """Begin an episode; its folder.
 
         Raises:
@@ -111,7 +110,7 @@ class EpisodeRecorder:
                 stderr=subprocess.STDOUT,
                 preexec_fn=_end_in_order_with_parent,
             )
-        self._episode, self._command, self._began = folder, command, time.time()
+        self._episode, self._began = folder, time.time()
         self.problem = ""
         return folder
 
@@ -130,11 +129,14 @@ class EpisodeRecorder:
         self._process = None
         return True
 
-    def finish(self, outcome: str, note: str, takeovers: Sequence[tuple[float, float]]) -> Path:
+    def finish(
+        self, outcome: str, note: str, command: str, takeovers: Sequence[tuple[float, float]]
+    ) -> Path:
         """End the episode with a verdict; its folder. Waits for the recorder.
 
         Args:
-            outcome: one of OUTCOMES. takeovers: when a person drove, s from the beginning.
+            outcome: one of OUTCOMES. command: the last one of the episode.
+            takeovers: when a person drove, s from the beginning.
 
         Raises:
             EpisodeError: none runs, the outcome is none, or the verdict cannot be written.
@@ -144,7 +146,7 @@ class EpisodeRecorder:
         folder, ended = self._running(), time.time()
         self._end()
         verdict = {
-            "command": self._command,
+            "command": command,
             "outcome": outcome,
             "note": note,
             "began": self._began,

@@ -27,6 +27,7 @@ from vla_contract.node.graph_node import RESPAWNED, GraphNode, run
 from vla_contract.node.parameters import ParameterError
 
 GIGABYTE = 1e9
+NICENESS = 5  # the page gives way to the robot
 NEEDED = {
     "aiohttp": "aiohttp",
     "cryptography": "cryptography",
@@ -145,6 +146,7 @@ def main(args: list[str] | None = None) -> int:
     """Entry point of the executable `console`."""
     # In a launch a console that cannot start stays as it is: the robot's launch must not end for
     # it. By hand it ends, with its one line.
+    os.nice(NICENESS)
     os.environ[RESPAWNED] = "true" if RESPAWNED in os.environ else "false"
     return run(Console, args)
 

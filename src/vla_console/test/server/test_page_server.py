@@ -7,6 +7,7 @@ import json
 import ssl
 import struct
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -78,7 +79,9 @@ def run(rig, *talks, connector=None):
             for talk in talks:
                 await talk(client)
 
-    asyncio.run(main())
+    # In a thread: a browser of another test has an event loop in this one.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(lambda: asyncio.run(main())).result()
 
 
 async def status(session, url, **more):

@@ -47,6 +47,7 @@ SLOW_PERIOD = 2.0  # s between two looks at the disk
 SERVICE_TIMEOUT = 5.0  # s
 SILENCE = 10.0  # s without a sign of life after which a page's connection is closed
 SEND_BUFFER = 256 * 1024  # bytes that the kernel may hold back for one page
+REFUSAL_DELAY = 0.5  # s
 CONNECTIONS = (2.0, 20.0)  # WebSockets a second of one address, and at once
 QUIET = ("watch", "shown", "drive")  # kinds that come many times a second, and are not logged
 PAGE = Path(__file__).resolve().parents[1] / "page"
@@ -339,6 +340,7 @@ class PageServer:
         bucket = self._connections.setdefault(address, TokenBucket(*CONNECTIONS))
         if not bucket.allow(time.monotonic()):
             self._log_refusal(request, "too many connections")
+            await asyncio.sleep(REFUSAL_DELAY)  # who tries without end shall not keep us busy
             raise web.HTTPTooManyRequests(text="too many connections; try again in a second\n")
         if len(self._viewers) >= self.parts.config.viewers:
             self._log_refusal(request, "too many pages")
@@ -532,14 +534,16 @@ class PageServer:
         episodes = self.parts.episodes
         try:
             if action == "start":
-                folder = episodes.start(self.parts.state.command)
+                folder = episodes.start()
                 text = f"recording {folder.name}"
             elif action == "discard":
                 folder = await asyncio.to_thread(episodes.discard)
                 text = f"{folder.name} is deleted"
             else:
                 spans = self.control.takeovers_since(episodes.began, time.time())
-                folder = await asyncio.to_thread(episodes.finish, action, note, spans)
+                folder = await asyncio.to_thread(
+                    episodes.finish, action, note, self.parts.state.command, spans
+                )
                 text = f"{folder.name} is kept as {action}"
         except EpisodeError as error:
             answer(False, str(error))

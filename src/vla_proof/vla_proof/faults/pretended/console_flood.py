@@ -59,6 +59,8 @@ class Flood:
 
 def main() -> int:
     """Until the end of the input."""
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    os.nice(19)  # it stands for another machine, which would not take the robot's processors
     flood = Flood(sys.argv[1])
     threading.Thread(target=lambda: asyncio.run(flood.run()), daemon=True).start()
     for _ in sys.stdin:
