@@ -35,16 +35,17 @@ home_speed home_tolerance home_timeout people_enabled people_reach people_speed 
 people_intrusion people_uncertainty people_robot_uncertainty people_robot_speed contact_force
 contact_torque contact_joints contact_efforts contact_baseline_time contact_yield
 contact_yield_speed arm_urdf arm_geometry arm_margin arm_speed singularity_lower singularity_upper
-recording_folder recording_duration recording_tail recording_large_period recording_count
-recording_bytes teleop_inputs teleop_locks policy_priority teleop_resume;
+arm_point_sources recording_folder recording_duration recording_tail recording_large_period
+recording_count recording_bytes teleop_inputs teleop_locks policy_priority teleop_resume;
 console: host port image_rate image_width jpeg_quality viewers jog_linear jog_angular teleop_input
 episodes_folder episodes_least_free metrics_token;
-simulator: task seed step_limit lock_step real_time_factor cameras image_width image_height
+simulator: robot task seed step_limit lock_step real_time_factor cameras image_width image_height
 image_period_ticks compressed jpeg_quality command_timeout braking_deceleration answer_timeout;
 obstacle_sources.*: type topic timeout reliable frame use_tf mount min_height max_height max_points
 mask_body;
 obstacle_zones.*: action shape margin points radius min_points slowdown_ratio linear_limit
 angular_limit time_before_collision simulation_time_step sources;
+arm_point_sources.*: type topic timeout reliable frame use_tf mount voxel max_points self_distance;
 speed_zones.*: points maximum;
 teleop_inputs.*: topic type frame timeout priority dead_man_topic dead_man_timeout;
 teleop_locks.*: topic timeout priority;
