@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -42,8 +43,13 @@ def _guard(name: str, clouds: bool = False) -> tuple[Arm, ArmGuard]:
     sources = _CAMERA if clouds else {}
     with tempfile.TemporaryDirectory(prefix="vla_arm_") as folder:
         arm = make_arm(name, Path(folder) / "pairs.yaml")
-        model = ArmModel(arm.urdf, arm.geometry, tuple(sources))
-        return arm, ArmGuard(arm.space, SafetyConfig(), model, arm.geometry, sources)
+        geometry = arm.geometry
+        if clouds:  # the first link turns just above the table that the camera sees
+            moved = {joint.child for joint in arm.urdf.joints}
+            first = tuple(j.child for j in arm.urdf.joints if j.parent not in moved)
+            geometry = replace(geometry, touch_links=first)
+        model = ArmModel(arm.urdf, geometry, tuple(sources))
+        return arm, ArmGuard(arm.space, SafetyConfig(), model, geometry, sources)
 
 
 def _requests(arm: Arm) -> list[list[float]]:
