@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from vla_contract.message_enums import Limit
 from vla_contract.node.parameters import ParameterError
 from vla_safety.arm.arm_geometry import ArmError, Payload, Solid
-from vla_safety.arm.points.point_cloud import NEAR, NOTHING, PointCloud, Voxels, occupied
+from vla_safety.arm.points.point_cloud import NEAR, NOTHING, Place, PointCloud, Voxels, occupied
 from vla_safety.arm.points.point_source import (
     PointReader,
     PointReading,
@@ -105,12 +105,11 @@ def test_the_distance_of_a_cloud_is_exact_where_it_is_near_and_never_too_great()
     shape = outline(coal.Box(0.1, 0.1, 0.4))
     for x in (0.06, 0.09, 0.2, 1.0):
         cloud = PointCloud(Voxels(np.array([[x, 0.0, 0.0], [3.0, 0.0, 0.0]]), 0.005))
-        found = cloud.distance(shape, np.eye(3), np.zeros(3))
+        (found,) = cloud.distances([Place(shape, np.eye(3), np.zeros(3))])
         exact = x - 0.05 - 0.005
         assert found == pytest.approx(exact) if exact < NEAR else found <= exact
-    assert PointCloud(Voxels(np.empty((0, 3)), 0.005)).distance(shape, np.eye(3), np.zeros(3)) == (
-        NOTHING
-    )
+    nothing = PointCloud(Voxels(np.empty((0, 3)), 0.005))
+    assert nothing.distances([Place(shape, np.eye(3), np.zeros(3))]) == [NOTHING]
 
 
 # The guard.

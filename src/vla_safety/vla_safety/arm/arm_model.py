@@ -6,6 +6,7 @@ where a URDF is configured.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from vla_safety.arm import convex_shapes
 from vla_safety.arm.arm_geometry import ArmError, ArmGeometry, Solid
 from vla_safety.arm.levers import Array, Body, Pair, Trace, Ways
 from vla_safety.arm.points.outlines import outline
-from vla_safety.arm.points.point_cloud import NOTHING, PointCloud
+from vla_safety.arm.points.point_cloud import NOTHING, Place, PointCloud
 from vla_safety.arm.points.silhouette import Silhouette
 from vla_safety.arm.urdf_text import Urdf
 
@@ -223,30 +224,30 @@ class ArmModel:
 
         From points that are not near it may be less.
         """
-        if pair >= self._solid:
-            return self._from_points(self._watched[pair])
-        found = self._pin.computeDistance(self._shapes, self._distances, pair)
-        return float(found.min_distance)
+        return float(self.distances([pair])[0])
 
-    def distances(self, which: Iterable[int]) -> Array:
-        """Of these pairs, m."""
+    def distances(self, which: Sequence[int]) -> Array:
+        """Of these pairs, in ascending order, m."""
         compute, shapes, data = self._pin.computeDistance, self._shapes, self._distances
-        solid, points = self._solid, self._from_points
-        return np.array(
-            [
-                compute(shapes, data, pair).min_distance
-                if pair < solid
-                else points(self._watched[pair])
-                for pair in which
-            ]
-        )
+        solid = self._solid
+        if not which or which[-1] < solid:
+            return np.array([compute(shapes, data, pair).min_distance for pair in which])
+        found = [compute(shapes, data, pair).min_distance for pair in which if pair < solid]
+        return np.array(found + self._from_points(which[len(found) :]))
 
-    def _from_points(self, pair: Pair) -> float:
-        cloud = self._clouds.get(pair.second.index)
-        if cloud is None:
-            return NOTHING
-        place = self._distances.oMg[pair.first.index]
-        return cloud.distance(self._outlines[pair.first.index], place.rotation, place.translation)
+    def _from_points(self, which: Sequence[int]) -> list[float]:
+        found: list[float] = []
+        for source, group in itertools.groupby(
+            (self._watched[pair] for pair in which), key=lambda pair: pair.second.index
+        ):
+            places = [self._place(pair.first.index) for pair in group]
+            cloud = self._clouds.get(source)
+            found += [NOTHING] * len(places) if cloud is None else cloud.distances(places)
+        return found
+
+    def _place(self, body: int) -> Place:
+        at = self._distances.oMg[body]
+        return Place(self._outlines[body], at.rotation, at.translation)
 
     def surfaces(
         self, configuration: Array, of_shape: Callable[[Any], Array]

@@ -7,8 +7,9 @@ out, however many there were.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,23 @@ Array = npt.NDArray[np.float64]
 NEAR = 0.05
 NOTHING = 1e3  # m, of the distance where there are no points
 _MOST_VOXELS = 1 << 26  # of the room that is looked at
+
+
+class Place(NamedTuple):
+    """A shape where it is: its frame's rotation, shape (3, 3), and origin, shape (3,), m."""
+
+    shape: Outline
+    rotation: Array
+    origin: Array
+
+    @property
+    def centre(self) -> Array:
+        """Of the ball around it."""
+        return np.asarray(self.rotation @ self.shape.centre + self.origin)
+
+    def distances(self, points: Array) -> Array:
+        """Of points, shape (n, 3); see `Outline`."""
+        return self.shape.distances((points - self.origin) @ self.rotation)
 
 
 @dataclass(frozen=True)
@@ -69,55 +87,44 @@ class PointCloud:
 
     def __init__(self, voxels: Voxels) -> None:
         self.centres, self.radius = voxels.centres, voxels.radius
+        self._axes = np.ascontiguousarray(self.centres.T)
         self._tree = _tree(voxels.centres) if len(voxels.centres) else None
 
-    def distance(self, shape: Outline, rotation: Array, translation: Array) -> float:
-        """A distance, m, that a shape at this place has at least; exact where it is near."""
-        centre = rotation @ shape.centre + translation
+    def distances(self, places: Sequence[Place]) -> list[float]:
+        """Distances, m, that shapes have at least where they are; exact where they are near."""
         if self._tree is None:
-            return NOTHING
-        farther = float(self._tree.query(centre)[0]) - shape.radius - self.radius
-        if farther > NEAR:
-            return farther
-        local, _ = self._beside(shape, centre, rotation, translation, NEAR)
-        if not len(local):
-            return NEAR
-        return min(float(shape.distances(local).min()) - self.radius, NEAR)
+            return [NOTHING] * len(places)
+        centres = np.array([place.centre for place in places])
+        around = np.array([place.shape.radius for place in places]) + self.radius
+        beyond = self._tree.query(centres)[0] - around
+        found: list[float] = beyond.tolist()
+        for i in (beyond <= NEAR).nonzero()[0].tolist():
+            found[i] = NEAR
+            which = self._within(centres[i], around[i] + NEAR)
+            if which.size:
+                apart = places[i].distances(self.centres.take(which, axis=0))
+                found[i] = min(float(apart.min()) - self.radius, NEAR)
+        return found
 
-    def nearest(self, shape: Outline, rotation: Array, translation: Array) -> Array | None:
-        """The middle of the voxel that is nearest to a shape which is near; else None."""
-        if self._tree is None:
-            return None
-        centre = rotation @ shape.centre + translation
-        local, which = self._beside(shape, centre, rotation, translation, NEAR)
-        if not which:
-            return None
-        return np.asarray(self.centres[which[int(shape.distances(local).argmin())]])
+    def _within(self, centre: Array, distance: float) -> npt.NDArray[np.intp]:
+        """Voxels with their middle no farther from a point; the tree would make a list of them."""
+        way = self._axes - centre[:, None]
+        way *= way
+        return (way.sum(axis=0) <= distance * distance).nonzero()[0]
 
-    def covered(
-        self, shape: Outline, rotation: Array, translation: Array, distance: float
-    ) -> npt.NDArray[np.intp]:
-        """Which voxels reach nearer than `distance` to a shape."""
+    def covered(self, place: Place, distance: float) -> npt.NDArray[np.intp]:
+        """Which voxels reach nearer than `distance` to a shape where it is."""
         if self._tree is None:
             return np.empty(0, dtype=np.intp)
-        centre = rotation @ shape.centre + translation
-        local, which = self._beside(shape, centre, rotation, translation, distance)
-        near = shape.distances(local) < distance + self.radius
-        return np.array(which, dtype=np.intp)[near]
+        farthest = distance + self.radius
+        which = self._within(place.centre, place.shape.radius + farthest)
+        return which[place.distances(self.centres.take(which, axis=0)) < farthest]
 
     def without(self, which: npt.NDArray[np.intp]) -> PointCloud:
         """A cloud that lacks these voxels."""
         if not len(which):
             return self
         return PointCloud(Voxels(np.delete(self.centres, which, axis=0), self.radius))
-
-    def _beside(
-        self, shape: Outline, centre: Array, rotation: Array, translation: Array, distance: float
-    ) -> tuple[Array, list[int]]:
-        """Voxels within `distance` of the ball around a shape, in its frame; their numbers."""
-        assert self._tree is not None
-        which = self._tree.query_ball_point(centre, shape.radius + self.radius + distance)
-        return (self.centres[which] - translation) @ rotation, which
 
 
 def _tree(points: Array) -> Any:

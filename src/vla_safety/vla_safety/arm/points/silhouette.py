@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from vla_safety.arm.levers import Body
 from vla_safety.arm.points.outlines import outline
-from vla_safety.arm.points.point_cloud import PointCloud
+from vla_safety.arm.points.point_cloud import Place, PointCloud
 from vla_safety.arm.points.point_source import Posture
 
 Index = npt.NDArray[np.intp]
@@ -35,6 +35,6 @@ class Silhouette:
         for body, shape in zip(self._bodies, self._outlines, strict=True):
             if body.payload and not posture.holding:
                 continue
-            place = self._placed.oMg[body.index]
-            found.append(cloud.covered(shape, place.rotation, place.translation, distance))
+            at = self._placed.oMg[body.index]
+            found.append(cloud.covered(Place(shape, at.rotation, at.translation), distance))
         return np.unique(np.concatenate(found))
