@@ -117,6 +117,7 @@ PIP_ONLY = {
     "backports": "rosbags",  # backports.zstd comes with its newer releases
     "coal": "coal",  # with pin, for the shape of a whole arm alone
     "pinocchio": "pin",
+    "grpc": "grpcio",  # for the remote protocol lerobot alone
     "zmq": "pyzmq",  # for the remote protocol gr00t alone
     "lerobot": "lerobot[",  # in the environment of `./vla serve lerobot` alone
     "openvino": "openvino==",  # for the backend of that name alone

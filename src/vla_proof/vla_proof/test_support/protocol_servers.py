@@ -1,4 +1,4 @@
-"""Small servers of the protocols beside openpi's, which can also be bad.
+"""For tests and benches: small servers of the remote protocols, which can also be bad.
 
 infer: request → actions (rows, columns), or bytes that are sent as they are; what it raises is
 reported as the protocol reports errors. hang: an event that answers wait for. requests: what was
@@ -12,11 +12,16 @@ import contextlib
 import http.server
 import io
 import json
+import pickle
+import queue
 import socket
 import threading
+import types
 from collections.abc import Callable
+from concurrent import futures
 from typing import Any
 
+import grpc
 import msgpack
 import numpy as np
 import zmq
@@ -268,3 +273,131 @@ def _of_text(value: Any) -> Any:
         array = np.frombuffer(base64.b64decode(value["__numpy__"]), np.dtype(value["dtype"]))
         return array.reshape(value["shape"])
     return value
+
+
+class LerobotServer(Behaviour):
+    """As lerobot.async_inference.policy_server 0.6.1, whose pickles `timed_actions` writes.
+
+    setups: the instructions that were sent. setup_error: what loading the policy raises.
+    """
+
+    QUEUE_TIMEOUT = 2.0  # s
+
+    def __init__(self, port: int = 0, credentials: Any = None) -> None:
+        super().__init__()
+        self.setups: list[dict[str, Any]] = []
+        self.setup_error = ""
+        self.observations: list[dict[str, Any]] = []
+        self.offset = 0  # of the time steps that it answers with: another observation's
+        self._newest: queue.Queue[Any] = queue.Queue(1)
+        self._server = grpc.server(
+            futures.ThreadPoolExecutor(4, "server"),
+            options=[("grpc.max_send_message_length", -1), ("grpc.so_reuseport", 0)],
+        )
+        unary = grpc.unary_unary_rpc_method_handler
+        handlers = {
+            "Ready": unary(self._ready),
+            "SendPolicyInstructions": unary(self._set_up),
+            "SendObservations": grpc.stream_unary_rpc_method_handler(self._observe),
+            "GetActions": unary(self._act),
+        }
+        service = grpc.method_handlers_generic_handler("transport.AsyncInference", handlers)
+        self._server.add_generic_rpc_handlers((service,))
+        address = f"127.0.0.1:{port}"
+        add = self._server.add_secure_port if credentials else self._server.add_insecure_port
+        self.port = add(address, credentials) if credentials else add(address)
+        self.url = f"{'grpcs' if credentials else 'grpc'}://localhost:{self.port}"
+        self._server.start()
+
+    def stop(self) -> None:
+        self._server.stop(0).wait(5.0)
+
+    def _ready(self, request: bytes, context: Any) -> bytes:
+        self._newest = queue.Queue(1)
+        return b""
+
+    def _set_up(self, request: bytes, context: Any) -> bytes:
+        self.setups.append(vars(_unpickled(_field(request))))
+        if self.setup_error:
+            raise ValueError(self.setup_error)
+        return b""
+
+    def _observe(self, messages: Any, context: Any) -> bytes:
+        pieces = list(messages)
+        assert all(piece[:2] == b"\x08\x02" for piece in pieces[1:-1])
+        assert len(pieces) == 1 or pieces[0][:2] == b"\x08\x01"
+        assert pieces[-1][:2] == b"\x08\x03"
+        newest = _unpickled(b"".join(_field(piece[2:]) for piece in pieces))
+        with contextlib.suppress(queue.Empty):
+            self._newest.get_nowait()
+        self._newest.put(newest)
+        return b""
+
+    def _act(self, request: bytes, context: Any) -> bytes:
+        try:
+            observed = self._newest.get(timeout=self.QUEUE_TIMEOUT)
+            self.observations.append(vars(observed))
+            answer = self.answer(observed.observation)
+        except (queue.Empty, ValueError):
+            return b""  # its log alone says why
+        if not isinstance(answer, bytes):
+            answer = timed_actions(answer, observed.timestep + self.offset)
+        return b"\x0a" + _varint(len(answer)) + answer
+
+
+def timed_actions(
+    rows: Any, timestep: int, storage_type: str = "FloatStorage", dtype: Any = np.float32
+) -> bytes:
+    """The pickle of a list of TimedAction, whose tensors are views of one storage."""
+    rows = np.asarray(rows, dtype)
+    system = {"protocol_version": 1001, "little_endian": True,
+              "type_sizes": {"short": 2, "int": 4, "long": 4}}  # fmt: skip
+    storage = b"".join(
+        (
+            *(pickle.dumps(part, 2) for part in (0x1950A86A20F9469CFC6C, 1001, system)),
+            b"\x80\x02(" + _plain("storage") + f"ctorch\n{storage_type}\n".encode() + _plain("94"),
+            _plain("cpu") + _plain(rows.size) + b"NtQ.",
+            pickle.dumps(["94"], 2),
+            np.int64(rows.size).tobytes() + rows.tobytes(),
+        )
+    )
+    made = []
+    for index, row in enumerate(rows):
+        shape = tuple(row.shape), tuple(side // rows.itemsize for side in row.strides)
+        tensor = (
+            b"ctorch._utils\n_rebuild_tensor_v2\n(ctorch.storage\n_load_from_bytes\n"
+            + _plain(storage) + b"\x85R" + _plain(index * row.size) + _plain(shape[0])
+            + _plain(shape[1]) + b"\x89ccollections\nOrderedDict\n)RtR"
+        )  # fmt: skip
+        made.append(
+            b"clerobot.async_inference.helpers\nTimedAction\n)\x81}("
+            + _plain("timestamp") + _plain(0.5 + index) + _plain("timestep")
+            + _plain(timestep + index) + _plain("action") + tensor + b"ub"
+        )  # fmt: skip
+    return b"\x80\x03](" + b"".join(made) + b"e."
+
+
+def _plain(value: Any) -> bytes:
+    return pickle.dumps(value, 3)[2:-1]
+
+
+def _unpickled(data: bytes) -> Any:
+    """What a client sends, its classes as namespaces."""
+
+    class Unpickler(pickle.Unpickler):
+        def find_class(self, module: str, name: str) -> Any:
+            ours = module == "lerobot.async_inference.helpers"
+            return types.SimpleNamespace if ours else super().find_class(module, name)
+
+    return Unpickler(io.BytesIO(data)).load()
+
+
+def _field(message: bytes) -> bytes:
+    """The bytes of a message's only other field, whose length has up to five bytes."""
+    end = next(i for i in range(1, 6) if message[i] < 0x80) + 1
+    return message[end:]
+
+
+def _varint(number: int) -> bytes:
+    rest, last = divmod(number, 0x80)
+    return bytes((last | 0x80,)) + _varint(rest) if rest else bytes((last,))
