@@ -13,7 +13,7 @@ REQUIREMENTS = ROOT / "requirements"
 KEYS = yaml.safe_load((ROOT / "test/data/rosdep_keys.yaml").read_text(encoding="utf-8"))
 # Names that differ between Ubuntu and pip.
 OTHER_NAMES = {"opencv": "opencv-python-headless", "sklearn": "scikit-learn", "yaml": "pyyaml"}
-GROUPS = ("run", "build", "learn", "evaluate", "docs", "test", "prove", "serve")
+GROUPS = ("run", "build", "arm", "learn", "evaluate", "docs", "test", "prove", "serve")
 
 
 def normal(name):
@@ -23,7 +23,7 @@ def normal(name):
 def pins(file):
     lines = (REQUIREMENTS / f"{file}.txt").read_text(encoding="utf-8").splitlines()
     wanted = [line.split("#")[0].strip() for line in lines]
-    return [line for line in wanted if line and not line.startswith("-c ")]
+    return [line for line in wanted if line and not line.startswith(("-c ", "-r "))]
 
 
 def versions(*files):

@@ -1,6 +1,6 @@
 """The SO-101 on a table with three cubes, a tray and two cameras, as a MuJoCo model.
 
-The arm is `config/robots/so101.urdf`, the same file that the safety node's guard takes; everything
+The arm is `config/arms/so101.urdf`, the same file that the safety node's guard takes; everything
 else is added here. Its servos are direct-current motors: torque falls linearly from the stall torque
 to nothing at the speed without load (STS3215 at 7.4 V: 1.9 N m and 4.9 rad/s, its data sheet's
 19.5 kg cm and 0.222 s for 60 degrees).
@@ -52,9 +52,9 @@ def urdf_path() -> Path:
         share = Path(get_package_share_directory("vla_bringup"))
     except PackageNotFoundError as error:
         raise DescriptionError(
-            "vla_bringup, which has config/robots/so101.urdf, is not found; build with ./vla build"
+            "vla_bringup, which has config/arms/so101.urdf, is not found; build with ./vla build"
         ) from error
-    return share / "config" / "robots" / "so101.urdf"
+    return share / "config" / "arms" / "so101.urdf"
 
 
 def compile_model(width: int, height: int) -> Any:
