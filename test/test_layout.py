@@ -50,7 +50,8 @@ ROS_MODULES = {
     "vla_safety.node.obstacle_receivers",
     "vla_safety.node.receivers",
     "vla_safety.node.safety_services",
-    "vla_safety.node.senders",
+    "vla_safety.node.outputs.goal_sender",
+    "vla_safety.node.outputs.senders",
     "vla_safety.node.transform_lookup",
     "vla_sim.node.node",
 }
@@ -71,6 +72,7 @@ ROS_PACKAGES = {"vla_cli", "vla_proof"}
 # Which ROS package a Python package comes from, where the names differ.
 PROVIDED_BY = {
     "action_msgs": "action_msgs",
+    "mpl_toolkits": "python3-matplotlib",
     "tf2_ros": "tf2_ros_py",
 }
 

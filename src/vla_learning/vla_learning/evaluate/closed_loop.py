@@ -153,8 +153,8 @@ class Evaluator:
     ) -> Episode:
         """Run one episode until it is decided or at its end; the same every time.
 
-        offsets: (ticks, D) of at most the step limit's ticks, added to what is asked for at each, SI;
-        the episode ends with them. None: undisturbed, to the step limit.
+        offsets: (ticks, D) of at most the step limit's ticks, added to what is asked for at each,
+        SI; the episode ends with them. None: undisturbed, to the step limit.
         """
         environment, space = self._environment_of(task), self.checkpoint.action_space
         if offsets is None:

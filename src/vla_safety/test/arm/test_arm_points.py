@@ -23,8 +23,9 @@ from vla_safety.limits.limiter import MotionLimiter
 from vla_safety.surroundings.transforms import Transform
 from vla_safety.watch.safety_states import Severity
 
-coal = pytest.importorskip("coal", reason="pip install pin coal")
+pytest.importorskip("coal", reason="pip install pin coal")
 
+import coal
 from arm_rig import ONE, guard
 
 from vla_safety.arm import convex_shapes

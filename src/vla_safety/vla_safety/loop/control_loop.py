@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from vla_safety.node.graph_watch import OtherPublishers
     from vla_safety.node.node_ports import Problems, Subscriptions
     from vla_safety.node.obstacle_receivers import CloudReader
-    from vla_safety.node.senders import Senders
+    from vla_safety.node.outputs.senders import Senders
     from vla_safety.node.transform_lookup import TipLookup
 
 COMMANDS_AT_REST = 3

@@ -24,16 +24,16 @@ from vla_safety.config.safety_config import SafetyConfig, check_space
 from vla_safety.loop.control_loop import ControlLoop
 from vla_safety.loop.lock_step import LockStep
 from vla_safety.loop.loop_timing import LoopTiming
-from vla_safety.node.assembly import Assembly, assemble, recorder_settings, state_path
 from vla_safety.node.arm_receivers import PointReceivers
+from vla_safety.node.assembly import Assembly, assemble, recorder_settings, state_path
 from vla_safety.node.description import wait_for_description
 from vla_safety.node.graph_watch import OtherPublishers
 from vla_safety.node.node_ports import Entities, Problems, Subscriptions
 from vla_safety.node.obstacle_receivers import CloudReader, ObstacleReceivers
+from vla_safety.node.outputs.senders import Senders
 from vla_safety.node.receivers import PersonReceivers, Receivers
 from vla_safety.node.reports import diagnosis, is_faulty
 from vla_safety.node.safety_services import SafetyServices
-from vla_safety.node.senders import Senders
 from vla_safety.node.transform_lookup import TipLookup, TransformLookup
 from vla_safety.watch.state_file import SavedState, StateFile, StateFileError, StateWriter
 

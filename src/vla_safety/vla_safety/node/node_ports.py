@@ -16,12 +16,12 @@ from std_msgs.msg import Bool
 from vla_contract import topics
 from vla_contract.node.graph_node import GraphNode, UnreadableMessage, deserialising
 from vla_contract.recording import type_name
-from vla_safety.node.goal_sender import GoalSender
-from vla_safety.node.outputs import Output
+from vla_safety.node.outputs.goal_sender import GoalSender
+from vla_safety.node.outputs.robot_outputs import Output
 from vla_safety.watch.repeated_levels import CopyFilter
 
 if TYPE_CHECKING:
-    from vla_safety.node.senders import Senders
+    from vla_safety.node.outputs.senders import Senders
 
 MOST_PROBLEMS = 64  # told apart: their words may hold what a stranger sent
 

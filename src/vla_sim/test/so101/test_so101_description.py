@@ -7,7 +7,9 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-mujoco = pytest.importorskip("mujoco")
+pytest.importorskip("mujoco")
+
+import mujoco
 
 from vla_sim.so101.so101_scene import FREE_SPEED, JOINTS, STALL_TORQUE, compile_model, urdf_path
 

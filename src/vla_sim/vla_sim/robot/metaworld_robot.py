@@ -132,7 +132,7 @@ class MetaworldEnvironment:
         return self._result
 
     def apply(self, action: npt.ArrayLike | None) -> StepResult:
-        """`step` with (4,): velocity xyz, m/s, and gripper effort; None: stand still, as it grips."""
+        """`step` with (4,): velocity xyz, m/s, and gripper effort; None: stand still."""
         if action is None:
             return self.step(np.zeros(3), self._gripper_effort)
         values = np.asarray(action, dtype=np.float64)

@@ -23,7 +23,8 @@ OPEN, CLOSED = 0.75, 0.0  # rad of the gripper; a cube keeps the jaws 0.2 apart
 CLOSING = OPEN - 0.05  # rad: below it they have begun to close
 SQUEEZED = 0.05  # rad that the gripper stays behind its command while it holds something
 
-# Heights of the point between the jaws above a cube's centre on the table, m; the tips are 9 mm lower.
+# Heights of the point between the jaws above a cube's centre on the table, m; the tips are 9 mm
+# lower.
 TRAVEL = 0.07
 GRASP = 0.004
 TOUCH = HALF_SIZE + 0.006
@@ -48,7 +49,7 @@ SAG = 0.008  # m that the measured hand may be behind the command at rest
 class Situation:
     """What the expert sees.
 
-    measured, commanded: (6,) rad. places: centre of every cube, (3,) m; yaws: its turn about z, rad.
+    measured, commanded: (6,) rad. places: centre of every cube, (3,) m; yaws: its turn about z.
     touched: colours that the arm touches.
     """
 

@@ -1,7 +1,8 @@
 """Joint positions that bring the hand to a place, pointing down. Needs MuJoCo.
 
 Damped least squares on MuJoCo's Jacobian (Wampler 1986; Nakamura and Hanafusa 1986). Five joints
-cannot turn the hand at will: place and direction count, the turn about the vertical as far as it goes.
+cannot turn the hand at will: place and direction count, the turn about the vertical as far as it
+goes.
 The libraries for it do not fit: mink wants a newer MuJoCo than Meta-World takes, and pinocchio has
 the Jacobian that MuJoCo has, but not the solver.
 """
@@ -37,7 +38,7 @@ class Kinematics:
         self._high = model.jnt_range[:ARM, 1] - MARGIN
 
     def place(self, joints: Array) -> tuple[Array, Array]:
-        """Where the hand is, (3,) m, and its axes as columns, (3, 3), with these (5,) joints, rad."""
+        """Where the hand is, (3,) m, and its axes as columns, (3, 3); joints: (5,) rad."""
         self._data.qpos[:ARM] = joints[:ARM]
         self._mujoco.mj_kinematics(self._model, self._data)
         self._mujoco.mj_comPos(self._model, self._data)

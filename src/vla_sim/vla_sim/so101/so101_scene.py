@@ -1,9 +1,9 @@
 """The SO-101 on a table with three cubes, a tray and two cameras, as a MuJoCo model.
 
 The arm is `config/arms/so101.urdf`, the same file that the safety node's guard takes; everything
-else is added here. Its servos are direct-current motors: torque falls linearly from the stall torque
-to nothing at the speed without load (STS3215 at 7.4 V: 1.9 N m and 4.9 rad/s, its data sheet's
-19.5 kg cm and 0.222 s for 60 degrees).
+else is added here. Its servos are direct-current motors: torque falls linearly from the stall
+torque to nothing at the speed without load (STS3215 at 7.4 V: 1.9 N m and 4.9 rad/s, its data
+sheet's 19.5 kg cm and 0.222 s for 60 degrees).
 """
 
 from __future__ import annotations

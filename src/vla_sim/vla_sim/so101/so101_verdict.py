@@ -32,7 +32,7 @@ AT_REST = 0.02  # m/s
 
 @dataclass(frozen=True)
 class Moment:
-    """A step of the scene: centre of every cube, (3,) m, its speed, m/s, and what the arm touches."""
+    """A step: centre of every cube, (3,) m, its speed, m/s, and what the arm touches."""
 
     places: Mapping[str, Array]
     speeds: Mapping[str, float]

@@ -15,7 +15,7 @@ from typing import Any
 from rclpy.action import ActionClient
 
 from vla_contract.stamps import NANOSECONDS
-from vla_safety.node.outputs import Output
+from vla_safety.node.outputs.robot_outputs import Output
 
 PERIOD = NANOSECONDS // 10
 LEAST = 1e-6  # of the command's unit: a difference that is none

@@ -5,7 +5,7 @@ from builtin_interfaces.msg import Time
 
 from vla_contract import rotations
 from vla_contract.action_space import ActionSpace, ActionSpaceError, Dimension, Kind, Limits, Output
-from vla_safety.node.outputs import make_outputs
+from vla_safety.node.outputs.robot_outputs import make_outputs
 
 LIMITS = Limits(1.0, 50.0, 5000.0)
 STAMP = Time(sec=3, nanosec=4)

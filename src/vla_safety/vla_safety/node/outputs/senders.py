@@ -21,7 +21,7 @@ from vla_safety.decision import Decision, Situation
 from vla_safety.loop.control_clock import WallClock
 from vla_safety.loop.loop_timing import LoopTiming
 from vla_safety.node.graph_watch import endpoints
-from vla_safety.node.outputs import Output, make_outputs
+from vla_safety.node.outputs.robot_outputs import Output, make_outputs
 from vla_safety.node.reports import FaultLevels, StatusKey, is_late, status_key, status_message
 from vla_safety.node.safety_conversions import safe_action_to_message
 from vla_safety.node.stop_recorder import RecorderSettings, StopRecorder
