@@ -124,11 +124,16 @@ class RemoteMapping:
         """Read a mapping; raises MappingError naming the file, the key and what is accepted."""
         try:
             data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-            return _mapping(data)
+            return RemoteMapping.from_dict(data)
         except OSError as error:
             raise MappingError(f"remote mapping {path}: {error.strerror}") from error
         except (yaml.YAMLError, UnicodeDecodeError, MappingError) as error:
             raise MappingError(f"remote mapping {path}: {' '.join(str(error).split())}") from error
+
+    @staticmethod
+    def from_dict(data: Any) -> RemoteMapping:
+        """The mapping of a file's content; raises MappingError."""
+        return _mapping(data)
 
     @property
     def state_names(self) -> tuple[str, ...]:

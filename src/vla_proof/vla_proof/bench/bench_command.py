@@ -25,6 +25,10 @@ BENCHMARKS = {
         "vla_proof.bench.pipeline_bench",
         "camera to robot command, hop by hop, and memory",
     ),
+    "remote": (
+        "vla_proof.bench.remote_bench",
+        "a policy server's round trip, protocol by protocol, beside openpi-client",
+    ),
     "replay": ("vla_proof.bench.replay_bench", "replay as fast as possible against the bare model"),
     "slowing": (
         "vla_proof.bench.slowing.slowing_command",

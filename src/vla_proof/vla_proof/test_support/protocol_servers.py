@@ -239,6 +239,7 @@ class OpenvlaServer(Behaviour):
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # or each answer waits for the client's delayed ACK
 
             def do_GET(self) -> None:
                 self.answer(200, json.dumps({"paths": {server.path: {}}}).encode())
