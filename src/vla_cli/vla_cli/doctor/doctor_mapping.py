@@ -62,7 +62,7 @@ def _space(mapping: RemoteMapping, file: str) -> Finding:
 
 
 def _checkpoint(mapping: RemoteMapping, folder: str) -> Iterator[Finding]:
-    from vla_policy.remote.lerobot_folder import LerobotFolder
+    from vla_policy.remote.lerobot.lerobot_folder import LerobotFolder
 
     read = LerobotFolder.load(folder)
     yield Finding("checkpoint", Level.OK, f"{read.path}: {read.policy} of LeRobot")

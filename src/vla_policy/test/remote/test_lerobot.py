@@ -9,7 +9,7 @@ import pytest
 from protocol_rig import mapping_file, problem_of, refusal, serving
 
 from vla_policy.policy_config import PolicyConfig
-from vla_policy.remote import lerobot_wire
+from vla_policy.remote.lerobot import lerobot_wire
 from vla_policy.remote.openpi_wire import MAX_BYTES, WireError
 from vla_policy.remote.remote_mapping import RemoteMapping
 from vla_proof.test_support import protocol_servers as servers
@@ -176,7 +176,7 @@ def test_fewer_actions_than_columns_are_refused(server, action_space_file, tmp_p
     ],
 )
 def test_names_that_are_not_lerobot_s_are_told(server, tmp_path, old, new, words):
-    from vla_policy.remote.lerobot_connection import connect
+    from vla_policy.remote.lerobot.lerobot_connection import connect
     from vla_policy.remote.server_link import LinkOptions
 
     file = mapping_file(tmp_path, PROTOCOL)

@@ -15,7 +15,7 @@ _PROTOCOLS = {
     "openpi": ("openpi_connection", ("msgpack", "websockets"), ("ws", "wss")),
     "vla-eval": ("vla_eval_connection", ("msgpack", "websockets"), ("ws", "wss")),
     "gr00t": ("gr00t_connection", ("msgpack", "zmq"), ("tcp",)),
-    "lerobot": ("lerobot_connection", ("grpc",), ("grpc", "grpcs")),
+    "lerobot": ("lerobot.lerobot_connection", ("grpc",), ("grpc", "grpcs")),
     "openvla": ("openvla_connection", ("msgpack",), ("http", "https")),
 }
 NAMES = tuple(_PROTOCOLS)

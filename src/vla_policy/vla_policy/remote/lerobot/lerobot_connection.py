@@ -22,8 +22,8 @@ from urllib.parse import urlsplit
 import grpc
 import numpy as np
 
-from vla_policy.remote import lerobot_wire
 from vla_policy.remote.connection import MAX_BYTES, LinkOptions, ServerError, WireError, one_line
+from vla_policy.remote.lerobot import lerobot_wire
 from vla_policy.remote.remote_mapping import RemoteMapping
 
 _SERVICE = "/transport.AsyncInference/"
