@@ -3,6 +3,7 @@
 import fcntl
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -285,6 +286,23 @@ def test_one_sets_up_at_a_time(copy):
             fcntl.flock(lock, fcntl.LOCK_UN)
             assert process.wait(10.0) == 0
         assert time.monotonic() - begin < 10.0
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_check_that_a_signal_ended_is_no_check_that_failed(copy, number, status):
+    """Python answers Ctrl-C with an ordinary status; what follows would make .venv anew."""
+    program = "import signal, sys, time; [signal.signal(n, lambda *_: sys.exit(1)) for n in (2, 15)]"
+    program += "; print(0, flush=True); time.sleep(30)"
+    check = f"choose_environment() {{ {sys.executable} -c '{program}' || echo made anew; }}"
+    with subprocess.Popen(
+        ["bash", "-c", f"source {copy.root}/vla; {check}; main status"],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None and process.stdout.readline() == "0\n"
+        os.killpg(process.pid, number)
+        assert (process.wait(20.0), process.stdout.read()) == (status, "")
 
 
 def test_what_is_said_to_a_running_graph_looks_for_changes_only(copy):
