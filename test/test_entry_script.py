@@ -291,7 +291,9 @@ def test_one_sets_up_at_a_time(copy):
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_check_that_a_signal_ended_is_no_check_that_failed(copy, number, status):
     """Python answers Ctrl-C with an ordinary status; what follows would make .venv anew."""
-    program = "import signal, sys, time; [signal.signal(n, lambda *_: sys.exit(1)) for n in (2, 15)]"
+    program = (
+        "import signal, sys, time; [signal.signal(n, lambda *_: sys.exit(1)) for n in (2, 15)]"
+    )
     program += "; print(0, flush=True); time.sleep(30)"
     check = f"choose_environment() {{ {sys.executable} -c '{program}' || echo made anew; }}"
     with subprocess.Popen(

@@ -52,6 +52,7 @@ TOPICS: dict[str, tuple[str, str]] = {
     topics.CAMERA: ("cameras", "perception"),
     topics.JOINT_STATES: ("robot", "perception, safety"),
     topics.END_EFFECTOR_POSE: ("robot", "perception, safety"),
+    topics.ROBOT_DESCRIPTION: ("robot", "safety"),
     topics.COMMAND: ("user", "perception, safety"),
     topics.COMMAND_STAMPED: ("user", "perception, safety"),
     topics.EMERGENCY_STOP: ("robot", "safety"),

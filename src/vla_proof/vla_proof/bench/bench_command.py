@@ -18,7 +18,7 @@ BENCHMARKS = {
         "say, status, stop and reset against a running graph, on a busy machine too",
     ),
     "console": (
-        "vla_proof.bench.console_bench",
+        "vla_proof.bench.console.console_bench",
         "processor time of the operator's page, and how old its pictures are when they are shown",
     ),
     "pipeline": (
@@ -26,7 +26,7 @@ BENCHMARKS = {
         "camera to robot command, hop by hop, and memory",
     ),
     "remote": (
-        "vla_proof.bench.remote_bench",
+        "vla_proof.bench.remote.remote_bench",
         "a policy server's round trip, protocol by protocol, beside openpi-client",
     ),
     "replay": ("vla_proof.bench.replay_bench", "replay as fast as possible against the bare model"),

@@ -25,7 +25,7 @@ from vla_cli.client import domains, options, paths, processes
 from vla_cli.client.command_errors import CommandError, raise_on_signals
 from vla_cli.client.graph_client import stay_on_this_machine
 from vla_contract.percentiles import percentiles
-from vla_proof.bench.console_feed import CAMERAS
+from vla_proof.bench.console.console_feed import CAMERAS
 
 IDLE, WATCHED = 3.0, 20.0  # % of a core: at most, without a page and with two
 LATENCY = 0.150  # s, p95: at most
@@ -101,7 +101,7 @@ def running(folder: Path) -> Iterator[tuple[str, int]]:
     words: tuple[list[str], ...] = ([], ["--ros-args", "-r", "__ns:=/vla", "-p", "port:=0"])
     with log.open("wb") as output:
         for module, more in zip(
-            ("vla_proof.bench.console_feed", "vla_console.node"), words, strict=True
+            ("vla_proof.bench.console.console_feed", "vla_console.node"), words, strict=True
         ):
             started.append(
                 subprocess.Popen(

@@ -1,4 +1,4 @@
-"""What the operator's page listens to, as one process: `python -m vla_proof.bench.console_feed`.
+"""What the operator's page listens to, as one process, run as a module.
 
 Two cameras of 640×480 at 10 Hz, a control period at 80 Hz, chunks at 20 Hz, a state each second; in
 the names of the graph, without its nodes, whose work would disturb the measurement.

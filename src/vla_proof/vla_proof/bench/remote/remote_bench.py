@@ -158,7 +158,7 @@ def _server(protocol: str) -> Iterator[str]:
     missing = protocols.missing_packages(protocol)
     if missing:
         raise RuntimeError(f"{protocol} needs {', '.join(missing)}, which is not installed")
-    command = [sys.executable, "-m", "vla_proof.bench.remote_bench_server", protocol]
+    command = [sys.executable, "-m", "vla_proof.bench.remote.remote_bench_server", protocol]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin is not None and process.stdout is not None
     try:
