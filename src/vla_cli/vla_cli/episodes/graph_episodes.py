@@ -161,10 +161,10 @@ class EpisodeRunner:
             CommandError: the graph does not play along.
         """
         begin = time.monotonic()
-        self._robot = ROBOTS[task_list.robot_of(episode.task)]
-        self._steps = episode.steps or self._robot.step_limit
         for attempt in range(1, ATTEMPTS + 1):
             instruction = self._reset(episode)
+            self._robot = ROBOTS[task_list.robot_of(episode.task)]
+            self._steps = episode.steps or self._robot.step_limit
             self.command = episode.command or instruction
             self._send_goal(self.command)
             # A message that was lost before everybody had found everybody leaves lock-step waiting

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from vla_learning.collect import demonstration_collection, episode_recording
+from vla_learning.collect import demonstration_collection
 from vla_learning.collect.demonstration_collection import (
     CollectError,
     Job,
@@ -15,6 +15,7 @@ from vla_learning.collect.episode_recording import Course, is_noisy, noise_burst
 from vla_learning.data.dataset_writer import DatasetWriter
 from vla_learning.data.lerobot_reader import LeRobotDataset
 from vla_learning.workers import ONE_PROCESS
+from vla_sim.robot.simulated_robot import RobotState
 
 
 @dataclass
@@ -26,16 +27,17 @@ class Robot:
     """A hand that moves along x; succeeds after 0.2 m unless its seed is in `hopeless`."""
 
     hopeless: tuple[int, ...] = ()
+    step_limit = 120
 
-    def __init__(self, cameras=()):
+    def __init__(self, task="", cameras=()):
         self.resets = 0
 
     def reset(self, task, seed):
         self.resets += 1
         self.seed, self.x, self.done = seed, 0.0, False
 
-    def step(self, twist, gripper):
-        self.x += twist[0] * 0.0125
+    def apply(self, action):
+        self.x += action[0] * 0.0125
         self.done = self.done or (self.x > 0.2 and self.seed not in self.hopeless)
         return Result(self.done)
 
@@ -43,12 +45,8 @@ class Robot:
         return np.array([0.8, 0.0, 0.0, 1.0])
 
     def state(self):
-        @dataclass
-        class State:
-            end_effector: np.ndarray
-            gripper_opening: float
-
-        return State(np.array([self.x, 0.0, 0.0]), 1.0)
+        hand = np.array([self.x, 0.0, 0.0])
+        return RobotState(hand, np.zeros(4), (), np.zeros(0), np.zeros(0), 1.0)
 
     def render(self):
         picture = np.full((64, 64, 3), int(self.x * 100) % 256, np.uint8)
@@ -63,9 +61,8 @@ class Robot:
 
 @pytest.fixture(autouse=True)
 def robot(monkeypatch):
-    monkeypatch.setattr(demonstration_collection, "MetaworldEnvironment", Robot)
+    monkeypatch.setattr(demonstration_collection, "robot_with", Robot)
     monkeypatch.setattr(Robot, "hopeless", ())
-    monkeypatch.setattr(episode_recording, "STEP_LIMIT", 120)
 
 
 def test_what_is_executed_keeps_the_limits_and_the_label_does_not_know_of_noise(settings, space):

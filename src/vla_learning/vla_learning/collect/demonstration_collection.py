@@ -14,9 +14,8 @@ from vla_learning.data.demonstrations import LANDMARKS, Demonstration
 from vla_learning.data.lerobot_format import Recipe
 from vla_learning.learning_settings import Settings
 from vla_learning.workers import Task, Workers
-from vla_sim.robot.robots import make_robot
+from vla_sim.robot.robots import robot_with
 from vla_sim.robot.simulated_robot import SimulatedRobot
-from vla_sim.tasks import task_list
 
 Progress = Callable[[int], None]
 Recorder = Callable[[SimulatedRobot, str, int, Settings, ActionSpace], Demonstration]
@@ -127,16 +126,16 @@ def collect_all(job: Job, workers: Workers, progress: Progress) -> int:
     return writer.finish(tasks)
 
 
-# Of a worker: recorder and robot by checkpoint, robot's name and cameras.
-_equipment: dict[tuple[Path | None, str, tuple[str, ...]], tuple[Recorder, SimulatedRobot]] = {}
+# Of a worker: recorder and robot by checkpoint and cameras.
+_equipment: dict[tuple[Path | None, tuple[str, ...]], tuple[Recorder, SimulatedRobot]] = {}
 
 
 def _record(task: str, seed: int, job: Job) -> dict[str, bytes] | None:
     """The files of an episode; None where it does not succeed. A worker keeps its equipment."""
-    key = job.checkpoint, task_list.robot_of(task), tuple(job.settings.cameras)
+    key = job.checkpoint, tuple(job.settings.cameras)
     if key not in _equipment:
         recorder = job.recorder()
-        _equipment[key] = recorder, make_robot(key[1], job.settings.cameras)
+        _equipment[key] = recorder, robot_with(task, job.settings.cameras)
     recorder, environment = _equipment[key]
     demonstration = recorder(environment, task, seed, job.settings, job.space)
     if demonstration.success_tick < 0:

@@ -25,9 +25,8 @@ from vla_policy.inference.inference import DONE_COUNT, Observation, Policy
 from vla_policy.inference.inference import Chunk as Answer
 from vla_safety.limits.limiter import MotionLimiter
 from vla_safety.plan.sequencing import Chunk, Sequencer
-from vla_sim.robot.robots import ROBOTS, make_robot
+from vla_sim.robot.robots import robot_with
 from vla_sim.robot.simulated_robot import RobotState, SimulatedRobot
-from vla_sim.tasks import task_list
 
 Offsets = npt.NDArray[np.float64]
 
@@ -117,7 +116,6 @@ class Evaluator:
         self.checkpoint = checkpoint
         self.backend = backend
         self._environment: SimulatedRobot | None = None
-        self._robot = ""
         self._limiter = MotionLimiter(self.checkpoint.action_space)
 
     @staticmethod
@@ -125,7 +123,7 @@ class Evaluator:
         """Of a checkpoint's folder, on the backend of the settings.
 
         Raises:
-            CheckpointError, BackendError: one line. CameraError: the simulator lacks a camera.
+            CheckpointError, BackendError: one line.
         """
         checkpoint = Checkpoint.load(folder)
         options = backends.BackendOptions(threads=settings.threads)
@@ -139,13 +137,10 @@ class Evaluator:
             self._environment.close()
         self._environment = None
 
-    def _environment_of(self, task: str) -> SimulatedRobot:
-        """The robot that has the task; one at a time."""
-        robot = task_list.robot_of(task)
-        if self._environment is None or robot != self._robot:
-            self.close()
-            self._environment = make_robot(robot, self.checkpoint.cameras)
-            self._robot = robot
+    def robot(self, task: str) -> SimulatedRobot:
+        """The robot that has the first task; it refuses those of another one."""
+        if self._environment is None:
+            self._environment = robot_with(task, self.checkpoint.cameras)
         return self._environment
 
     def episode(
@@ -156,10 +151,10 @@ class Evaluator:
         offsets: (ticks, D) of at most the step limit's ticks, added to what is asked for at each,
         SI; the episode ends with them. None: undisturbed, to the step limit.
         """
-        environment, space = self._environment_of(task), self.checkpoint.action_space
+        environment, space = self.robot(task), self.checkpoint.action_space
         if offsets is None:
             offsets = np.zeros((environment.step_limit, space.width))
-        period = self.settings.image_period_ticks or ROBOTS[self._robot].image_period_ticks
+        period = self.settings.image_period_ticks or environment.image_period_ticks
         settings = replace(self.settings, image_period_ticks=period)
         driver = Driver(self.checkpoint, self.backend, settings, command)
         environment.reset(task, seed)

@@ -41,6 +41,7 @@ class MetaworldEnvironment:
     """
 
     step_period = STEP_PERIOD
+    image_period_ticks = ROBOTS["metaworld"].image_period_ticks
 
     def __init__(
         self,

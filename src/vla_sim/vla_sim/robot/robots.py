@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vla_sim.robot.simulated_robot import SimulatedRobot
+from vla_sim.tasks import task_list
 
 
 @dataclass(frozen=True)
@@ -63,3 +64,12 @@ def make_robot(
     from vla_sim.robot.metaworld_robot import MetaworldEnvironment
 
     return MetaworldEnvironment(chosen, width, height, limit)
+
+
+def robot_with(task: str, cameras: Sequence[str] | None = None) -> SimulatedRobot:
+    """The robot that has a task.
+
+    Raises:
+        TaskError: none has it. GraphicsError, CameraError: as `make_robot`.
+    """
+    return make_robot(task_list.robot_of(task), cameras)

@@ -70,9 +70,13 @@ class Scene:
 
 
 class SimulatedRobot(Protocol):
-    """A robot in one of its tasks, one episode at a time."""
+    """A robot in one of its tasks, one episode at a time.
+
+    step_period: s. image_period_ticks: steps between two pictures, where nothing else is said.
+    """
 
     step_period: float
+    image_period_ticks: int
     step_limit: int
     cameras: tuple[str, ...]
     task: str

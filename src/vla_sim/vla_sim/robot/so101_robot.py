@@ -41,6 +41,7 @@ class SO101Environment:
     """
 
     step_period = STEP_PERIOD
+    image_period_ticks = ROBOTS["so101"].image_period_ticks
 
     def __init__(
         self,
