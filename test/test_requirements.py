@@ -12,7 +12,12 @@ ROOT = Path(__file__).resolve().parents[1]
 REQUIREMENTS = ROOT / "requirements"
 KEYS = yaml.safe_load((ROOT / "test/data/rosdep_keys.yaml").read_text(encoding="utf-8"))
 # Names that differ between Ubuntu and pip.
-OTHER_NAMES = {"opencv": "opencv-python-headless", "sklearn": "scikit-learn", "yaml": "pyyaml"}
+OTHER_NAMES = {
+    "opencv": "opencv-python-headless",
+    "pil": "pillow",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+}
 GROUPS = ("run", "build", "arm", "learn", "evaluate", "docs", "test", "prove", "serve")
 
 
@@ -60,7 +65,7 @@ def test_ubuntu_2204_differs_in_what_is_not_of_ros_alone():
 
 
 def test_ubuntu_2204_has_an_older_version_of_all_that_rosdep_takes_from_it():
-    jammy, ours = versions("jammy"), versions(*GROUPS)
+    jammy, ours = versions("jammy"), versions(*GROUPS, "constraints")
     for key, (target, _) in KEYS.items():
         if key.startswith("python3-") and not target.startswith("pip "):
             name = key.split("-", 1)[1]

@@ -7,6 +7,7 @@ or by uv, which brings one along; and made anew when those change.
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
 import shutil
 import subprocess
@@ -72,7 +73,8 @@ def run(module: str, arguments: list[str]) -> int:
 
 def environment() -> dict[str, str]:
     """This process's, with our own packages and nothing else of this one's Python."""
-    paths = [str(Path(__import__(name).__file__ or "").resolve().parents[1]) for name in _OURS]
+    modules = [importlib.import_module(name) for name in _OURS]
+    paths = [str(Path(module.__file__ or "").resolve().parents[1]) for module in modules]
     left_out = ("PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
     kept = {name: value for name, value in os.environ.items() if name not in left_out}
     return {**kept, "PYTHONPATH": os.pathsep.join(paths)}
