@@ -1,7 +1,5 @@
 """Trainings side by side: which ones, what each came to, and going on after an interruption."""
 
-import json
-
 import pytest
 
 pytest.importorskip("torch")
@@ -62,8 +60,9 @@ def test_every_trial_is_trained_once_also_in_two_attempts(settings, data, tmp_pa
         file.write('{"values": [["train.see')
     trained = []
     real = module.run_trial
-    monkeypatch.setattr(module, "run_trial", lambda *each: trained.append(each) or real(*each))
-    whole = run(settings, data, folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "run_trial", lambda *each: trained.append(each) or real(*each))
+        whole = run(settings, data, folder)
     assert len(trained) == 2 and len(whole) == 4
     assert {trial.values for trial in whole} == set(combinations(ENTRIES))
     assert [t.loss for t in whole] == sorted(t.loss for t in whole)
@@ -76,4 +75,4 @@ def test_what_the_config_refuses_is_told_before_any_trial(settings, data, tmp_pa
     monkeypatch.setattr(module, "run_trial", None)
     with pytest.raises(SettingsError, match="train: learning_rate"):
         run(settings, data, tmp_path / "sweep", entries={"train.learning_rate": (0.1, -1)})
-    assert json.loads((tmp_path / "sweep" / "trials.jsonl").read_text() or "[]") == []
+    assert not (tmp_path / "sweep" / "trials.jsonl").exists()
