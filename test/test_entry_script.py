@@ -25,7 +25,6 @@ COMMANDS = [
     "say",
     "stop",
     "reset",
-    "home",
     "status",
     "build",
     "test",

@@ -165,7 +165,6 @@ class Scratch:
     intruder: Any = None
     second_safety: Any = None
     second_source: Source | None = None
-    console: subprocess.Popen[bytes] | None = None
 
 
 class Rig:

@@ -21,7 +21,6 @@ from vla_proof.faults.scenarios import (
     camera_faults,
     chunk_faults,
     clock_faults,
-    console_faults,
     disk_faults,
     input_faults,
     node_faults,
@@ -32,10 +31,7 @@ REPEATS = 10
 
 def scenarios() -> list[Scenario]:
     """All of them, in the order in which they are played."""
-    parts = (
-        node_faults, camera_faults, input_faults, disk_faults, chunk_faults, clock_faults,
-        console_faults,
-    )  # fmt: skip
+    parts = (node_faults, camera_faults, input_faults, disk_faults, chunk_faults, clock_faults)
     return [scenario for part in parts for scenario in part.scenarios()]
 
 

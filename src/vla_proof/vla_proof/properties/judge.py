@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from vla_contract.action_space import ActionSpace
 from vla_proof.properties.checked_bounds import Bounds
 from vla_proof.properties.oracle import Cap, Oracle, Sample
-from vla_proof.properties.orientation_oracle import matrix
 from vla_safety.decision import Decision, Verdict
 from vla_safety.plan.teleoperation import POLICY
 from vla_safety.watch.safety_states import State
@@ -32,20 +31,11 @@ class Judge:
         self._connected = False
         self._braking = 0
         self._may_leave_stop = True
-        # What is written as numbers that wrap round is compared as a rotation.
-        self._turning = [orientation.indices for orientation in space.orientations]
-        inside = {i for indices in self._turning for i in indices}
-        self._single = [i for i in range(space.width) if i not in inside]
-        self._path_time: int | None = None
         # Least and greatest row value of each dimension that a plan may ask for.
         self._low = [math.inf] * space.width
         self._high = [-math.inf] * space.width
 
     # What happened between two periods.
-
-    def clock_jumped(self) -> None:
-        """Path time begins anew."""
-        self._path_time = None
 
     def restarted(self, start: Sequence[float]) -> None:
         """The motion begins anew, from these values."""
@@ -93,10 +83,6 @@ class Judge:
         demand("only an acting state follows a plan", acting or decision.requested is None)
         if decision.requested is not None:
             self._judge_target(decision.requested, values, decision)
-        slow = decision.path_speed < 1.0
-        demand("a path speed is a share", 0.0 <= decision.path_speed <= 1.0, decision.path_speed)
-        demand("what slows is named", slow == bool(decision.slowed_by), decision.path_speed)
-        demand("what is slowed is limited", not (slow and decision.verdict is Verdict.PASS))
         if not acting and not recovering:
             self._low = [math.inf] * self.space.width
             self._high = [-math.inf] * self.space.width
@@ -106,13 +92,6 @@ class Judge:
         if not acting:
             demand("what stands stays", not settled or self._oracle.at_rest)
         self._judge_brake(decision)
-
-    def take_path_time(self, path_time: int, passed: int) -> None:
-        """Judge path time, ns, after a period of so many ns in which the clock did not jump."""
-        if self._path_time is not None:
-            gone = path_time - self._path_time
-            self.bounds.demand("path time never goes back or ahead", 0 <= gone <= passed, gone)
-        self._path_time = path_time
 
     def _judge_state(self, state: State) -> None:
         if self._state is State.STOPPED and state is not State.STOPPED:
@@ -128,8 +107,7 @@ class Judge:
     ) -> None:
         demand = self.bounds.demand
         if decision.input == POLICY:
-            for i in self._single:
-                value, low, high = requested[i], self._low[i], self._high[i]
+            for value, low, high in zip(requested, self._low, self._high, strict=True):
                 slack = 1e-9 * max(1.0, abs(value))
                 # Not finite bounds: no chunk was taken since the last hold, and nothing may be
                 # asked. Obstacles may have slowed it down.
@@ -139,16 +117,10 @@ class Judge:
             demand("what is limited says by what", bool(decision.violations))
         elif decision.verdict is Verdict.PASS:
             same = all(
-                math.isclose(requested[i], values[i], rel_tol=1e-6, abs_tol=1e-9)
-                for i in self._single
-            ) and all(self._turned(indices, requested, values) < 1e-6 for indices in self._turning)
+                math.isclose(asked, sent, rel_tol=1e-6, abs_tol=1e-9)
+                for asked, sent in zip(requested, values, strict=True)
+            )
             demand("what passes is sent as requested", same)
-
-    @staticmethod
-    def _turned(indices: Sequence[int], a: Sequence[float], b: Sequence[float]) -> float:
-        """Greatest difference of two orientations' matrices."""
-        one, other = (matrix([row[i] for i in indices]) for row in (a, b))
-        return float(abs(one - other).max())
 
     def _judge_brake(self, decision: Decision) -> None:
         """From the first period of a hard stop on, the braking time suffices to be at rest."""
@@ -159,5 +131,5 @@ class Judge:
         self._braking = self._braking + 1 if hard else 0
         allowed = self.space.braking_time / self.space.period + SETTLING
         if self._braking > allowed:
-            moving = self._oracle.speed
+            moving = max(abs(dimension.rate) for dimension in self._oracle.dimensions)
             self.bounds.demand("a stop ends within the braking time", moving == 0.0, moving, 0.0)

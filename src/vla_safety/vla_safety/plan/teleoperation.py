@@ -96,7 +96,6 @@ class Driver(enum.Enum):
 
     POLICY = "policy"
     TELEOPERATION = "teleoperation"
-    HOME = "home"
     NOBODY = "nobody"
 
 

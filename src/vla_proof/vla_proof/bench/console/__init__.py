@@ -1,1 +1,0 @@
-"""What the operator's page costs, and how old its pictures are."""

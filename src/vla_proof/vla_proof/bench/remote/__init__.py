@@ -1,1 +1,0 @@
-"""What asking a policy server costs, by protocol."""
