@@ -25,6 +25,7 @@ COMMANDS = [
     "say",
     "stop",
     "reset",
+    "home",
     "status",
     "build",
     "test",

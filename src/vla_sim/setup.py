@@ -17,7 +17,7 @@ setup(
     zip_safe=True,
     maintainer="VLA maintainers",
     maintainer_email="maintainers@example.org",
-    description="A simulated robot for the VLA graph: Meta-World's Sawyer arm in MuJoCo.",
+    description="Simulated robots for the VLA graph, in MuJoCo: Meta-World's Sawyer and an SO-101.",
     license="Apache-2.0",
     entry_points={"console_scripts": ["simulator = vla_sim.node.node:main"]},
 )

@@ -16,9 +16,13 @@ pytestmark = [pytest.mark.system, pytest.mark.slow]
 # The words of the command, and the file in which its figures are.
 SHORT = {
     "bench commands": ("--runs 1", ""),
+    "bench console": ("--seconds 2 --plain", "bench_console.json"),
     "bench safety": ("--steps 200 --duration 2", "bench_safety.json"),
     "bench pipeline": ("--duration 2", "bench_pipeline.json"),
+    "bench slowing": ("--tasks reach --seeds 1000-1000 --jobs 1", "slowing_episodes.jsonl"),
+    "bench remote": ("--runs 5", "bench_remote.json"),
     "bench replay": ("--minutes 0.05", ""),
+    "bench serve": ("--clients 1 2 --duration 1", "bench_serve.json"),
     "prove properties": ("--commands 2000 --processes 1", "prove_properties.json"),
     "prove faults": ("--scenario camera_black --repeats 1", "fault_injection.json"),
     "prove peers": ("", "peers.md"),

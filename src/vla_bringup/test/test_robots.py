@@ -36,7 +36,7 @@ def config(kind, found: dict):
 
 def test_there_is_one_for_each():
     assert {path.stem for path in ROBOTS} == {"turtlebot", "moveit_servo", "so101"}
-    shipped = {"metaworld", "single_rgb"}
+    shipped = {"metaworld", "so101", "single_rgb"}
     assert {p.stem for p in CAMERAS} - shipped == {"realsense", "zed", "usb", "isaac_ros"}
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +19,9 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 import yaml
+
+from vla_contract import rotations
+from vla_contract.rotations import Quaternion
 
 Array = npt.NDArray[np.float64]
 
@@ -36,13 +40,21 @@ class Kind(enum.Enum):
 
     LINEAR_VELOCITY = "linear_velocity"
     ANGULAR_VELOCITY = "angular_velocity"
+    END_EFFECTOR_POSITION = "end_effector_position"
+    END_EFFECTOR_ORIENTATION = "end_effector_orientation"
     JOINT_POSITION = "joint_position"
+    JOINT_VELOCITY = "joint_velocity"
     GRIPPER = "gripper"
 
     @property
     def is_velocity(self) -> bool:
         """True where the commanded value is itself a velocity: it is zero at a standstill."""
-        return self in (Kind.LINEAR_VELOCITY, Kind.ANGULAR_VELOCITY)
+        return self in (Kind.LINEAR_VELOCITY, Kind.ANGULAR_VELOCITY, Kind.JOINT_VELOCITY)
+
+    @property
+    def is_pose(self) -> bool:
+        """True of where the end effector is: it must be measured before the first command."""
+        return self in (Kind.END_EFFECTOR_POSITION, Kind.END_EFFECTOR_ORIENTATION)
 
     @property
     def units(self) -> tuple[str, ...]:
@@ -50,7 +62,10 @@ class Kind(enum.Enum):
         return {
             Kind.LINEAR_VELOCITY: ("m/s",),
             Kind.ANGULAR_VELOCITY: ("rad/s",),
+            Kind.END_EFFECTOR_POSITION: ("m",),
+            Kind.END_EFFECTOR_ORIENTATION: ("rad", "1"),
             Kind.JOINT_POSITION: ("rad", "m"),
+            Kind.JOINT_VELOCITY: ("rad/s", "m/s"),
             Kind.GRIPPER: ("1", "m", "rad", "N"),
         }[self]
 
@@ -58,9 +73,14 @@ class Kind(enum.Enum):
 MESSAGE_TYPES = (
     "geometry_msgs/msg/Twist",
     "geometry_msgs/msg/TwistStamped",
+    "geometry_msgs/msg/PoseStamped",
+    "sensor_msgs/msg/JointState",
     "std_msgs/msg/Float64",
     "std_msgs/msg/Float64MultiArray",
     "trajectory_msgs/msg/JointTrajectory",
+    "control_msgs/msg/JointJog",
+    "control_msgs/action/GripperCommand",
+    "control_msgs/action/ParallelGripperCommand",
 )
 
 
@@ -133,9 +153,9 @@ class SoftThresholds:
 class Output:
     """Where a dimension goes.
 
-    topic: relative name, remappable. type: one of `MESSAGE_TYPES`.
+    topic: relative name, remappable; of an action its name. type: one of `MESSAGE_TYPES`.
     field: a dotted path ("twist.linear.x", "data"), an index ("data[2]") for arrays, or the
-    joint's name for a JointTrajectory.
+    joint's name for a JointTrajectory, JointState, JointJog and ParallelGripperCommand.
     timeout: s without a command after which the driver of the topic stops by itself. None: it has
     no such timeout, or another dimension of the topic declares it. It changes no action, so two
     action spaces that differ in it only are equal.
@@ -164,7 +184,8 @@ class Dimension:
     """One commanded quantity.
 
     low, high: hard range of the commanded value. model_low, model_high: what -1 and 1 of the
-    model's normalised output mean, in the same unit.
+    model's normalised output mean, in the same unit. joint_range: of a joint velocity, between
+    which positions its joint stays, rad or m; infinite of a continuous joint, None of other kinds.
     """
 
     name: str
@@ -178,6 +199,7 @@ class Dimension:
     emergency: Limits
     frame: str
     output: Output
+    joint_range: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if self.unit not in self.kind.units:
@@ -199,6 +221,7 @@ class Dimension:
                 f"range of {self.name} is [{self.low}, {self.high}]; accepted for a velocity: a "
                 "range that holds 0, or the robot could not stand still"
             )
+        self._check_joint_range()
         for name in ("acceleration", "deceleration", "jerk"):
             normal, emergency = getattr(self.normal, name), getattr(self.emergency, name)
             if emergency < normal:
@@ -206,6 +229,55 @@ class Dimension:
                     f"emergency {name} of {self.name} is {emergency}; accepted: at least the "
                     f"normal one, {normal}"
                 )
+
+    def of_axis(self, limits: Limits) -> Limits:
+        """Limits of the motion along each axis that this dimension moves, from its own.
+
+        Those of an orientation bound the norm over three axes: each has 1/sqrt(3) of acceleration
+        and jerk, and all of the velocity as far as the other two leave it.
+        """
+        if self.kind is not Kind.END_EFFECTOR_ORIENTATION:
+            return limits
+        share = 1.0 / math.sqrt(3.0)
+        return Limits(
+            limits.velocity, share * limits.acceleration, share * limits.jerk,
+            share * limits.deceleration,
+        )  # fmt: skip
+
+    def _check_joint_range(self) -> None:
+        if self.kind is not Kind.JOINT_VELOCITY:
+            if self.joint_range is not None:
+                raise ActionSpaceError(
+                    f"{self.name} has joint_range; accepted of {Kind.JOINT_VELOCITY.value} only"
+                )
+            return
+        low, high = self.joint_range or (math.nan, math.nan)
+        if not low < high:
+            raise ActionSpaceError(
+                f"joint_range of {self.name} is {self.joint_range}; accepted for "
+                f"{self.kind.value}: [low, high], the positions between which the joint stays "
+                "(of a continuous joint [-.inf, .inf])"
+            )
+
+
+@dataclass(frozen=True)
+class Orientation:
+    """The dimensions that are one orientation.
+
+    indices: of three that are a rotation vector (unit rad), or of six that are the first two
+    columns of the rotation matrix (unit 1), in this order. See `rotations`.
+    """
+
+    indices: tuple[int, ...]
+
+    def read(self, row: Sequence[float]) -> Quaternion | None:
+        """The orientation in a row, x, y, z, w; None where the row tells none."""
+        return rotations.from_numbers([row[i] for i in self.indices])
+
+    def write(self, row: list[float], q: Quaternion) -> None:
+        """Put an orientation into a row."""
+        for i, value in zip(self.indices, rotations.to_numbers(q, len(self.indices)), strict=True):
+            row[i] = value
 
 
 @dataclass(frozen=True)
@@ -240,11 +312,14 @@ class ActionSpace:
             raise ActionSpaceError(f"chunk length is {self.chunk_length}; accepted: at least 1")
         self._check_braking_time()
         self._check_driver_timeouts()
+        for orientation in self.orientations:
+            _check_orientation([self.dimensions[i] for i in orientation.indices])
 
     def _check_braking_time(self) -> None:
         # One period more than in continuous time for each derivative that is held in steps.
         for dimension in self.dimensions:
-            needed = dimension.emergency.time_to_rest() + 2.0 / self.control_rate
+            limits = dimension.of_axis(dimension.emergency)
+            needed = limits.time_to_rest() + 2.0 / self.control_rate
             if needed > self.braking_time:
                 raise ActionSpaceError(
                     f"braking_time is {self.braking_time} s, but {dimension.name} needs "
@@ -281,6 +356,11 @@ class ActionSpace:
         return self._indices(Kind.ANGULAR_VELOCITY)
 
     @cached_property
+    def joint_velocity_indices(self) -> tuple[int, ...]:
+        """Where the joints' velocities are."""
+        return self._indices(Kind.JOINT_VELOCITY)
+
+    @cached_property
     def linear_axes(self) -> tuple[tuple[int, int], ...]:
         """Dimension and axis (0 x, 1 y, 2 z) of each linear velocity that goes to a Twist."""
         ends = tuple(f"linear.{name}" for name in "xyz")
@@ -289,6 +369,42 @@ class ActionSpace:
             for i in self.linear_indices
             if (end := ".".join(self.dimensions[i].output.field.split(".")[-2:])) in ends
         )
+
+    @cached_property
+    def joint_ranges(self) -> tuple[tuple[int, float, float], ...]:
+        """(dimension, lowest, highest position) of each joint velocity whose joint has ends."""
+        return tuple(
+            (i, *range_)
+            for i in self.joint_velocity_indices
+            if (range_ := self.dimensions[i].joint_range) and range_ != (-math.inf, math.inf)
+        )
+
+    @cached_property
+    def position_axes(self) -> tuple[tuple[int, int], ...]:
+        """Dimension and axis (0 x, 1 y, 2 z) of each position of the end effector.
+
+        By the last letter of the output field; where that is none of them, by its place among the
+        positions.
+        """
+        indices = self._indices(Kind.END_EFFECTOR_POSITION)
+        letters = [self.dimensions[i].output.field[-1] for i in indices]
+        return tuple(
+            (i, "xyz".index(letter) if letter in "xyz" else place % 3)
+            for place, (i, letter) in enumerate(zip(indices, letters, strict=True))
+        )
+
+    @cached_property
+    def pose_indices(self) -> tuple[int, ...]:
+        """Where the end effector's pose is, position and orientation."""
+        return tuple(i for i, dimension in enumerate(self.dimensions) if dimension.kind.is_pose)
+
+    @cached_property
+    def orientations(self) -> tuple[Orientation, ...]:
+        """One for each topic that orientations go to."""
+        topics: dict[str, list[int]] = {}
+        for i in self._indices(Kind.END_EFFECTOR_ORIENTATION):
+            topics.setdefault(self.dimensions[i].output.topic, []).append(i)
+        return tuple(Orientation(tuple(indices)) for indices in topics.values())
 
     @cached_property
     def driver_timeouts(self) -> dict[str, float]:
@@ -376,9 +492,37 @@ class ActionSpace:
         )
 
 
+# Numbers of an orientation by its unit: how many, and the range that leaves none out.
+_ORIENTATIONS = {"rad": (3, math.pi), "1": (6, 1.0)}
+
+
+def _check_orientation(dimensions: Sequence[Dimension]) -> None:
+    """Refuse dimensions that are not one orientation together."""
+    first = dimensions[0]
+    count, reach = _ORIENTATIONS[first.unit]
+    topic = first.output.topic
+    if len(dimensions) != count or any(d.unit != first.unit for d in dimensions):
+        units = ", ".join(d.unit for d in dimensions)
+        raise ActionSpaceError(
+            f"the orientation of topic {topic} has {len(dimensions)} dimensions in {units}; "
+            "accepted: 3 in rad (a rotation vector) or 6 in 1 (two columns of the matrix)"
+        )
+    for d in dimensions:
+        if d.low > -reach + 1e-3 or d.high < reach - 1e-3:
+            raise ActionSpaceError(
+                f"range of {d.name} is [{d.low}, {d.high}]; accepted of an orientation in "
+                f"{d.unit}: [-{reach:.5g}, {reach:.5g}] or more, for only its motion is limited"
+            )
+        if (d.normal, d.emergency, d.frame) != (first.normal, first.emergency, first.frame):
+            raise ActionSpaceError(
+                f"limits or frame of {d.name} and {first.name} differ; accepted: the same, for "
+                "they are of one angular velocity"
+            )
+
+
 def _dimension(data: Any, where: str) -> Dimension:
     required = ("name", "kind", "unit", "range", "normal", "emergency", "frame", "output")
-    entries = _entries(data, where, required, ("model_range",))
+    entries = _entries(data, where, required, ("model_range", "joint_range"))
     try:
         kind = Kind(entries["kind"])
     except ValueError as error:
@@ -389,6 +533,7 @@ def _dimension(data: Any, where: str) -> Dimension:
     low, high = _pair(entries["range"], f"range of {where}")
     model_range = entries.get("model_range", entries["range"])
     model_low, model_high = _pair(model_range, f"model_range of {where}")
+    joint_range = entries.get("joint_range")
     place = f"output of {where}"
     output = _entries(entries["output"], place, ("topic", "type", "field"), ("timeout",))
     timeout = _number(output, "timeout", place) if "timeout" in output else None
@@ -404,6 +549,7 @@ def _dimension(data: Any, where: str) -> Dimension:
         emergency=_limits(entries["emergency"], f"emergency of {where}"),
         frame=str(entries["frame"]),
         output=Output(str(output["topic"]), str(output["type"]), str(output["field"]), timeout),
+        joint_range=None if joint_range is None else _pair(joint_range, f"joint_range of {where}"),
     )
 
 

@@ -1,4 +1,4 @@
-"""The constants of the messages as enums: each number and its name, without ROS.
+"""The constants of the messages as enums: each number and its name; violations and faults in words.
 
 A member's number is that of the constant in the .msg file, its name what follows the prefix there.
 """
@@ -82,6 +82,7 @@ class Limit(MessageEnum):
     SPEED_ZONE = 12
     SELF_COLLISION = 13
     TOOL_SPEED = 14
+    PATH_SPEED = 15
 
 
 class Outcome(MessageEnum):
@@ -99,3 +100,19 @@ class Outcome(MessageEnum):
 def done_cause(command: str) -> str:
     """The cause that a SafetyStatus gives where the robot holds because its command is done."""
     return f'"{command}" is done'
+
+
+def violation_text(violation: Any) -> str:
+    """One limit that fired, e.g. "linear_x: acceleration 42 > 10"."""
+    limit = Limit.words_of(violation.limit)
+    named = " ".join(part for part in (violation.dimension, violation.name) if part)
+    where = f"{named}: " if named else ""
+    # Of a distance, or a time to collision, too little is too much.
+    sign = ">" if abs(violation.value) >= abs(violation.bound) else "<"
+    return f"{where}{limit} {violation.value:.3g} {sign} {violation.bound:.3g}"
+
+
+def fault_text(fault: Any) -> str:
+    """One fault, e.g. "perception: vision error: camera corner2 is silent"."""
+    kind, level = FaultKind.words_of(fault.kind), Level.words_of(fault.level)
+    return f"{fault.source}: {kind} {level}: {fault.message}"

@@ -26,6 +26,7 @@ COMMAND_STAMPED = "command_stamped"
 EMERGENCY_STOP = "emergency_stop"
 JOINT_STATES = "joint_states"
 END_EFFECTOR_POSE = "end_effector_pose"
+ROBOT_DESCRIPTION = "robot_description"
 TICK = "tick"
 TASK_STATE = "task_state"
 CAMERA = "camera"  # the row of the table; a camera's topic is in the cameras file
@@ -35,6 +36,7 @@ DIAGNOSTICS = "/diagnostics"
 STOP_SERVICE = "stop"
 RESET_SERVICE = "reset"
 ARM_SERVICE = "arm"
+HOME_SERVICE = "home"
 RESET_EPISODE_SERVICE = "reset_episode"
 RUN_EPISODE_SERVICE = "run_episode"
 EXECUTE_COMMAND_ACTION = "execute_command"
@@ -54,6 +56,7 @@ QOS: dict[str, Qos] = {
     CAMERA: Qos(False, False, 1, "sensor data: only the newest image is of use"),
     JOINT_STATES: Qos(False, False, 10, "sensor data, kept for pairing with images"),
     END_EFFECTOR_POSE: Qos(False, False, 10, "sensor data, kept for pairing with images"),
+    ROBOT_DESCRIPTION: Qos(True, True, 1, "published once, as robot_state_publisher does"),
     OBSERVATION: Qos(True, False, 1, "only the newest observation is of use"),
     ACTION_CHUNK: Qos(True, False, 1, "only the newest chunk is of use"),
     SAFE_ACTION: Qos(True, False, 10, "a record of every period"),
@@ -77,6 +80,7 @@ QOS: dict[str, Qos] = {
 TYPES: dict[str, str] = {
     JOINT_STATES: "sensor_msgs/msg/JointState",
     END_EFFECTOR_POSE: "geometry_msgs/msg/PoseStamped",
+    ROBOT_DESCRIPTION: "std_msgs/msg/String",
     COMMAND: "std_msgs/msg/String",
     COMMAND_STAMPED: "vla_interfaces/msg/Command",
     ACCEPTED_COMMAND: "vla_interfaces/msg/Command",

@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     _config(collect, overrides=True)
     collect.add_argument("--episodes", type=at_least(1), help="of each task (the config's)")
     add_out(collect, "--data", help="folder of the episodes (data/NAME)")
-    collect.add_argument("--jobs", type=at_least(1), default=2, help="processes (2)")
+    _workers(collect, jobs=2)
     collect.add_argument(
         "--checkpoint",
         type=Path,
@@ -106,6 +106,29 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         help="checkpoint whose weights a new run begins with, as far as they fit",
     )
+
+    sweep = add(
+        "sweep",
+        learn_commands.sweep,
+        "trainings that differ in some settings, side by side; the best one first",
+        continues=True,
+    )
+    _config(sweep, overrides=True)
+    sweep.add_argument(
+        "--set",
+        action="append",
+        required=True,
+        metavar="ENTRY=VALUE,…",
+        help="of train or architecture, e.g. train.learning_rate=0.001,0.0003; may be repeated",
+    )
+    sweep.add_argument(
+        "--random", type=at_least(1), help="so many combinations, chosen at random (all of them)"
+    )
+    sweep.add_argument("--seed", type=at_least(0), default=0, help="of the choice (%(default)s)")
+    sweep.add_argument("--steps", type=at_least(1), help="of each training (the config's)")
+    sweep.add_argument("--data", type=Path, help="folder of the episodes (data/NAME)")
+    add_out(sweep, help="folder of the runs (out/sweep/NAME)")
+    _workers(sweep, jobs=1)
 
     confidence = add(
         "confidence",
@@ -166,7 +189,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NUMBER",
         help="let the episodes swap their commands, by the random permutation of this number",
     )
-    evaluate.add_argument("--jobs", type=at_least(1), default=1, help="processes (1)")
+    _workers(evaluate, jobs=1)
     evaluate.add_argument("--backend", default="onnxruntime")
     evaluate.add_argument("--threads", type=at_least(1), default=2)
     evaluate.add_argument(
@@ -206,7 +229,7 @@ def _parser() -> argparse.ArgumentParser:
         default="2000-2019",
         help="of the paired episodes of each task; '': none (%(default)s)",
     )
-    quantize.add_argument("--jobs", type=at_least(1), default=2, help="processes (2)")
+    _workers(quantize, jobs=2)
 
     attention = add("attention", learn_commands.attention, "where each word of a command looks")
     attention.add_argument("--checkpoint", type=Path, default=Path("models/metaworld"))
@@ -225,6 +248,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     limits.add_argument("--seeds", default="5000-5019", help="e.g. 100-109 or 3,5,7-9")
     return parser
+
+
+def _workers(parser: argparse.ArgumentParser, jobs: int) -> None:
+    parser.add_argument("--jobs", type=at_least(1), default=jobs, help="processes (%(default)s)")
+    parser.add_argument(
+        "--ray",
+        metavar="ADDRESS",
+        help="of a Ray cluster that does it instead: auto, or HOST:PORT of its head",
+    )
 
 
 def _config(parser: argparse.ArgumentParser, *, overrides: bool = False) -> None:

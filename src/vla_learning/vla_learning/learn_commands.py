@@ -27,6 +27,7 @@ from vla_contract import terminal
 from vla_contract.action_space import ActionSpace, ActionSpaceError
 from vla_learning.evaluate import success_report
 from vla_learning.learning_settings import Settings
+from vla_learning.workers import Workers
 
 DEFAULT_CONFIG = Path("config/learning/metaworld.yaml")
 SAID = ("command", "wording", "wordings", "shuffle_commands")  # options that choose what is said
@@ -53,6 +54,7 @@ REFUSALS = {
     "vla_sim.tasks.episode_commands": "CommandsError",
     "vla_sim.robot.rendering": "CameraError",
     "vla_sim.tasks.task_list": "TaskError",
+    "vla_learning.workers": "WorkersError",
 }
 
 
@@ -76,7 +78,7 @@ def collect(arguments: argparse.Namespace) -> None:
     job = Job(folder, settings, space, arguments.checkpoint)
     total = job.episodes * len(settings.tasks)
     with _progress("collecting", total) as progress:
-        total = collect_all(job, arguments.jobs, progress.done)
+        total = collect_all(job, _workers(arguments), progress.done)
     print(f"{total} demonstrations in {folder}, a LeRobot dataset")
 
 
@@ -123,6 +125,33 @@ def train(arguments: argparse.Namespace) -> None:
         if (value := getattr(arguments, name.replace("-", "_"))) not in (None, DEFAULT_CONFIG)
     ]
     print(f"trained: {folder}; next: ./vla learn export --run {folder}{''.join(same)}")
+
+
+def sweep(arguments: argparse.Namespace) -> None:
+    """Train with every combination of settings, and print what each came to."""
+    from vla_learning.data.dataset import load_frames
+    from vla_learning.train.sweep import combinations, folder_name, parse_entry, table
+    from vla_learning.train.sweep import sweep as run
+
+    settings, space = _load_overridden(arguments)
+    trials = combinations(dict(map(parse_entry, arguments.set)), arguments.random, arguments.seed)
+    data = arguments.data or Path("data") / settings.name
+    folder = arguments.out or Path("out/sweep") / settings.name
+    workers = Workers(arguments.jobs, arguments.ray, settings.train.threads, gpu=True)
+    with _progress("decoding", 1) as progress:
+        load_frames(data, settings, space, progress.of)
+    with _progress("trials", len(trials)) as progress:
+        found = run(
+            arguments.config,
+            trials,
+            _overrides(arguments),
+            data,
+            folder,
+            workers,
+            progress.done,
+        )
+    print(table(found))
+    print(f"runs: {folder}; the best one: {folder / folder_name(found[0].values)}")
 
 
 def confidence(arguments: argparse.Namespace) -> None:
@@ -174,6 +203,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
         done_count=DONE_COUNT if arguments.done_count is None else arguments.done_count,
         mask=tuple(name for name in arguments.mask.split(",") if name),
     )
+    workers = _workers(arguments, settings.threads)
     config = _load(arguments.config)[0] if arguments.config else None
     usual = Path("out/models") / config.name if config else Path("models/metaworld")
     folder = arguments.checkpoint or usual
@@ -185,13 +215,13 @@ def evaluate(arguments: argparse.Namespace) -> None:
     usual_tasks = config.tasks if config else checkpoint.commands
     todo = _episodes(arguments, checkpoint.commands, list(usual_tasks))
     if arguments.out is None:
-        running = run(folder, settings, todo, arguments.jobs)
+        running = run(folder, settings, todo, workers)
     else:
         _check_writable(arguments.out)
         log = arguments.out.with_suffix(".episodes.jsonl")
         _check_writable(log)
         running = go_on(
-            lambda rest: run(folder, settings, rest, arguments.jobs),
+            lambda rest: run(folder, settings, rest, workers),
             todo,
             log,
             _identity(folder, settings),
@@ -343,6 +373,10 @@ def _limits(text: str, space: ActionSpace) -> tuple[float, float]:
     return pair
 
 
+def _workers(arguments: argparse.Namespace, threads: int = 1) -> Workers:
+    return Workers(arguments.jobs, arguments.ray, threads)
+
+
 def _load(path: Path, overrides: Mapping[str, Any] | None = None) -> tuple[Settings, ActionSpace]:
     settings = Settings.load(path, overrides)
     if not settings.action_space.is_file():
@@ -355,6 +389,11 @@ def _load(path: Path, overrides: Mapping[str, Any] | None = None) -> tuple[Setti
 
 def _load_overridden(arguments: argparse.Namespace) -> tuple[Settings, ActionSpace]:
     """The config with the options in place of its entries."""
+    return _load(arguments.config, _overrides(arguments))
+
+
+def _overrides(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Entries of the config that options stand in for."""
     from vla_sim.tasks.task_list import expand
 
     overrides: dict[str, Any] = {}
@@ -371,7 +410,7 @@ def _load_overridden(arguments: argparse.Namespace) -> tuple[Settings, ActionSpa
         overrides["collect"]["relabelled_episodes"] = arguments.episodes
     if getattr(arguments, "steps", None):
         overrides["train"] = {"steps": arguments.steps}
-    return _load(arguments.config, overrides)
+    return overrides
 
 
 def _check_tasks(tasks: list[str], known: list[str], whose: str = "checkpoint") -> None:
@@ -385,11 +424,11 @@ def _check_tasks(tasks: list[str], known: list[str], whose: str = "checkpoint") 
 def _check_simulator(tasks: Sequence[str], cameras: Sequence[str]) -> None:
     """Raise TaskError or CameraError where the simulator lacks a task or a camera."""
     from vla_sim.robot.rendering import check_cameras
-    from vla_sim.tasks.task_list import check_task
+    from vla_sim.robot.robots import known_cameras
+    from vla_sim.tasks.task_list import robot_of
 
-    for task in tasks:
-        check_task(task)
-    check_cameras(cameras, 1, 1)
+    for robot in dict.fromkeys(robot_of(task) for task in tasks):
+        check_cameras(cameras, 1, 1, known_cameras(robot))
 
 
 def _check_writable(path: Path) -> None:

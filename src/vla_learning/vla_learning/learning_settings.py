@@ -156,7 +156,8 @@ class Settings:
         """Read a file; paths in it are relative to its folder.
 
         Args:
-            overrides: entries in place of the file's; of `collect` and `train` those named.
+            overrides: entries in place of the file's; of the parts `collect`, `train` and
+                `architecture` those named.
 
         Raises:
             SettingsError: with the file, the entry and what is accepted.
@@ -223,10 +224,11 @@ def _path(text: str, folder: Path) -> Path:
 def _overridden(data: Any, overrides: Mapping[str, Any]) -> Any:
     if not isinstance(data, dict):
         return data  # which is refused
+    parts = ("collect", "train", "architecture")
     changed = {
-        key: {**data[key], **value} if key in ("collect", "train") else value
+        key: {**data[key], **value} if key in parts else value
         for key, value in overrides.items()
-        if isinstance(data.get(key), dict) or key not in ("collect", "train")
+        if isinstance(data.get(key), dict) or key not in parts
     }
     return {**data, **changed}
 

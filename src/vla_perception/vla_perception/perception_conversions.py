@@ -15,7 +15,7 @@ from std_msgs.msg import Header
 
 from cv_bridge import CvBridge, CvBridgeError
 from vla_contract.image_pixels import BYTES_PER_PIXEL, Image, in_bytes, pixels_of, resize_area
-from vla_contract.quaternions import quaternion_problem
+from vla_contract.rotations import quaternion_problem
 from vla_contract.stamps import to_time
 from vla_interfaces.msg import Command, Observation
 from vla_perception.cameras import camera_images

@@ -33,6 +33,7 @@ from vla_policy.policy_conversions import (
     observation_from_message,
 )
 from vla_policy.policy_health import KINDS, Health
+from vla_policy.remote import protocols
 
 STOP_TIMEOUT = 1.0  # s, for a running inference when the node deactivates
 LOG_PERIOD = 5.0  # s, between two lines of the same kind
@@ -62,6 +63,11 @@ class PolicyNode(GraphNode[PolicyConfig]):
         )
         if config.backend == "constant":
             self.get_logger().warning("backend constant: there is no model; tests only")
+        if config.backend == "remote" and config.remote_protocol in protocols.PICKLING:
+            self.get_logger().warning(
+                f"remote_protocol {config.remote_protocol}: the server at {config.remote_url} "
+                "unpickles, and so runs, what anyone sends to it; keep it to your own network"
+            )
         self._policy = policy
         self._warm_up = warm_up
         self._chunks = self.create_lifecycle_publisher(

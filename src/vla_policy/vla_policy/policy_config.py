@@ -25,8 +25,8 @@ class PolicyConfig(Config):
     )
     backend: str = parameter(
         "onnxruntime",
-        "What runs the model: onnxruntime, torch, tensorrt (engines built beforehand), remote (a "
-        "policy server), or constant (no model; for tests).",
+        "What runs the model: onnxruntime, openvino, torch, tensorrt (engines built beforehand), "
+        "remote (a policy server), or constant (no model; for tests).",
     )
     action_space: str = parameter(
         "",
@@ -136,11 +136,15 @@ class PolicyConfig(Config):
     remote_url: str = parameter(
         "ws://localhost:8000",
         "Server of the backend remote, with the scheme of its protocol: ws:// or wss:// (openpi, "
-        "vla-eval), tcp:// (gr00t), "
-        "http:// or https:// (openvla).",
+        "vla-eval), tcp:// (gr00t), grpc:// or grpcs:// (lerobot), http:// or https:// (openvla).",
     )
     remote_protocol: str = parameter(
         "openpi", "What the server of the backend remote speaks.", choices=protocols.NAMES
+    )
+    remote_pickle: bool = parameter(
+        False,
+        "Allow protocols whose messages are pickles (lerobot). Only numbers are read of "
+        "what comes, but the server runs whatever anyone sends to it: in your own network only.",
     )
     remote_mapping: str = parameter(
         NONE, "File that maps cameras, state, prompt and actions for the backend remote."
@@ -197,6 +201,13 @@ class PolicyConfig(Config):
         problem = protocols.url_problem(self.remote_protocol, self.remote_url)
         if self.backend == "remote" and problem:
             raise ParameterError(f"parameter remote_url is {self.remote_url!r}; {problem}")
+        pickling = self.remote_protocol in protocols.PICKLING
+        if self.backend == "remote" and pickling and not self.remote_pickle:
+            raise ParameterError(
+                f"parameter remote_protocol is {self.remote_protocol!r}, whose server unpickles "
+                "what anyone sends to it, and remote_pickle is false; accepted: remote_pickle true "
+                "where the server's network is your own"
+            )
         if self.fallback_backend == "remote":
             raise ParameterError(
                 "parameter fallback_backend is 'remote'; accepted: what runs a local checkpoint, "

@@ -82,7 +82,16 @@ TWO = space("left", "right")
 
 
 def guard(
-    folder, urdf=ONE_ARM, space=ONE, surroundings=(), joints=(), required=(), payload=None, **config
+    folder,
+    urdf=ONE_ARM,
+    space=ONE,
+    surroundings=(),
+    joints=(),
+    required=(),
+    payload=None,
+    sources=None,
+    touch_links=(),
+    **config,
 ):
     """A guard without a speed limit of the ends, as far as `config` does not say otherwise."""
     given = read_urdf(urdf, ())
@@ -91,6 +100,8 @@ def guard(
         joints=dict(joints),
         surroundings=tuple(surroundings),
         payload=payload,
+        touch_links=tuple(touch_links),
     )
     chosen = SafetyConfig(required_joints=tuple(required), **{"arm_speed": 0.0, **config})
-    return ArmGuard(space, chosen, ArmModel(given, geometry), geometry)
+    model = ArmModel(given, geometry, tuple(sources or ()))
+    return ArmGuard(space, chosen, model, geometry, sources)

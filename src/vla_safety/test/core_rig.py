@@ -25,6 +25,7 @@ CONFIG = SafetyConfig(
     required_inputs=(),
     heartbeat_sources=(),
     blend_window=0.0,
+    fade_in_time=0.0,
     escalation_count=0,
     escalation_total=0,
     **AT_ONCE,

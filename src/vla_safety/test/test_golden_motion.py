@@ -20,6 +20,8 @@ RECORD = Path(__file__).parent / "data" / "golden_motion.json"
 SCENARIOS = 60
 STRETCHES, PERIODS = 8, 12
 PERIOD = 0.02
+# In the order of the record; the motion of a velocity or a position does not depend on its kind.
+KINDS = (Kind.LINEAR_VELOCITY, Kind.ANGULAR_VELOCITY, Kind.JOINT_POSITION, Kind.GRIPPER)
 
 
 def limits(source, least=None):
@@ -36,7 +38,7 @@ def limits(source, least=None):
 def space(source):
     dimensions = []
     for i in range(source.choice((1, 2, 3, 3, 4))):
-        kind = source.choice((Kind.LINEAR_VELOCITY,) * 4 + tuple(Kind))
+        kind = source.choice((Kind.LINEAR_VELOCITY,) * 4 + KINDS)
         low, high = source.uniform(-1.5, -0.1), source.uniform(0.1, 1.5)
         normal = limits(source)
         dimensions.append(
@@ -136,7 +138,7 @@ def braking():
             total += source.uniform(0.5, 1.5) * rates.drift(a) + rates.peak(v, a)
             total += source.uniform(0.5, 1.5) * rates.reach_at_most(v, a)
             total += source.uniform(0.5, 1.5) * rates.towards(v, a, 0.5 * made.velocity) * PERIOD
-        kind = source.choice(list(Kind))
+        kind = source.choice(KINDS)
         hard = limits(source, made)
         dimension = Dimension(
             "d", kind, kind.units[0], -1.0, 1.0, -1.0, 1.0, made, hard, "f",

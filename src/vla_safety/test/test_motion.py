@@ -11,11 +11,13 @@ from vla_safety.limits.limiter import Boundary, Limit, MotionLimiter, SpeedCap, 
 
 PERIOD = 0.01
 OUTPUT = Output("out", "std_msgs/msg/Float64", "data")
+KINDS = [kind for kind in Kind if kind is not Kind.END_EFFECTOR_ORIENTATION]  # of one dimension
 
 
 def dimension(kind, normal, emergency=None, low=-1.0, high=1.0, name="d"):
     return Dimension(
-        name, kind, kind.units[0], low, high, low, high, normal, emergency or normal, "f", OUTPUT
+        name, kind, kind.units[0], low, high, low, high, normal, emergency or normal, "f", OUTPUT,
+        (-math.inf, math.inf) if kind is Kind.JOINT_VELOCITY else None,
     )  # fmt: skip
 
 
@@ -97,7 +99,7 @@ def emergency_of(normal, factors):
 @st.composite
 def spaces(draw):
     made = []
-    for i, kind in enumerate(draw(st.lists(st.sampled_from(list(Kind)), min_size=1, max_size=4))):
+    for i, kind in enumerate(draw(st.lists(st.sampled_from(KINDS), min_size=1, max_size=4))):
         normal = draw(NORMAL)
         low, high = draw(st.floats(-1.0, 0.0)), draw(st.floats(0.01, 1.0))
         emergency = emergency_of(normal, draw(FACTORS))

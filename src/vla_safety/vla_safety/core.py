@@ -15,12 +15,16 @@ from vla_contract.action_space import ActionSpace
 from vla_contract.language.stop_words import StopWords
 from vla_contract.stamps import NANOSECONDS
 from vla_safety.arm.arm_guard import ArmGuard
-from vla_safety.config.safety_config import SafetyConfig
+from vla_safety.arm.singularity import SingularityGuard
+from vla_safety.config.safety_config import SLOWING, SafetyConfig
 from vla_safety.decision import Decision, Situation, Verdict, verdict_of
 from vla_safety.limits import warning_thresholds
-from vla_safety.limits.limiter import LimitedStep, MotionLimiter
+from vla_safety.limits.limiter import LimitedStep, LimitViolation, MotionLimiter
 from vla_safety.plan.command_gate import CommandGate
+from vla_safety.plan.home_motion import HomeMotion, Place
 from vla_safety.plan.motion_plan import Plan, waiting
+from vla_safety.plan.path_follower import Motion, PathFollower
+from vla_safety.plan.path_speed import Factor, velocity_ceilings
 from vla_safety.plan.robot_connection import RobotConnection
 from vla_safety.plan.sequencing import Chunk, Refusal
 from vla_safety.plan.teleoperation import (
@@ -54,6 +58,7 @@ _POLICY_KINDS = frozenset(
     (FaultKind.VISION, FaultKind.LANGUAGE, FaultKind.ACTION, FaultKind.COMMUNICATION)
 )
 _BY_POLICY = Selection(Driver.POLICY, POLICY)
+_BY_HOME = Selection(Driver.HOME, "home")
 
 
 class SafetyCore:
@@ -67,7 +72,7 @@ class SafetyCore:
         surroundings: Surroundings | None = None,
         teleoperation: Teleoperation | None = None,
         watch: InputWatch | None = None,
-        arm: ArmGuard | None = None,
+        arm: ArmGuard | SingularityGuard | None = None,
     ) -> None:
         """saved: what an earlier process left. surroundings: by default without obstacles.
 
@@ -80,6 +85,8 @@ class SafetyCore:
         self.watch = watch or InputWatch(space, config)
         self.limiter = MotionLimiter(space)
         self.plan = Plan(space, config, CommandGate(saved.seen, witness=saved.running))
+        self.path = PathFollower(space, self.plan.sequencer)
+        self.home = HomeMotion(space, config, self.path)
         self.machine = StateMachine(_latched_stop(saved.stopped) if saved.stopped else None)
         self.surroundings = surroundings or Surroundings(space, config)
         self.teleoperation = teleoperation
@@ -88,6 +95,7 @@ class SafetyCore:
         )
         self.stop_words = StopWords(config.stop_words)
         self.stop_word_heard = 0  # ns of the node clock, of the last one obeyed
+        self._along_path = config.slowing == SLOWING[0]
         self._closing = False
 
     # Events.
@@ -97,6 +105,7 @@ class SafetyCore:
         self._closing = False
         self.watch.restart()
         self.machine.activate(now)
+        self.path.restart()
         self.plan.cancel(waiting(Reason.START, "started"), now)
         self.machine.update([self.plan.waiting], now)
         self.connection.activate(self.config, steady)
@@ -104,6 +113,7 @@ class SafetyCore:
     def deactivate(self, now: int) -> None:
         """End, at rest or not."""
         self.machine.deactivate(now)
+        self.home.fail("the node was deactivated")
         self.plan.forget()
 
     def close(self) -> None:
@@ -140,6 +150,7 @@ class SafetyCore:
     def stop(self, text: str, now: int) -> None:
         """Stop and stay stopped."""
         self.machine.latch(_latched_stop(text), now)
+        self.home.fail(text)
         self.plan.cancel(waiting(Reason.STOP_SERVICE, "stopped"), now)
 
     def reset(self, now: int, steady: int) -> ResetResult:
@@ -153,6 +164,21 @@ class SafetyCore:
             self.plan.cancel(waiting(Reason.STOP_SERVICE, "reset after a stop"), now)
         return result
 
+    def go_home(self, now: int, steady: int) -> ResetResult:
+        """Set out for the start pose; where it has arrived `situation` tells."""
+        if not self.home.configured:
+            return ResetResult(False, "refused: no start pose; set the parameter home_pose")
+        if self.machine.latched is not None:
+            return ResetResult(
+                False, f"refused: stopped ({self.machine.latched.text}); reset first"
+            )
+        if not self.connection.connected:
+            return ResetResult(False, "refused: the outputs are not connected; arm first")
+        if not self.home.active:
+            self.plan.cancel(waiting(Reason.HOME, "moved to the start pose"), now)
+            self.home.start(steady)
+        return ResetResult(True, self.home.message)
+
     def new_episode(self) -> None:
         """The robot was put elsewhere: it is at rest, and knows no command."""
         # Commands come while the clock stands still between episodes: only their ids are new.
@@ -160,6 +186,8 @@ class SafetyCore:
         self.watch.recovery.restart()
         self.watch.detectors.restart()
         self.surroundings.forget()
+        self.home.fail("a new episode began")
+        self.path.restart()
         self.connection.start_elsewhere()
 
     def arm(self, armed: bool, now: int, steady: int = 0) -> None:
@@ -193,6 +221,8 @@ class SafetyCore:
             faults=self.watch.faults.present(),
             bad_chunks=plan.bad_in_a_row,
             often_bad=plan.bad_in_a_row >= self.config.error_count,
+            home=int(self.home.state),
+            home_message=self.home.message,
         )
 
     def first_decision(self) -> Decision:
@@ -216,22 +246,26 @@ class SafetyCore:
         self._switch_outputs(now, steady)
         driving = self._select_driver(now, steady)
         causes = list(self._causes(now, steady, event, driving))
-        request = self._request_of(driving, now)
+        motion = self._motion_of(driving, now, steady)
+        request = motion.row if motion is not None else None
         allowed = self.surroundings.allow(request, self.limiter.values, steady)
         if allowed.stop is not None:
             causes.append(allowed.stop)
-        person = driving.driver is Driver.TELEOPERATION
+        by_policy = driving.driver in (Driver.POLICY, Driver.NOBODY)
         causes += self.watch.recovery.update(
             causes,
             self.config.recovery_rules,
             steady,
             moved,
-            ignored=_POLICY_KINDS if person else frozenset(),
+            ignored=frozenset() if by_policy else _POLICY_KINDS,
         ).causes
         acting = self.machine.update(causes, now) in ACTING
         if not acting:
             self.plan.drop_after(causes)
-        return self._limit(now, steady, causes, allowed, driving if acting else None, event)
+            self.home.fail(self.machine.cause.text if self.machine.cause else "not active")
+            if moved and any(_is_fault(cause) for cause in causes):
+                self.path.fade_in()
+        return self._limit(now, steady, causes, allowed, driving if acting else None, motion, event)
 
     def brake(self, why: str, now: int) -> Decision:
         """The command of a period after a defect: to rest, by the limiter alone; stop latched.
@@ -273,6 +307,7 @@ class SafetyCore:
         causes: list[Cause],
         allowed: Allowance,
         driving: Selection | None,
+        motion: Motion | None,
         event: ClockEvent,
     ) -> Decision:
         """The command of this period. driving: None where nobody may."""
@@ -281,23 +316,39 @@ class SafetyCore:
             c.emergency for c in causes if c.severity is not Severity.DEGRADE
         )
         violations = allowed.violations
+        slowed: tuple[LimitViolation, ...] = ()
+        asked = allowed.requested if driving is not None else None
         if driving is None:
             violations += self.plan.violations_of(causes, now)
+            row = self._yielding(causes)
+            if row is None:
+                row = self._brake_along_path(now, emergency)
+            else:
+                self.path.restart()  # what was planned is no way back
+        elif motion is None or not self._along_path:
+            row = asked
+        else:
+            row = self._follow_path(motion, allowed, driving, now)
+            slowed = tuple(v for v in self.path.violations() if v not in violations)
         step = self.connection.limit_command(
-            allowed.requested if driving is not None else None,
+            row,
+            steady,
             emergency=emergency,
-            speed_scale=self.config.speed_scale,
+            speed_scale=self.config.speed_scale * allowed.factor,
             boundaries=allowed.boundaries,
             speed_cap=allowed.cap,
         )
+        self.path.observe_command(step.safe.tolist())
         by_policy = driving is not None and driving.driver is Driver.POLICY
-        self._detect(steady, driving, by_policy, step)
-        violations += step.violations
+        limited = slowed + allowed.named(step.violations)
+        self._detect(steady, driving, by_policy, step.safe.tolist(), limited)
+        violations += limited
+        self.home.observe_blocked(violations, steady)
         stamp = self.plan.stamp if by_policy else 0
         decision = Decision(
             verdict=verdict_of(state, violations),
             state=state,
-            requested=allowed.requested if driving is not None else None,
+            requested=asked,
             safe=step.safe,
             violations=violations,
             emergency=step.emergency,
@@ -313,20 +364,64 @@ class SafetyCore:
             ),
             input=driving.name if driving is not None else "",
             missed=round(event.gap / self.space.period) if event.gap else 0,
+            path_speed=self.path.speed.value,
+            slowed_by=self.path.speed.factor.name,
         )
         self.connection.end_period()
         return decision
 
+    def _yielding(self, causes: list[Cause]) -> list[float] | None:
+        """What to ask for in a hold: to give way to what pushes, where nothing brakes hard."""
+        hard = any(c.emergency or c.severity is Severity.STOP for c in causes)
+        if hard or all(c.reason is not Reason.CONTACT for c in causes):
+            return None
+        rest, speed = self.limiter.hold_target().tolist(), self.config.contact_yield_speed
+        return self.surroundings.contact.yielding(self.limiter.values.tolist(), rest, speed)
+
+    def _follow_path(
+        self, motion: Motion, allowed: Allowance, driving: Selection, now: int
+    ) -> list[float]:
+        scale = self.config.speed_scale
+        ceilings = velocity_ceilings(self.space, motion.rates, scale, allowed.cap)
+        factors = allowed.factors
+        if allowed.factor < 1.0:
+            slower = velocity_ceilings(self.space, motion.rates, scale * allowed.factor)
+            factors += tuple(Factor(allowed.slowed_by, each.value) for each in slower)
+        return self.path.follow(
+            motion,
+            factors,
+            [*ceilings, *self.connection.path_ceilings(motion.rates)],
+            by_policy=driving.driver is Driver.POLICY,
+            fade_time=self.config.fade_in_time,
+            values=self.limiter.values.tolist(),
+            now=now,
+        )
+
+    def _brake_along_path(self, now: int, emergency: bool) -> list[float] | None:
+        limiter = self.limiter
+        return self.path.brake(
+            now,
+            emergency=emergency or not self._along_path,
+            at_rest=limiter.standstill,
+            values=limiter.values.tolist(),
+            resting=limiter.hold_target().tolist(),
+        )
+
     def _detect(
-        self, steady: int, driving: Selection | None, by_policy: bool, step: LimitedStep
+        self,
+        steady: int,
+        driving: Selection | None,
+        by_policy: bool,
+        safe: list[float],
+        violations: tuple[LimitViolation, ...],
     ) -> None:
         pose = self.surroundings.pose
         self.watch.detectors.update(
             Period(
                 acting=driving is not None and self.connection.connected,
                 by_policy=by_policy,
-                safe=step.safe.tolist(),
-                violations=step.violations,
+                safe=safe,
+                violations=violations,
                 measured={**pose.rates(), **self.watch.robot.measured},
                 position=pose.position,
                 progress=self.plan.progress,
@@ -340,6 +435,7 @@ class SafetyCore:
 
     def _observe_time(self, now: int, steady: int) -> ClockEvent:
         event = self.watch.observe_time(now, steady, self.config)
+        self.path.advance_clock(now)
         if event.jump and not self._closing:
             self.plan.forget()
             self.watch.robot.forget_stamps()
@@ -347,32 +443,59 @@ class SafetyCore:
             self.plan.cancel(waiting(Reason.CLOCK, event.jump, emergency=True), now)
         if event.gap:
             self.plan.sequencer.clear()
+            self.path.restart()
             self.connection.start_after(event.gap, steady)
         return event
 
     def _switch_outputs(self, now: int, steady: int) -> None:
         if self.connection.switch(self.config, steady):
+            self.path.fade_in()
             self.plan.cancel(waiting(Reason.OUTPUTS, "the outputs were connected"), now)
 
     def _select_driver(self, now: int, steady: int) -> Selection:
+        driving = self._select_by_priority(now, steady)
+        if self.home.active and self.plan.gate.current:
+            self.home.fail("a new command came")
+        if self.home.active and driving.driver is Driver.TELEOPERATION:
+            self.home.fail(f"{driving.name} drives")
+        if not self.home.active or driving.driver is Driver.NOBODY:
+            return driving
+        self.path.fade_in()
+        return _BY_HOME
+
+    def _select_by_priority(self, now: int, steady: int) -> Selection:
         if self.teleoperation is None:
             return _BY_POLICY
         driving = self.teleoperation.select(now, steady, policy_alive=self.plan.alive(now))
         if driving.drop_plan:
+            self.path.fade_in()
             self.plan.sequencer.clear()
             if self.plan.gate.current and self.teleoperation.resume is Resume.COMMAND:
                 self.plan.cancel(waiting(Reason.TELEOPERATION, "a person drove"), now)
         return driving
 
-    def _request_of(self, driving: Selection, now: int) -> list[float] | None:
+    def _motion_of(self, driving: Selection, now: int, steady: int) -> Motion | None:
         """What the one who drives asks for."""
         if driving.driver is Driver.POLICY:
-            return self.plan.sequencer.at(now)
+            return self.path.planned(now)
+        if driving.driver is Driver.HOME:
+            return self.home.motion(self._place(steady), self.config, steady)
         if driving.twist is None:
             return None
         rest = self.limiter.hold_target()
         wanted = requested(self.space, driving.twist)
-        return [float(rest[i]) if v is None else v for i, v in enumerate(wanted)]
+        row = [float(rest[i]) if v is None else v for i, v in enumerate(wanted)]
+        return self.path.motion(row)
+
+    def _place(self, steady: int) -> Place:
+        limiter = self.limiter
+        return Place(
+            values=limiter.values.tolist(),
+            resting=limiter.hold_target().tolist(),
+            at_rest=limiter.standstill,
+            measured=self.watch.robot.measured,
+            position=self.surroundings.pose.position_to_move_by(self.config, steady),
+        )
 
     # Causes, the most important first.
 
@@ -385,8 +508,9 @@ class SafetyCore:
             return
         yield from self.watch.urgent_causes(config, now, steady, event)
         yield from self.surroundings.causes(config, steady)
+        yield from self.surroundings.contact.causes(config, steady, self.limiter.standstill)
         yield from self.watch.state_causes(config, steady)
-        by_policy = driving.driver is not Driver.TELEOPERATION
+        by_policy = driving.driver in (Driver.POLICY, Driver.NOBODY)
         if by_policy:
             yield from self.watch.heartbeat_causes(config, steady)
         yield from self.plan.stop_word()
@@ -401,6 +525,11 @@ class SafetyCore:
         if by_policy and not driving.cause:
             yield from self.plan.causes(now)
             yield from self.plan.bad_chunks(now)
+
+
+def _is_fault(cause: Cause) -> bool:
+    """Something went wrong: what comes after it is a recovery."""
+    return cause.severity is not Severity.DEGRADE and (cause.emergency or cause.kind is not None)
 
 
 def _latched_stop(text: str) -> Cause:

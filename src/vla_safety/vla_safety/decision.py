@@ -18,6 +18,7 @@ class Situation:
     command_id, command: the command in force. stop_word_heard: ns, of the last one obeyed.
     recovery_left: s. faults: levels of other nodes above OK.
     bad_chunks: refused ones since the last good one. often_bad: these are an error.
+    home, home_message: the way to the start pose, a `HomeState` and words.
     """
 
     state: State
@@ -34,6 +35,8 @@ class Situation:
     faults: tuple[FaultReport, ...]
     bad_chunks: int
     often_bad: bool
+    home: int = 0
+    home_message: str = ""
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class Decision:
     connected: the outputs are connected; otherwise `safe` is only shown.
     warnings: soft thresholds that `safe` is above. input: who drives; empty where nobody does.
     missed: periods that the loop has stood still for before this one, where it did for long.
+    path_speed: share of the planned speed, 0 to 1. slowed_by: what decides it; empty: nothing.
     """
 
     verdict: Verdict
@@ -62,6 +66,8 @@ class Decision:
     warnings: tuple[LimitViolation, ...] = ()
     input: str = ""
     missed: int = 0
+    path_speed: float = 1.0
+    slowed_by: str = ""
 
 
 def verdict_of(state: State, violations: tuple[LimitViolation, ...]) -> Verdict:

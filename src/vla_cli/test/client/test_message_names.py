@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from vla_cli.client import message_names
 from vla_cli.drive import goal_client
+from vla_contract import message_enums
 from vla_interfaces.action import ExecuteCommand
 from vla_interfaces.msg import Fault, SafetyStatus, Violation
 
@@ -17,11 +17,11 @@ def violation(dimension: str = "linear_x") -> Violation:
 
 
 def test_limits_and_faults_in_words():
-    assert message_names.violation_text(violation()) == "linear_x: acceleration 42 > 10"
+    assert message_enums.violation_text(violation()) == "linear_x: acceleration 42 > 10"
     fault = Fault(
         source="perception", kind=Fault.KIND_VISION, level=Fault.LEVEL_ERROR, message="silent"
     )
-    assert message_names.fault_text(fault) == "perception: vision error: silent"
+    assert message_enums.fault_text(fault) == "perception: vision error: silent"
 
 
 def test_feedback_in_one_line():

@@ -254,3 +254,61 @@ def test_the_command_prints_or_writes_the_file(tmp_path, capsys):
     assert capsys.readouterr().err == "Left out: joint finger_2 moves with lift\n"
     with pytest.raises(CommandError, match="File exists"):
         doctor_command.main(["--limits", str(path), "--out", str(out)])
+
+
+# The geometry of the whole arm.
+
+ARM = """<robot name="arm">
+  <link name="base"><collision><geometry><box size="0.2 0.2 0.1"/></geometry></collision></link>
+  <link name="upper"><collision><origin xyz="0 0 0.2"/><geometry><cylinder radius="0.03"
+    length="0.3"/></geometry></collision></link>
+  <link name="fore"><collision><origin xyz="0 0 0.2"/><geometry><box size="0.05 0.05 0.3"/>
+    </geometry></collision></link>
+  <joint name="lift" type="revolute"><parent link="base"/><child link="upper"/>
+    <axis xyz="0 1 0"/><origin xyz="0 0 0.1"/>
+    <limit lower="-2" upper="2" velocity="2" effort="9"/></joint>
+  <joint name="elbow" type="revolute"><parent link="upper"/><child link="fore"/>
+    <axis xyz="0 1 0"/><origin xyz="0 0 0.4"/>
+    <limit lower="0.3" upper="2.5" velocity="2" effort="9"/></joint>
+</robot>
+"""
+
+
+def doctor(tmp_path, *more):
+    (tmp_path / "arm.urdf").write_text(ARM)
+    return doctor_command.main(
+        ["--limits", str(tmp_path / "arm.urdf"), "--out", str(tmp_path / "space.yaml"), *more]
+    )
+
+
+def test_a_urdf_becomes_a_geometry_that_the_safety_node_takes_and_a_picture(tmp_path, capsys):
+    pytest.importorskip("pinocchio", reason="pip install pin coal")
+    from vla_safety.arm.arm_geometry import ArmGeometry
+    from vla_safety.arm.arm_guard import make_guard
+    from vla_safety.config.safety_config import SafetyConfig
+
+    file = tmp_path / "geometry.yaml"
+    assert doctor(tmp_path, "--geometry", str(file)) == 0
+    assert (tmp_path / "geometry_pairs.yaml").is_file()
+    assert "# Tool links, which nothing follows: fore\n" in file.read_text()
+    assert "base–fore" not in file.read_text() and ArmGeometry.load(file).pairs is not None
+    space = ActionSpace.load(tmp_path / "space.yaml")
+    config = SafetyConfig(arm_urdf=str(tmp_path / "arm.urdf"), arm_geometry=str(file))
+    assert make_guard(space, config) is not None
+    picture = (tmp_path / "geometry.png").read_bytes()
+    assert picture.startswith(b"\x89PNG") and len(picture) > 20_000
+    # One that is there is drawn, with what is around the arm, and not written.
+    text = file.read_text().replace(
+        "[]", "[{name: table, type: plane, normal: [0, 0, 1], offset: 0}]"
+    )
+    file.write_text(text)
+    (tmp_path / "space.yaml").unlink()
+    assert doctor(tmp_path, "--geometry", str(file)) == 0
+    assert file.read_text() == text and (tmp_path / "geometry.png").read_bytes() != picture
+    assert "geometry_pairs.yaml" not in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_a_geometry_takes_a_urdf_and_a_file_of_its_action_space(tmp_path):
+    (tmp_path / "arm.urdf").write_text(ARM)
+    with pytest.raises(CommandError, match="--geometry takes --limits with a URDF and --out"):
+        doctor_command.main(["--limits", str(tmp_path / "arm.urdf"), "--geometry", "g.yaml"])

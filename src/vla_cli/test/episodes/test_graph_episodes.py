@@ -11,7 +11,10 @@ import pytest
 
 from vla_cli.client.command_errors import CommandError
 from vla_cli.client.graph_client import Graph, stay_on_this_machine
-from vla_cli.episodes.graph_episodes import STEPS, Episode, EpisodeRunner
+from vla_cli.episodes.graph_episodes import Episode, EpisodeRunner
+from vla_sim.robot.robots import ROBOTS
+
+STEPS = ROBOTS["metaworld"].step_limit
 
 DOMAIN = int(os.environ.get("ROS_DOMAIN_ID", "42"))
 PRETENDERS = Path(__file__).with_name("pretended_graph.py")

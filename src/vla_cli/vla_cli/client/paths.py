@@ -27,9 +27,9 @@ def share() -> Path:
         ) from error
 
 
-def cameras() -> dict[str, str]:
-    """Name → topic of the simulated robot's cameras, from the cameras file."""
-    content = yaml.safe_load((share() / "config" / "cameras" / "metaworld.yaml").read_text())
+def cameras(robot: str = "metaworld") -> dict[str, str]:
+    """Name → topic of a simulated robot's cameras, from its cameras file."""
+    content = yaml.safe_load((share() / "config" / "cameras" / f"{robot}.yaml").read_text())
     values: dict[str, Any] = next(iter(content.values()))["ros__parameters"]
     return {name: values[name]["topic"] for name in values["cameras"]}
 
@@ -51,13 +51,13 @@ def launch_file(name: str) -> Path:
     raise CommandError(f"no launch file {name!r}; accepted: a path, or one of {known}")
 
 
-def checkpoint(folder: str | None = None) -> Path:
-    """A checkpoint folder; without one the shipped checkpoint.
+def checkpoint(folder: str | None = None, robot: str = "metaworld") -> Path:
+    """A checkpoint folder; without one the shipped checkpoint of the robot.
 
     Raises:
         CommandError: it is no checkpoint.
     """
-    path = Path(folder).resolve() if folder else share() / "models" / "metaworld"
+    path = Path(folder).resolve() if folder else share() / "models" / robot
     if not (path / "config.yaml").is_file():
         raise CommandError(f"{path} is not a checkpoint: it has no config.yaml")
     return path

@@ -14,7 +14,7 @@ from vla_cli.client.graph_client import DISCOVERY_TIMEOUT, Graph
 from vla_cli.doctor.axis_motion import Pose, axis_of, displacement
 from vla_contract import topics
 from vla_contract.action_space import Dimension
-from vla_contract.quaternions import quaternion_problem
+from vla_contract.rotations import quaternion_problem
 
 SAFETY = "safety"
 DRIVERS = 10  # of joint states on one topic, of which each message tells a part

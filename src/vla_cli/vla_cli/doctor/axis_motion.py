@@ -54,7 +54,9 @@ class Pose:
 
 
 def axis_of(dimension: Dimension) -> tuple[str, int] | None:
-    """("linear" or "angular", 0 to 2) of a dimension that goes to a Twist."""
+    """("linear" or "angular", 0 to 2) of a dimension that goes to a Twist, or is a position."""
+    if dimension.kind is Kind.END_EFFECTOR_POSITION and dimension.output.field[-1] in "xyz":
+        return "linear", "xyz".index(dimension.output.field[-1])
     if not dimension.kind.is_velocity or "Twist" not in dimension.output.type:
         return None
     part, axis = dimension.output.field.split(".")[-2:]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from vla_cli.client import domains, options, paths
 from vla_cli.client.command_errors import CommandError
-from vla_cli.doctor import doctor_axes, doctor_limits, doctor_machine, doctor_qos
+from vla_cli.doctor import doctor_axes, doctor_limits, doctor_machine, doctor_mapping, doctor_qos
 from vla_cli.doctor.doctor_findings import Finding, Level, Machine, graded
 from vla_contract.node.network_sockets import kept_to_this_machine
 
@@ -24,9 +24,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--checkpoint", help="folder of the policy (default: the shipped one)")
     doctor_limits.add_arguments(parser)
     doctor_axes.add_arguments(parser)
+    doctor_mapping.add_arguments(parser)
     chosen = parser.parse_args(arguments)
     if chosen.limits:
         return doctor_limits.run(chosen)
+    if chosen.mapping:
+        return doctor_mapping.run(chosen)
     if chosen.axes:
         return doctor_axes.run(chosen)
     findings = [finding for check in CHECKS for finding in _guarded(check)]

@@ -51,6 +51,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--limits", metavar="FILE", help="propose an action space from a URDF or a recorded bag"
     )
     group.add_argument("--out", metavar="FILE", help="write the proposal there")
+    group.add_argument(
+        "--geometry",
+        metavar="FILE",
+        help="of a URDF, with --out: propose the geometry of the whole arm there too (its pairs "
+        "beside it), or draw the one that is there; the picture beside it",
+    )
     group.add_argument("--rate", type=float, default=50.0, help="control rate, Hz (default: 50)")
 
 
@@ -60,6 +66,8 @@ def run(chosen: argparse.Namespace) -> int:
     Raises:
         CommandError: the file cannot be used, or `--out` cannot be written.
     """
+    if chosen.geometry and not (chosen.out and is_urdf(Path(chosen.limits))):
+        raise CommandError("--geometry takes --limits with a URDF and --out")
     text = propose(Path(chosen.limits), chosen.rate)
     for line in text.splitlines():
         if line.startswith(_LEFT_OUT) and chosen.out:
@@ -73,7 +81,19 @@ def run(chosen: argparse.Namespace) -> int:
     except OSError as error:
         raise CommandError(f"cannot write {chosen.out}: {error.strerror}") from error
     print(f"{chosen.out}: a proposal; read it, and docs/limits.md, before the robot moves by it")
+    if chosen.geometry:
+        from vla_cli.doctor import doctor_geometry  # loads what only this takes
+
+        commanded = ActionSpace.load(chosen.out).dimension_names
+        file = Path(chosen.geometry)
+        written = doctor_geometry.propose(Path(chosen.limits), commanded, file)
+        print(f"written: {', '.join(map(str, written))}; read docs/arm.md")
     return 0
+
+
+def is_urdf(path: Path) -> bool:
+    """Whether a file is taken for a URDF, and not for a bag."""
+    return path.suffix.lower() in (".urdf", ".xml", ".xacro")
 
 
 def propose(path: Path, rate: float) -> str:
@@ -84,9 +104,8 @@ def propose(path: Path, rate: float) -> str:
     """
     if not path.exists():
         raise CommandError(f"{path} does not exist; accepted: a URDF file or a bag")
-    urdf = path.suffix.lower() in (".urdf", ".xml", ".xacro")
     left_out: tuple[str, ...] = ()
-    if urdf:
+    if is_urdf(path):
         robot = read_urdf(path)
         name, left_out = robot.name, robot.left_out
         proposals = [_of_joint(joint) for joint in robot.joints]

@@ -9,6 +9,8 @@ from vla_cli.client.graph_client import CALL_TIMEOUT, DISCOVERY_TIMEOUT, Graph
 from vla_cli.client.repeated_call import RepeatedCall
 from vla_contract import topics
 
+HOME_OFFER = "to the start pose, where one is configured: ./vla home"
+
 
 def main(arguments: list[str]) -> int:
     """0: left; 1: refused, with the reason."""
@@ -29,4 +31,6 @@ def main(arguments: list[str]) -> int:
         print("reset: it is not stopped any more; the answer to the first call was lost")
     else:
         print(response.message if response.success else f"refused: {response.message}")
+    if response.success:
+        print(HOME_OFFER)
     return 0 if response.success else 1

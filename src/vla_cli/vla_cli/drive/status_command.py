@@ -12,11 +12,11 @@ from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.srv import GetState
 from rclpy.qos import DurabilityPolicy, QoSProfile
 
-from vla_cli.client import message_names, options
+from vla_cli.client import options
 from vla_cli.client.command_errors import raise_on_signals
 from vla_cli.client.graph_client import DISCOVERY_TIMEOUT, Graph
 from vla_cli.client.repeated_call import RepeatedCall
-from vla_contract import topics
+from vla_contract import message_enums, topics
 from vla_contract.message_enums import State
 from vla_interfaces.msg import SafetyStatus, TaskState
 
@@ -159,9 +159,9 @@ def safety_lines(status: Any) -> list[str]:
     rows += [("command", command)]
     age = status.observation_age
     rows += [("observation", f"{age * 1e3:.0f} ms old" if math.isfinite(age) else "none in use")]
-    rows += [("limited by", text) for text in map(message_names.violation_text, status.violations)]
-    rows += [("warning", text) for text in map(message_names.violation_text, status.warnings)]
-    rows += [("fault", text) for text in map(message_names.fault_text, status.faults)]
+    rows += [("limited by", text) for text in map(message_enums.violation_text, status.violations)]
+    rows += [("warning", text) for text in map(message_enums.violation_text, status.warnings)]
+    rows += [("fault", text) for text in map(message_enums.fault_text, status.faults)]
     outputs = "shadow" if status.shadow else "armed" if status.armed else "disarmed"
     rows += [("input", status.input), ("recording", status.recording)]
     rows += [("outputs", f"{outputs}, speed scale {status.speed_scale:g}")]

@@ -9,11 +9,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from vla_cli.client import domains, message_names, options
+from vla_cli.client import domains, options
 from vla_cli.client.command_errors import CommandError
 from vla_cli.client.graph_client import Graph
 from vla_cli.drive.announced_recording import STATUS, STOPS, announced_recording
-from vla_contract import topics
+from vla_contract import message_enums, topics
 from vla_contract.message_enums import State, Verdict
 from vla_interfaces.msg import SafetyStatus
 from vla_replay.bags.bag_files import is_bag
@@ -167,7 +167,7 @@ class _Events:
             key = (message.source, message.kind)
             if self._levels.get(key, 0) != message.level:
                 self._levels[key] = message.level
-                yield f"fault        {message_names.fault_text(message).rstrip(': ')}"
+                yield f"fault        {message_enums.fault_text(message).rstrip(': ')}"
         elif kind == BOOL and self._stopped.get(topic) != message.data:
             self._stopped[topic] = message.data
             yield f"{topic}  {str(message.data).lower()}"
@@ -178,7 +178,7 @@ class _Events:
             yield f'chunk        for "{message.command}"' if message.command_id else "chunk  empty"
 
     def _motion(self, message: Any, time: float) -> Iterator[str]:
-        fired = [message_names.violation_text(violation) for violation in message.violations]
+        fired = [message_enums.violation_text(violation) for violation in message.violations]
         if time < self._due and not (fired and time >= self._due - ROW / 2):
             return
         self._due = time + ROW

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import fcntl
 import os
 import shutil
+import socket
 import sys
 import tempfile
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vla_cli.client import domains, options, paths, processes
 from vla_cli.client.command_errors import (
@@ -19,11 +21,14 @@ from vla_cli.client.command_errors import (
     ignore_signals,
     raise_on_signals,
 )
+from vla_sim.robot.robots import ROBOTS
 from vla_sim.tasks import task_list
 
 if TYPE_CHECKING:
+    from vla_cli.client.graph_client import Graph
     from vla_cli.episodes.graph_episodes import Episode, EpisodeResult
 
+CONSOLE_PORT = 8765  # the console's own default
 EXIT_STATUS = "exit status: 0 every episode succeeded, 1 one did not, 2 an error, 130 Ctrl-C"
 
 
@@ -46,8 +51,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser = options.parser("demo", "The whole graph drives a simulated robot.")
     parser.epilog = EXIT_STATUS
     parser.add_argument(
-        "--task", default="drawer-open", help="one of Meta-World's 50 or the grounding scene's"
+        "--robot", choices=list(ROBOTS), help="simulated robot (default: the one that has the task)"
     )
+    parser.add_argument("--task", help="one of the robot's (default: its first)")
     parser.add_argument("--command", help="the words to say (default: the task's own)")
     parser.add_argument("--episodes", type=options.at_least(1, "--episodes"), default=1)
     parser.add_argument(
@@ -59,6 +65,11 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--real-time", action="store_true", help="run freely instead of in lock-step"
     )
+    parser.add_argument(
+        "--console",
+        action="store_true",
+        help="serve the operator's page, in real time, and after the episodes until Ctrl-C",
+    )
     parser.add_argument("--checkpoint", help="folder of another policy")
     parser.add_argument(
         "--out",
@@ -66,10 +77,14 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         "there (default: out)",
     )
     chosen = parser.parse_args(arguments)
+    chosen.real_time = chosen.real_time or chosen.console
     if chosen.command is not None and not chosen.command.strip():
         raise CommandError("--command is empty; accepted: the words to say")
     try:
-        task_list.check_task(chosen.task)
+        if chosen.task is None:
+            chosen.task = ROBOTS[chosen.robot or "metaworld"].first_task
+        task_list.check_task(chosen.task, chosen.robot)
+        chosen.robot = task_list.robot_of(chosen.task)
     except task_list.TaskError as error:
         raise CommandError(str(error)) from error
     return chosen
@@ -77,7 +92,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 
 def run(chosen: argparse.Namespace) -> int:
     """Start the graph, run the episodes, end the graph, leave the results."""
-    checkpoint = paths.checkpoint(chosen.checkpoint)
+    checkpoint = paths.checkpoint(chosen.checkpoint, chosen.robot)
     files = own_files(paths.output_folder(chosen.out))
     domain = domains.free()
     log = files.with_suffix(".log")
@@ -87,10 +102,12 @@ def run(chosen: argparse.Namespace) -> int:
     launched = processes.LaunchedGraph(
         "sim",
         {
+            "robot": chosen.robot,
             "task": chosen.task,
             "seed": chosen.seed,
             "model": checkpoint,
             "lock_step": not chosen.real_time,
+            **(console(chosen.out) if chosen.console else {}),
         },
         domain,
         log,
@@ -119,7 +136,7 @@ def _with_graph(
 
     stay_on_this_machine()
     with Graph(domain=domain) as graph:
-        show = Show(graph, launched, chosen, paths.cameras(), files)
+        show = Show(graph, launched, chosen, paths.cameras(chosen.robot), files)
         try:
             results = show.run(episodes(chosen))
         except Interrupted:
@@ -130,7 +147,34 @@ def _with_graph(
             raise
         show.close(finish=True)
         show.draw(checkpoint, results)
+        if chosen.console:
+            _stay(graph, launched)
     return results
+
+
+def console(out: str | None) -> dict[str, Any]:
+    """Launch arguments with which the operator's page is served; says where."""
+    with socket.socket() as probe:
+        taken = probe.connect_ex(("127.0.0.1", CONSOLE_PORT)) == 0
+    port = _free_port() if taken else CONSOLE_PORT
+    print(f"the operator's page: http://127.0.0.1:{port}", flush=True)
+    episodes = (paths.output_folder(out) / "episodes").resolve()
+    return {"console": True, "console_port": port, "console_episodes": episodes}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _stay(graph: Graph, launched: processes.LaunchedGraph) -> None:
+    """The robot goes on for whoever drives it by the page, until Ctrl-C."""
+    print("the page stays open: drive the robot with it; Ctrl-C ends the demo", flush=True)
+    with contextlib.suppress(Interrupted):
+        while True:
+            graph.wait(lambda: False, 1.0)
+            launched.check()
 
 
 def own_files(folder: Path) -> Path:

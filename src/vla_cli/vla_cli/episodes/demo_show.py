@@ -18,6 +18,8 @@ from vla_cli.episodes.graph_episodes import Episode, EpisodeResult, EpisodeRunne
 from vla_contract import topics
 from vla_contract.action_space import ActionSpace
 from vla_interfaces.msg import ActionChunk, SafeAction, SafetyStatus, TaskState
+from vla_sim.robot.robots import ROBOTS
+from vla_sim.tasks import task_list
 
 LAST_FRAMES = round(demo_video.RATE)  # an episode's last picture stays for a second
 
@@ -101,7 +103,8 @@ class Show:
             self._title = f"{episode.task}, seed {episode.seed}"
             if len(episodes) > 1:
                 self._title += f" ({number} of {len(episodes)})"
-            self._recorder.begin_episode(episode.command or "", episode.steps)
+            steps = episode.steps or ROBOTS[task_list.robot_of(episode.task)].step_limit
+            self._recorder.begin_episode(episode.command or "", steps)
             self._frames.clear()
             result = self._runner.run(episode, self._check)
             for _ in range(LAST_FRAMES):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vla_cli.client import message_names
+from vla_contract import message_enums
 from vla_contract.message_enums import State, Verdict
 from vla_contract.stamps import to_seconds
 
@@ -106,7 +106,7 @@ class Recorder:
         snapshot.state = State.words_of(message.state)
         snapshot.verdict = Verdict.words_of(message.verdict)
         snapshot.observation_age = message.observation_age
-        snapshot.limited = tuple(message_names.violation_text(v) for v in message.violations)
+        snapshot.limited = tuple(message_enums.violation_text(v) for v in message.violations)
         velocities = [
             abs(value)
             for name, value in zip(message.dimension_names, message.safe, strict=True)
@@ -117,7 +117,7 @@ class Recorder:
     def on_status(self, message: Any) -> None:
         """The safety node's state."""
         self.snapshot.cause = message.cause
-        self.snapshot.faults = tuple(message_names.fault_text(fault) for fault in message.faults)
+        self.snapshot.faults = tuple(message_enums.fault_text(fault) for fault in message.faults)
 
     def on_chunk(self, message: Any) -> None:
         """A chunk of the policy."""

@@ -111,9 +111,9 @@ def main(arguments: list[str]) -> int:
     )
     chosen = parser.parse_args(arguments)
     raise_on_signals()
-    checkpoint = paths.checkpoint(chosen.checkpoint)
-    policy = policy_arguments(chosen)
     names, numbers = parse_tasks(chosen.tasks), parse_seeds(chosen.seeds)
+    checkpoint = paths.checkpoint(chosen.checkpoint, task_list.robot_of(names[0]))
+    policy = policy_arguments(chosen)
     todo = plan(names, numbers, chosen)
     log = episode_log(chosen.out, checkpoint, policy)
     begin = time.monotonic()
@@ -197,14 +197,15 @@ def parse_tasks(text: str) -> list[str]:
     """Task names from a comma-separated list of names and groups, each task once.
 
     Raises:
-        CommandError: one of them does not exist.
+        CommandError: one of them does not exist, or they are of several robots.
     """
     names = task_list.expand(text)
-    for name in names:
-        try:
-            task_list.check_task(name)
-        except task_list.TaskError as error:
-            raise CommandError(str(error)) from error
+    try:
+        robots = {task_list.robot_of(name) for name in names}
+    except task_list.TaskError as error:
+        raise CommandError(str(error)) from error
+    if len(robots) > 1:
+        raise CommandError(f"--tasks are of {', '.join(sorted(robots))}; accepted: of one robot")
     return names
 
 
@@ -297,6 +298,7 @@ def run_in_one_graph(
     launched = processes.LaunchedGraph(
         "sim",
         {
+            "robot": task_list.robot_of(left[0].task),
             "task": left[0].task,
             "seed": left[0].seed,
             "model": checkpoint,
@@ -329,10 +331,11 @@ def _run(
     from vla_cli.episodes.end_frames import EndFrames
     from vla_cli.episodes.graph_episodes import EpisodeRunner
 
+    robot = task_list.robot_of(left[0].task)
     stay_on_this_machine()
     with Graph(domain=domain) as graph:
         runner = EpisodeRunner(graph)
-        frames = EndFrames(graph, runner, next(iter(paths.cameras().values())))
+        frames = EndFrames(graph, runner, next(iter(paths.cameras(robot).values())))
         runner.wait_until_ready(launched.check)
         while left:
             episode = left.popleft()

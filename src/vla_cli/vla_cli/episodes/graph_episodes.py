@@ -18,14 +18,13 @@ from vla_contract.message_enums import Outcome
 from vla_interfaces.action import ExecuteCommand
 from vla_interfaces.msg import TaskState
 from vla_interfaces.srv import ResetEpisode, RunEpisode
+from vla_sim.robot.robots import ROBOTS
+from vla_sim.tasks import task_list
 
-STEPS = 500
-STEP_PERIOD = 0.0125  # s
 STARTUP_TIMEOUT = 60.0  # s, from the start of the processes to a simulator and a goal server
 SILENCE_TIMEOUT = 60.0  # s without a step
 FIRST_STEP_TIMEOUT = 5.0  # s to the first step, doubled with each attempt
 ATTEMPTS = 4
-PACED_STEPS = 4  # steps handed out at a time where an episode is paced: one camera period
 NEVER_MOVES = ("rejected", "failed")
 
 # Topic → nodes that must listen before an episode begins: what is sent before is lost to them, and
@@ -44,14 +43,14 @@ class Episode:
     """What to do: a task of the simulator, its seed, and the words (None: the task's own).
 
     said_task: the task that the words ask for, where they were chosen here; only reported.
-    steps: of the simulator, at most.
+    steps: of the simulator, at most; 0: as many as the robot has in an episode.
     """
 
     task: str
     seed: int
     command: str | None = None
     said_task: str = ""
-    steps: int = STEPS
+    steps: int = 0
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ class EpisodeResult:
     @property
     def simulated(self) -> float:
         """Simulated time, s."""
-        return self.steps * STEP_PERIOD
+        return self.steps * ROBOTS[task_list.robot_of(self.task)].step_period
 
 
 class EpisodeRunner:
@@ -115,7 +114,8 @@ class EpisodeRunner:
         self._pace = pace
         self._state: Any = None
         self._goal: Any = None
-        self._steps = STEPS
+        self._robot = ROBOTS["metaworld"]
+        self._steps = 0
         self._result: Any = None
         self.episode = 0
         self.command = ""
@@ -161,9 +161,10 @@ class EpisodeRunner:
             CommandError: the graph does not play along.
         """
         begin = time.monotonic()
-        self._steps = episode.steps
         for attempt in range(1, ATTEMPTS + 1):
             instruction = self._reset(episode)
+            self._robot = ROBOTS[task_list.robot_of(episode.task)]
+            self._steps = episode.steps or self._robot.step_limit
             self.command = episode.command or instruction
             self._send_goal(self.command)
             # A message that was lost before everybody had found everybody leaves lock-step waiting
@@ -242,9 +243,10 @@ class EpisodeRunner:
                     "see ./vla status and its output"
                 )
             if self._lock_step and self._pace and granted < self._steps and seen >= granted:
-                if (now - begin) * self._pace >= granted * STEP_PERIOD:
-                    granted = min(granted + PACED_STEPS, self._steps)
-                    self._grant(PACED_STEPS)
+                if (now - begin) * self._pace >= granted * self._robot.step_period:
+                    portion = self._robot.image_period_ticks
+                    granted = min(granted + portion, self._steps)
+                    self._grant(portion)
             self._graph.spin(0.005 if self._pace else 0.05)
         return True
 

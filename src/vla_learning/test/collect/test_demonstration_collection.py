@@ -5,15 +5,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from vla_learning.collect import demonstration_collection, episode_recording
+from vla_learning.collect import demonstration_collection
 from vla_learning.collect.demonstration_collection import (
     CollectError,
     Job,
     collect_all,
-    collect_task,
 )
 from vla_learning.collect.episode_recording import Course, is_noisy, noise_bursts, record, run
+from vla_learning.data.dataset_writer import DatasetWriter
 from vla_learning.data.lerobot_reader import LeRobotDataset
+from vla_learning.workers import ONE_PROCESS
+from vla_sim.robot.simulated_robot import RobotState
 
 
 @dataclass
@@ -25,16 +27,17 @@ class Robot:
     """A hand that moves along x; succeeds after 0.2 m unless its seed is in `hopeless`."""
 
     hopeless: tuple[int, ...] = ()
+    step_limit = 120
 
-    def __init__(self, cameras=()):
+    def __init__(self, task="", cameras=()):
         self.resets = 0
 
     def reset(self, task, seed):
         self.resets += 1
         self.seed, self.x, self.done = seed, 0.0, False
 
-    def step(self, twist, gripper):
-        self.x += twist[0] * 0.0125
+    def apply(self, action):
+        self.x += action[0] * 0.0125
         self.done = self.done or (self.x > 0.2 and self.seed not in self.hopeless)
         return Result(self.done)
 
@@ -42,12 +45,8 @@ class Robot:
         return np.array([0.8, 0.0, 0.0, 1.0])
 
     def state(self):
-        @dataclass
-        class State:
-            end_effector: np.ndarray
-            gripper_opening: float
-
-        return State(np.array([self.x, 0.0, 0.0]), 1.0)
+        hand = np.array([self.x, 0.0, 0.0])
+        return RobotState(hand, np.zeros(4), (), np.zeros(0), np.zeros(0), 1.0)
 
     def render(self):
         picture = np.full((64, 64, 3), int(self.x * 100) % 256, np.uint8)
@@ -62,9 +61,8 @@ class Robot:
 
 @pytest.fixture(autouse=True)
 def robot(monkeypatch):
-    monkeypatch.setattr(demonstration_collection, "MetaworldEnvironment", Robot)
+    monkeypatch.setattr(demonstration_collection, "robot_with", Robot)
     monkeypatch.setattr(Robot, "hopeless", ())
-    monkeypatch.setattr(episode_recording, "STEP_LIMIT", 120)
 
 
 def test_what_is_executed_keeps_the_limits_and_the_label_does_not_know_of_noise(settings, space):
@@ -96,28 +94,52 @@ def test_the_same_seed_gives_the_same_episode(settings, space):
     assert np.array_equal(a.executed, b.executed) and np.array_equal(a.images, b.images)
 
 
+def only(settings, *tasks):
+    return replace(settings, commands={task: settings.commands[task] for task in tasks})
+
+
+def collected(job):
+    """Task and seed of what is recorded, in the order in which it comes; it stays staged."""
+    staged = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DatasetWriter, "finish", lambda *_: 0)
+        keep = DatasetWriter.stage_files
+        patch.setattr(
+            DatasetWriter,
+            "stage_files",
+            lambda writer, task, seed, files: (
+                staged.append((task, seed)) or keep(writer, task, seed, files)
+            ),
+        )
+        collect_all(job, ONE_PROCESS, lambda count: None)
+    return staged
+
+
 @pytest.mark.usefixtures("dataset_libraries")
 def test_what_is_there_is_not_recorded_again_and_failures_are_replaced(
     settings, space, tmp_path, monkeypatch
 ):
-    assert list(collect_task("one", Job(tmp_path / "data", settings, space))) == [0, 1]
+    one = Job(tmp_path / "data", only(settings, "one"), space)
+    assert collected(one) == [("one", 0), ("one", 1)]
     with monkeypatch.context() as patch:
         patch.setattr(demonstration_collection, "record", None)
-        assert list(collect_task("one", Job(tmp_path / "data", settings, space))) == [0, 1]
+        assert collected(one) == []
     monkeypatch.setattr(Robot, "hopeless", (0,))
-    assert list(collect_task("two", Job(tmp_path / "data", settings, space))) == [1, 2]
+    two = Job(tmp_path / "data", only(settings, "two"), space)
+    assert collected(two) == [("two", 1), ("two", 2)]
+    assert collected(two) == []
 
 
 @pytest.mark.usefixtures("dataset_libraries")
 def test_a_dataset_grows_and_its_seeds_give_the_same_bytes(settings, space, tmp_path):
     counts = []
-    assert collect_all(Job(tmp_path / "a", settings, space), 1, counts.append) == 4
+    assert collect_all(Job(tmp_path / "a", settings, space), ONE_PROCESS, counts.append) == 4
     assert counts == [1, 2, 3, 4]
-    list(collect_task("two", Job(tmp_path / "b", settings, space)))  # stopped, then given again
-    assert collect_all(Job(tmp_path / "b", settings, space), 1, counts.append) == 4
+    collected(Job(tmp_path / "b", only(settings, "two"), space))  # stopped, then given again
+    assert collect_all(Job(tmp_path / "b", settings, space), ONE_PROCESS, counts.append) == 4
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
     more = replace(settings, collect=replace(settings.collect, episodes=3))
-    assert collect_all(Job(tmp_path / "a", more, space), 1, counts.append) == 6
+    assert collect_all(Job(tmp_path / "a", more, space), ONE_PROCESS, counts.append) == 6
     assert counts[-2:] == [5, 6]
     commands = [episode.tasks[0] for episode in LeRobotDataset(tmp_path / "a").episodes]
     assert commands == ["open the door", "shut it"] * 3
@@ -131,7 +153,7 @@ def contents(folder):
 def test_an_expert_that_fails_too_often_is_named(settings, space, tmp_path, monkeypatch):
     monkeypatch.setattr(Robot, "hopeless", tuple(range(100)))
     with pytest.raises(CollectError, match="the expert of one failed 9 times"):
-        list(collect_task("one", Job(tmp_path / "data", settings, space)))
+        collect_all(Job(tmp_path / "data", settings, space), ONE_PROCESS, lambda count: None)
 
 
 class Stubborn:
@@ -161,10 +183,11 @@ def test_the_expert_labels_what_a_pilot_does_and_takes_over(settings, space):
 def test_episodes_of_a_policy_have_seeds_of_their_own(settings, space, tmp_path, monkeypatch):
     collect = replace(settings.collect, relabelled_episodes=2, relabelled_first_seed=50)
     settings = replace(settings, collect=collect)
-    list(collect_task("one", Job(tmp_path / "data", settings, space)))
+    settings = only(settings, "one")
+    collected(Job(tmp_path / "data", settings, space))
     own = Job(tmp_path / "data", settings, space, tmp_path / "checkpoint")
     monkeypatch.setattr(Job, "recorder", lambda job: record)
-    assert list(collect_task("one", own)) == [50, 51]
+    assert collected(own) == [("one", 50), ("one", 51)]
     assert own.present(own.writer(), "one") == {50, 51}
     assert Job(tmp_path / "data", settings, space).present(own.writer(), "one") == {0, 1}
 

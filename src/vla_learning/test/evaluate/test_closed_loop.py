@@ -9,6 +9,7 @@ from vla_learning.evaluate import closed_loop
 from vla_learning.evaluate.closed_loop import Driver, EvaluationSettings, Evaluator
 from vla_learning.evaluate.success_report import problems
 from vla_proof.test_support.tiny_checkpoints import write_checkpoint
+from vla_sim.robot.simulated_robot import RobotState
 
 
 class Robot:
@@ -16,8 +17,10 @@ class Robot:
 
     steps = 40
     wrong_step = 1000
+    step_limit = 500
+    image_period_ticks = 4
 
-    def __init__(self, cameras):
+    def __init__(self, task, cameras):
         self.cameras = cameras
 
     def reset(self, task, seed):
@@ -25,15 +28,15 @@ class Robot:
         self.twists, self.looks = [], []
         self.rng = np.random.default_rng(seed)
 
-    def step(self, twist, gripper):
-        self.twists.append(np.append(twist, gripper))
+    def apply(self, action):
+        self.twists.append(np.array(action))
         count = len(self.twists)
         wrong = "touched the blue block" if count >= self.wrong_step else ""
         self.result = SimpleNamespace(step=count, success=count >= self.steps, failure=wrong)
         return self.result
 
     def state(self):
-        return SimpleNamespace(end_effector=np.array([0.0, 0.6, 0.2]), gripper_opening=1.0)
+        return RobotState(np.array([0.0, 0.6, 0.2]), np.zeros(4), (), np.zeros(0), np.zeros(0), 1.0)
 
     def render(self):
         self.looks.append(len(self.twists))
@@ -49,7 +52,7 @@ def make(monkeypatch, tmp_path, root):
     pytest.importorskip("onnx")
 
     def make_(steps_left=None, **settings):
-        monkeypatch.setattr(closed_loop, "MetaworldEnvironment", Robot)
+        monkeypatch.setattr(closed_loop, "robot_with", Robot)
         space = root / "config/action_spaces/metaworld.yaml"
         folder = write_checkpoint(tmp_path / "tiny", space, steps_left=steps_left)
         return Evaluator.load(folder, EvaluationSettings(threads=1, **settings))
@@ -77,7 +80,7 @@ def test_the_policy_sees_the_ticks_with_images_and_the_limits_hold(make):
 
 
 def test_a_policy_that_says_done_stands_still_unless_that_is_ignored(make, monkeypatch):
-    monkeypatch.setattr(closed_loop, "STEP_LIMIT", 60)
+    monkeypatch.setattr(Robot, "step_limit", 60)
     monkeypatch.setattr(Robot, "steps", 1000)
     evaluator = make(steps_left=0, done_count=3)
     episode = evaluator.episode("drawer-open", 0, "open the drawer")
@@ -106,7 +109,7 @@ def test_why_the_policy_did_not_act_is_kept(make):
 def test_masked_cameras(make):
     evaluator = make(mask=("gripper_pov",))
     driver = Driver(evaluator.checkpoint, evaluator.backend, evaluator.settings, "open the window")
-    robot = evaluator._environment
+    robot = evaluator.robot("window-open")
     robot.reset("window-open", 1)
     observed = driver._observation(0, robot.render(), robot.state())
     assert [image is None for image in observed.images] == [False, True]

@@ -6,6 +6,7 @@ import pytest
 from vla_learning.evaluate import paired_evaluation
 from vla_learning.evaluate.paired_evaluation import Pairing, pair, run_paired, table
 from vla_learning.evaluate.success_report import Episode
+from vla_learning.workers import ONE_PROCESS
 
 
 def episode(seed, success, task="one", command="go"):
@@ -51,29 +52,14 @@ def test_the_table_says_why_it_does_not_ship():
     assert "too few episodes" in table({"fp32": first[:9], "static": first[:9]}, "fp32")
 
 
-class Pool:
-    """Runs in this process; notes what was run."""
-
-    ran: list = []
-
-    def __init__(self, jobs, mp_context):
-        pass
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        pass
-
-    def map(self, function, jobs):
-        for job in jobs:
-            self.ran.append((job.name, job.seed))
-            yield episode(job.seed, job.name == "fp32")
-
-
 def test_an_interrupted_comparison_goes_on(tmp_path, monkeypatch):
-    monkeypatch.setattr(paired_evaluation, "ProcessPoolExecutor", Pool)
-    Pool.ran = []
+    ran = []
+
+    def run_one(folder, settings, task, seed, command):
+        ran.append((folder.name, seed))
+        return episode(seed, folder.name == "a")
+
+    monkeypatch.setattr(paired_evaluation, "run_episode", run_one)
     folders = {"fp32": Path("a"), "static": Path("b")}
     wanted = [("one", seed, "go") for seed in range(3)]
     log = tmp_path / "episodes.jsonl"
@@ -81,7 +67,7 @@ def test_an_interrupted_comparison_goes_on(tmp_path, monkeypatch):
 
     def run(identities, episodes):
         progress = lambda done, text: shown.append(done)  # noqa: E731
-        return run_paired(folders, identities, episodes, log, 1, progress)
+        return run_paired(folders, identities, episodes, log, ONE_PROCESS, progress)
 
     run({"fp32": "x", "static": "y"}, wanted[:2])
     with log.open("a") as file:
@@ -89,6 +75,6 @@ def test_an_interrupted_comparison_goes_on(tmp_path, monkeypatch):
     results = run({"fp32": "x", "static": "y"}, wanted)
     assert [e.seed for e in results["fp32"]] == [0, 1, 2]
     assert [e.success for e in results["static"]] == [False] * 3
-    assert len(Pool.ran) == 6 and shown[-1] == 6
+    assert len(ran) == 6 and shown[-1] == 6
     run({"fp32": "x", "static": "z"}, wanted)  # quantized anew: only that one runs again
-    assert Pool.ran[6:] == [("static", 0), ("static", 1), ("static", 2)]
+    assert ran[6:] == [("b", 0), ("b", 1), ("b", 2)]

@@ -1,22 +1,24 @@
-"""Demonstrations of Meta-World's tasks: which episodes, in how many processes, and where to."""
+"""Demonstrations of the simulator's tasks: which episodes, by how many workers, and where to."""
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from vla_contract.action_space import ActionSpace
 from vla_learning.collect.episode_recording import record
-from vla_learning.data.dataset_writer import DatasetWriter, open_writer
+from vla_learning.data.dataset_writer import DatasetWriter, episode_files, open_writer
 from vla_learning.data.demonstrations import LANDMARKS, Demonstration
+from vla_learning.data.lerobot_format import Recipe
 from vla_learning.learning_settings import Settings
-from vla_sim.robot.metaworld_robot import MetaworldEnvironment
+from vla_learning.workers import Task, Workers
+from vla_sim.robot.robots import robot_with
+from vla_sim.robot.simulated_robot import SimulatedRobot
 
 Progress = Callable[[int], None]
-Recorder = Callable[[MetaworldEnvironment, str, int, Settings, ActionSpace], Demonstration]
+Recorder = Callable[[SimulatedRobot, str, int, Settings, ActionSpace], Demonstration]
 
 # Failures of an expert, over the episodes that are wanted, from which it is not worth imitating.
 # Some of the experts of Meta-World's fifty lose two of three.
@@ -69,45 +71,11 @@ class Job:
         return Relabeller(self.checkpoint)
 
 
-def collect_task(task: str, job: Job) -> Iterator[int]:
-    """Record a task's episodes, skipping those already there; yields each seed that is done.
+def collect_all(job: Job, workers: Workers, progress: Progress) -> int:
+    """Record every task of the config, episodes side by side; then the dataset.
 
-    Raises:
-        CollectError: the expert fails too often.
-    """
-    writer = job.writer()
-    present = job.present(writer, task)
-    done, failed, seed = 0, 0, job.first_seed
-    if len(present) >= job.episodes:
-        yield from sorted(present)[: job.episodes]
-        return
-    recorder = job.recorder()
-    environment = MetaworldEnvironment(cameras=job.settings.cameras)
-    try:
-        while done < job.episodes:
-            there = seed in present
-            if not there:
-                demonstration = recorder(environment, task, seed, job.settings, job.space)
-                there = demonstration.success_tick >= 0
-                if there:
-                    writer.stage(demonstration)
-            if there:
-                done += 1
-                yield seed
-            else:
-                failed += 1
-            if failed > GIVE_UP * job.episodes:
-                raise CollectError(
-                    f"the expert of {task} failed {failed} times in {done + failed} episodes; "
-                    "is the action space too slow for it? ./vla learn limits tells"
-                )
-            seed += 1
-    finally:
-        environment.close()
-
-
-def collect_all(job: Job, jobs: int, progress: Progress) -> int:
-    """Record every task of the config, tasks side by side in `jobs` processes; then the dataset.
+    Which episodes the dataset has depends on seeds alone, wherever they were recorded: of each
+    task the first ones at which the recorder succeeds.
 
     progress: called with the number of episodes that are there.
 
@@ -117,28 +85,65 @@ def collect_all(job: Job, jobs: int, progress: Progress) -> int:
     Raises:
         CollectError: an expert fails too often.
         DemonstrationError: the folder cannot be used.
+        WorkersError: the workers cannot be had.
     """
     writer, tasks = job.writer(), job.settings.tasks
-    before = sum(len(job.present(writer, task)) for task in tasks) - len(writer.staged())
-    if jobs == 1:
-        for task in tasks:
-            for _ in collect_task(task, job):
-                progress(before + len(writer.staged()))
-        return writer.finish(tasks)
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
-        waiting = {pool.submit(_collect_whole, task, job) for task in tasks}
-        while waiting:
-            finished, waiting = wait(waiting, timeout=1.0, return_when=FIRST_EXCEPTION)
-            progress(before + len(writer.staged()))
-            for future in finished:
-                if future.exception() is not None:
-                    for other in waiting:
-                        other.cancel()
-                future.result()
+    present = {task: job.present(writer, task) for task in tasks}
+    count = sum(map(len, present.values()))
+    todo: deque[tuple[tuple[str, int], Task]] = deque()
+    next_seed: dict[str, int] = {}
+    failed = dict.fromkeys(tasks, 0)
+
+    def add(task: str, seeds: range) -> None:
+        next_seed[task] = seeds.stop
+        todo.extend(
+            ((task, seed), (_record, task, seed, job))
+            for seed in seeds
+            if seed not in present[task]
+        )
+
+    for task in tasks:
+        if len(present[task]) < job.episodes:
+            add(task, range(job.first_seed, job.first_seed + job.episodes))
+    try:
+        with workers.open() as pool:
+            for (task, seed), files in pool.as_completed(todo):
+                if files is not None:
+                    writer.stage_files(task, seed, files)
+                    count += 1
+                    progress(count)
+                    continue
+                failed[task] += 1
+                if failed[task] > GIVE_UP * job.episodes:
+                    raise CollectError(
+                        f"the expert of {task} failed {failed[task]} times in "
+                        f"{next_seed[task] - job.first_seed} episodes; "
+                        "is the action space too slow for it? ./vla learn limits tells"
+                    )
+                add(task, range(next_seed[task], next_seed[task] + 1))
+    finally:
+        _close()
     return writer.finish(tasks)
 
 
-def _collect_whole(task: str, job: Job) -> None:
-    for _ in collect_task(task, job):
-        pass
+# Of a worker: recorder and robot by checkpoint and cameras.
+_equipment: dict[tuple[Path | None, tuple[str, ...]], tuple[Recorder, SimulatedRobot]] = {}
+
+
+def _record(task: str, seed: int, job: Job) -> dict[str, bytes] | None:
+    """The files of an episode; None where it does not succeed. A worker keeps its equipment."""
+    key = job.checkpoint, tuple(job.settings.cameras)
+    if key not in _equipment:
+        recorder = job.recorder()
+        _equipment[key] = recorder, robot_with(task, job.settings.cameras)
+    recorder, environment = _equipment[key]
+    demonstration = recorder(environment, task, seed, job.settings, job.space)
+    if demonstration.success_tick < 0:
+        return None
+    return episode_files(demonstration, Recipe.of(job.settings, job.space, LANDMARKS))
+
+
+def _close() -> None:
+    """Free the renderers of this process."""
+    while _equipment:
+        _equipment.popitem()[1][1].close()

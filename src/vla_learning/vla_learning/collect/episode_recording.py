@@ -12,9 +12,9 @@ import numpy.typing as npt
 from vla_contract.action_space import ActionSpace
 from vla_contract.image_pixels import Image, resize_area
 from vla_learning.data.demonstrations import Demonstration
-from vla_learning.learning_settings import Settings
+from vla_learning.learning_settings import Settings, SettingsError
 from vla_safety.limits.limiter import MotionLimiter
-from vla_sim.robot.metaworld_robot import STEP_LIMIT, MetaworldEnvironment, RobotState
+from vla_sim.robot.simulated_robot import RobotState, SimulatedRobot
 
 Array = npt.NDArray[np.float64]
 
@@ -33,7 +33,7 @@ class Pilot(Protocol):
 class Course:
     """How an episode goes.
 
-    offsets: (STEP_LIMIT, D) noise on what is executed, m/s. pilot: who acts before the tick
+    offsets: (step limit, D) noise on what is executed, m/s or rad. pilot: who acts before the tick
     `take_over`; from there on, or without one, the expert does.
     """
 
@@ -44,10 +44,25 @@ class Course:
     take_over: int = 0
 
 
-def observe_state(environment: MetaworldEnvironment) -> npt.NDArray[np.float32]:
-    """(4,) hand position in base_link, m, and gripper opening 0..1: as the graph's observation."""
-    state = environment.state()
-    return np.append(state.end_effector, state.gripper_opening).astype(np.float32)
+def observe_state(state: RobotState, settings: Settings) -> npt.NDArray[np.float32]:
+    """(S,) what `state_names` name, SI: as the graph's observation.
+
+    Raises:
+        SettingsError: the robot does not measure one of them.
+    """
+    values = state.values()
+    if missing := [name for name in settings.state_names if name not in values]:
+        raise SettingsError(
+            f"state_names has {', '.join(missing)}; accepted of this robot: {', '.join(values)}"
+        )
+    return np.array([values[name] for name in settings.state_names], np.float32)
+
+
+def resting_values(space: ActionSpace, state: RobotState) -> Array:
+    """(D,) command under which the robot stays where it is: 0, or of a joint its position."""
+    values = state.values()
+    positions = [0.0 if d.kind.is_velocity else values.get(d.name, 0.0) for d in space.dimensions]
+    return np.array(positions)
 
 
 def observe_images(pictures: Mapping[str, Image], settings: Settings) -> npt.NDArray[np.uint8]:
@@ -58,7 +73,7 @@ def observe_images(pictures: Mapping[str, Image], settings: Settings) -> npt.NDA
 
 
 def noise_bursts(rng: np.random.Generator, ticks: int, width: int, scale: float) -> Array:
-    """(ticks, width) offsets of the first three dimensions, m/s: constant during each burst.
+    """(ticks, width) offsets of all dimensions but the gripper's, the last: constant in each burst.
 
     Bursts of 5 to 15 ticks (up to 0.2 s) with 10 to 35 ticks between them, in which the expert
     recovers; a jitter of independent samples would average out and teach nothing.
@@ -67,7 +82,7 @@ def noise_bursts(rng: np.random.Generator, ticks: int, width: int, scale: float)
     tick = int(rng.integers(0, 12))
     while tick < ticks:
         length = int(rng.integers(5, 16))
-        offsets[tick : tick + length, :3] = rng.normal(0.0, scale, 3)
+        offsets[tick : tick + length, :-1] = rng.normal(0.0, scale, width - 1)
         tick += length + int(rng.integers(10, 36))
     return offsets
 
@@ -78,19 +93,21 @@ def is_noisy(seed: int, fraction: float) -> bool:
 
 
 def record(
-    environment: MetaworldEnvironment, task: str, seed: int, settings: Settings, space: ActionSpace
+    environment: SimulatedRobot, task: str, seed: int, settings: Settings, space: ActionSpace
 ) -> Demonstration:
     """Run one episode of the expert; the same for the same task, seed and settings."""
     collect = settings.collect
     rng = np.random.default_rng([seed, 122])
     noisy = is_noisy(seed, collect.noisy_fraction)
-    offsets = noise_bursts(rng, STEP_LIMIT, space.width, collect.noise if noisy else 0.0)
+    offsets = noise_bursts(
+        rng, environment.step_limit, space.width, collect.noise if noisy else 0.0
+    )
     course = Course(settings.commands[task][0], offsets, noisy)
     return run(environment, task, seed, settings, space, course)
 
 
 def run(
-    environment: MetaworldEnvironment,
+    environment: SimulatedRobot,
     task: str,
     seed: int,
     settings: Settings,
@@ -100,17 +117,17 @@ def run(
     """Run one episode; every tick is labelled with what the expert would ask for."""
     collect = settings.collect
     limiter = MotionLimiter(space)
-    limiter.reset()
     environment.reset(task, seed)
+    limiter.reset(resting_values(space, environment.state()))
     images, image_ticks, state, landmarks, requested, executed = [], [], [], [], [], []
     success = -1
-    for tick in range(STEP_LIMIT):
+    for tick in range(environment.step_limit):
         pilot = course.pilot if tick < course.take_over else None
         if tick % collect.image_period == 0:
             pictures = environment.render()
             images.append(observe_images(pictures, settings))
             image_ticks.append(tick)
-            state.append(observe_state(environment))
+            state.append(observe_state(environment.state(), settings))
             landmarks.append(environment.landmarks())
             if pilot is not None:
                 pilot.see(tick, pictures, environment.state())
@@ -120,7 +137,7 @@ def run(
         offset = course.offsets[tick] if success < 0 else 0.0
         target = np.asarray(limiter.hold_target() if asked is None else asked)
         safe = limiter.step(target + offset).safe
-        result = environment.step(safe[:3], safe[3])
+        result = environment.apply(safe)
         requested.append(label)
         executed.append(safe)
         if success < 0 and result.success:

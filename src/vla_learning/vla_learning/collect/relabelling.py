@@ -7,6 +7,7 @@ the expert takes over and shows the way back to success.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from vla_learning.learning_settings import Settings
 from vla_policy import backends
 from vla_policy.backends import BackendError, BackendOptions
 from vla_policy.checkpoint.checkpoint import Checkpoint
-from vla_sim.robot.metaworld_robot import STEP_LIMIT, MetaworldEnvironment
+from vla_sim.robot.simulated_robot import SimulatedRobot
 
 TAKE_OVER = (20, 200)  # ticks, at random between: the expert acts from there on
 
@@ -36,7 +37,7 @@ class Relabeller:
 
     def __call__(
         self,
-        environment: MetaworldEnvironment,
+        environment: SimulatedRobot,
         task: str,
         seed: int,
         settings: Settings,
@@ -51,11 +52,16 @@ class Relabeller:
         rng = np.random.default_rng([seed, 7])
         wordings = settings.commands[task]
         command = wordings[seed % len(wordings)]
-        driver = Driver(self._checkpoint, self._backend, self._driving, command)
+        driver = Driver(
+            self._checkpoint,
+            self._backend,
+            replace(self._driving, image_period_ticks=settings.collect.image_period),
+            command,
+        )
         take_over = int(rng.integers(*TAKE_OVER))
         noisy = bool(rng.random() < settings.collect.noisy_fraction)
         noise = settings.collect.noise if noisy else 0.0
-        offsets = noise_bursts(rng, STEP_LIMIT, space.width, noise)
+        offsets = noise_bursts(rng, environment.step_limit, space.width, noise)
         course = Course(command, offsets, noisy, driver, take_over)
         return run(environment, task, seed, settings, space, course)
 

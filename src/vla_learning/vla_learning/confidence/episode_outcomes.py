@@ -20,7 +20,6 @@ from vla_policy.backends.backend import Inputs, LanguageFeatures, Prediction, wo
 from vla_policy.checkpoint.checkpoint import Checkpoint
 from vla_policy.checkpoint.tokenizer import Tokens
 from vla_policy.model import VLAModel
-from vla_sim.robot.metaworld_robot import STEP_LIMIT
 
 DISTURBED = 0.4  # share of the episodes with bursts of noise on what is executed
 BLIND = 0.3  # share of the episodes in which one camera is missing
@@ -118,8 +117,9 @@ def _run(evaluator: Evaluator, backend: WatchedModel, task: str, seed: int) -> O
     """One episode, the same for the same model, task and seed."""
     rng = np.random.default_rng([seed, 9])
     checkpoint, cameras = evaluator.checkpoint, evaluator.checkpoint.cameras
+    limit = evaluator.robot(task).step_limit
     noise = NOISE if rng.random() < DISTURBED else 0.0
-    offsets = noise_bursts(rng, STEP_LIMIT, checkpoint.action_space.width, noise)[:HORIZON]
+    offsets = noise_bursts(rng, limit, checkpoint.action_space.width, noise)[:HORIZON]
     mask = (cameras[int(rng.integers(len(cameras)))],) if rng.random() < BLIND else ()
     evaluator.settings = replace(evaluator.settings, mask=mask if len(cameras) > 1 else ())
     wordings = checkpoint.commands[task]

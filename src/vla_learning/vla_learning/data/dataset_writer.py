@@ -1,16 +1,17 @@
 """Writes a LeRobot dataset: episodes one by one, put together at the end. Needs PyAV, pyarrow.
 
-An episode is staged in a folder of its own, which appears whole or not at all; any number of
-processes may stage, and one that was killed goes on where it was. `finish` puts the staged episodes
-behind those that the dataset has, in an order that depends on seeds and tasks alone: the same
-episodes give the same files, byte for byte, whoever recorded them when.
+An episode is staged in a folder of its own, which appears whole or not at all; its files may come
+from any process or machine, and one that was killed goes on where it was. `finish` puts the staged
+episodes behind those that the dataset has, in an order that depends on seeds and tasks alone: the
+same episodes give the same files, byte for byte, whoever recorded them when.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -63,25 +64,17 @@ class DatasetWriter:
         Raises:
             DemonstrationError: it does not fit the recipe.
         """
-        columns = form.columns(demonstration, self.recipe)
-        count = len(columns[form.TICK])
-        final = self._stage(demonstration.task, demonstration.seed)
+        files = episode_files(demonstration, self.recipe)
+        self.stage_files(demonstration.task, demonstration.seed, files)
+
+    def stage_files(self, task: str, seed: int, files: Mapping[str, bytes]) -> None:
+        """As `stage`, of what `episode_files` made, here or on another machine."""
+        final = self._stage(task, seed)
         partial = final.with_suffix(".partial")
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        features = self.features
-        found = {
-            name: statistics.as_lists(statistics.of_values(values))
-            for name, values in columns.items()
-            if features[name]["dtype"] != "string"
-        }
-        for index, camera in enumerate(self.recipe.cameras):
-            frames = demonstration.images[:count, index]
-            encode(frames, Fraction(self.recipe.fps), partial / f"{camera}.mp4")
-            found[form.IMAGES + camera] = statistics.as_lists(statistics.of_images(frames))
-        write_rows(partial / ROWS, columns, features)
-        summary = {"length": count, "command": demonstration.command, "statistics": found}
-        form.write_json(partial / SUMMARY, summary)
+        for name, content in files.items():
+            (partial / name).write_bytes(content)
         shutil.rmtree(final, ignore_errors=True)
         os.replace(partial, final)
 
@@ -160,6 +153,32 @@ class DatasetWriter:
                     f"{self.folder} is a dataset of another kind: its {name} differ"
                     f"{_difference(info.get(name), value)}; give another folder"
                 )
+
+
+def episode_files(demonstration: Demonstration, recipe: Recipe) -> dict[str, bytes]:
+    """The content of a staged episode by file name: rows, a video for each camera, a summary.
+
+    Raises:
+        DemonstrationError: it does not fit the recipe.
+    """
+    columns = form.columns(demonstration, recipe)
+    count = len(columns[form.TICK])
+    features = recipe.features()
+    found = {
+        name: statistics.as_lists(statistics.of_values(values))
+        for name, values in columns.items()
+        if features[name]["dtype"] != "string"
+    }
+    with tempfile.TemporaryDirectory(prefix="vla_episode_") as made:
+        folder = Path(made)
+        for index, camera in enumerate(recipe.cameras):
+            frames = demonstration.images[:count, index]
+            encode(frames, Fraction(recipe.fps), folder / f"{camera}.mp4")
+            found[form.IMAGES + camera] = statistics.as_lists(statistics.of_images(frames))
+        write_rows(folder / ROWS, columns, features)
+        summary = {"length": count, "command": demonstration.command, "statistics": found}
+        form.write_json(folder / SUMMARY, summary)
+        return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def _difference(present: Any, wanted: Any) -> str:

@@ -6,10 +6,8 @@ Faster than the graph and needs no middleware; the graph's own evaluation is the
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +15,9 @@ import numpy.typing as npt
 
 from vla_contract.image_pixels import Image
 from vla_contract.stamps import NANOSECONDS
+from vla_learning.collect.episode_recording import resting_values
 from vla_learning.evaluate.success_report import Episode
+from vla_learning.workers import ONE_PROCESS, Workers
 from vla_policy import backends
 from vla_policy.backends import Backend
 from vla_policy.checkpoint.checkpoint import Checkpoint
@@ -25,11 +25,10 @@ from vla_policy.inference.inference import DONE_COUNT, Observation, Policy
 from vla_policy.inference.inference import Chunk as Answer
 from vla_safety.limits.limiter import MotionLimiter
 from vla_safety.plan.sequencing import Chunk, Sequencer
-from vla_sim.robot.metaworld_robot import STEP_LIMIT, MetaworldEnvironment, RobotState
+from vla_sim.robot.robots import robot_with
+from vla_sim.robot.simulated_robot import RobotState, SimulatedRobot
 
 Offsets = npt.NDArray[np.float64]
-
-HAND = ("end_effector.x", "end_effector.y", "end_effector.z")
 
 
 @dataclass(frozen=True)
@@ -37,12 +36,13 @@ class EvaluationSettings:
     """What the graph's parameters of the same names are.
 
     done_count: inferences in a row that must say that the task is complete before the policy
-    stops acting; 0: it never does. mask: cameras that are taken away.
+    stops acting; 0: it never does. mask: cameras that are taken away. image_period_ticks: None: as
+    the simulated robot has it.
     """
 
     backend: str = "onnxruntime"
     threads: int = 2
-    image_period_ticks: int = 4
+    image_period_ticks: int | None = None
     blend_window: float = 0.1
     done_count: int = DONE_COUNT
     mask: tuple[str, ...] = field(default=())
@@ -64,7 +64,7 @@ class Driver:
 
     def looks(self, tick: int) -> bool:
         """True in a tick at which the policy sees pictures."""
-        return tick % self._settings.image_period_ticks == 0
+        return tick % (self._settings.image_period_ticks or 1) == 0
 
     def see(self, tick: int, pictures: Mapping[str, Image], state: RobotState) -> Answer:
         """Let the policy plan from what is seen at a tick; returns its chunk."""
@@ -95,13 +95,12 @@ class Driver:
         self, tick: int, pictures: Mapping[str, Image], state: RobotState
     ) -> Observation:
         names = self._checkpoint.cameras
-        hand = zip(HAND, state.end_effector.tolist(), strict=True)
         return Observation(
             stamp=self._stamp(tick),
             sequence=tick,
             camera_names=names,
             images=tuple(None if n in self._settings.mask else pictures[n] for n in names),
-            state={**dict(hand), "gripper_opening": state.gripper_opening},
+            state=state.values(),
             command_id=1,
             command=self._command,
         )
@@ -116,7 +115,7 @@ class Evaluator:
         self.settings = settings
         self.checkpoint = checkpoint
         self.backend = backend
-        self._environment = MetaworldEnvironment(cameras=self.checkpoint.cameras)
+        self._environment: SimulatedRobot | None = None
         self._limiter = MotionLimiter(self.checkpoint.action_space)
 
     @staticmethod
@@ -124,7 +123,7 @@ class Evaluator:
         """Of a checkpoint's folder, on the backend of the settings.
 
         Raises:
-            CheckpointError, BackendError: one line. CameraError: the simulator lacks a camera.
+            CheckpointError, BackendError: one line.
         """
         checkpoint = Checkpoint.load(folder)
         options = backends.BackendOptions(threads=settings.threads)
@@ -134,33 +133,44 @@ class Evaluator:
 
     def close(self) -> None:
         """Free the renderer."""
-        self._environment.close()
+        if self._environment is not None:
+            self._environment.close()
+        self._environment = None
+
+    def robot(self, task: str) -> SimulatedRobot:
+        """The robot that has the first task; it refuses those of another one."""
+        if self._environment is None:
+            self._environment = robot_with(task, self.checkpoint.cameras)
+        return self._environment
 
     def episode(
         self, task: str, seed: int, command: str, offsets: Offsets | None = None
     ) -> Episode:
         """Run one episode until it is decided or at its end; the same every time.
 
-        offsets: (ticks, D) of at most STEP_LIMIT ticks, added to what is asked for at each, SI;
-        the episode ends with them. None: undisturbed, to the step limit.
+        offsets: (ticks, D) of at most the step limit's ticks, added to what is asked for at each,
+        SI; the episode ends with them. None: undisturbed, to the step limit.
         """
+        environment, space = self.robot(task), self.checkpoint.action_space
         if offsets is None:
-            offsets = np.zeros((STEP_LIMIT, self.checkpoint.action_space.width))
-        driver = Driver(self.checkpoint, self.backend, self.settings, command)
-        self._limiter.reset()
-        self._environment.reset(task, seed)
-        result = self._environment.result
+            offsets = np.zeros((environment.step_limit, space.width))
+        period = self.settings.image_period_ticks or environment.image_period_ticks
+        settings = replace(self.settings, image_period_ticks=period)
+        driver = Driver(self.checkpoint, self.backend, settings, command)
+        environment.reset(task, seed)
+        self._limiter.reset(resting_values(space, environment.state()))
+        result = environment.result
         done_tick = None
         for tick, offset in enumerate(offsets):
             if driver.looks(tick):
-                pictures = self._environment.render()
-                answer = driver.see(tick, pictures, self._environment.state())
+                pictures = environment.render()
+                answer = driver.see(tick, pictures, environment.state())
                 if answer.done and done_tick is None:
                     done_tick = tick
             asked = driver.request(tick)
             target = np.asarray(self._limiter.hold_target() if asked is None else asked)
             safe = self._limiter.step(target + offset).safe
-            result = self._environment.step(safe[:3], safe[3])
+            result = environment.apply(safe)
             if result.success or result.failure:
                 break
         outcome = result.success, result.step, done_tick, driver.problem
@@ -171,34 +181,35 @@ def evaluate(
     folder: Path,
     settings: EvaluationSettings,
     episodes: Sequence[tuple[str, int, str]],
-    jobs: int = 1,
+    workers: Workers = ONE_PROCESS,
 ) -> Iterator[Episode]:
-    """Run (task, seed, command) in their order, in `jobs` processes.
+    """Run (task, seed, command) side by side; yields them in their order.
 
     Raises:
-        CheckpointError, BackendError, CameraError: as for `Evaluator.load`, before any process.
+        CheckpointError, BackendError, CameraError: as for `Evaluator.load`.
+        WorkersError: the workers cannot be had.
     """
-    if jobs == 1:
-        evaluator = Evaluator.load(folder, settings)
-        try:
-            for task, seed, command in episodes:
-                yield evaluator.episode(task, seed, command)
-        finally:
-            evaluator.close()
-        return
-    # What a worker cannot load would only be told as a broken pool.
-    Evaluator.load(folder, settings).close()
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, context, _prepare, (folder, settings)) as pool:
-        yield from pool.map(_run, episodes)
+    absolute = folder.resolve()  # the workers of a cluster are somewhere else
+    try:
+        with workers.open() as pool:
+            yield from pool.ordered((run_episode, absolute, settings, *each) for each in episodes)
+    finally:
+        _close()
 
 
-_worker: list[Evaluator] = []  # the one of a worker process
+_evaluators: dict[tuple[Path, EvaluationSettings], Evaluator] = {}  # of a worker
 
 
-def _prepare(folder: Path, settings: EvaluationSettings) -> None:
-    _worker.append(Evaluator.load(folder, settings))
+def run_episode(
+    folder: Path, settings: EvaluationSettings, task: str, seed: int, command: str
+) -> Episode:
+    """One episode of a checkpoint, which the worker keeps for the next one."""
+    if (folder, settings) not in _evaluators:
+        _evaluators[folder, settings] = Evaluator.load(folder, settings)
+    return _evaluators[folder, settings].episode(task, seed, command)
 
 
-def _run(episode: tuple[str, int, str]) -> Episode:
-    return _worker[0].episode(*episode)
+def _close() -> None:
+    """Free the renderers of this process."""
+    while _evaluators:
+        _evaluators.popitem()[1].close()

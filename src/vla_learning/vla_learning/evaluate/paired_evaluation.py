@@ -8,16 +8,15 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 from scipy.stats import norm
 
+from vla_learning.evaluate.closed_loop import EvaluationSettings, run_episode
 from vla_learning.evaluate.success_report import Episode, wilson
+from vla_learning.workers import Workers
 
 LEAST_EPISODES = 200
 GREATEST_LOSS = 0.05  # of the success rate
@@ -84,24 +83,12 @@ class Job:
     command: str
 
 
-_evaluators: dict[Path, Any] = {}  # of a worker process
-
-
-def _run(job: Job) -> Episode:
-    from vla_learning.evaluate.closed_loop import EvaluationSettings, Evaluator
-
-    if job.folder not in _evaluators:
-        _evaluators[job.folder] = Evaluator.load(job.folder, EvaluationSettings(threads=1))
-    episode: Episode = _evaluators[job.folder].episode(job.task, job.seed, job.command)
-    return episode
-
-
 def run_paired(
     folders: Mapping[str, Path],
     identities: Mapping[str, str],
     episodes: Sequence[tuple[str, int, str]],
     log: Path,
-    jobs: int,
+    workers: Workers,
     progress: Callable[[int, str], None],
 ) -> dict[str, list[Episode]]:
     """Run (task, seed, command) with every checkpoint, or take it from the log.
@@ -116,9 +103,14 @@ def run_paired(
     done = len(wanted) - len(todo)
     progress(done, "")
     log.parent.mkdir(parents=True, exist_ok=True)
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    settings = EvaluationSettings(threads=1)
+    with workers.open() as pool:
         entries = (_entry(job, identities) for job in todo)
-        added = _append_to_log(log, zip(entries, pool.map(_run, todo), strict=True))
+        ran = pool.ordered(
+            (run_episode, job.folder.resolve(), settings, job.task, job.seed, job.command)
+            for job in todo
+        )
+        added = _append_to_log(log, zip(entries, ran, strict=True))
         for job, (entry, episode) in zip(todo, added, strict=True):
             known[entry] = episode
             done += 1

@@ -23,6 +23,7 @@ from vla_learning.export.quantizing import (
     quantize,
     write_quantized,
 )
+from vla_learning.workers import Workers
 from vla_policy import backends
 from vla_policy.checkpoint.checkpoint import POLICY_ONNX, Checkpoint
 
@@ -101,9 +102,10 @@ def run(
         methods = [Method(name) for name in arguments.methods.split(",")]
         made = make(checkpoint, to, calibration, held_out, methods, arguments.operators)
         seeds = parse_seeds(arguments.seeds) if arguments.seeds else []
+        workers = Workers(arguments.jobs, arguments.ray)
         results: dict[str, Any] = {}
         if seeds:
-            results = _episodes(checkpoint, made, tasks, seeds, to, arguments.jobs, progress)
+            results = _episodes(checkpoint, made, tasks, seeds, to, workers, progress)
         text = report(checkpoint, made, results, len(calibration))
         (to / "quantize.md").write_text(text + "\n", encoding="utf-8")
         content = json.dumps(as_dict(checkpoint, made, results), indent=1)
@@ -141,7 +143,7 @@ def _episodes(
     tasks: Sequence[str],
     seeds: Sequence[int],
     to: Path,
-    jobs: int,
+    workers: Workers,
     progress: Any,
 ) -> dict[str, Any]:
     assert checkpoint.folder is not None
@@ -149,7 +151,7 @@ def _episodes(
     identities = {n: Checkpoint.load(folder).files[POLICY_ONNX] for n, folder in folders.items()}
     episodes = [(task, seed, checkpoint.commands[task][0]) for seed in seeds for task in tasks]
     with progress("episodes", len(folders) * len(episodes)) as bar:
-        return run_paired(folders, identities, episodes, to / "episodes.jsonl", jobs, bar.done)
+        return run_paired(folders, identities, episodes, to / "episodes.jsonl", workers, bar.done)
 
 
 def report(

@@ -154,3 +154,20 @@ def test_same_seed_same_model(tmp_path, action_space_file):
     first = write_checkpoint(tmp_path / "a", action_space_file, seed=3)
     second = write_checkpoint(tmp_path / "b", action_space_file, seed=3)
     assert (first / "policy.onnx").read_bytes() == (second / "policy.onnx").read_bytes()
+
+
+def test_openvino_answers_as_onnx_runtime_does(checkpoint_folder):
+    pytest.importorskip("openvino")
+    checkpoint = Checkpoint.load(checkpoint_folder)
+    size = (1, 2, checkpoint.image_height, checkpoint.image_width, 3)
+    images = np.random.default_rng(0).integers(0, 256, size, np.uint8)
+    state = np.full((1, 4), 0.3, np.float32)
+    inputs = Inputs(images, np.ones((1, 2), np.float32), state)
+    found = []
+    for name in ("onnxruntime", "openvino"):
+        backend = backends.create(name, BackendOptions(threads=1))
+        backend.load(checkpoint)
+        language = backend.encode_language(checkpoint.tokenizer.encode("open the drawer"))
+        found.append(backend.forward(inputs, language))
+    np.testing.assert_allclose(found[0].actions, found[1].actions, atol=1e-4)
+    np.testing.assert_allclose(found[0].steps_logits, found[1].steps_logits, atol=1e-4)

@@ -3,7 +3,6 @@
 import contextlib
 import math
 
-import protocol_servers as servers
 import pytest
 import yaml
 
@@ -13,10 +12,34 @@ from vla_policy.policy_config import PolicyConfig
 from vla_policy.remote.remote_mapping import RemoteMapping
 from vla_policy.remote.remote_policy import RemotePolicy
 from vla_policy.remote.server_link import Link, LinkOptions
+from vla_proof.test_support import protocol_servers as servers
+from vla_proof.test_support.small_server import Server
 
 FAST = {"connect_timeout": 1.0, "inference_timeout": 0.5, "longest_pause": 0.2}
 STATE = ["end_effector.x", "end_effector.y", "end_effector.z", "gripper_opening"]
 SERVERS = {
+    "openpi": (
+        Server,
+        {
+            "images": [{"camera": "corner2", "key": "observation/image"}],
+            "state": {"key": "observation/state", "names": STATE},
+            "prompt": "prompt",
+        },
+    ),
+    "lerobot": (
+        servers.LerobotServer,
+        {
+            "images": [{"camera": "corner2", "key": "observation.images.front"}],
+            "state": {"key": "observation.state", "names": STATE},
+            "prompt": "task",
+            "constants": {
+                "policy_type": "act",
+                "pretrained_name_or_path": "folder/of/the/server",
+                "actions_per_chunk": 16,
+            },
+            "actions": {"key": "action"},
+        },
+    ),
     "vla-eval": (
         servers.VlaEvalServer,
         {
@@ -82,6 +105,7 @@ def refusal(action_space_file, protocol, server, tmp_path, **actions):
         remote_url=server.url,
         remote_mapping=str(mapping_file(tmp_path, protocol, **actions)),
         action_space=str(action_space_file),
+        remote_pickle=True,
         remote_connect_timeout=5.0,
     )
     with pytest.raises(ValueError) as refused:

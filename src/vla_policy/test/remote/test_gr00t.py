@@ -4,13 +4,13 @@ import io
 
 import msgpack
 import numpy as np
-import protocol_servers as servers
 import pytest
 from protocol_rig import problem_of, refusal, serving
 
 from vla_contract.node_testing import wait_until
 from vla_policy.remote import gr00t_wire
 from vla_policy.remote.openpi_wire import WireError
+from vla_proof.test_support import protocol_servers as servers
 
 PROTOCOL = "gr00t"
 

@@ -5,11 +5,11 @@ import threading
 import time
 
 import numpy as np
-import protocol_servers as servers
 import pytest
 from protocol_rig import mapping_file, problem_of, refusal, serving
 
 from vla_policy.remote.remote_mapping import RemoteMapping
+from vla_proof.test_support import protocol_servers as servers
 
 PROTOCOL = "openvla"
 

@@ -9,6 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vla_policy.remote.joint_units import UNITS, JointUnit
 from vla_policy.remote.openpi_wire import pack, unpack
 from vla_policy.remote.remote_mapping import MappingError, RemoteMapping
 
@@ -225,3 +226,127 @@ def test_no_file_and_another_width(tmp_path, space):
         RemoteMapping.load(tmp_path / "code.yaml")
     with pytest.raises(MappingError, match="has 2 entries; accepted: 4, for linear_x"):
         mapping(tmp_path, **actions(columns=[0, 1])).require_width(space)
+
+
+def test_joints_are_converted_both_ways(tmp_path, space):
+    joints = {
+        "x": {"unit": "deg", "sign": -1, "offset": 90},
+        space.dimension_names[0]: {"unit": "normalised", "range": [0.0, 0.5]},
+        space.dimension_names[3]: {"unit": "percent", "range": [-1.0, 1.0]},
+    }
+    made = mapping(tmp_path, joints=joints, **actions(columns=[0, 1, 2, 3]))
+    made.require_width(space)
+    request = made.request({"corner2": IMAGE}, {"x": math.pi / 6, "y": 2.0}, "open")
+    assert request["state"].tolist() == pytest.approx([60.0, 2.0])
+    rows, _ = made.answer({"actions": np.array([[-1.0, 0.3, 0.2, 75.0], [1.0, 0, 0, 0]])}, space)
+    assert rows == pytest.approx(np.array([[0.0, 0.3, 0.2, 0.5], [0.5, 0, 0, -1.0]]))
+
+
+@pytest.mark.parametrize("unit", UNITS)
+@given(value=st.floats(-10, 10), sign=st.sampled_from([1, -1]), offset=st.floats(-100, 100))
+def test_a_unit_can_be_inverted(unit, value, sign, offset):
+    span = [-0.3, 1.7] if unit in ("percent", "fraction", "normalised") else None
+    made = JointUnit(unit, sign, offset, span)
+    assert made.to_si(made.to_policy(value)) == pytest.approx(value, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("relative", "expected"), [("chunk", [11.0, 12.0, 13.0]), ("step", [11.0, 13.0, 16.0])]
+)
+def test_relative_actions_are_added_to_the_state_of_their_observation(
+    tmp_path, space, relative, expected
+):
+    first = space.dimension_names[0]
+    made = mapping(
+        tmp_path,
+        state={"key": "state", "names": [first]},
+        joints={first: {"unit": "deg"}},
+        **actions(
+            columns=[0, 1, 2, 3], relative=relative, absolute=list(space.dimension_names[1:])
+        ),
+    )
+    made.require_width(space)
+    rows, _ = made.answer(
+        {"actions": np.array([[1.0, 5, 5, 5], [2.0, 5, 5, 5], [3.0, 5, 5, 5]])},
+        space,
+        {first: math.radians(10.0)},
+    )
+    assert np.degrees(rows[:, 0]) == pytest.approx(expected)
+    assert (rows[:, 1:] == 5).all()
+
+
+def test_a_gripper_is_binarised_with_hysteresis_from_its_state(tmp_path, space):
+    name = space.dimension_names[3]
+    made = mapping(tmp_path, **actions(columns=[0, 1, 2, 3], binarise={name: [0.4, 0.6]}))
+    dimension = space.dimensions[3]
+    given = np.zeros((6, 4))
+    given[:, 3] = [0.5, 0.7, 0.5, 0.3, 0.5, 0.6]
+    rows, _ = made.answer({"actions": given}, space, {name: 0.0})
+    low, high = dimension.low, dimension.high
+    assert rows[:, 3].tolist() == [low, high, high, low, low, high]
+    rows, _ = made.answer({"actions": given}, space, {name: 1.0})
+    assert rows[0, 3] == high
+    inverted = {name: {"unit": "fraction", "sign": -1, "offset": 1, "range": [0.0, 1.0]}}
+    made = mapping(
+        tmp_path, joints=inverted, **actions(columns=[0, 1, 2, 3], binarise={name: [0.4, 0.6]})
+    )
+    rows, _ = made.answer({"actions": given}, space, {name: 0.0})  # which is 1 to the policy
+    assert rows[:, 3].tolist() == [low, low, low, high, high, low]
+
+
+def test_images_are_cropped_flipped_and_given_their_colour(tmp_path):
+    image = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
+    for entry, expected in (
+        ({"crop": [1, 2, 3, 4]}, image[1:4, 2:6]),
+        ({"flip": "horizontal"}, image[:, ::-1]),
+        ({"flip": "vertical"}, image[::-1]),
+        ({"flip": "both"}, image[::-1, ::-1]),
+        ({"colour": "bgr"}, image[..., ::-1]),
+    ):
+        images = [{"camera": "corner2", "key": "image", **entry}]
+        made = mapping(tmp_path, images=images, state=None)
+        assert np.array_equal(made.request({"corner2": image}, {}, "open")["image"], expected)
+        made.trial_request()
+    images = [{"camera": "corner2", "key": "image", "crop": [2, 0, 3, 3]}]
+    with pytest.raises(MappingError, match="corner2 is 6x4; accepted for its crop"):
+        mapping(tmp_path, images=images, state=None).request({"corner2": image}, {}, "open")
+
+
+def test_a_prompt_has_what_is_put_around_it(tmp_path):
+    made = mapping(tmp_path, prompt_prefix="In: ", prompt_suffix="?\nOut:", state=None)
+    assert made.request({"corner2": IMAGE}, {}, "open")["prompt"] == "In: open?\nOut:"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"joints": {"x": {"unit": "grad"}}}, "joints.x.unit is 'grad'; accepted: si, deg"),
+        ({"joints": {"x": {"sign": 2}}}, "joints.x.sign is 2; accepted: 1 or -1"),
+        ({"joints": {"x": {"unit": "percent"}}}, "joints.x.range is None; accepted: .low, high."),
+        ({"joints": {"x": {"unit": "deg", "range": [0, 1]}}}, "accepted: none for the unit deg"),
+        ({"joints": {"x": {"units": "deg"}}}, "joints.x: unknown units; accepted: unit, sign"),
+        ({"joints": {"x": {"offset": math.nan}}}, "joints.x.offset is nan; accepted: a finite"),
+        ({"images": [{"camera": "a", "key": "b", "flip": "up"}]}, "flip is 'up'; accepted: none"),
+        ({"images": [{"camera": "a", "key": "b", "colour": "yuv"}]}, "colour is 'yuv'; accepted"),
+        ({"images": [{"camera": "a", "key": "b", "crop": [0, 0, 0, 4]}]}, "crop is .0, 0, 0, 4.;"),
+        (actions(relative="row"), "actions.relative is 'row'; accepted: none, chunk, step"),
+        (actions(units="normalised", relative="step"), "accepted with joints or relative"),
+        (actions(binarise={"gripper": [2, 1]}), r"binarise.gripper is \[2, 1\]; accepted"),
+    ],
+)
+def test_what_else_cannot_be_mapped_is_named(tmp_path, changes, words):
+    with pytest.raises(MappingError, match=words):
+        mapping(tmp_path, **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"joints": {"elbow": {"unit": "deg"}}}, "joints names elbow; accepted: "),
+        (actions(absolute=["elbow"]), "actions.absolute names elbow; accepted: "),
+        (actions(relative="chunk"), "and the state has no .*; accepted: a state of each relat"),
+    ],
+)
+def test_names_that_the_robot_has_not_are_told(tmp_path, space, changes, words):
+    with pytest.raises(MappingError, match=words):
+        mapping(tmp_path, **changes).require_width(space)

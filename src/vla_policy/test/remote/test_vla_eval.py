@@ -3,9 +3,10 @@
 import time
 
 import numpy as np
-import protocol_servers as servers
 import pytest
 from protocol_rig import problem_of, refusal, serving
+
+from vla_proof.test_support import protocol_servers as servers
 
 PROTOCOL = "vla-eval"
 

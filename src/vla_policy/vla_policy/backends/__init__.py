@@ -33,6 +33,7 @@ REMOTE = "remote"
 _BACKENDS = {
     "onnxruntime": ("vla_policy.backends.onnx_runtime", "OnnxRuntimeBackend", ("onnxruntime",)),
     "torch": ("vla_policy.backends.torch_module", "TorchBackend", ("torch", "safetensors")),
+    "openvino": ("vla_policy.backends.openvino_runtime", "OpenvinoBackend", ("openvino",)),
     # What it needs besides (a GPU, TensorRT) it names itself: `vla_policy.engines.gpu_machine`.
     "tensorrt": ("vla_policy.backends.tensorrt", "TensorrtBackend", ("torch", "safetensors")),
     # Not a model behind a protocol but a policy of its own: `policy_loading` makes it.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -104,14 +104,45 @@ class ShowsAttention(Protocol):
         """float32 (W, N * cells), of each word over the cells of all cameras; a run of its own."""
 
 
-def prediction(outputs: Mapping[str, Any]) -> Prediction:
-    """A model's answer from its outputs by name, batch 1; `confidence` may be missing."""
+@runtime_checkable
+class ForwardsBatches(Protocol):
+    """A backend whose model may take several observations in one forward pass.
+
+    batches: whether the model that is loaded does.
+    """
+
+    batches: bool
+
+    def forward_batch(self, inputs: Inputs, language: LanguageFeatures) -> list[Prediction]:
+        """As `Backend.forward`, with B instead of 1 as the first size of everything."""
+
+
+Stack = TypeVar("Stack", Inputs, LanguageFeatures)
+
+
+def stacked(parts: Sequence[Stack]) -> Stack:
+    """Several of batch 1 as one batch, in their order."""
+    kind = type(parts[0])
+    names = [field.name for field in fields(kind)]
+    return kind(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+
+def prediction(outputs: Mapping[str, Any], row: int = 0) -> Prediction:
+    """A model's answer from its outputs by name, of one row of the batch.
+
+    `confidence` may be missing.
+    """
     confidence = outputs.get("confidence")
     return Prediction(
-        outputs["actions"][0],
-        outputs["steps_logits"][0],
-        math.nan if confidence is None else float(np.asarray(confidence).reshape(-1)[0]),
+        outputs["actions"][row],
+        outputs["steps_logits"][row],
+        math.nan if confidence is None else float(np.asarray(confidence).reshape(-1)[row]),
     )
+
+
+def predictions(outputs: Mapping[str, Any]) -> list[Prediction]:
+    """As `prediction`, of every row of the batch."""
+    return [prediction(outputs, row) for row in range(len(outputs["actions"]))]
 
 
 def word_mask(tokens: Tokens) -> Float32:

@@ -15,6 +15,7 @@ from vla_policy.backends.backend import (
     LanguageFeatures,
     Prediction,
     prediction,
+    predictions,
     word_mask,
 )
 from vla_policy.checkpoint.checkpoint import LANGUAGE_ONNX, POLICY_ONNX, Checkpoint
@@ -38,6 +39,7 @@ class OnnxRuntimeBackend:
     """Runs language.onnx and policy.onnx with a fixed number of threads."""
 
     name = "onnxruntime"
+    batches = False
 
     def __init__(self, options: BackendOptions) -> None:
         self._options = options
@@ -66,6 +68,8 @@ class OnnxRuntimeBackend:
             },
             _POLICY_OUTPUTS,
         )
+        # A size that is no number is open: such a graph takes several observations at a time.
+        self.batches = all(not isinstance(i.shape[0], int) for i in self._policy.get_inputs())
         names = [output.name for output in self._policy.get_outputs()]
         self._outputs = [*_POLICY_OUTPUTS, *([_OPTIONAL_OUTPUT] * (_OPTIONAL_OUTPUT in names))]
 
@@ -80,6 +84,11 @@ class OnnxRuntimeBackend:
         """Run policy.onnx."""
         values = self._policy.run(self._outputs, _feed(inputs, language))
         return prediction(dict(zip(self._outputs, values, strict=True)))
+
+    def forward_batch(self, inputs: Inputs, language: LanguageFeatures) -> list[Prediction]:
+        """Run policy.onnx for several observations."""
+        values = self._policy.run(self._outputs, _feed(inputs, language))
+        return predictions(dict(zip(self._outputs, values, strict=True)))
 
     def attention(self, inputs: Inputs, language: LanguageFeatures) -> Float32:
         """Run policy.onnx for its attention alone; raises BackendError where it has none."""

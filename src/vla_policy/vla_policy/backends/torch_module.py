@@ -16,6 +16,7 @@ from vla_policy.backends.backend import (
     LanguageFeatures,
     Prediction,
     prediction,
+    predictions,
     word_mask,
 )
 from vla_policy.checkpoint.checkpoint import WEIGHTS, Checkpoint
@@ -114,6 +115,18 @@ class TorchBackend:
         output = self._act(*self._arguments(inputs, language))
         named = zip(PolicyOutput._fields, output, strict=True)
         return prediction({name: value.float().cpu().numpy() for name, value in named})
+
+    @property
+    def batches(self) -> bool:
+        """Not where the network was compiled, which is for the shapes of one observation."""
+        return not self._compiled
+
+    @torch.inference_mode()
+    def forward_batch(self, inputs: Inputs, language: LanguageFeatures) -> list[Prediction]:
+        """Run everything but the language branch for several observations."""
+        output = self._act(*self._arguments(inputs, language))
+        named = zip(PolicyOutput._fields, output, strict=True)
+        return predictions({name: value.float().cpu().numpy() for name, value in named})
 
     @torch.inference_mode()
     def attention(self, inputs: Inputs, language: LanguageFeatures) -> Float32:

@@ -85,6 +85,7 @@ def _remote(config: PolicyConfig) -> tuple[Answering, list[float]]:
                     config.remote_longest_pause,
                     os.environ.get(API_KEY, ""),
                     config.remote_protocol,
+                    config.remote_warm_up_timeout,
                 )
             ),
         )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import enum
 import math
 import time
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +17,12 @@ from vla_policy.attention.attention_maps import Attention
 from vla_policy.backends.backend import (
     Backend,
     BackendError,
+    ForwardsBatches,
     Inputs,
     LanguageFeatures,
     Prediction,
     ShowsAttention,
+    stacked,
 )
 from vla_policy.checkpoint.checkpoint import Checkpoint
 from vla_policy.checkpoint.tokenizer import Tokens
@@ -136,6 +139,7 @@ class Policy:
 
     done_count, min_known_share, min_confidence: as the parameters of the same name; may be
     changed at any time. replans: how often a bad output was inferred once more.
+    failed_batch: why the latest forward pass of several failed; empty: none has.
     identical_images: observations whose images were, to the pixel, those of the one before.
     """
 
@@ -157,6 +161,7 @@ class Policy:
         self.cache: FeatureCache[LanguageFeatures] = FeatureCache(cache_size)
         self.unknown_words = 0
         self.identical_images = 0
+        self.failed_batch = ""
         self._images: npt.NDArray[np.uint8] | None = None
         self._backend = backend
         self._done = DoneCounter()
@@ -224,6 +229,51 @@ class Policy:
         except _Failure as failure:
             return self.refused(*problems, failure.problem)
         return Answer(chunk, tuple(problems))
+
+    @property
+    def batches(self) -> bool:
+        """Whether the loaded model takes several observations in one forward pass."""
+        return isinstance(self._backend, ForwardsBatches) and self._backend.batches
+
+    def answers(self, observations: Sequence[Observation]) -> list[Answer]:
+        """As `answer` for each, in one forward pass where the backend takes several.
+
+        Where that pass fails, or what it gives for one is bad, they are answered one by one.
+        """
+        backend = self._backend
+        if len(observations) < 2 or not isinstance(backend, ForwardsBatches) or not self.batches:
+            return [self.answer(observation) for observation in observations]
+        made: dict[int, Answer] = {}
+        ready: dict[int, tuple[Tokens, Inputs]] = {}
+        for i, observation in enumerate(observations):
+            try:
+                if observation.command is not None:
+                    tokens = self._tokens((observation.command_id, observation.command))
+                    ready[i] = tokens, self._inputs(observation)
+            except _Failure as failure:
+                made[i] = self.refused(failure.problem)
+        start = time.perf_counter()
+        try:
+            features = [
+                self.cache.get(tokens.key, partial(backend.encode_language, tokens))
+                for tokens, _ in ready.values()
+            ]
+            inputs = [inputs for _, inputs in ready.values()]
+            predictions = backend.forward_batch(stacked(inputs), stacked(features)) if ready else []
+        except Exception as error:  # whatever a runtime raises: each tells it of itself below
+            predictions = []
+            self.failed_batch = f"{type(error).__name__}: {_line(error)}"
+        seconds = time.perf_counter() - start
+        for (i, (tokens, _)), prediction in zip(ready.items(), predictions, strict=False):
+            if self._misfit(prediction):
+                continue
+            try:
+                command = (observations[i].command_id, observations[i].command)
+                chunk = self._chunk(command, prediction, seconds)
+                made[i] = Answer(chunk, tuple(_doubts(tokens)))
+            except _Failure as failure:
+                made[i] = self.refused(*_doubts(tokens), failure.problem)
+        return [made.get(i) or self.answer(each) for i, each in enumerate(observations)]
 
     @property
     def shows_attention(self) -> bool:

@@ -21,8 +21,8 @@ class LinkOptions:
     """Where the server is and how long it has.
 
     url: as its protocol has it. Times in s: to connect, to answer, the longest pause between
-    attempts. api_key: sent as the protocol's own client does; empty: none. protocol: see
-    `protocols`.
+    attempts, to load the policy that it is told to (lerobot). api_key: sent as the protocol's own
+    client does; empty: none. protocol: see `protocols`.
     """
 
     url: str
@@ -31,6 +31,7 @@ class LinkOptions:
     longest_pause: float = 5.0
     api_key: str = ""
     protocol: str = "openpi"
+    load_timeout: float = 30.0
 
 
 class Connection(Protocol):
@@ -41,7 +42,10 @@ class Connection(Protocol):
     """
 
     def disagreements(self, mapping: RemoteMapping) -> Sequence[str]:
-        """Where the handshake and the mapping differ: each one line that names both sides."""
+        """Where the handshake and the mapping differ: each one line that names both sides.
+
+        It ends the handshake, and may ask the server (lerobot): raises as `infer` does.
+        """
 
     def infer(self, request: dict[str, Any], timeout: float) -> Any:
         """The server's answer to the mapping's request, as a map of arrays.

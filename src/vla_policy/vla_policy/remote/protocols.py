@@ -15,9 +15,11 @@ _PROTOCOLS = {
     "openpi": ("openpi_connection", ("msgpack", "websockets"), ("ws", "wss")),
     "vla-eval": ("vla_eval_connection", ("msgpack", "websockets"), ("ws", "wss")),
     "gr00t": ("gr00t_connection", ("msgpack", "zmq"), ("tcp",)),
+    "lerobot": ("lerobot.lerobot_connection", ("grpc",), ("grpc", "grpcs")),
     "openvla": ("openvla_connection", ("msgpack",), ("http", "https")),
 }
 NAMES = tuple(_PROTOCOLS)
+PICKLING = ("lerobot",)  # whose answers are pickles, and whose servers unpickle
 
 
 def url_problem(protocol: str, url: str) -> str:

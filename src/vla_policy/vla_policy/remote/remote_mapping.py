@@ -8,8 +8,17 @@ images:                        # one entry for each picture that the server want
     fit: pad                   # pad (keeps the aspect, black bars, as openpi does) or stretch
     layout: hwc                # hwc (rows of pixels), or chw (a plane for each colour)
     mask: ""                   # key of its validity (bool); empty: it must be valid
+    crop: []                   # top, left, height, width, px of the camera's image; empty: whole
+    flip: none                 # none, horizontal, vertical, or both: a camera hung upside down
+    colour: rgb                # rgb or bgr
 state: {key: observation/state, names: [joint_1, joint_2]}   # or null, or a list of such
 prompt: prompt                 # key of the command's text; may lead into a map as well
+prompt_prefix: ""              # put before the command; prompt_suffix: after it
+joints:                        # where the policy's numbers are not SI, by the name of a state or a
+                               # dimension, for both: policy = sign * (ours in unit) + offset
+  joint_1: {unit: deg, sign: -1, offset: 90}
+  gripper: {unit: percent, range: [-0.12, 1.7]}  # 0 to 100 over a range, SI; or fraction: 0 to 1,
+                                                 # normalised: -1 to 1
 constants: {}                  # further keys and what they are set to
 actions:
   key: actions                 # of the server's answer: numbers (rows, columns); a list of keys:
@@ -18,6 +27,12 @@ actions:
   units: si                    # si, or normalised to [-1, 1] as a checkpoint's
   period: 0.02                 # s between two rows; 0: the action space's
   confidence: ""               # key of a number from 0 to 1; empty: it gives none
+  relative: none               # none; chunk: rows are added to the state at the observation's time;
+                               # step: each row is added to the one before it
+  absolute: [gripper]          # dimensions that are not relative all the same
+  binarise: {gripper: [0.4, 0.6]}  # the policy's numbers: up to the first the lowest, from the
+                               # second the highest of the dimension (with sign -1 the other way
+                               # round), between them as before
 
 The keys of images, masks, states and the prompt may lead into maps: [images, cam_high] is images'
 cam_high. So openpi's policies of DROID take
@@ -39,6 +54,7 @@ import yaml
 
 from vla_contract.action_space import ActionSpace
 from vla_contract.image_pixels import resize_area
+from vla_policy.remote.joint_units import JointUnit, joint_units
 
 Image = npt.NDArray[np.uint8]
 Rows = npt.NDArray[np.float64]
@@ -46,8 +62,12 @@ Rows = npt.NDArray[np.float64]
 _ACTION_KEYS = {"key": (str, list), "columns": list, "units": str, "period": (int, float)}
 _KEY = (str, list)
 _IMAGE_KEYS = {"camera": str, "key": _KEY, "height": int, "width": int, "fit": str,
-               "layout": str, "mask": _KEY}  # fmt: skip
-_KEYS = ("images", "state", "prompt", "constants", "actions")
+               "layout": str, "mask": _KEY, "crop": list, "flip": str, "colour": str}  # fmt: skip
+_KEYS = ("images", "state", "prompt", "prompt_prefix", "prompt_suffix", "joints", "constants",
+         "actions")  # fmt: skip
+_OPTIONAL_KEYS = ("state", "prompt_prefix", "prompt_suffix", "joints", "constants")
+_RELATIVE, _COLOURS = ("none", "chunk", "step"), ("rgb", "bgr")
+_FLIPS = ("none", "horizontal", "vertical", "both")
 _UNITS, _FITS, _LAYOUTS = ("si", "normalised"), ("pad", "stretch"), ("hwc", "chw")
 Key = tuple[str, ...]  # of maps in one another, outermost first; empty: none
 
@@ -67,6 +87,9 @@ class ImageEntry:
     fit: str = "pad"
     layout: str = "hwc"
     mask: Key = ()
+    crop: tuple[int, ...] = ()
+    flip: str = "none"
+    colour: str = "rgb"
 
 
 @dataclass(frozen=True)
@@ -90,17 +113,27 @@ class RemoteMapping:
     period: float
     confidence: str = ""
     constants: Mapping[str, Any] = field(default_factory=dict)
+    joints: Mapping[str, JointUnit] = field(default_factory=dict)
+    prompt_affixes: tuple[str, str] = ("", "")
+    relative: str = "none"
+    absolute: tuple[str, ...] = ()
+    binarise: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @staticmethod
     def load(path: str | Path) -> RemoteMapping:
         """Read a mapping; raises MappingError naming the file, the key and what is accepted."""
         try:
             data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-            return _mapping(data)
+            return RemoteMapping.from_dict(data)
         except OSError as error:
             raise MappingError(f"remote mapping {path}: {error.strerror}") from error
         except (yaml.YAMLError, UnicodeDecodeError, MappingError) as error:
             raise MappingError(f"remote mapping {path}: {' '.join(str(error).split())}") from error
+
+    @staticmethod
+    def from_dict(data: Any) -> RemoteMapping:
+        """The mapping of a file's content; raises MappingError."""
+        return _mapping(data)
 
     @property
     def state_names(self) -> tuple[str, ...]:
@@ -118,12 +151,28 @@ class RemoteMapping:
         return (self.action_key,) if isinstance(self.action_key, str) else self.action_key
 
     def require_width(self, space: ActionSpace) -> None:
-        """Raise MappingError unless there is a column for each dimension."""
+        """Raise MappingError unless there is a column for each dimension, and they are known."""
         if len(self.columns) != space.width:
             raise MappingError(
                 f"actions.columns has {len(self.columns)} entries; accepted: {space.width}, for "
                 f"{', '.join(space.dimension_names)}"
             )
+        known = {*space.dimension_names, *self.state_names}
+        for where, names in (("joints", self.joints), ("actions.absolute", self.absolute),
+                             ("actions.binarise", self.binarise)):  # fmt: skip
+            unknown = [name for name in names if name not in known]
+            if unknown:
+                raise MappingError(f"{where} names {', '.join(unknown)}; accepted: "
+                                   f"{', '.join(sorted(known))}")  # fmt: skip
+        lacking = [name for name in self._relative_names(space) if name not in self.state_names]
+        if lacking:
+            raise MappingError(f"actions.relative is {self.relative}, and the state has no "
+                               f"{', '.join(lacking)}; accepted: a state of each relative "
+                               "dimension, or its name in actions.absolute")  # fmt: skip
+
+    def _relative_names(self, space: ActionSpace) -> list[str]:
+        relative = () if self.relative == "none" else space.dimension_names
+        return [name for name in relative if name not in self.absolute]
 
     def request(
         self, images: Mapping[str, Image | None], state: Mapping[str, float], prompt: str
@@ -137,7 +186,7 @@ class RemoteMapping:
             MappingError: an image or a state is missing.
         """
         message: dict[str, Any] = dict(self.constants)
-        _put(message, self.prompt_key, prompt)
+        _put(message, self.prompt_key, prompt.join(self.prompt_affixes))
         for entry in self.images:
             image = images.get(entry.camera)
             if image is None and not entry.mask:
@@ -154,12 +203,28 @@ class RemoteMapping:
                 f"the state lacks {', '.join(missing)}; it has: {', '.join(state) or 'nothing'}"
             )
         for vector in self.states:
-            values = [state[name] for name in vector.names]
+            values = [self._to_policy(name, state[name]) for name in vector.names]
             _put(message, vector.key, np.array(values, dtype=np.float32))
         return message
 
-    def answer(self, reply: Any, space: ActionSpace) -> tuple[Rows, float]:
+    def _to_policy(self, name: str, si: float) -> float:
+        return float(self.joints[name].to_policy(si)) if name in self.joints else si
+
+    def trial_request(self) -> dict[str, Any]:
+        """A request that no observation is needed for: grey images, a state of zeros."""
+        images = {}
+        for entry in self.images:
+            top, left, height, width = entry.crop or (0, 0, 96, 96)
+            images[entry.camera] = np.full((top + height, left + width, 3), 128, dtype=np.uint8)
+        return self.request(images, dict.fromkeys(self.state_names, 0.0), "wait")
+
+    def answer(
+        self, reply: Any, space: ActionSpace, state: Mapping[str, float] | None = None
+    ) -> tuple[Rows, float]:
         """Actions and confidence of a server's answer.
+
+        Args:
+            state: by name, SI, at the observation's time; needed for relative actions alone.
 
         Returns:
             float64 (T, D), SI, one chunk period apart, at most chunk_length rows; and the
@@ -168,18 +233,47 @@ class RemoteMapping:
         Raises:
             MappingError: a key is missing, or its content is not what the mapping says.
         """
-        rows = self._rows(reply)
+        rows = self.rows_of(reply)
         actions = rows[:, list(self.columns)].astype(np.float64)
         if not len(actions) or not np.isfinite(actions).all():
             bad = [key for key in self.action_keys if not np.isfinite(reply[key]).all()]
             raise MappingError(
                 f"{' and '.join(bad or self.action_keys)} is not finite; accepted: finite numbers"
             )
-        actions = _resampled(actions, self.period or space.chunk_period, space)
-        return (space.to_si(actions) if self.normalised else actions), self._confidence(reply)
+        self._make_absolute(actions, space, state or {})
+        given = _resampled(actions, self.period or space.chunk_period, space)
+        actions = space.to_si(given) if self.normalised else given.copy()
+        for column, dimension in enumerate(space.dimensions):
+            name = dimension.name
+            if name in self.binarise:
+                opened = self._opened(name, given[:, column], state or {})
+                actions[:, column] = np.where(opened, dimension.high, dimension.low)
+            elif name in self.joints:
+                actions[:, column] = self.joints[name].to_si(given[:, column])
+        return actions, self._confidence(reply)
 
-    def _rows(self, reply: Any) -> npt.NDArray[Any]:
-        """All columns of the answer's actions, side by side."""
+    def _make_absolute(self, actions: Rows, space: ActionSpace, state: Mapping[str, float]) -> None:
+        """Add what relative actions are relative to, in the policy's units."""
+        for name in self._relative_names(space):
+            column = space.dimension_names.index(name)
+            if self.relative == "step":
+                actions[:, column] = np.cumsum(actions[:, column])
+            actions[:, column] += self._to_policy(name, state.get(name, 0.0))
+
+    def _opened(self, name: str, column: Rows, state: Mapping[str, float]) -> list[bool]:
+        """Whether each row is the dimension's highest; between the thresholds as the one before."""
+        low, high = self.binarise[name]
+        before = self._to_policy(name, state[name]) if name in state else column[0]
+        is_high = before >= (low + high) / 2
+        inverted = name in self.joints and self.joints[name].sign < 0
+        made = []
+        for value in column:
+            is_high = bool(value >= high or (value > low and is_high))
+            made.append(is_high != inverted)
+        return made
+
+    def rows_of(self, reply: Any) -> npt.NDArray[Any]:
+        """All columns of the answer's actions, side by side; raises MappingError."""
         named = ", ".join(self.action_keys)
         if not isinstance(reply, dict) or any(key not in reply for key in self.action_keys):
             keys = ", ".join(map(str, reply))[:100] if isinstance(reply, dict) else "no map"
@@ -220,6 +314,22 @@ def _fitted(image: Image | None, entry: ImageEntry) -> Image:
     height, width = entry.height, entry.width
     if image is None:
         return np.zeros((height or 1, width or 1, 3), dtype=np.uint8)
+    if entry.crop:
+        top, left, rows, columns = entry.crop
+        if top + rows > image.shape[0] or left + columns > image.shape[1]:
+            size = f"{image.shape[1]}x{image.shape[0]}"
+            raise MappingError(f"the image of {entry.camera} is {size}; accepted for its crop "
+                               f"{list(entry.crop)}: a larger one")  # fmt: skip
+        image = image[top : top + rows, left : left + columns]
+    down, across = entry.flip in ("vertical", "both"), entry.flip in ("horizontal", "both")
+    image = image[
+        :: -1 if down else 1, :: -1 if across else 1, :: -1 if entry.colour == "bgr" else 1
+    ]
+    return _resized(np.ascontiguousarray(image), entry)
+
+
+def _resized(image: Image, entry: ImageEntry) -> Image:
+    height, width = entry.height, entry.width
     if not height or entry.fit == "stretch":
         return resize_area(image, height, width)
     scale = min(height / image.shape[0], width / image.shape[1])
@@ -232,9 +342,10 @@ def _fitted(image: Image | None, entry: ImageEntry) -> Image:
 
 
 def _mapping(data: Any) -> RemoteMapping:
-    data = _entries(data, "the file", dict.fromkeys(_KEYS, object), ("state", "constants"))
-    actions = _entries(data["actions"], "actions", {**_ACTION_KEYS, "confidence": str},
-                       ("confidence",))  # fmt: skip
+    data = _entries(data, "the file", dict.fromkeys(_KEYS, object), _OPTIONAL_KEYS)
+    kinds = {**_ACTION_KEYS, "confidence": str, "relative": str, "absolute": list, "binarise": dict}
+    actions = _entries(data["actions"], "actions", kinds,
+                       ("confidence", "relative", "absolute", "binarise"))  # fmt: skip
     if not isinstance(data["images"], list) or not isinstance(data["prompt"], _KEY):
         raise MappingError("images or prompt; accepted: a list, and the key of the command's text")
     constants = data.get("constants") or {}
@@ -257,7 +368,19 @@ def _mapping(data: Any) -> RemoteMapping:
         period=period,
         confidence=actions.get("confidence", ""),
         constants=constants,
+        joints=_joints(data.get("joints") or {}),
+        prompt_affixes=(str(data.get("prompt_prefix", "")), str(data.get("prompt_suffix", ""))),
+        relative=actions.get("relative", "none"),
+        absolute=tuple(map(str, actions.get("absolute", ()))),
+        binarise=_thresholds(actions.get("binarise", {})),
     )
+    if mapped.relative not in _RELATIVE:
+        raise MappingError(
+            f"actions.relative is {mapped.relative!r}; accepted: {', '.join(_RELATIVE)}"
+        )
+    if mapped.normalised and (mapped.joints or mapped.relative != "none"):
+        raise MappingError("actions.units is 'normalised'; accepted with joints or relative "
+                           "actions: si, and the units of joints")  # fmt: skip
     message = dict(constants)
     _put(message, mapped.prompt_key, "")
     for key in [k for image in mapped.images for k in (image.key, image.mask) if k] + [
@@ -265,6 +388,23 @@ def _mapping(data: Any) -> RemoteMapping:
     ]:
         _put(message, key, None)  # or the first request would tell that two keys exclude each other
     return mapped
+
+
+def _joints(given: Any) -> dict[str, JointUnit]:
+    try:
+        return joint_units(given)
+    except ValueError as error:
+        raise MappingError(str(error)) from error
+
+
+def _thresholds(given: Mapping[Any, Any]) -> dict[str, tuple[float, float]]:
+    for name, pair in given.items():
+        numbers = isinstance(pair, list) and len(pair) == 2
+        numbers = numbers and all(type(n) in (int, float) and math.isfinite(n) for n in pair)
+        if not numbers or pair[0] > pair[1]:
+            raise MappingError(f"actions.binarise.{name} is {pair!r}; accepted: [closed, open], "
+                               "the lower first")  # fmt: skip
+    return {str(name): (float(pair[0]), float(pair[1])) for name, pair in given.items()}
 
 
 def _states(given: Any) -> tuple[StateEntry, ...]:
@@ -308,11 +448,19 @@ def _put(message: dict[str, Any], key: Key, value: Any) -> None:
 
 def _image(entry: Any, index: int) -> ImageEntry:
     where = f"images[{index}]"
-    optional = ("height", "width", "fit", "layout", "mask")
+    optional = ("height", "width", "fit", "layout", "mask", "crop", "flip", "colour")
     found = _entries(entry, where, _IMAGE_KEYS, optional)
     found["key"] = _key(found["key"], where)
     found["mask"] = _key(found["mask"], where) if found.get("mask") else ()
+    found["crop"] = tuple(found.get("crop", ()))
     made = ImageEntry(**found)
+    whole = all(type(side) is int and side >= 0 for side in made.crop)
+    if made.crop and not (whole and len(made.crop) == 4 and made.crop[2] and made.crop[3]):
+        raise MappingError(f"{where}.crop is {list(made.crop)}; accepted: top, left, height, "
+                           "width, px")  # fmt: skip
+    for name, value, accepted in (("flip", made.flip, _FLIPS), ("colour", made.colour, _COLOURS)):
+        if value not in accepted:
+            raise MappingError(f"{where}.{name} is {value!r}; accepted: {', '.join(accepted)}")
     if made.layout not in _LAYOUTS:
         raise MappingError(f"{where}.layout is {made.layout!r}; accepted: {', '.join(_LAYOUTS)}")
     if made.fit not in _FITS:

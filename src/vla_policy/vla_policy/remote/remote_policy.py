@@ -62,12 +62,9 @@ class RemotePolicy:
         self.link.start()
         if not self.link.wait_connected(connect_timeout):
             return [math.nan]
-        grey = np.full((96, 96, 3), 128, dtype=np.uint8)
-        images = {entry.camera: grey for entry in self._mapping.images}
-        state = dict.fromkeys(self._mapping.state_names, 0.0)
         start = time.perf_counter()
         try:
-            reply = self.link.ask(self._mapping.request(images, state, "wait"), answer_timeout)
+            reply = self.link.ask(self._mapping.trial_request(), answer_timeout)
             self._mapping.answer(reply, self.checkpoint.action_space)
         except (LinkError, ServerError, WireError, MappingError):
             return [math.nan]  # the first observation tells, as a fault
@@ -89,7 +86,9 @@ class RemotePolicy:
         try:
             reply = self.link.ask(request, new_command=command != self._command)
             self._command = command
-            actions, confidence = self._mapping.answer(reply, self.checkpoint.action_space)
+            actions, confidence = self._mapping.answer(
+                reply, self.checkpoint.action_space, observation.state
+            )
         except LinkError as error:
             return self.refused(_gone(str(error)))
         except (ServerError, WireError, MappingError) as error:

@@ -68,6 +68,7 @@ class Link:
         self.mapping: RemoteMapping | None = None
         self.mismatch = ""
         self._asking = False
+        self._comparing: Connection | None = None
         self._status = LinkStatus(LinkState.CONNECTING, clock(), "not connected yet")
         self._pause = _FIRST_PAUSE
         self._closing = False
@@ -87,20 +88,30 @@ class Link:
         with self._changed:
             self._closing = True
             self._changed.notify_all()
+        comparing = self._taken_from_comparison()
+        if comparing is not None:  # what a server takes its time for
+            comparing.close()
         if self._thread.is_alive():
             self._thread.join(2 * self._options.connect_timeout + _CLOSE_TIMEOUT)
 
     def wait_connected(self, timeout: float) -> bool:
         """Wait for the connection, s; for the node's configuration.
 
+        A server that takes its time to compare (lerobot's loads its policy) has that time too.
+
         Raises:
             MappingError: the server is there, and is not the one that the mapping is for.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._connection is not None or self.mismatch, timeout)
+            self._changed.wait_for(self._decided, timeout)
+            if self._comparing is not None:
+                self._changed.wait_for(self._decided, self._options.load_timeout)
             if self.mismatch:
                 raise MappingError(self.mismatch)
             return self._connection is not None
+
+    def _decided(self) -> bool:
+        return self._connection is not None or bool(self.mismatch)
 
     def ask(
         self, message: dict[str, Any], timeout: float | None = None, *, new_command: bool = False
@@ -160,14 +171,30 @@ class Link:
 
     def _connect(self) -> Connection:
         connection = self._make(self._options)
-        found = connection.disagreements(self.mapping) if self.mapping else ()
         with self._changed:
-            self.mismatch = "; ".join(found)
-            self._changed.notify_all()
-        if found:
-            connection.close()
-            raise MappingError(self.mismatch)
+            self._comparing = connection
+        try:
+            if self._closing:
+                raise ConnectionError("the link is closed")
+            found = connection.disagreements(self.mapping) if self.mapping else ()
+            with self._changed:
+                self.mismatch = "; ".join(found)
+                self._changed.notify_all()
+            if found:
+                raise MappingError(self.mismatch)
+        except BaseException:
+            if self._taken_from_comparison() is not None:
+                connection.close()
+            raise
+        if self._taken_from_comparison() is None:
+            raise ConnectionError("the link is closed")
         return connection
+
+    def _taken_from_comparison(self) -> Connection | None:
+        """The connection that is being compared, for whoever asks first: it is closed once."""
+        with self._changed:
+            taken, self._comparing = self._comparing, None
+            return taken
 
     def _failed(self, cause: str) -> None:
         with self._changed:

@@ -17,14 +17,30 @@ BENCHMARKS = {
         "vla_proof.bench.commands_bench",
         "say, status, stop and reset against a running graph, on a busy machine too",
     ),
+    "console": (
+        "vla_proof.bench.console.console_bench",
+        "processor time of the operator's page, and how old its pictures are when they are shown",
+    ),
     "pipeline": (
         "vla_proof.bench.pipeline_bench",
         "camera to robot command, hop by hop, and memory",
     ),
+    "remote": (
+        "vla_proof.bench.remote.remote_bench",
+        "a policy server's round trip, protocol by protocol, beside openpi-client",
+    ),
     "replay": ("vla_proof.bench.replay_bench", "replay as fast as possible against the bare model"),
+    "slowing": (
+        "vla_proof.bench.slowing.slowing_command",
+        "success and time beside a person, with and without path speed",
+    ),
     "safety": (
         "vla_proof.bench.safety_bench",
         "time of the limits, the obstacles and the safety loop",
+    ),
+    "serve": (
+        "vla_proof.bench.serve_bench",
+        "requests a second and latency of ./vla serve onnx against the number of clients",
     ),
 }
 

@@ -165,6 +165,7 @@ class Scratch:
     intruder: Any = None
     second_safety: Any = None
     second_source: Source | None = None
+    console: subprocess.Popen[bytes] | None = None
 
 
 class Rig:

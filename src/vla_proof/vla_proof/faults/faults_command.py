@@ -21,6 +21,7 @@ from vla_proof.faults.scenarios import (
     camera_faults,
     chunk_faults,
     clock_faults,
+    console_faults,
     disk_faults,
     input_faults,
     node_faults,
@@ -31,7 +32,10 @@ REPEATS = 10
 
 def scenarios() -> list[Scenario]:
     """All of them, in the order in which they are played."""
-    parts = (node_faults, camera_faults, input_faults, disk_faults, chunk_faults, clock_faults)
+    parts = (
+        node_faults, camera_faults, input_faults, disk_faults, chunk_faults, clock_faults,
+        console_faults,
+    )  # fmt: skip
     return [scenario for part in parts for scenario in part.scenarios()]
 
 

@@ -18,6 +18,8 @@ from vla_proof.peers.velocity_smoother import SmootherParameters, VelocitySmooth
 from vla_safety.config.obstacle_config import ObstacleParameters, SourceConfig, ZoneConfig, build
 from vla_safety.limits.boundaries import Boundary
 from vla_safety.limits.limiter import Limit, MotionLimiter
+from vla_safety.plan.path_follower import PathFollower
+from vla_safety.plan.path_speed import Factor, velocity_ceilings
 from vla_safety.plan.sequencing import Chunk, Sequencer
 from vla_safety.surroundings.obstacles.obstacle_monitor import ObstacleMonitor, Reading
 from vla_safety.surroundings.planar_base import BaseMotion
@@ -45,10 +47,11 @@ class Chain(Protocol):
 
 
 class Ours:
-    """Sequencer, obstacle monitor and limiter, joined as in `SafetyCore`."""
+    """Sequencer, path speed, obstacle monitor and limiter, joined as in `SafetyCore`."""
 
     def __init__(self) -> None:
         self._sequencer = Sequencer(SPACE, BLEND_WINDOW)
+        self._path = PathFollower(SPACE, self._sequencer)
         self._limiter = MotionLimiter(SPACE)
         self._base = BaseMotion(SPACE)
         parameters = ObstacleParameters(
@@ -79,16 +82,33 @@ class Ours:
 
     def step(self, now: float) -> float:
         """One control period."""
-        steady = _nanoseconds(now)
-        requested = self._sequencer.at(steady)
+        steady, values = _nanoseconds(now), self._limiter.values
+        self._path.advance_clock(steady)
+        motion = self._path.planned(steady)
         chunk = self._sequencer.chunk
         old = chunk is not None and now - (chunk.observation_stamp - _START) / 1e9 > CHUNK_TIMEOUT
-        moving = self._base.twist(self._limiter.values)
-        verdict = self._monitor.evaluate(self._base.twist(requested), steady, moving)
-        if requested is not None and not (verdict.stop or old):
-            requested = self._base.scaled(requested, verdict.ratio)
+        asked = self._base.twist(motion.row if motion is not None else None)
+        verdict = self._monitor.evaluate(asked, steady, self._base.twist(values))
+        if motion is None or verdict.stop or old:
+            row = self._path.brake(
+                steady,
+                emergency=verdict.stop or old,
+                at_rest=self._limiter.standstill,
+                values=values.tolist(),
+                resting=self._limiter.hold_target().tolist(),
+            )
+        else:
+            row = self._path.follow(
+                motion,
+                [Factor(verdict.name, verdict.ratio)],
+                velocity_ceilings(SPACE, motion.rates, 1.0),
+                by_policy=True,
+                fade_time=0.0,
+                values=values.tolist(),
+                now=steady,
+            )
         step = self._limiter.step(
-            None if verdict.stop or old else requested,
+            row,
             emergency=verdict.stop or old,
             boundaries=[
                 Boundary(row, left, Limit.OBSTACLE, name)

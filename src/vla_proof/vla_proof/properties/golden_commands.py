@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from vla_contract.action_space import ActionSpace, Dimension
 from vla_proof.properties.checked_bounds import SHARE, Bounds
+from vla_proof.properties.orientation_oracle import OrientationOracle
 
 Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -48,8 +49,14 @@ def judge(space: ActionSpace, record: Record, scale: float = 1.0) -> Bounds:
     bounds = Bounds()
     for part in record.runs():
         values, emergency = record.values[part], record.emergency[part]
+        turning = {i for orientation in space.orientations for i in orientation.indices}
         for i, dimension in enumerate(space.dimensions):
-            _judge_dimension(dimension, record.period, values[:, i], emergency, scale, bounds)
+            if i not in turning:
+                _judge_dimension(dimension, record.period, values[:, i], emergency, scale, bounds)
+        for orientation in space.orientations:
+            oracle = OrientationOracle(space, orientation.indices, values[0].tolist(), bounds)
+            for row, hard in zip(values[1:], emergency[1:], strict=True):
+                oracle.take(row.tolist(), bool(hard), scale)
         for indices, most in (
             (space.linear_indices, space.norms.linear_velocity),
             (space.angular_indices, space.norms.angular_velocity),

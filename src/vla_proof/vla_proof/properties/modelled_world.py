@@ -50,3 +50,35 @@ class World:
         for k, place in enumerate(self._position):
             middle, half = 0.5 * (low[k] + high[k]), 0.5 * (high[k] - low[k])
             bounds.check("workspace", _AXES[k], place - middle, half, 1e-9)
+
+
+class JointWorld:
+    """Integrates the velocities of joints that have ends, rad or m; they must stay between them."""
+
+    def __init__(self, space: ActionSpace) -> None:
+        self._period = space.period
+        self._ranges = space.joint_ranges
+        # Of outputs that name no joint, as those of these spaces.
+        self._names = [space.dimensions[i].name for i, *_ in self._ranges]
+        self._places = [0.5 * (low + high) for _, low, high in self._ranges]
+        self._judged = True
+
+    def positions(self) -> dict[str, float]:
+        """By joint."""
+        return dict(zip(self._names, self._places, strict=True))
+
+    def restarted(self, start: Sequence[float]) -> None:
+        """The motion begins with these values. In motion an end may be too near to stop at."""
+        self._judged = self._judged and not any(start[i] for i, *_ in self._ranges)
+
+    def move(self, values: Sequence[float], bounds: Bounds) -> None:
+        """A period passes with these commands."""
+        moving = any(values[i] for i, *_ in self._ranges)
+        if not self._judged and not moving:
+            self._places = [0.5 * (low + high) for _, low, high in self._ranges]
+            self._judged = True
+        for k, (i, low, high) in enumerate(self._ranges):
+            self._places[k] += float(values[i]) * self._period
+            if self._judged:
+                off = self._places[k] - 0.5 * (low + high)
+                bounds.check("joint range", self._names[k], off, 0.5 * (high - low), 1e-9)

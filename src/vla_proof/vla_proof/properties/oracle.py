@@ -8,6 +8,9 @@ For velocity kinds, with T the control period:
     v_k = command_k,                     a_k = (v_k - v_{k-1}) / T,  j_k = (a_k - a_{k-1}) / T
 and for positions and grippers v_k = (command_k - command_{k-1}) / T, a_k and j_k likewise.
 
+Of an orientation the three are vectors of the fixed frame, and each limit bounds their norm: v_k is
+the rotation vector of R_k R_{k-1}^T over T. See `orientation_oracle`.
+
 A period in which |v| falls is bounded by the deceleration, one in which it grows by the
 acceleration, one in which v changes its sign by both. A velocity or norm above its bound, because
 the bound fell, must come down monotonically; see `convergence`.
@@ -22,6 +25,7 @@ from dataclasses import dataclass
 from vla_contract.action_space import ActionSpace, Dimension, Limits
 from vla_proof.properties.checked_bounds import Bounds
 from vla_proof.properties.convergence import NormConvergence, VelocityConvergence
+from vla_proof.properties.orientation_oracle import OrientationOracle
 
 Cap = tuple[tuple[int, ...], float]
 
@@ -102,9 +106,15 @@ class Oracle:
         """start: SI, one per dimension: what the motion begins from."""
         self.space = space
         self.bounds = bounds or Bounds()
-        self.dimensions = [
-            DimensionOracle(dimension, space.period, value, self.bounds)
-            for dimension, value in zip(space.dimensions, start, strict=True)
+        turning = {i for orientation in space.orientations for i in orientation.indices}
+        self._single = {
+            i: DimensionOracle(dimension, space.period, start[i], self.bounds)
+            for i, dimension in enumerate(space.dimensions)
+            if i not in turning
+        }
+        self._orientations = [
+            OrientationOracle(space, orientation.indices, start, self.bounds)
+            for orientation in space.orientations
         ]
         self._norms: dict[tuple[int, ...], float] = {}
         for indices, most in (
@@ -117,9 +127,11 @@ class Oracle:
 
     def take(self, sample: Sample) -> None:
         """Judge one period."""
-        before = [(d.rate, d.acceleration) for d in self.dimensions]
-        for dimension, value in zip(self.dimensions, sample.values, strict=True):
-            dimension.take(value, sample.emergency, sample.scale)
+        before = {i: (d.rate, d.acceleration) for i, d in self._single.items()}
+        for i, dimension in self._single.items():
+            dimension.take(sample.values[i], sample.emergency, sample.scale)
+        for orientation in self._orientations:
+            orientation.take(sample.values, sample.emergency, sample.scale)
         caps = {indices: most * sample.scale for indices, most in self._norms.items()}
         for indices, most in sample.caps:
             caps[indices] = min(most, caps.get(indices, math.inf))
@@ -136,11 +148,18 @@ class Oracle:
         self.bounds.commands += 1
 
     @property
+    def speed(self) -> float:
+        """The greatest rate of any dimension or orientation."""
+        rates = [abs(dimension.rate) for dimension in self._single.values()]
+        return max([*rates, *(orientation.speed for orientation in self._orientations)])
+
+    @property
     def at_rest(self) -> bool:
         """The last command was at rest in every dimension."""
-        return all(dimension.rate == 0.0 for dimension in self.dimensions)
+        return self.speed == 0.0
 
     @property
     def settled(self) -> bool:
         """At rest, as one command earlier: no acceleration is left that had to be taken back."""
-        return all(d.rate == 0.0 and d.acceleration == 0.0 for d in self.dimensions)
+        single = all(d.acceleration == 0.0 for d in self._single.values())
+        return self.at_rest and single and all(one.settled for one in self._orientations)

@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from vla_contract import rotations
 from vla_contract.action_space import ActionSpace
 from vla_contract.stamps import NANOSECONDS
 from vla_proof.bench.core_bench_cases import obstacle_monitor
 from vla_proof.properties.checked_bounds import Bounds
 from vla_proof.properties.judge import Judge
-from vla_proof.properties.modelled_world import World
+from vla_proof.properties.modelled_world import JointWorld, World
 from vla_safety.config.safety_config import SafetyConfig
 from vla_safety.core import SafetyCore
 from vla_safety.plan.sequencing import Chunk
@@ -62,6 +63,7 @@ class Player:
         person = Teleoperation({"pad": TeleopConfig(priority=100)}, {}, resume=Resume.CHUNK)
         self.core = SafetyCore(space, config, None, Surroundings(space, config, obstacles), person)
         self.place = World(space, config.box)
+        self.joints = JointWorld(space)
         self.judge = Judge(space, bounds)
         self.now = self.steady = START
         self._period = round(space.period * NANOSECONDS)
@@ -71,6 +73,7 @@ class Player:
         self._command = 1
         self._measured: dict[str, tuple[float, int]] = {}
         self._stepped = self.steady
+        self._decided = self.now
         self._since_chunk = 0
         # What is heard in every period, until an event silences it.
         self._heard = {"inputs": True, "heartbeats": True, "pose": True}
@@ -99,6 +102,7 @@ class Player:
 
     def _on_jump(self, nanoseconds: int) -> None:
         """The node clock jumps."""
+        self.judge.clock_jumped()
         self.now = max(1, self.now + nanoseconds)
 
     def _step(self, advance: int) -> None:
@@ -108,6 +112,9 @@ class Player:
         self._feed()
         core = self.core
         decision = core.decide(self.now, self.steady)
+        path_time = core.plan.sequencer.clock.at(self.now)
+        self.judge.take_path_time(path_time, self.now - self._decided)
+        self._decided = self.now
         if decision.missed:
             # The loop stood still, and the driver has stopped the robot if nothing was measured.
             self._restart(self._start(max(self._stepped, self.steady - JUST_NOW)))
@@ -122,10 +129,12 @@ class Player:
         if decision.connected:
             self._sent = [float(value) for value in decision.safe]
         self.place.move(decision.safe.tolist(), self.judge.bounds)
+        self.joints.move(decision.safe.tolist(), self.judge.bounds)
 
     def _restart(self, start: list[float]) -> None:
         self.judge.restarted(start)
         self.place.restarted(start)
+        self.joints.restarted(start)
 
     def _start(self, since: int = 0) -> list[float]:
         """Where a motion begins: as measured since then, else at rest where it was sent last."""
@@ -144,7 +153,7 @@ class Player:
     def _hear(self) -> None:
         if self._heard["inputs"]:
             for name in self.core.config.required_inputs:
-                self.core.watch.robot.update(name, {}, self.steady)
+                self.core.watch.robot.update(name, {}, self.steady, self.joints.positions())
         if self._heard["pose"]:
             self.core.surroundings.pose.update_pose(self.place.pose(), self.steady)
             if self.core.surroundings.obstacles is not None:
@@ -162,14 +171,26 @@ class Player:
         self._heard[what] = not silent
 
     def _on_measure(self, index: int, value: float) -> None:
-        """The robot's state names a dimension; value: share of what its limits lead to."""
+        """The robot's state names a dimension; value: share of what its limits lead to.
+
+        Of an orientation it tells all of it.
+        """
         dimension = self.space.dimensions[index % self.space.width]
+        name = (self.core.config.required_inputs or ("joint_states",))[0]
+        for orientation in self.space.orientations:
+            if index % self.space.width in orientation.indices:
+                angle = 2.0 * math.pi * (value - 0.5)
+                row = [0.0] * self.space.width
+                orientation.write(row, rotations.exponential((angle, 0.5 * angle, 0.1)))
+                told = {self.space.dimension_names[i]: row[i] for i in orientation.indices}
+                self.core.watch.robot.update(name, told, self.steady)
+                self._measured.update({key: (told[key], self.steady) for key in told})
+                return
         low, high = dimension.low, dimension.high
         if dimension.kind.is_velocity:
             low = max(low, -dimension.normal.velocity)
             high = min(high, dimension.normal.velocity)
         measured = low + value * (high - low)
-        name = (self.core.config.required_inputs or ("joint_states",))[0]
         self.core.watch.robot.update(name, {dimension.name: measured}, self.steady)
         self._measured[dimension.name] = (measured, self.steady)
 

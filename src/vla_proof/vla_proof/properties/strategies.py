@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from vla_contract.action_space import ActionSpace, Dimension, Kind, Limits, Norms, Output
 from vla_proof.properties.safety_scenario import Event, Scenario
-from vla_safety.config.safety_config import SafetyConfig
+from vla_safety.config.safety_config import SLOWING, SafetyConfig
 from vla_safety.limits.limiter import braking_time
 from vla_safety.watch.fault_levels import Level
 from vla_safety.watch.safety_states import FaultKind
@@ -24,6 +24,7 @@ CONFIG = SafetyConfig(
     obstacle_source_required=False,
 )
 TWIST = "geometry_msgs/msg/Twist"
+ONE_DIMENSION = [kind for kind in Kind if kind is not Kind.END_EFFECTOR_ORIENTATION]
 _PARTS = {Kind.LINEAR_VELOCITY: "linear", Kind.ANGULAR_VELOCITY: "angular"}
 
 
@@ -48,7 +49,7 @@ def limits(draw: Any, least: Limits | None = None) -> Limits:
 @st.composite
 def dimensions(draw: Any, index: int) -> Dimension:
     """One dimension of any kind."""
-    kind = draw(st.sampled_from(list(Kind)))
+    kind = draw(st.sampled_from(ONE_DIMENSION))
     normal = draw(limits())
     low, high = -draw(scales(0.01, 2.0)), draw(scales(0.01, 2.0))
     if not kind.is_velocity and draw(st.booleans()):
@@ -60,7 +61,31 @@ def dimensions(draw: Any, index: int) -> Dimension:
         output = Output("cmd_vel", TWIST, f"{_PARTS[kind]}.{'xyz'[index]}")
     return Dimension(
         name, kind, kind.units[0], low, high, low, high, normal, draw(limits(normal)), "base_link",
-        output,
+        output, draw(joint_ranges()) if kind is Kind.JOINT_VELOCITY else None,
+    )  # fmt: skip
+
+
+@st.composite
+def joint_ranges(draw: Any) -> tuple[float, float]:
+    """Of a joint that stands at 0 in the beginning, with or without ends."""
+    if draw(st.booleans()):
+        return -math.inf, math.inf
+    return -draw(scales(0.01, 3.0)), draw(scales(0.01, 3.0))
+
+
+@st.composite
+def orientations(draw: Any, index: int) -> tuple[Dimension, ...]:
+    """The three or six dimensions of one orientation."""
+    count, unit, reach = draw(st.sampled_from([(3, "rad", math.pi), (6, "1", 1.0)]))
+    normal = draw(limits())
+    emergency = draw(limits(normal))
+    kind = Kind.END_EFFECTOR_ORIENTATION
+    return tuple(
+        Dimension(
+            f"d{index + k}", kind, unit, -reach, reach, -reach, reach, normal, emergency,
+            "base_link", Output("turning", "std_msgs/msg/Float64MultiArray", f"data[{k}]"),
+        )
+        for k in range(count)
     )  # fmt: skip
 
 
@@ -70,8 +95,10 @@ def spaces(draw: Any, max_width: int = MAX_WIDTH) -> ActionSpace:
     period = 1.0 / draw(st.sampled_from(RATES))
     width = draw(st.integers(1, max_width))
     made = tuple(draw(dimensions(i)) for i in range(width))
+    if width > 1 and draw(st.sampled_from([True, False, False])):
+        made += draw(orientations(width))
     longest = max(braking_time(d, period) for d in made)
-    least = max(d.emergency.time_to_rest() for d in made) + 2.0 * period
+    least = max(d.of_axis(d.emergency).time_to_rest() for d in made) + 2.0 * period
     norms = Norms(
         draw(st.one_of(st.none(), scales(0.05, 5.0))), draw(st.one_of(st.none(), scales(0.05, 5.0)))
     )
@@ -94,6 +121,8 @@ def configs(draw: Any) -> SafetyConfig:
         input_timeout=draw(st.sampled_from([0.1, 0.5])),
         armed_on_start=draw(st.sampled_from([True, True, False])),
         speed_scale=draw(st.sampled_from([1.0, 1.0, 0.3])),
+        slowing=draw(st.sampled_from([*SLOWING, SLOWING[0]])),
+        fade_in_time=draw(st.sampled_from([0.0, 0.1, 0.5])),
         recovery_vision=recovery,
         recovery_language=recovery,
         recovery_action=recovery,

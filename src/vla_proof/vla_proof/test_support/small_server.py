@@ -21,7 +21,8 @@ _LONGEST_HANG = 10.0  # s
 class Server:
     """Serves in threads of this process; port 0: one that is free.
 
-    infer: request → answer; bytes are sent as they are, text as the report of an error.
+    infer: request → answer, or the array of its actions; bytes are sent as they are, text as the
+    report of an error, and what it raises too.
     hang: an event that answers wait for. requests: what was asked.
     """
 
@@ -34,13 +35,9 @@ class Server:
         self._connections: set[ServerConnection] = set()
         self._server = serve(self._handle, "127.0.0.1", port, compression=None, max_size=None)
         self.port = self._server.socket.getsockname()[1]
+        self.url = f"ws://127.0.0.1:{self.port}"
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
-
-    @property
-    def url(self) -> str:
-        """Where it is."""
-        return f"ws://127.0.0.1:{self.port}"
 
     def stop(self) -> None:
         """Go as a process that is killed: the port is closed, connections are cut."""
@@ -58,7 +55,12 @@ class Server:
                 self.requests.append(unpack(bytes(connection.recv())))  # type: ignore[arg-type]
                 if self.hang is not None:
                     self.hang.wait(_LONGEST_HANG)
-                answer = self.infer(self.requests[-1])
+                try:
+                    answer = self.infer(self.requests[-1])
+                except ValueError as error:
+                    answer = f"Traceback:\n  a line\nValueError: {' '.join(str(error).split())}\n"
+                if isinstance(answer, np.ndarray):
+                    answer = {"actions": answer}
                 connection.send(answer if isinstance(answer, (bytes, str)) else pack(answer))
                 if isinstance(answer, str):
                     return

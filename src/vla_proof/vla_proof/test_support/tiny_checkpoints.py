@@ -38,12 +38,14 @@ def write_checkpoint(
     steps_left: int | None = None,
     confidence: float | None = None,
     faulty: bool = False,
+    batch: int | str = 1,
 ) -> Path:
     """Write a checkpoint with random weights; returns its folder.
 
     steps_left: what the model says of the steps to the end; None: as many as the chunk has.
     confidence: what the model gives with each answer; None: it has no such output.
     faulty: make `STATE_THAT_RAISES` and `STATE_THAT_GIVES_NAN` do so.
+    batch: observations that policy.onnx takes at a time; a name: as many as are given.
     """
     from vla_proof.test_support import tiny_graphs
 
@@ -62,6 +64,7 @@ def write_checkpoint(
         space.chunk_length if steps_left is None else steps_left,
         STATE_THAT_RAISES if faulty else None,
         confidence,
+        batch,
     )
     (folder / LANGUAGE_ONNX).write_bytes(language.SerializeToString())
     (folder / POLICY_ONNX).write_bytes(policy.SerializeToString())

@@ -42,7 +42,7 @@ def _model(name: str, nodes: list[Any], inputs: list[Any], outputs: list[Any], w
     return model
 
 
-def _tensor(name: str, kind: int, *shape: int) -> Any:
+def _tensor(name: str, kind: int, *shape: int | str) -> Any:
     return helper.make_tensor_value_info(name, kind, shape)
 
 
@@ -73,6 +73,7 @@ def policy(
     steps_left: int,
     raises_at: float | None,
     confidence: float | None = None,
+    batch: int | str = 1,
 ) -> Any:
     """Tanh of a linear map of mean colours, state and sentence.
 
@@ -83,6 +84,7 @@ def policy(
         steps_left: what it says of the steps to the end.
         raises_at: the first state value that makes it fail; None: none does.
         confidence: what it gives for every answer; None: no such output.
+        batch: observations at a time; a name: as many as are given.
     """
     cameras, size, states, words = sizes
     rows, width = chunk
@@ -94,36 +96,38 @@ def policy(
         node("Div", ["colours", w.value("white", np.float32(255.0))], ["scaled"]),
         node("Unsqueeze", ["camera_mask", w.value("last", [2])], ["mask"]),
         node("Mul", ["scaled", "mask"], ["masked"]),
-        node("Reshape", ["masked", w.value("flat", [1, cameras * 3])], ["seen"]),
+        node("Reshape", ["masked", w.value("flat", [-1, cameras * 3])], ["seen"]),
         node("ReduceMean", ["word_states", w.value("words_axis", [1])], ["words"], keepdims=0),
         node("Add", ["words", "sentence"], ["meaning"]),
         node("Concat", ["seen", "state", "meaning"], ["features"], axis=1),
         node("MatMul", ["features", w.normal("map", features, rows * width)], ["mapped"]),
         node("Tanh", ["mapped"], ["bounded"]),
-        node("Reshape", ["bounded", w.value("chunk", [1, rows, width])], ["whole"]),
-        node("Identity", [w.value("logits", _logits(rows, steps_left))], ["steps_logits"]),
+        node("Reshape", ["bounded", w.value("chunk", [-1, rows, width])], ["whole"]),
+        node("ReduceMean", ["camera_mask", w.value("cameras", [1])], ["share_valid"], keepdims=1),
+        node("Mul", ["share_valid", w.value("none", np.float32(0.0))], ["of_each"]),
+        node("Add", ["of_each", w.value("logits", _logits(rows, steps_left))], ["steps_logits"]),
         node("Identity", [w.value("looks", _looks(words, cameras))], ["attention"]),
     ]
     nodes += (
         [node("Identity", ["whole"], ["actions"])] if raises_at is None else _faults(w, raises_at)
     )
     inputs = [
-        _tensor("images", TensorProto.UINT8, 1, cameras, size, size, 3),
-        _tensor("camera_mask", TensorProto.FLOAT, 1, cameras),
-        _tensor("state", TensorProto.FLOAT, 1, states),
-        _tensor("word_states", TensorProto.FLOAT, 1, words, HIDDEN),
-        _tensor("word_mask", TensorProto.FLOAT, 1, words),
-        _tensor("sentence", TensorProto.FLOAT, 1, HIDDEN),
+        _tensor("images", TensorProto.UINT8, batch, cameras, size, size, 3),
+        _tensor("camera_mask", TensorProto.FLOAT, batch, cameras),
+        _tensor("state", TensorProto.FLOAT, batch, states),
+        _tensor("word_states", TensorProto.FLOAT, batch, words, HIDDEN),
+        _tensor("word_mask", TensorProto.FLOAT, batch, words),
+        _tensor("sentence", TensorProto.FLOAT, batch, HIDDEN),
     ]
     outputs = [
-        _tensor("actions", TensorProto.FLOAT, 1, rows, width),
-        _tensor("steps_logits", TensorProto.FLOAT, 1, rows + 1),
+        _tensor("actions", TensorProto.FLOAT, batch, rows, width),
+        _tensor("steps_logits", TensorProto.FLOAT, batch, rows + 1),
         _tensor("attention", TensorProto.FLOAT, 1, words, CELLS * cameras),
     ]
     if confidence is not None:
         value = w.value("sure", np.array([confidence], dtype=np.float32))
-        nodes.append(node("Identity", [value], ["confidence"]))
-        outputs.append(_tensor("confidence", TensorProto.FLOAT, 1))
+        nodes.append(node("Add", ["of_each", value], ["confidence"]))
+        outputs.append(_tensor("confidence", TensorProto.FLOAT, batch, 1))
     return _model("policy", nodes, inputs, outputs, w)
 
 
@@ -149,6 +153,7 @@ def _faults(w: Weights, raises_at: float) -> list[Any]:
         node("Gather", [w.value("one_zero", np.zeros(1, np.float32)), "index"], ["zero"]),
         node("Add", ["value", w.value("one", np.float32(1.0))], ["above"]),
         node("Sqrt", ["above"], ["root"]),
-        node("Mul", ["root", "zero"], ["nothing"]),
+        node("Mul", ["root", "zero"], ["nothing_each"]),
+        node("Reshape", ["nothing_each", w.value("of_rows", [-1, 1, 1])], ["nothing"]),
         node("Add", ["whole", "nothing"], ["actions"]),
     ]

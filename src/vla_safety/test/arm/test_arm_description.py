@@ -244,7 +244,7 @@ def test_a_geometry_is_read(tmp_path):
     [
         ("{", "not YAML"),
         ({"walls": []}, "the file has 'walls'; accepted: srdf, pairs"),
-        ({"surroundings": {}}, "package_folders or surroundings is no list"),
+        ({"surroundings": {}}, "package_folders, surroundings or touch_links is no list"),
         ({"joints": [1]}, "joints is no mapping"),
         ({"joints": {"a": "b"}}, "joints.a is 'b'; accepted: a finite number"),
         (
@@ -340,6 +340,28 @@ def test_a_mesh_counts_as_a_polyhedron_around_its_hull(tmp_path):
     model.move_to(np.array([0.0, 0.0]))
     exact = 0.2 + 0.3 + 0.1 - 0.1 - 0.12  # from the base's upper face to the ball
     assert exact - 0.01 < model.distance(pair) <= exact + 1e-6
+
+
+def test_a_mesh_of_a_million_triangles_is_a_few_faces_afterwards(tmp_path):
+    rows = 708  # of a ball in binary STL, written at once
+    angle, around = np.linspace(0.0, np.pi, rows), np.linspace(0.0, 2.0 * np.pi, rows)
+    a, b = np.meshgrid(angle, around, indexing="ij")
+    ball = 0.1 * np.stack((np.sin(a) * np.cos(b), np.sin(a) * np.sin(b), np.cos(a)), axis=-1)
+    corners = (ball[:-1, :-1], ball[1:, :-1], ball[1:, 1:], ball[:-1, 1:])
+    triangles = np.concatenate(
+        [np.stack([corners[i] for i in three], axis=2).reshape(-1, 9)
+         for three in ((0, 1, 2), (0, 2, 3))]
+    )  # fmt: skip
+    facets = np.zeros(len(triangles), [("normal", "<f4", 3), ("corners", "<f4", 9), ("end", "<u2")])
+    facets["corners"] = triangles
+    assert len(facets) > 999_000
+    head = bytes(80) + len(facets).to_bytes(4, "little")
+    (tmp_path / "ball.stl").write_bytes(head + facets.tobytes())
+    made = guard(tmp_path, with_mesh(f"file://{tmp_path}/ball.stl"), TWO_JOINTS)
+    shape = made.model._shapes.geometryObjects[made.model.bodies[2].index].geometry
+    assert made.model.bodies[2].link == "b" and len(shape.points()) < 100
+    radii = np.linalg.norm(np.array(shape.points()), axis=1)
+    assert radii.min() > 0.0999 and radii.max() < 0.13
 
 
 def test_a_mesh_without_volume_is_refused(tmp_path):

@@ -2,13 +2,15 @@
 
 import time
 
+import numpy as np
 import pytest
 import yaml
-from sensor_msgs.msg import JointState
+from sensor_msgs.msg import JointState, PointCloud2, PointField
+from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 
 from vla_contract import topics
-from vla_contract.node_testing import node_process
+from vla_contract.node_testing import Client, node_process
 
 pytest.importorskip("pinocchio", reason="pip install pin coal")
 
@@ -78,6 +80,75 @@ def test_an_arm_stops_before_one_that_is_only_measured(arm_parameters, graph):
         g.client.wait(limited, 30.0)
 
 
+def test_the_urdf_may_come_from_its_topic_as_robot_state_publisher_keeps_it(arm_parameters, graph):
+    """What xacro gives begins with a declaration and comments."""
+    publisher = Client(DOMAIN, NAMESPACE, "robot_state_publisher")
+    with safety({**arm_parameters, "arm_urdf": "topic"}):
+        qos = topics.qos_profile(topics.ROBOT_DESCRIPTION)
+        kept = publisher.node.create_publisher(String, topics.ROBOT_DESCRIPTION, qos)
+        kept.publish(String(data=f'<?xml version="1.0" ?>\n<!-- by xacro -->\n{TWO_ARMS}'))
+        g = graph()
+        g.client.wait(lambda: g.status, 30.0)
+    publisher.close()
+
+
+def test_a_description_that_nobody_publishes_is_told_in_one_line(arm_parameters):
+    parameters = {**arm_parameters, "arm_urdf": "topic"}
+    told_in_one_line(parameters, f"nothing came on {NAMESPACE}/robot_description within 10 s")
+
+
+def test_a_cloud_holds_the_arm_while_it_is_silent_and_then_stops_it_before_the_points(
+    arm_parameters, graph
+):
+    """From a camera that is mounted by parameters; the rest of the arm stands out of the way."""
+    camera = {"camera.use_tf": False, "camera.mount": [0.0, 0.25, 0.2, 0.0, 0.0, 0.0]}
+    with safety({**arm_parameters, **camera, "arm_point_sources": ["camera"]}):
+        g, command = graph(), new_id()
+        qos = topics.qos_profile(topics.ROBOT_COMMAND)
+        sent = g.client.collect(JointTrajectory, "joints", qos)
+        clouds = g.client.node.create_publisher(
+            PointCloud2, "camera", topics.qos_profile(topics.CAMERA)
+        )
+        last, seeing = time.monotonic(), False
+        names = [f"left_{name}" for name in ("pan", "lift", "elbow")]
+        ys, zs = np.meshgrid(np.arange(-0.3, 0.3, 0.01), np.arange(0.0, 0.8, 0.01))
+        points = np.stack((np.full(ys.size, 0.45), ys.ravel(), zs.ravel()), 1).astype("<f4")
+        fields = [
+            PointField(name=n, offset=4 * i, datatype=7, count=1) for i, n in enumerate("xyz")
+        ]
+        cloud = PointCloud2(
+            width=len(points), height=1, point_step=12, row_step=12 * len(points), fields=fields,
+            data=points.tobytes(),
+        )  # fmt: skip
+
+        def beat():
+            nonlocal last
+            if time.monotonic() - last < PERIOD:
+                return
+            last = time.monotonic()
+            row = list(sent[-1].points[0].positions) if sent else [0.0] * 3
+            told = {**dict(zip(names, row, strict=True)), **OTHER, "right_pan": -1.5}
+            g.states.publish(JointState(name=list(told), position=list(told.values())))
+            g.beat(states=False)
+            if seeing:
+                clouds.publish(cloud)
+            g.chunk(command, actions=[0.0, 1.57, 0.0] * 40, dimension_names=names)
+
+        def held():
+            beat()
+            causes = g.status[-1].causes if g.status else []
+            return any("invalid source camera: was never received" in cause for cause in causes)
+
+        def limited():
+            beat()
+            found = g.safe[-1].violations if g.safe else []
+            return any(v.limit == v.LIMIT_OBSTACLE and v.name.endswith("–camera") for v in found)
+
+        g.client.wait(held, 30.0)
+        seeing = True
+        g.client.wait(limited, 30.0)
+
+
 @pytest.mark.parametrize(
     "change, reason",
     [
@@ -89,6 +160,10 @@ def test_a_shape_that_cannot_be_used_is_told_in_one_line(change, reason, arm_par
     parameters = {**arm_parameters, **change}
     if not parameters["required_joints"]:
         parameters["required_joints"] = [""]
+    told_in_one_line(parameters, reason)
+
+
+def told_in_one_line(parameters, reason):
     with node_process(
         "vla_safety.node.node", DOMAIN, parameters, ["-r", f"__ns:={NAMESPACE}"]
     ) as process:

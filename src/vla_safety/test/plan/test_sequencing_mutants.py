@@ -32,7 +32,7 @@ def test_the_smallest_period_and_stamp_are_taken():
 
 
 def test_a_layer_is_linear_between_its_rows_and_constant_beyond():
-    layer = Layer(chunk([0.0, 1.0, 3.0]), [[0.0], [1.0], [3.0]], NOW)
+    layer = Layer(chunk([0.0, 1.0, 3.0]), [[0.0], [1.0], [3.0]], NOW, NOW)
     found = [layer.at(NOW + k * MS)[0] for k in (-5, 0, 5, 10, 15, 20, 25)]
     assert found == pytest.approx([0.0, 0.0, 0.5, 1.0, 2.0, 3.0, 3.0])
     assert layer.at(NOW + 1)[0] > 0.0

@@ -53,6 +53,7 @@ class ArmGeometry:
     srdf: path, or None. pairs: file of pairs that touch always, made where it is missing.
     package_folders: where package:// is looked for beside AMENT_PREFIX_PATH and the URDF's parents.
     joints: positions of joints that nobody commands or measures.
+    touch_links: links that may touch what sources of points see, such as fingers.
     """
 
     srdf: Path | None = None
@@ -61,6 +62,7 @@ class ArmGeometry:
     joints: Mapping[str, float] = field(default_factory=dict)
     surroundings: tuple[Solid, ...] = ()
     payload: Payload | None = None
+    touch_links: tuple[str, ...] = ()
 
     @staticmethod
     def load(path: str | Path) -> ArmGeometry:
@@ -87,12 +89,13 @@ class ArmGeometry:
 
 def _geometry(data: Any, folder: Path) -> ArmGeometry:
     optional = ("srdf", "pairs", "package_folders", "joints", "surroundings", "payload")
-    entries = _entries(data, "the file", (), optional)
+    entries = _entries(data, "the file", (), (*optional, "touch_links"))
     folders = entries.get("package_folders", [])
     solids = entries.get("surroundings", [])
     joints = entries.get("joints", {})
-    if not isinstance(folders, list) or not isinstance(solids, list):
-        raise ArmError("package_folders or surroundings is no list; accepted: lists")
+    touching = entries.get("touch_links", [])
+    if not all(isinstance(value, list) for value in (folders, solids, touching)):
+        raise ArmError("package_folders, surroundings or touch_links is no list; accepted: lists")
     if not isinstance(joints, dict):
         raise ArmError("joints is no mapping; accepted: name of a joint to its position")
     surroundings = tuple(_solid(entry, f"surroundings[{i}]") for i, entry in enumerate(solids))
@@ -106,6 +109,7 @@ def _geometry(data: Any, folder: Path) -> ArmGeometry:
         joints={str(k): _number(v, f"joints.{k}") for k, v in joints.items()},
         surroundings=surroundings,
         payload=_payload(entries["payload"]) if "payload" in entries else None,
+        touch_links=tuple(map(str, touching)),
     )
 
 

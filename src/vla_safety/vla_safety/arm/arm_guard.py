@@ -8,8 +8,10 @@ there is always a way to rest that has been looked at.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -22,50 +24,79 @@ from vla_safety.arm.clearance import Clearance, TooNear
 from vla_safety.arm.end_speeds import EndSpeeds
 from vla_safety.arm.joint_map import JointMap
 from vla_safety.arm.levers import Array
-from vla_safety.arm.urdf_text import read_urdf
+from vla_safety.arm.points.point_cloud import NEAR
+from vla_safety.arm.points.point_source import (
+    PointReader,
+    PointSourceConfig,
+    PointSources,
+    Posture,
+)
+from vla_safety.arm.urdf_text import package_file, read_urdf
 from vla_safety.config.safety_config import SafetyConfig
 from vla_safety.limits.limiter import Limit, LimitedStep, LimitViolation, MotionLimiter
+from vla_safety.limits.position_axis import PositionState
 
 # rad or m: a start further than this from where the last command led is another place.
 _ELSEWHERE = 1e-9
 _ALREADY = " (already too near: it may only move away)"
 _SMALL = 1e-4  # rad or m
-_FAST = 1e9  # rad/s or m/s, beyond every limit
+_POSTURES = 256  # periods that are remembered
+_SLOWER = 0.5  # share of the speed cap, after a command that would have become too fast
 
 
-def make_guard(space: ActionSpace, config: SafetyConfig) -> ArmGuard | None:
-    """The guard of the arm that is configured; None where none is.
+def make_guard(
+    space: ActionSpace,
+    config: SafetyConfig,
+    sources: Mapping[str, PointSourceConfig] | None = None,
+) -> ArmGuard | None:
+    """The guard of the arm that is configured; None where none is. sources: of points.
 
     Raises:
         ArmError: the URDF or the geometry cannot be used, or does not fit the action space.
     """
     if not config.arm_urdf:
         return None
-    geometry = ArmGeometry.load(config.arm_geometry) if config.arm_geometry else ArmGeometry()
+    file = config.arm_geometry
+    geometry = ArmGeometry.load(package_file(file)) if file else ArmGeometry()
     if "joint_states" not in config.required_inputs:
         raise ArmError("arm_urdf is set; accepted of required_inputs: joint_states among them")
-    model = ArmModel(read_urdf(config.arm_urdf, geometry.package_folders), geometry)
-    return ArmGuard(space, config, model, geometry)
+    urdf = read_urdf(package_file(config.arm_urdf), geometry.package_folders)
+    model = ArmModel(urdf, geometry, tuple(sources or ()))
+    return ArmGuard(space, config, model, geometry, sources)
 
 
 class ArmGuard:
     """Stands around the limiter."""
 
     def __init__(
-        self, space: ActionSpace, config: SafetyConfig, model: ArmModel, geometry: ArmGeometry
+        self,
+        space: ActionSpace,
+        config: SafetyConfig,
+        model: ArmModel,
+        geometry: ArmGeometry,
+        sources: Mapping[str, PointSourceConfig] | None = None,
     ) -> None:
-        """Raises ArmError: see `JointMap` and `link_pairs.choose`."""
+        """sources: those of points that `model` was made with.
+
+        Raises:
+            ArmError: see `JointMap` and `link_pairs.choose`.
+        """
         joints = config.required_joints
         self._joints = JointMap(model.urdf, model.joints, space, geometry, joints)
         self._payload = geometry.payload
-        names = space.dimension_names
+        self._names = names = space.dimension_names
         if self._payload is not None and self._payload.gripper not in names:
             raise ArmError(
                 f"gripper of payload is {self._payload.gripper!r}; accepted: {', '.join(names)}"
             )
         self._gripper = names.index(self._payload.gripper) if self._payload is not None else 0
         self._margin = config.arm_margin
-        self._clearance = Clearance(model, link_pairs.choose(model, geometry, config.arm_margin))
+        self.model = model
+        self.sources = dict(sources or {})
+        self.points = PointSources(self.sources)
+        apart = {name: one.self_distance + self._margin for name, one in self.sources.items()}
+        self._clearance = Clearance(model, link_pairs.choose(model, geometry, self._margin, apart))
+        self._postures: deque[Posture] = deque(maxlen=_POSTURES)
         matrix = self._joints.matrix
         cap = config.arm_speed
         self._speeds = EndSpeeds(model, matrix, space, cap) if cap > 0.0 else None
@@ -79,29 +110,43 @@ class ArmGuard:
         limiter: MotionLimiter,
         requested: list[float] | None,
         positions: Mapping[str, float],
+        measured: Mapping[str, float] = MappingProxyType({}),
         **limits: Any,
     ) -> LimitedStep:
         """The command of this period; limits: as `MotionLimiter.step` takes them.
 
-        positions: of the joints that are measured. Whatever raises, the limiter is where it was.
+        positions: of the joints that are measured. measured: of dimensions, by name, for the
+        posture that the robot is seen in. Whatever raises, the limiter is where it was.
         """
         before = limiter.positions
         try:
-            step = self._decide(limiter, requested, positions, limits)
+            step = self._decide(limiter, before, requested, positions, limits)
+            if self.sources:
+                self._remember_posture(measured)
         except BaseException:
             limiter.restore_positions(before)
             self._expected = None
             raise
         return step
 
+    def path_ceiling(self, rates: Sequence[float]) -> tuple[float, float]:
+        """The speed that rates (per s) may give an end of the arm, and what they should, m/s.
+
+        (0, inf) without a cap, or before the first command.
+        """
+        if self._speeds is None or self._expected is None:
+            return 0.0, np.inf
+        return self._speeds.of_rates(np.asarray(rates)), self._speeds.aim
+
     def _decide(
         self,
         limiter: MotionLimiter,
+        before: tuple[PositionState, ...],
         requested: list[float] | None,
         positions: Mapping[str, float],
         limits: dict[str, Any],
     ) -> LimitedStep:
-        before, start = limiter.positions, limiter.values
+        start = limiter.values
         if missing := self._joints.missing(positions):
             self._expected = None
             step = limiter.step(None, **{**limits, "emergency": True})
@@ -109,8 +154,8 @@ class ArmGuard:
             return replace(step, violations=(*step.violations, unknown))
         self._begin(start, positions)
         refusals: list[LimitViolation] = []
-        for request in self._tries(limiter, requested, start):
-            step = self._limited(limiter, request, start, limits)
+        for request, share in self._tries(limiter, requested, start):
+            step = self._limited(limiter, request, start, share, limits)
             refusal = self._refusal(limiter, start)
             if refusal is None:
                 break
@@ -120,17 +165,52 @@ class ArmGuard:
             # The brake that was found clear before, or the best there is.
             step = limiter.step(None, **{**limits, "emergency": True})
         self._expected = step.safe
-        return replace(step, violations=(*refusals[:1], *step.violations))
+        return replace(step, violations=(*refusals[:1], *step.violations)) if refusals else step
+
+    def _remember_posture(self, measured: Mapping[str, float]) -> None:
+        if self._expected is None:
+            return
+        row = zip(self._names, self._expected.tolist(), strict=True)
+        where = np.array([measured.get(name, value) for name, value in row])
+        configuration = self._joints.matrix @ where + self._resting
+        self._postures.append(Posture(configuration, self._holding(self._expected)))
+
+    def posture(self, age: float) -> Posture | None:
+        """Where the robot was some time ago, s; None: that is not known yet."""
+        if not self._postures:
+            return None
+        back = min(round(max(0.0, age) / self._period), len(self._postures) - 1)
+        return self._postures[-1 - back]
+
+    def forget(self) -> None:
+        """Know of nothing that was seen: the robot was put elsewhere."""
+        self._postures.clear()
+        self.points.forget()
+
+    def point_readers(self) -> dict[str, PointReader]:
+        """What reads the messages of each source of points, each in a thread."""
+        reach = self.model.reach() + NEAR
+        return {
+            name: PointReader(
+                one, self.model.silhouette(), reach + self._margin + one.self_distance
+            )
+            for name, one in self.sources.items()
+        }
 
     def _begin(self, start: Array, positions: Mapping[str, float]) -> None:
         resting = self._joints.resting(positions)
         configuration = self._joints.matrix @ start + resting
         holding = self._holding(start)
+        fresh = self.points.fresh() if self.sources else {}
+        for name, cloud in fresh.items():
+            self.model.see(name, cloud)
         if self._expected is None or np.abs(start - self._expected).max() > _ELSEWHERE:
             self._clearance.start_at(configuration, holding)
         else:
             foreign = np.abs(resting - self._resting)
             self._clearance.move_on(configuration, foreign, holding)
+            for name in fresh:
+                self._clearance.renew(name)
         self._resting = resting
 
     def _holding(self, command: Array) -> bool:
@@ -141,14 +221,20 @@ class ArmGuard:
 
     def _tries(
         self, limiter: MotionLimiter, requested: list[float] | None, start: Array
-    ) -> Iterator[list[float] | None]:
-        """What is asked for; refused, as much of it as leads away; then the normal brake."""
+    ) -> Iterator[tuple[list[float] | None, float]]:
+        """What is asked for; refused, as much of it as leads away, or slower; the normal brake.
+
+        With the share of the speed cap.
+        """
         self._too_near = None
         if requested is not None:
-            yield requested
-            if self._too_near is not None:
-                yield from self._aside(limiter, requested, start, self._too_near)
-        yield None
+            yield requested, 1.0
+            if self._too_near is None:
+                yield requested, _SLOWER
+            else:
+                for aside in self._aside(limiter, requested, start, self._too_near):
+                    yield aside, 1.0
+        yield None, 1.0
 
     def _aside(
         self, limiter: MotionLimiter, requested: list[float], start: Array, found: TooNear
@@ -169,15 +255,17 @@ class ArmGuard:
         limiter: MotionLimiter,
         requested: list[float] | None,
         start: Array,
+        share: float,
         limits: dict[str, Any],
     ) -> LimitedStep:
-        """A step at no more than the speed of the arm's ends."""
+        """A step at no more than this share of the speed of the arm's ends."""
         if requested is None or self._speeds is None:
             return limiter.step(requested, **limits)
-        # What is not a number brakes its dimension, which is no faster than the limit.
-        wanted = np.fmin(np.abs(np.array(requested) - start) / self._period, _FAST)
+        # What is not a number brakes its dimension.
+        wanted = (np.array(requested) - start) / self._period
+        wanted = np.where(np.isfinite(wanted), wanted, 0.0)
         scale = limits.get("speed_scale", 1.0)
-        slower = self._speeds.scale(wanted, scale)
+        slower = self._speeds.scale(wanted, scale, share)
         step = limiter.step(requested, **{**limits, "speed_scale": slower})
         if slower == scale:
             return step
@@ -189,11 +277,14 @@ class ArmGuard:
         if len(path) == 1 and np.array_equal(path[0], start):
             return None  # it stands still
         commands = np.concatenate((start[None], path))
+        configurations = commands @ self._joints.matrix.T + self._resting
+        steps = configurations[1:] - configurations[:-1]
+        ways = np.abs(steps).cumsum(axis=0)
         if self._speeds is not None:
-            speed = self._speeds.fastest(commands)
+            speed = self._speeds.fastest(steps, ways, self._clearance.grown(ways[-1]))
             if speed > self._speeds.cap:
                 return LimitViolation(Limit.TOOL_SPEED, "", speed, self._speeds.cap)
-        found = self._clearance.too_near(commands @ self._joints.matrix.T + self._resting)
+        found = self._clearance.too_near(configurations, ways)
         self._too_near = found
         return None if found is None else self._violation(found)
 

@@ -6,7 +6,8 @@ where a URDF is configured.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,9 @@ import numpy as np
 from vla_safety.arm import convex_shapes
 from vla_safety.arm.arm_geometry import ArmError, ArmGeometry, Solid
 from vla_safety.arm.levers import Array, Body, Pair, Trace, Ways
+from vla_safety.arm.points.outlines import outline
+from vla_safety.arm.points.point_cloud import NOTHING, Place, PointCloud
+from vla_safety.arm.points.silhouette import Silhouette
 from vla_safety.arm.urdf_text import Urdf
 
 
@@ -32,8 +36,12 @@ def _libraries() -> tuple[Any, Any]:
 class ArmModel:
     """A configuration is an array of all moving joints of the URDF, in the order of `joints`."""
 
-    def __init__(self, urdf: Urdf, geometry: ArmGeometry) -> None:
-        """Raises ArmError: a library is missing, or the URDF or a mesh cannot be used."""
+    def __init__(self, urdf: Urdf, geometry: ArmGeometry, sources: Sequence[str] = ()) -> None:
+        """sources: of points, each of which is a body that has no shape yet.
+
+        Raises:
+            ArmError: a library is missing, or the URDF or a mesh cannot be used.
+        """
         self._pin, self._coal = _libraries()
         self.urdf = urdf
         try:
@@ -45,6 +53,7 @@ class ArmModel:
         limits = {joint.name: (joint.low, joint.high) for joint in urdf.joints}
         self.low, self.high = np.array([limits[name] for name in self.joints]).T
         self._add_surroundings(geometry)
+        self._add_sources(sources)
         self.bodies = self._bodies()
         if not any(body.joint for body in self.bodies):
             raise ArmError("arm_urdf has no link with <collision> that a joint moves")
@@ -52,6 +61,11 @@ class ArmModel:
         turns = np.array([0.0 if name in slides else 1.0 for name in self.joints])
         self._trace = Trace(self._model, self._shapes, turns, self.bodies, self._link_ends())
         self._data = self._model.createData()
+        self._clouds: dict[int, PointCloud] = {}
+        # Views of pinocchio's own memory: to fetch them anew takes as long as the kinematics.
+        places = [self._data.oMi[joint] for joint in range(self._model.njoints)]
+        self._rotations = [place.rotation for place in places]
+        self._origins = [place.translation for place in places]
 
     # Construction.
 
@@ -81,6 +95,14 @@ class ArmModel:
         frame = self._model.frames[number]
         self._add(carried.box, frame.parentJoint, number, frame.placement)
 
+    def _add_sources(self, names: Sequence[str]) -> None:
+        # A shape that stands for the points, of which only the number counts.
+        pin, nowhere = self._pin, self._pin.SE3.Identity()
+        self._first_source = self._shapes.ngeoms
+        for name in names:
+            made = self._coal.Sphere(1e-3)
+            self._shapes.addGeometryObject(pin.GeometryObject(name, 0, 0, nowhere, made))
+
     def _add(self, shape: Solid, joint: int, frame: int, link: Any) -> None:
         pin, placed = self._pin, shape.placement
         placement = link * pin.SE3(placed.rotation, placed.translation)
@@ -94,10 +116,9 @@ class ArmModel:
         for i, shape in enumerate(self._shapes.geometryObjects):
             added = i == self._payload or i >= self._first_surrounding
             link = shape.name if added else self._model.frames[shape.parentFrame].name
-            surrounding = added and i != self._payload
-            found.append(
-                Body(i, shape.name, link, shape.parentJoint, i == self._payload, surrounding)
-            )
+            surrounding, source = added and i != self._payload, i >= self._first_source
+            joint, payload = shape.parentJoint, i == self._payload
+            found.append(Body(i, shape.name, link, joint, payload, surrounding, source))
         return tuple(found)
 
     def _link_ends(self) -> list[tuple[int, Array]]:
@@ -131,16 +152,66 @@ class ArmModel:
         """How far joints can move these pairs."""
         return Ways(self._trace, tuple(pairs))
 
+    def silhouette(self) -> Silhouette:
+        """The robot's own shape, for another thread."""
+        own = [body for body in self.bodies if not body.surrounding]
+        return Silhouette(self._pin, self._model, self._shapes, own)
+
+    @property
+    def root(self) -> str:
+        """Name of the root link, in whose frame everything is."""
+        return str(self._model.frames[1].name)
+
+    @property
+    def tools(self) -> tuple[str, ...]:
+        """Links that a joint moves and no joint follows, of which the last are tools."""
+        follows = {joint.parent for joint in self.urdf.joints}
+        body = self._pin.FrameType.BODY
+        return tuple(
+            frame.name
+            for frame in self._model.frames
+            if frame.type == body and frame.parentJoint and frame.name not in follows
+        )
+
+    def reach(self) -> float:
+        """How far from the root link any part of the arm can be, m."""
+        farthest = [0.0] * self._model.njoints
+        slides = {joint.name for joint in self.urdf.joints if joint.prismatic}
+        for joint in range(1, self._model.njoints):
+            way = float(np.linalg.norm(self._model.jointPlacements[joint].translation))
+            if self.joints[joint - 1] in slides:
+                way += float(np.abs((self.low[joint - 1], self.high[joint - 1])).max())
+            farthest[joint] = farthest[self._model.parents[joint]] + way
+        centres, radii = self._trace.balls
+        return max(
+            farthest[body.joint] + float(np.linalg.norm(centre)) + radius
+            for body, centre, radius in zip(self.bodies, centres, radii, strict=True)
+        )
+
     # What depends on the configuration.
 
     def watch(self, pairs: Iterable[Pair]) -> None:
-        """Choose the pairs that `distance` tells of."""
+        """Choose the pairs that `distances` tells of; those with a source come last."""
+        self._watched = tuple(pairs)
         self._shapes.removeAllCollisionPairs()
-        for pair in pairs:
+        solid = [pair for pair in self._watched if not pair.second.source]
+        for pair in solid:
             self._shapes.addCollisionPair(
                 self._pin.CollisionPair(pair.first.index, pair.second.index)
             )
+        self._solid = len(solid)
         self._distances = self._shapes.createData()
+        self._outlines = {
+            pair.first.index: outline(self._shapes.geometryObjects[pair.first.index].geometry)
+            for pair in self._watched[self._solid :]
+        }
+
+    def see(self, source: str, cloud: PointCloud | None) -> None:
+        """Take what a source shows; None: nothing."""
+        body = next(body for body in self.bodies if body.source and body.name == source)
+        self._clouds.pop(body.index, None)
+        if cloud is not None:
+            self._clouds[body.index] = cloud
 
     def move_to(self, configuration: Array) -> None:
         """Place every body."""
@@ -149,29 +220,89 @@ class ArmModel:
         )
 
     def distance(self, pair: int) -> float:
-        """Between the bodies of a pair, m; below 0 where they overlap."""
-        found = self._pin.computeDistance(self._shapes, self._distances, pair)
-        return float(found.min_distance)
+        """Between the bodies of a pair, m; below 0 where they overlap.
 
-    def distances(self, which: Iterable[int]) -> Array:
-        """Of these pairs, m."""
+        From points that are not near it may be less.
+        """
+        return float(self.distances([pair])[0])
+
+    def distances(self, which: Sequence[int]) -> Array:
+        """Of these pairs, in ascending order, m."""
         compute, shapes, data = self._pin.computeDistance, self._shapes, self._distances
-        return np.array([compute(shapes, data, pair).min_distance for pair in which])
+        solid = self._solid
+        if not which or which[-1] < solid:
+            return np.array([compute(shapes, data, pair).min_distance for pair in which])
+        found = [compute(shapes, data, pair).min_distance for pair in which if pair < solid]
+        return np.array(found + self._from_points(which[len(found) :]))
+
+    def _from_points(self, which: Sequence[int]) -> list[float]:
+        found: list[float] = []
+        for source, group in itertools.groupby(
+            (self._watched[pair] for pair in which), key=lambda pair: pair.second.index
+        ):
+            places = [self._place(pair.first.index) for pair in group]
+            cloud = self._clouds.get(source)
+            found += [NOTHING] * len(places) if cloud is None else cloud.distances(places)
+        return found
+
+    def _place(self, body: int) -> Place:
+        at = self._distances.oMg[body]
+        return Place(self._outlines[body], at.rotation, at.translation)
+
+    def surfaces(
+        self, configuration: Array, of_shape: Callable[[Any], Array]
+    ) -> list[tuple[Body, Array]]:
+        """Every body with its surface: triangles, shape (n, 3, 3), in the root link's frame.
+
+        of_shape: the triangles of a shape of coal in its own frame.
+        """
+        placed = self._shapes.createData()
+        self._pin.updateGeometryPlacements(
+            self._model, self._data, self._shapes, placed, configuration
+        )
+        found = []
+        for body in self.bodies:
+            if not body.source:
+                place = placed.oMg[body.index]
+                faces = of_shape(self._shapes.geometryObjects[body.index].geometry)
+                found.append((body, faces @ place.rotation.T + place.translation))
+        return found
 
     def look_around(self, configuration: Array) -> None:
-        """Take the levers of a configuration, for `Ways` and `end_levers`."""
+        """Take the levers of a configuration, for `grown` and `end_jacobians`."""
         jacobian = self._pin.computeJointJacobians(self._model, self._data, configuration)
-        self._trace.look_around(jacobian, self._data.oMi)
+        self._trace.look_around(jacobian, *self._joint_places())
+
+    def grown(self, way: Array) -> Array:
+        """Levers from where `look_around` looked, as far as `way`; see `Trace.grown`."""
+        return self._trace.grown(way)
 
     @property
-    def end_levers(self) -> Array:
-        """Speed of each link's end per rad/s (m/s for a slide) of each joint, m.
+    def end_jacobians(self) -> Array:
+        """Velocity of each link's end per rad/s (m/s for a slide) of each joint.
 
-        Where `look_around` looked; shape (ends, joints).
+        Where `look_around` looked; shape (ends, 3, joints).
         """
-        return self._trace.end_levers
+        return self._trace.end_jacobians
+
+    def end_speeds(self, steps: Array, ways: Array, grown: Array, period: float) -> Array:
+        """Bounds of the speeds of links' ends on a path that begins where `look_around` looked.
+
+        steps: changes of the configuration, one per period; ways: up to the end of each, of every
+        joint. Both of shape (rows, joints). grown: levers for the last of these ways.
+        Returns shape (rows, ends), m/s.
+        """
+        jacobians = self._trace.end_jacobians
+        ends = len(jacobians)
+        moved = (steps @ jacobians.reshape(3 * ends, -1).T).reshape(-1, ends, 3)
+        straight = np.sqrt(np.einsum("kei,kei->ke", moved, moved))
+        bent = self._trace.bending(ways, np.abs(steps)) @ grown[self._trace.bodies :].T
+        return np.asarray((straight + bent) / period)
 
     def end_places(self, configuration: Array) -> Array:
         """Where each link's end is, shape (ends, 3), m."""
         self._pin.forwardKinematics(self._model, self._data, configuration)
-        return self._trace.end_places(self._data.oMi)
+        return self._trace.end_places(*self._joint_places())
+
+    def _joint_places(self) -> tuple[Array, Array]:
+        return np.array(self._rotations), np.array(self._origins)

@@ -46,8 +46,8 @@ class Clearance:
         self._ways = model.trace(self.pairs)
         self._carried = np.array([p.first.payload or p.second.payload for p in self.pairs])
         self._at: Array | None = None
-        # Levers from there, and the ways that they are good for.
-        self._looked: tuple[Array, Array] | None = None
+        # The ways that levers from there are good for; of bodies and ends, and of the pairs.
+        self._looked: tuple[Array, Array, Array] | None = None
         self._known = np.zeros(len(self.pairs))
         self._least = margins.least.copy()
         self._holding = False
@@ -79,11 +79,25 @@ class Clearance:
             better = np.minimum(self._known[near], self._margins.least[near])
             self._least[near] = np.maximum(self._least[near], better)
 
+    def grown(self, way: Array) -> Array:
+        """Levers of bodies and links' ends while each joint moves from here by at most `way`."""
+        return self._looked_for(way)[1]
+
+    def renew(self, source: str) -> None:
+        """A source of points shows something else."""
+        which = [i for i, pair in enumerate(self.pairs) if pair.second.name == source]
+        if self._at is not None:
+            self._measure(np.array(which, dtype=np.intp))
+
     def _levers(self, way: Array) -> Array:
         """Of every pair, while each joint moves from here by no more than `way`."""
+        return self._looked_for(way)[2]
+
+    def _looked_for(self, way: Array) -> tuple[Array, Array, Array]:
         if self._looked is None or (way > self._looked[0]).any():
-            self._looked = (way, self._ways.levers(way))
-        return self._looked[1]
+            grown = self._model.grown(way)
+            self._looked = (way, grown, self._ways.levers(grown))
+        return self._looked
 
     def _go_to(self, configuration: Array) -> None:
         self._looked = None
@@ -102,13 +116,12 @@ class Clearance:
         self._model.move_to(self._at)
         self._known[which] = self._model.distances(which.tolist())
 
-    def too_near(self, path: Array) -> TooNear | None:
+    def too_near(self, path: Array, ways: Array) -> TooNear | None:
         """The first pair that would come too near on a path from here; None: it stays clear.
 
         path: configurations, shape (n, joints), the first where the robot is.
+        ways: of every joint up to each of the others, shape (n - 1, joints).
         """
-        ways = np.zeros_like(path)
-        np.abs(np.diff(path, axis=0)).cumsum(axis=0, out=ways[1:])
         levers = self._levers(ways[-1])
         nearer = levers @ ways[-1]
         which = np.flatnonzero(self._known - nearer < self._least)
@@ -118,7 +131,9 @@ class Clearance:
         which = which[self._known[which] - nearer[which] < self._least[which]]
         if not which.size:
             return None
-        return self._walk(path, ways @ levers[which].T, which)
+        reached = np.zeros((len(path), len(which)))
+        reached[1:] = ways @ levers[which].T
+        return self._walk(path, reached, which)
 
     def lead_nearer(self, number: int, steps: Array) -> list[bool]:
         """Whether each of some small steps from here, by itself, brings a pair nearer.

@@ -1,7 +1,8 @@
 """The Cartesian speed of elbows and tools under joint commands. Free of ROS.
 
-What counts is the sum of what each joint alone would make of it: while joints brake, and come to
-rest one after the other, that sum does not grow as the speed itself may.
+The speed of a link's end is |J q̇|. On a command's way to rest J changes by no more than the joints'
+ways times their levers, so a bound of the speed all along that way is had from the J of its
+beginning.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from vla_safety.arm.arm_model import ArmModel
 from vla_safety.arm.levers import Array
 
 # The velocity limits are scaled for this share of the cap, beyond which a command is refused.
-AIM = 0.9
+AIM = 0.95
 _SCALES = np.linspace(0.0, 1.0, 21)
 
 
@@ -22,25 +23,33 @@ class EndSpeeds:
 
     def __init__(self, model: ArmModel, matrix: Array, space: ActionSpace, cap: float) -> None:
         """matrix: (joints, dimensions), of the commands' part in a configuration. cap: m/s."""
-        self.cap = cap
+        self.cap, self.aim = cap, AIM * cap
         self._model = model
-        self._matrix = np.abs(matrix)
+        self._matrix = matrix
         self._limits = np.array([d.normal.velocity for d in space.dimensions])
         self._period = space.period
 
-    def scale(self, wanted: Array, speed_scale: float) -> float:
-        """Greatest scale of the velocity limits, up to `speed_scale`, that keeps the cap.
+    def scale(self, wanted: Array, speed_scale: float, share: float = 1.0) -> float:
+        """Scale of the velocity limits, up to `speed_scale`, at which the ends keep the cap.
 
-        wanted: speeds that the dimensions may ask for, rad/s or m/s.
+        wanted: velocities that are asked for, rad/s or m/s. share: of the cap.
         """
-        scaled = np.minimum(wanted[:, None], _SCALES * self._limits[:, None])
-        fastest = (self._model.end_levers @ self._matrix @ scaled).max(axis=0)
-        aim = AIM * self.cap
+        scaled = _SCALES * self._limits[:, None]
+        rates = self._matrix @ np.clip(wanted[:, None], -scaled, scaled)
+        moved = self._model.end_jacobians @ rates
+        fastest = np.sqrt(np.einsum("eis,eis->es", moved, moved).max(axis=0))
+        # The first scale at which an end is too fast counts, although it may be slower at a higher.
+        fastest = np.maximum.accumulate(fastest)
+        aim = share * self.aim
         if fastest[-1] <= aim:
             return speed_scale
         return min(speed_scale, float(np.interp(aim, fastest, _SCALES)))
 
-    def fastest(self, path: Array) -> float:
-        """Speed that an end may reach on a path, m/s. path: commands, one per period."""
-        rates = np.abs(path[1:] - path[:-1]).max(axis=0) / self._period
-        return float((self._model.end_levers @ (self._matrix @ rates)).max())
+    def fastest(self, steps: Array, ways: Array, grown: Array) -> float:
+        """Bound of the speed of any end on a path, m/s; see `ArmModel.end_speeds`."""
+        return float(self._model.end_speeds(steps, ways, grown, self._period).max())
+
+    def of_rates(self, rates: Array) -> float:
+        """Speed of the fastest end at these rates of the dimensions, per s, m/s."""
+        moved = self._model.end_jacobians @ (self._matrix @ rates)
+        return float(np.sqrt((moved * moved).sum(axis=-1)).max())

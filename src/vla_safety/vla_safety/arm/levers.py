@@ -17,13 +17,18 @@ import numpy.typing as npt
 from vla_safety.arm import convex_shapes
 
 Array = npt.NDArray[np.float64]
+# Of a vector the matrix, row by row, that stands for a cross product: a × p = (p @ _CROSS) a.
+_CROSS = np.zeros((3, 9))
+_CROSS[0, [5, 7]] = 1.0, -1.0
+_CROSS[1, [2, 6]] = -1.0, 1.0
+_CROSS[2, [1, 3]] = 1.0, -1.0
 
 
 @dataclass(frozen=True)
 class Body:
     """One convex shape of a link, of the surroundings (`link` is its name there) or carried.
 
-    joint: number of the one that moves it, 0: none.
+    joint: number of the one that moves it, 0: none. source: its points are seen by a sensor.
     """
 
     index: int
@@ -32,6 +37,7 @@ class Body:
     joint: int
     payload: bool = False
     surrounding: bool = False
+    source: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,79 +81,102 @@ class Trace:
 
         ends: (joint, place in its frame).
         """
+        from scipy.linalg.lapack import dtrtri
+
+        self._inverse = dtrtri
         count = model.njoints - 1
         # Which joints (columns) are before a joint (row, 0: the world) or it itself.
+        self._identity = np.eye(count)
         self._before = np.zeros((model.njoints, count))
         for joint in range(1, model.njoints):
             self._before[joint] = self._before[model.parents[joint]]
             self._before[joint, joint - 1] = 1.0
         self._turns = turns
         # [j, k]: joint k is behind joint j, and moves what j turns.
-        behind = self._before[1:].T * (1.0 - np.eye(count))
+        behind = self._before[1:].T * (1.0 - self._identity)
         self._behind = behind * self._turns[:, None]
         centres, radii = zip(*(_ball(shapes, body) for body in bodies), strict=True)
-        self._radii = np.array(radii)
         joints = [body.joint for body in bodies] + [joint for joint, _ in ends]
         self._point_joints = np.array(joints)
-        self._points = np.array([*centres, *(place for _, place in ends)])
-        self._ends = len(bodies)
+        self._points = np.array([*centres, *(place for _, place in ends)])[:, :, None]
+        self._bodies = len(bodies)
+        # Of every body: centre, in the frame of its joint, and radius of a ball around it.
+        self.balls = np.array(centres), np.array(radii)
         self._moved = self._before[self._point_joints]
+        # A slide moves every point alike; a turn those of the body that are farthest out.
+        self._farther = np.array(radii)[:, None] * self._moved[: len(bodies)] * turns
 
     def between(self, pair: Pair) -> Array:
         """1 for each joint that moves one of two bodies and not the other."""
         first, second = self._before[pair.first.joint], self._before[pair.second.joint]
         return np.abs(first - second)
 
-    def look_around(self, jacobian: Array, places: Any) -> None:
-        """jacobian: of the joints, in the world. places: of the joints."""
-        points = self._placed(places)
-        linear, angular = jacobian[:3], jacobian[3:]
-        x, y, z = points[:, 0:1], points[:, 1:2], points[:, 2:3]
-        square = (linear[0] + angular[1] * z - angular[2] * y) ** 2
-        square += (linear[1] + angular[2] * x - angular[0] * z) ** 2
-        square += (linear[2] + angular[0] * y - angular[1] * x) ** 2
-        levers = np.sqrt(square) * self._moved
-        self.end_levers = levers[self._ends :]
-        # A slide moves every point alike; a turn those of the body that are farthest out.
-        self.body_levers = levers[: self._ends]
-        self.body_levers += self._radii[:, None] * self._moved[: self._ends] * self._turns
+    def look_around(self, jacobian: Array, rotations: Array, origins: Array) -> None:
+        """jacobian: of the joints, in the world. rotations, origins: of the joints' places."""
+        points = self.placed(rotations, origins)
+        # A joint moves a point by linear + angular × point.
+        crossed = (points @ _CROSS).reshape(-1, 3) @ jacobian[3:]
+        moved = crossed.reshape(len(points), 3, -1) + jacobian[:3]
+        moved *= self._moved[:, None, :]
+        levers = np.sqrt(np.einsum("pij,pij->pj", moved, moved))
+        levers[: self._bodies] += self._farther
+        self._levers = levers
+        # Of links' ends, m/s per rad/s; shape (ends, 3, joints).
+        self.end_jacobians = moved[self._bodies :]
 
-    def end_places(self, places: Any) -> Array:
+    def end_places(self, rotations: Array, origins: Array) -> Array:
         """Where each link's end is, shape (ends, 3)."""
-        return self._placed(places)[self._ends :]
+        return self.placed(rotations, origins)[self._bodies :]
 
-    def _placed(self, places: Any) -> Array:
-        rotations = np.array([place.rotation for place in places])[self._point_joints]
-        origins = np.array([place.translation for place in places])[self._point_joints]
-        return np.asarray((rotations @ self._points[:, :, None])[:, :, 0] + origins)
+    def placed(self, rotations: Array, origins: Array) -> Array:
+        """Where the middle of each body and each link's end is, shape (points, 3)."""
+        turned = rotations[self._point_joints] @ self._points
+        return np.asarray(turned[:, :, 0] + origins[self._point_joints])
 
-    def levers(self, way: Array) -> Array:
-        """Of every body, while each joint moves by no more than `way`; shape (bodies, joints)."""
+    def grown(self, way: Array) -> Array:
+        """Levers while each joint moves by no more than `way`; shape (bodies + ends, joints)."""
         # Behind a joint others move the body farther out, by their own levers, which grow likewise:
         # grown = now + grown @ (way * behind). No joint is behind itself, so there is an inverse.
-        growth = np.eye(len(way)) - way[:, None] * self._behind.T
-        return np.asarray(self.body_levers @ np.linalg.inv(growth))
+        growth = self._identity - way[:, None] * self._behind.T
+        return np.asarray(self._levers @ self._inverse(growth, lower=1, unitdiag=1)[0])
+
+    @property
+    def bodies(self) -> int:
+        """Number of rows of `grown` that are bodies'; those of links' ends follow."""
+        return self._bodies
+
+    def bending(self, ways: Array, rates: Array) -> Array:
+        """How much a lever of 1 at each joint adds to the speed of what it moves.
+
+        The speed on a way is that of `end_jacobians` at its beginning, and at most the sum of this
+        over the joints, each times its lever: a joint's motion turns with those before it.
+
+        ways, rates: of the joints, up to each row and in it, not negative; shape (rows, joints).
+        """
+        turned = (ways @ self._behind + self._turns * ways) * rates
+        return np.asarray(turned + ways * (rates @ self._behind))
 
 
 class Ways:
     """How much nearer the bodies of pairs can come."""
 
     def __init__(self, trace: Trace, pairs: tuple[Pair, ...]) -> None:
-        self._trace = trace
         self._first = np.array([pair.first.index for pair in pairs])
         self._second = np.array([pair.second.index for pair in pairs])
         self._between = np.array([trace.between(pair) for pair in pairs])
 
-    def levers(self, way: Array) -> Array:
-        """While each joint moves by no more than `way`; shape (pairs, joints)."""
-        bodies = self._trace.levers(way)
-        return (bodies[self._first] + bodies[self._second]) * self._between
+    def levers(self, grown: Array) -> Array:
+        """Of the pairs; shape (pairs, joints). grown: see `Trace`."""
+        levers = grown.take(self._first, axis=0)
+        levers += grown.take(self._second, axis=0)
+        levers *= self._between
+        return levers
 
 
 def _ball(shapes: Any, body: Body) -> tuple[Array, float]:
     """Centre, in the frame of the joint that moves it, and radius of a ball around a body."""
     shape = shapes.geometryObjects[body.index]
-    if body.joint == 0:  # it does not move, and a plane has no ball
+    if body.surrounding:  # it does not move, and a plane has no ball
         return np.zeros(3), 0.0
     centre, radius = convex_shapes.ball(shape.geometry)
     return shape.placement.rotation @ centre + shape.placement.translation, radius

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -41,8 +41,13 @@ class Margins:
     least: Array
 
 
-def choose(model: ArmModel, geometry: ArmGeometry, margin: float) -> Margins:
-    """The pairs of a model.
+def choose(
+    model: ArmModel,
+    geometry: ArmGeometry,
+    margin: float,
+    points: Mapping[str, float] | None = None,
+) -> Margins:
+    """The pairs of a model. points: least distance from those of each source, m.
 
     Raises:
         ArmError: a file cannot be read or is of another URDF, or none is named.
@@ -60,13 +65,28 @@ def choose(model: ArmModel, geometry: ArmGeometry, margin: float) -> Margins:
         kept = [i for i, pair in enumerate(pairs) if pair.shapes not in touching]
         pairs, least, most = tuple(pairs[i] for i in kept), least[kept], most[kept]
     apart = np.where(least > 0.0, np.minimum(margin, 0.5 * least), margin)
-    return Margins(pairs, np.where((most < margin) & (least <= 0.0), 0.0, apart))
+    apart = np.where((most < margin) & (least <= 0.0), 0.0, apart)
+    seen = _from_points(model, geometry.touch_links)
+    kept_from = [(points or {})[pair.second.name] for pair in seen]
+    return Margins((*pairs, *seen), np.append(apart, kept_from))
+
+
+def _from_points(model: ArmModel, touching: Sequence[str]) -> tuple[Pair, ...]:
+    """Every link that moves, but those that may touch, with every source of points."""
+    links = {body.link for body in model.bodies}
+    for name in touching:
+        if name not in links:
+            raise ArmError(f"touch_links has {name!r}; accepted: links of arm_urdf with a shape")
+    moving = [body for body in model.bodies if body.joint and body.link not in touching]
+    sources = [body for body in model.bodies if body.source]
+    return tuple(Pair(body, source) for source in sources for body in moving)
 
 
 def _movable(model: ArmModel) -> tuple[Pair, ...]:
     connected = {frozenset((joint.parent, joint.child)) for joint in model.urdf.joints}
     found = []
-    for first, second in itertools.combinations(model.bodies, 2):
+    solid = [body for body in model.bodies if not body.source]
+    for first, second in itertools.combinations(solid, 2):
         pair = Pair(first, second)
         if not model.moves(pair) or frozenset(pair.links) in connected:
             continue

@@ -64,12 +64,30 @@ def read_urdf(given: str, package_folders: Iterable[Path]) -> Urdf:
             reason = getattr(error, "strerror", None) or "not UTF-8 text"
             raise ArmError(f"arm_urdf {path}: {reason}") from error
     where = f"arm_urdf {path}" if path else "arm_urdf"
-    prefixes = filter(None, os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep))
-    folders += [Path(prefix) / "share" for prefix in prefixes]
+    folders += _shares()
     try:
         return _prepare(given, folders, path.parent if path else Path())
     except ValueError as error:  # one of ours, or a number that is none
         raise ArmError(f"{where}: {error}") from error
+
+
+def package_file(given: str) -> str:
+    """The path that package://PACKAGE/REST stands for; anything else as it is.
+
+    Raises:
+        ArmError: no package in AMENT_PREFIX_PATH has the file.
+    """
+    if not given.startswith("package://"):
+        return given
+    found = _mesh_file(given, _shares(), Path())
+    if found is None:
+        raise ArmError(f"{given} is not there; accepted: a file of a package in AMENT_PREFIX_PATH")
+    return str(found)
+
+
+def _shares() -> list[Path]:
+    prefixes = filter(None, os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep))
+    return [Path(prefix) / "share" for prefix in prefixes]
 
 
 def _prepare(text: str, folders: list[Path], beside: Path) -> Urdf:

@@ -47,6 +47,7 @@ LOOSENS: dict[str, Loosens] = {
             "robot_state",
             "clock",
             "obstacle",
+            "contact",
         )
     },
     "escalation_count": Loosens.ANY,
@@ -76,6 +77,10 @@ LOOSENS: dict[str, Loosens] = {
     # What is only told.
     "error_count": Loosens.NEVER,
     "blend_window": Loosens.NEVER,  # the limiter is behind it
+    "home_speed": Loosens.UP,
+    "home_tolerance": Loosens.NEVER,
+    "home_timeout": Loosens.NEVER,
+    "fade_in_time": Loosens.DOWN,
     "fault_period": Loosens.UP,
 }
 

@@ -11,7 +11,10 @@ from vla_contract.language.stop_words import STOP_WORDS
 from vla_contract.node.parameters import Config, ParameterError, parameter
 from vla_safety.config.config_sections import (
     ArmParameters,
+    ContactParameters,
     DetectorParameters,
+    HomeParameters,
+    PeopleParameters,
     RecordingParameters,
     RecoveryParameters,
     TeleoperationParameters,
@@ -25,6 +28,7 @@ from vla_safety.loop.realtime_priority import HIGHEST
 LOOP_PERIODS, LEAST_PERIODS = 3.0, 2.0
 # A stall that counts for no escalation where no driver declares its timeout, s.
 BRIDGED_STALL = 0.5
+SLOWING = ("path", "dimension")
 INPUTS = ("joint_states", "end_effector_pose", "odom")
 
 
@@ -147,6 +151,21 @@ class ControlParameters(Config):
     speed_scale: float = parameter(
         1.0, "Scale of every velocity limit.", minimum=0.0, maximum=1.0, runtime=True
     )
+    slowing: str = parameter(
+        SLOWING[0],
+        "What slows down does so along the path, all dimensions alike and the plan later, or "
+        "each dimension by itself while the plan goes on.",
+        choices=SLOWING,
+    )
+    fade_in_time: float = parameter(
+        0.5,
+        "Time over which the policy's motion is faded in after arming, after a person has driven "
+        "and after a recovery (slowing: path); 0: at once.",
+        "s",
+        minimum=0.0,
+        maximum=60.0,
+        runtime=True,
+    )
     state_file: str = parameter(
         "",
         "Where the latched stop and the commands seen survive a restart. Empty: "
@@ -180,6 +199,9 @@ class SafetyConfig(
     TeleoperationParameters,
     RecordingParameters,
     ArmParameters,
+    ContactParameters,
+    PeopleParameters,
+    HomeParameters,
     WorkspaceParameters,
     ObstacleParameters,
     DetectorParameters,
@@ -210,7 +232,8 @@ def check_space(config: SafetyConfig, space: ActionSpace) -> None:
     Raises:
         ParameterError: a full chunk ends before the next can be there, or the emergency limits
             cannot stop a dimension within the braking time, or a driver stops by itself before
-            a gap of the loop is one. The message has the numbers.
+            a gap of the loop is one, or an input that a kind of action needs is not required, or
+            a position of the end effector may leave the workspace. The message has the numbers.
     """
     needed = config.slop + config.latency_p99 + 2.0 * config.inference_period
     if space.horizon < needed - 1e-9:
@@ -220,12 +243,51 @@ def check_space(config: SafetyConfig, space: ActionSpace) -> None:
             f"{config.inference_period} = {needed:.3f} s"
         )
     _check_drivers(config, space)
+    _check_inputs(config, space)
+    _check_positions(config, space)
+    if config.people_enabled and not (
+        space.linear_indices or config.people_robot_speed or (config.arm_urdf and config.arm_speed)
+    ):
+        raise ParameterError(
+            f"parameter people_robot_speed is 0; accepted for action space {space.name}, which has "
+            "no linear velocity: above 0 m/s, or arm_urdf with an arm_speed"
+        )
     for dimension in space.dimensions:
         longest = braking_time(dimension, space.period)
         if longest > space.braking_time:
             raise ParameterError(
                 f"braking_time of action space {space.name} is {space.braking_time} s, but "
                 f"{dimension.name} may take {longest:.4f} s; accepted: at least that"
+            )
+
+
+def _check_inputs(config: SafetyConfig, space: ActionSpace) -> None:
+    needed = [("joint_states", space.joint_ranges[0][0])] if space.joint_ranges else []
+    needed += [("end_effector_pose", space.pose_indices[0])] if space.pose_indices else []
+    for name, index in needed:
+        if name not in config.required_inputs:
+            dimension = space.dimensions[index]
+            raise ParameterError(
+                f"parameter required_inputs is {list(config.required_inputs)}; accepted for "
+                f"{dimension.name}, a {dimension.kind.value}: {name} among them"
+            )
+
+
+def _check_positions(config: SafetyConfig, space: ActionSpace) -> None:
+    """The range of a commanded position is the box that the end effector stays in."""
+    if config.box is None:
+        return
+    for i, axis in space.position_axes:
+        dimension, low, high = space.dimensions[i], config.box[0][axis], config.box[1][axis]
+        if dimension.frame != config.workspace_frame:
+            raise ParameterError(
+                f"parameter workspace_frame is {config.workspace_frame!r}; accepted for "
+                f"{dimension.name}: its frame, {dimension.frame!r}"
+            )
+        if dimension.low < low or dimension.high > high:
+            raise ParameterError(
+                f"range of {dimension.name} is [{dimension.low}, {dimension.high}]; accepted with "
+                f"this workspace: within [{low}, {high}]"
             )
 
 

@@ -19,7 +19,8 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parents[1]
 MODULES = (
     "limits/axes", "limits/braking", "limits/root_finding", "limits/velocity_axis",
-    "limits/position_axis", "limits/norms", "limits/boundaries", "limits/limiter",
+    "limits/position_axis", "limits/orientation_axes", "limits/norms", "limits/boundaries",
+    "limits/limiter",
     "limits/warning_thresholds", "surroundings/workspace", "surroundings/speed_zones",
 )  # fmt: skip
 VARIABLE = "VLA_SAFETY_COMPILED"

@@ -7,6 +7,7 @@ By finite differences at the control period T, for velocity kinds:
     v_k = command,                   a_k = (v_k - v_{k-1}) / T,  j_k = (a_k - a_{k-1}) / T
 and for positions and grippers:
     v_k = (x_k - x_{k-1}) / T,       a_k and j_k likewise.
+Of an orientation the three are vectors, see orientation_axes.
 `acceleration` bounds |a_k| where |v_k| > |v_{k-1}|, `deceleration` where it is less, and both
 where v changes its sign.
 
@@ -32,11 +33,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from vla_contract.action_space import ActionSpace, Dimension
+from vla_contract.action_space import ActionSpace, Dimension, Kind
 from vla_safety.limits.axes import Limit, LimitViolation, make_rates
 from vla_safety.limits.boundaries import Boundary, BoundaryKeeper
 from vla_safety.limits.braking import Rates
 from vla_safety.limits.norms import NormGroup, SpeedCap, norms_of
+from vla_safety.limits.orientation_axes import OrientationAxes, OrientationState
 from vla_safety.limits.position_axis import PositionAxis, PositionState
 from vla_safety.limits.velocity_axis import VelocityAxis
 
@@ -47,11 +49,13 @@ __all__ = [
     "LimitViolation",
     "LimitedStep",
     "MotionLimiter",
+    "PositionStates",
     "SpeedCap",
     "braking_time",
 ]
 
 Array = npt.NDArray[np.float64]
+PositionStates = tuple[tuple[PositionState, ...], tuple[OrientationState, ...]]
 
 
 @dataclass(frozen=True)
@@ -76,15 +80,25 @@ class MotionLimiter:
         self.period = space.period if period is None else period
         if not (math.isfinite(self.period) and self.period > 0.0):
             raise ValueError(f"period is {self.period!r} s; accepted: a finite number above 0")
+        # None of an orientation's dimensions, which have axes of their own.
         self._axes = tuple(_make_axis(dimension, self.period) for dimension in space.dimensions)
         self._velocities = tuple(
             axis if isinstance(axis, VelocityAxis) else None for axis in self._axes
         )
         # A position moves by itself; velocities begin, share what they may do, and finish.
         self._begin = tuple(
-            axis.advance if isinstance(axis, PositionAxis) else axis.begin for axis in self._axes
+            (i, axis.advance if isinstance(axis, PositionAxis) else axis.begin)
+            for i, axis in enumerate(self._axes)
+            if axis is not None
         )
         self._finish = tuple(axis.finish for axis in self._velocities if axis is not None)
+        self._orientations = tuple(
+            (
+                one.indices,
+                OrientationAxes(space.dimensions[one.indices[0]], len(one.indices), self.period),
+            )
+            for one in space.orientations
+        )
         self._keeper = BoundaryKeeper(self._velocities)
         self._groups = tuple(
             NormGroup(norm, [axis for i in norm.indices if (axis := self._velocities[i])])
@@ -100,12 +114,12 @@ class MotionLimiter:
         Raises:
             ValueError: wrong width.
         """
-        if values is None:
-            for axis in self._axes:
-                axis.reset(None)
-            return
-        for axis, value in zip(self._axes, self._row(values), strict=True):
-            axis.reset(value)
+        row = [0.0] * len(self._axes) if values is None else self._row(values)
+        for axis, value in zip(self._axes, row, strict=True):
+            if axis is not None:
+                axis.reset(value)
+        for indices, orientation in self._orientations:
+            orientation.reset([row[i] for i in indices])
 
     def step(
         self,
@@ -132,8 +146,11 @@ class MotionLimiter:
             [None] * len(self._axes) if requested is None else self._row(requested)
         )
         violations: list[LimitViolation] = []
-        for begin, request in zip(self._begin, row, strict=True):
-            begin(request, emergency, speed_scale, violations)
+        for i, begin in self._begin:
+            begin(row[i], emergency, speed_scale, violations)
+        for indices, orientation in self._orientations:
+            numbers = None if requested is None else [float(row[i] or 0.0) for i in indices]
+            orientation.advance(numbers, emergency, speed_scale, violations)
         for group in self._groups:
             cap = speed_cap if group.norm.name == "linear" else None
             group.share(speed_scale, cap, bool(boundaries), violations)
@@ -141,20 +158,26 @@ class MotionLimiter:
             self._keeper.keep(boundaries, violations)
         for finish in self._finish:
             finish(violations)
-        safe = [axis.value for axis in self._axes]
-        in_emergency = any(axis.in_emergency for axis in self._axes)
-        return LimitedStep(np.array(safe), tuple(violations), in_emergency)
+        in_emergency = any(axis.in_emergency for axis in self._axes if axis is not None) or any(
+            orientation.in_emergency for _, orientation in self._orientations
+        )
+        return LimitedStep(np.array(self._values()), tuple(violations), in_emergency)
 
     @property
-    def positions(self) -> tuple[PositionState, ...]:
-        """What `restore_positions` goes back to, of every position and gripper."""
-        return tuple(axis.state for axis in self._axes if isinstance(axis, PositionAxis))
+    def positions(self) -> PositionStates:
+        """What `restore_positions` goes back to, of every position, gripper and orientation."""
+        return (
+            tuple(axis.state for axis in self._axes if isinstance(axis, PositionAxis)),
+            tuple(orientation.state for _, orientation in self._orientations),
+        )
 
-    def restore_positions(self, states: tuple[PositionState, ...]) -> None:
-        """Go back to the positions and grippers of before: the steps since were only tried."""
+    def restore_positions(self, states: PositionStates) -> None:
+        """Go back to the positions of before: the steps since were only tried."""
         axes = [axis for axis in self._axes if isinstance(axis, PositionAxis)]
-        for axis, state in zip(axes, states, strict=True):
+        for axis, state in zip(axes, states[0], strict=True):
             axis.restore(state)
+        for (_, orientation), before in zip(self._orientations, states[1], strict=True):
+            orientation.restore(before)
 
     def braking_path(self) -> Array:
         """Commands of the periods until rest, were it to brake with the emergency set from now.
@@ -165,27 +188,44 @@ class MotionLimiter:
             [axis.value, *axis.braking_path()] if isinstance(axis, PositionAxis) else [0.0]
             for axis in self._axes
         ]
+        for indices, orientation in self._orientations:
+            rows_of_it = [orientation.values, *orientation.braking_path()]
+            for i, path in zip(indices, zip(*rows_of_it, strict=True), strict=True):
+                paths[i] = list(path)
         rows = max(map(len, paths))
         return np.array([path + path[-1:] * (rows - len(path)) for path in paths]).T
 
     def hold_target(self, emergency: bool = False) -> Array:
         """What "stop" requests: 0 for velocities; for others where they come to rest soonest."""
-        return np.array([axis.hold_target(emergency) for axis in self._axes])
+        row = [0.0 if axis is None else axis.hold_target(emergency) for axis in self._axes]
+        for indices, orientation in self._orientations:
+            for i, value in zip(indices, orientation.hold_target(emergency), strict=True):
+                row[i] = value
+        return np.array(row)
 
     @property
     def values(self) -> Array:
         """Last command, SI, shape (width,)."""
-        return np.array([axis.value for axis in self._axes])
+        return np.array(self._values())
 
     @property
     def standstill(self) -> bool:
         """The last command was at rest in every dimension."""
-        return all(axis.at_rest for axis in self._axes)
+        return all(axis.at_rest for axis in self._axes if axis is not None) and all(
+            orientation.at_rest for _, orientation in self._orientations
+        )
 
     @property
     def velocity_standstill(self) -> bool:
         """The last command was 0 in every velocity dimension."""
         return all(axis.at_rest for axis in self._axes if isinstance(axis, VelocityAxis))
+
+    def _values(self) -> list[float]:
+        row = [0.0 if axis is None else axis.value for axis in self._axes]
+        for indices, orientation in self._orientations:
+            for i, value in zip(indices, orientation.values, strict=True):
+                row[i] = value
+        return row
 
     def _row(self, values: npt.ArrayLike) -> list[float]:
         row = np.asarray(values, dtype=np.float64)
@@ -197,7 +237,9 @@ class MotionLimiter:
         return row.tolist()
 
 
-def _make_axis(dimension: Dimension, period: float) -> VelocityAxis | PositionAxis:
+def _make_axis(dimension: Dimension, period: float) -> VelocityAxis | PositionAxis | None:
+    if dimension.kind is Kind.END_EFFECTOR_ORIENTATION:
+        return None
     if dimension.kind.is_velocity:
         return VelocityAxis(dimension, period)
     return PositionAxis(dimension, period)
@@ -211,8 +253,8 @@ def braking_time(dimension: Dimension, period: float) -> float:
     period is added for the states between those that are tried.
     """
     normal, emergency = (
-        make_rates(dimension.normal, period),
-        make_rates(dimension.emergency, period),
+        make_rates(dimension.of_axis(dimension.normal), period),
+        make_rates(dimension.of_axis(dimension.emergency), period),
     )
     top = dimension.normal.velocity
     if dimension.kind.is_velocity:

@@ -21,7 +21,10 @@ _ROUNDING = 1.0 + 1e-12
 
 @dataclass(frozen=True)
 class Norm:
-    """Greatest norm of the velocities at `indices`, m/s or rad/s; name: "linear" or "angular"."""
+    """Greatest norm of the velocities at `indices`, m/s or rad/s.
+
+    name: "linear", "angular" or "joint".
+    """
 
     name: str
     indices: tuple[int, ...]
@@ -45,6 +48,8 @@ def norms_of(space: ActionSpace) -> tuple[Norm, ...]:
     pairs = (
         ("linear", space.linear_indices, space.norms.linear_velocity),
         ("angular", space.angular_indices, space.norms.angular_velocity),
+        # Joints have no bound together: each goes by itself.
+        ("joint", space.joint_velocity_indices, None),
     )
     return tuple(
         Norm(name, indices, math.inf if maximum is None else maximum)

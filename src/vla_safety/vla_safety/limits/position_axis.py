@@ -69,6 +69,16 @@ class PositionAxis(Axis):
         self.in_emergency, self.rates = state.in_emergency, state.rates
         self._reference, self._left = state.reference, state.left
 
+    def shift(self, way: float) -> None:
+        """Count positions from another origin: this much is added to each that is remembered."""
+        self.value += way
+        self._reference = self._reference._replace(value=self._reference.value + way)
+
+    @property
+    def reference(self) -> float:
+        """The last request, or the value where there was none."""
+        return self._reference.value
+
     def braking_path(self) -> list[float]:
         """The values of the periods until rest, were it to brake with the emergency set now.
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from vla_safety.node.graph_watch import OtherPublishers
     from vla_safety.node.node_ports import Problems, Subscriptions
     from vla_safety.node.obstacle_receivers import CloudReader
-    from vla_safety.node.senders import Senders
+    from vla_safety.node.outputs.senders import Senders
     from vla_safety.node.transform_lookup import TipLookup
 
 COMMANDS_AT_REST = 3
@@ -269,7 +269,8 @@ class ControlLoop:
     def inspect_graph(self) -> None:
         """Who else publishes, and who reads."""
         self._publishers.inspect_graph(self.clock.steady())
-        self.core.connection.unread = self._publishers.unread
+        unread = (self._publishers.unread, self._senders.unserved)
+        self.core.connection.unread = "; ".join(text for text in unread if text)
         if self._publishers.commands_shared and not self.core.connection.connected:
             self._listen()
 

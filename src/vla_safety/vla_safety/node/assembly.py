@@ -11,6 +11,8 @@ from typing import Any
 from vla_contract.action_space import ActionSpace
 from vla_contract.node import parameters
 from vla_safety.arm.arm_guard import make_guard
+from vla_safety.arm.points.point_source import PointSourceConfig
+from vla_safety.arm.singularity import make_singularity_guard
 from vla_safety.config import obstacle_config
 from vla_safety.config.obstacle_config import SourceConfig
 from vla_safety.config.safety_config import SafetyConfig
@@ -36,7 +38,9 @@ class Assembly:
     @property
     def uses_tf(self) -> bool:
         """A position or a mounting comes from TF."""
-        mounted = any(source.use_tf for source in self.sources.values())
+        arm = self.core.connection.arm
+        points = arm.sources.values() if arm is not None else ()
+        mounted = any(source.use_tf for source in (*self.sources.values(), *points))
         return mounted or self.core.surroundings.pose.source == TF
 
 
@@ -74,9 +78,11 @@ def assemble(
             locks,
             policy_priority=config.policy_priority,
             resume=Resume(config.teleop_resume),
-            frame=next((d.frame for d in space.dimensions if d.kind.is_velocity), ""),
+            frame=next((d.frame for d in space.dimensions if "Twist" in d.output.type), ""),
         )
-    core = SafetyCore(space, config, saved, surroundings, person, watch, make_guard(space, config))
+    points = _read_each(node, config.arm_point_sources, PointSourceConfig)
+    arm = make_singularity_guard(space, config) or make_guard(space, config, points)
+    core = SafetyCore(space, config, saved, surroundings, person, watch, arm)
     return Assembly(core, sources, inputs, locks)
 
 

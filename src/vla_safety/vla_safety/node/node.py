@@ -19,18 +19,21 @@ from vla_contract.action_space import ActionSpace
 from vla_contract.node.graph_node import Diagnosis, GraphNode, run
 from vla_contract.node.parameters import ParameterError
 from vla_safety.config import parameter_lock
+from vla_safety.config.config_sections import URDF_TOPIC
 from vla_safety.config.safety_config import SafetyConfig, check_space
 from vla_safety.loop.control_loop import ControlLoop
 from vla_safety.loop.lock_step import LockStep
 from vla_safety.loop.loop_timing import LoopTiming
+from vla_safety.node.arm_receivers import PointReceivers
 from vla_safety.node.assembly import Assembly, assemble, recorder_settings, state_path
+from vla_safety.node.description import wait_for_description
 from vla_safety.node.graph_watch import OtherPublishers
 from vla_safety.node.node_ports import Entities, Problems, Subscriptions
 from vla_safety.node.obstacle_receivers import CloudReader, ObstacleReceivers
+from vla_safety.node.outputs.senders import Senders
 from vla_safety.node.receivers import PersonReceivers, Receivers
 from vla_safety.node.reports import diagnosis, is_faulty
 from vla_safety.node.safety_services import SafetyServices
-from vla_safety.node.senders import Senders
 from vla_safety.node.transform_lookup import TipLookup, TransformLookup
 from vla_safety.watch.state_file import SavedState, StateFile, StateFileError, StateWriter
 
@@ -58,6 +61,8 @@ class SafetyNode(GraphNode[SafetyConfig]):
             raise ParameterError("parameter action_space is empty; accepted: the path of a file")
         space = ActionSpace.load(config.action_space)
         check_space(config, space)
+        if config.arm_urdf == URDF_TOPIC:
+            config = replace(config, arm_urdf=wait_for_description(self))
         mode = LockStep if config.lock_step else ControlLoop
         file = StateFile(state_path(config, self.get_namespace()))
         saved = mode.usable_state(self._read_state(file))
@@ -101,6 +106,8 @@ class SafetyNode(GraphNode[SafetyConfig]):
         subscriptions = Subscriptions(entities, senders)
         Receivers(self.get_name(), loop, subscriptions, problems)
         ObstacleReceivers(loop, subscriptions, clouds, assembly.sources, transforms)
+        if (arm := core.connection.arm) is not None:
+            PointReceivers(loop, arm, subscriptions, clouds, problems, transforms)
         if core.teleoperation is not None:
             PersonReceivers(
                 core.teleoperation, clock, subscriptions, problems, assembly.inputs, assembly.locks

@@ -16,10 +16,12 @@ from std_msgs.msg import Bool
 from vla_contract import topics
 from vla_contract.node.graph_node import GraphNode, UnreadableMessage, deserialising
 from vla_contract.recording import type_name
+from vla_safety.node.outputs.goal_sender import GoalSender
+from vla_safety.node.outputs.robot_outputs import Output
 from vla_safety.watch.repeated_levels import CopyFilter
 
 if TYPE_CHECKING:
-    from vla_safety.node.senders import Senders
+    from vla_safety.node.outputs.senders import Senders
 
 MOST_PROBLEMS = 64  # told apart: their words may hold what a stranger sent
 
@@ -75,6 +77,12 @@ class Entities:
         qos = topics.qos_profile(row or topic, lock_step=self._lock_step)
         made = self.node.create_lifecycle_publisher(message_type, topic, qos)
         self._made.append((self.node.destroy_publisher, made))
+        return made
+
+    def goal_sender(self, output: Output, steady: Callable[[], int]) -> GoalSender:
+        """A client of the action that an output goes to; steady: ns of a clock that never jumps."""
+        made = GoalSender(self.node, output, steady)
+        self._made.append((GoalSender.destroy, made))
         return made
 
     def subscription(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sensor_msgs.msg import LaserScan, PointCloud2, Range
@@ -10,6 +12,7 @@ from std_msgs.msg import Header
 from vla_contract import topics
 from vla_contract.node.graph_node import UnreadableMessage, deserialising
 from vla_contract.stamps import NANOSECONDS, to_nanoseconds
+from vla_safety.arm.points.point_source import PointSourceConfig
 from vla_safety.config.obstacle_config import SourceConfig
 from vla_safety.loop.control_loop import ControlLoop
 from vla_safety.node.newest_worker import NewestWorker
@@ -45,26 +48,38 @@ class Arrival(NamedTuple):
         return reader.read(message, self.mount)
 
 
-def _header(data: bytes) -> Header:
+def header_of(data: bytes) -> Header:
     """The header that a serialised message begins with."""
     found: list[Header] = []
     deserialising(Header, found.append)(data)
     return found[0]
 
 
-def _read_cloud(job: tuple[Arrival, SourceReader, bytes]) -> tuple[Arrival, Reading]:
-    arrival, reader, data = job
-    found: list[Reading] = []
+class CloudJob(NamedTuple):
+    """A message to be read aside.
+
+    read: makes a reading of the message, or of None and why it cannot be read.
+    accept: is given the arrival and the reading, in the thread of the loop.
+    """
+
+    arrival: Arrival
+    data: bytes
+    message_type: Any
+    read: Callable[[Any, str], Any]
+    accept: Callable[[Arrival, Any], None]
+
+
+def _read_cloud(job: CloudJob) -> tuple[CloudJob, Any]:
+    found: list[Any] = []
     try:
-        read = deserialising(PointCloud2, lambda m: found.append(arrival.read(reader, m)))
-        read(data)
+        deserialising(job.message_type, lambda m: found.append(job.read(m, "")))(job.data)
     except UnreadableMessage as error:
-        return arrival, Reading.unusable(str(error))
-    return arrival, found[0]
+        return job, job.read(None, str(error))
+    return job, found[0]
 
 
 class CloudReader:
-    """Readings on their way to the obstacle monitor; those of clouds are made in a thread."""
+    """Readings of clouds, which are made in a thread, on their way to who wants them."""
 
     def __init__(self, surroundings: Surroundings, problems: Problems, priority: int | None):
         """priority: real-time one of the thread; None: every message is read as it comes."""
@@ -73,14 +88,14 @@ class CloudReader:
         self._problems = problems
         self._worker = NewestWorker(_read_cloud, "clouds", priority or 0)
 
-    def submit(self, arrival: Arrival, reader: SourceReader, data: bytes) -> None:
+    def submit(self, job: CloudJob) -> None:
         """Let a cloud be read."""
-        self._worker.submit(arrival.source, (arrival, reader, data))
+        self._worker.submit(job.arrival.source, job)
 
     def collect(self) -> None:
         """Once a period: accept the clouds that have been read since."""
-        for arrival, reading in self._worker.collect():
-            self.accept_reading(arrival, reading)
+        for job, reading in self._worker.collect():
+            job.accept(job.arrival, reading)
 
     def accept_reading(self, arrival: Arrival, reading: Reading) -> None:
         """Tell the obstacle monitor, and of a reading that cannot be used why."""
@@ -120,11 +135,13 @@ class ObstacleReceivers:
             self._clouds.accept_reading(arrival, arrival.read(reader, message))
 
         def receive_cloud(data: bytes) -> None:
-            arrival = self._arrival(name, config, _header(data))
+            arrival = self._arrival(name, config, header_of(data))
             if arrival.problem:
                 self._clouds.accept_reading(arrival, Reading.unusable(arrival.problem))
             else:
-                self._clouds.submit(arrival, reader, data)
+                read = partial(_reading, arrival, reader)
+                accept = self._clouds.accept_reading
+                self._clouds.submit(CloudJob(arrival, data, PointCloud2, read, accept))
 
         slow = config.type == "pointcloud" and self._clouds.aside
         callback: Any = receive_cloud if slow else receive
@@ -133,13 +150,29 @@ class ObstacleReceivers:
         self._subscriptions.subscribe(kind, config.topic_of(name), callback, row, raw=slow)
 
     def _arrival(self, name: str, config: SourceConfig, header: Header) -> Arrival:
-        clock, mount, problem = self._loop.clock, None, ""
-        if config.use_tf and self._transforms is not None:
-            frame = config.frame or header.frame_id
-            found = self._transforms.mount(self._loop.core.config.base_frame, frame)
-            mount, problem = (None, found) if isinstance(found, str) else (found, "")
-        # A stamp of 0 is none: the time of arrival counts.
-        stamp = to_nanoseconds(header.stamp)
-        age = (clock.now() - stamp) / NANOSECONDS if stamp else 0.0
-        problem = self._loop.reading_problem(age, config.timeout) or problem
-        return Arrival(name, clock.steady(), age, mount, problem)
+        target = self._loop.core.config.base_frame
+        return arrival(self._loop, self._transforms, target, name, config, header)
+
+
+def _reading(found: Arrival, reader: SourceReader, message: Any, problem: str) -> Reading:
+    return Reading.unusable(problem) if problem else found.read(reader, message)
+
+
+def arrival(
+    loop: ControlLoop,
+    transforms: TransformLookup | None,
+    target: str,
+    name: str,
+    config: SourceConfig | PointSourceConfig,
+    header: Header,
+) -> Arrival:
+    """Of a message that came now. target: frame that its points are to be in."""
+    clock, mount, problem = loop.clock, None, ""
+    if config.use_tf and transforms is not None:
+        found = transforms.mount(target, config.frame or header.frame_id)
+        mount, problem = (None, found) if isinstance(found, str) else (found, "")
+    # A stamp of 0 is none: the time of arrival counts.
+    stamp = to_nanoseconds(header.stamp)
+    age = (clock.now() - stamp) / NANOSECONDS if stamp else 0.0
+    problem = loop.reading_problem(age, config.timeout) or problem
+    return Arrival(name, clock.steady(), age, mount, problem)

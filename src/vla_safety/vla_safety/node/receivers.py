@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from geometry_msgs.msg import PoseStamped, Twist, TwistStamped
+from geometry_msgs.msg import PoseArray, PoseStamped, Twist, TwistStamped, WrenchStamped
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool, String
 
 from vla_contract import topics
+from vla_contract.frames import frame_name
 from vla_contract.joint_states import JointStateError, read_joints
 from vla_contract.stamps import to_nanoseconds
 from vla_interfaces.msg import ActionChunk, Command, Fault, SimulationTick
@@ -22,7 +23,9 @@ from vla_safety.node import safety_conversions
 from vla_safety.node.node_ports import Problems, Subscriptions
 from vla_safety.plan import teleoperation
 from vla_safety.plan.teleoperation import LockConfig, TeleopConfig, Teleoperation
+from vla_safety.surroundings.contact import WRENCH
 from vla_safety.surroundings.measured_pose import Pose
+from vla_safety.surroundings.separation import PEOPLE
 
 ODOM = "odom"
 
@@ -54,8 +57,9 @@ class Receivers:
         self._core = loop.core
         self._pose = loop.core.surroundings.pose
         self._problems = problems
-        self._required = loop.core.config.required_joints
-        self._joints = frozenset((*self._required, *loop.core.watch.positions.values()))
+        watch = loop.core.watch
+        self._required = (*loop.core.config.required_joints, *watch.ranged)
+        self._joints = frozenset((*self._required, *watch.positions.values()))
         self._last: dict[str, _State] = {}
         subscribe = subscriptions.subscribe
         subscribe(ActionChunk, topics.ACTION_CHUNK, self._on_chunk)
@@ -65,6 +69,12 @@ class Receivers:
         subscribe(Fault, topics.FAULT, self._on_fault)
         subscribe(String, topics.COMMAND, lambda m: self._on_text(m.data))
         subscribe(Command, topics.COMMAND_STAMPED, lambda m: self._on_text(m.text))
+        self._contact = loop.core.surroundings.contact
+        if self._contact.needs_wrench:
+            subscribe(WrenchStamped, WRENCH, self._on_wrench, topics.JOINT_STATES)
+        self._people = loop.core.surroundings.people
+        if self._people.enabled:
+            subscribe(PoseArray, PEOPLE, self._on_people, topics.JOINT_STATES)
         subscriptions.subscribe_level(topics.EMERGENCY_STOP, self._on_emergency_stop)
         loop.subscribe_ticks(subscriptions, self._on_tick)
 
@@ -131,14 +141,39 @@ class Receivers:
         except JointStateError as error:
             self._accept_state(name, message.header.stamp, f"{name}: {error}", {}, publisher=names)
             return
+        if self._contact.joints:
+            efforts = {joint: state.effort for joint, state in told.joints.items()}
+            self._contact.measure_efforts(efforts, self._loop.clock.steady())
         measured = safety_conversions.measured_from_joints(told.joints, self._core.space)
         joints = {j: told.joints[j].position for j in self._required if j in told.joints}
         self._accept_state(name, message.header.stamp, "", measured, joints=joints, publisher=names)
 
     def _on_pose(self, message: PoseStamped) -> None:
         name, pose = topics.END_EFFECTOR_POSE, safety_conversions.pose_from_message(message)
+        space = self._core.space
         problem = safety_conversions.pose_problem(pose, name)
-        self._accept_state(name, message.header.stamp, problem, {}, None if problem else pose)
+        problem = problem or safety_conversions.pose_frame_problem(pose, space, name)
+        measured = {} if problem else safety_conversions.measured_from_pose(pose, space)
+        self._accept_state(name, message.header.stamp, problem, measured, None if problem else pose)
+
+    def _on_wrench(self, message: WrenchStamped) -> None:
+        f, t = message.wrench.force, message.wrench.torque
+        problem = self._contact.measure_wrench(
+            (f.x, f.y, f.z), (t.x, t.y, t.z), message.header.frame_id, self._loop.clock.steady()
+        )
+        if problem:
+            self._problems.refuse(problem)
+
+    def _on_people(self, message: PoseArray) -> None:
+        frame, own = frame_name(message.header.frame_id), frame_name(self._core.config.base_frame)
+        if frame not in ("", own):
+            problem = f"{PEOPLE} is in frame {frame[:60]!r}; accepted: base_frame, {own!r}"
+        else:
+            arrival, age = self._loop.arrival(to_nanoseconds(message.header.stamp))
+            places = [(p.position.x, p.position.y) for p in message.poses]
+            problem = self._people.accept_people(places, arrival, age)
+        if problem:
+            self._problems.refuse(problem)
 
     def _on_odometry(self, message: Odometry) -> None:
         needed = self._pose.source == ODOM

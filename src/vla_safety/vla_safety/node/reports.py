@@ -54,6 +54,7 @@ _QUIET = (
     Reason.SHUTDOWN,
     Reason.RECOVERY,
     Reason.TELEOPERATION,
+    Reason.HOME,
     Reason.OBSTACLE,
 )
 
@@ -103,6 +104,7 @@ class StatusKey(NamedTuple):
     input: str
     recovering: bool
     stop_word: int
+    home: int
 
     def differs_in_words(self, other: StatusKey) -> bool:
         """Only the cause's words differ, such as an age or a distance in them."""
@@ -124,6 +126,7 @@ def status_key(decision: Decision) -> StatusKey:
         decision.input,
         now.recovery_left > 0.0,
         now.stop_word_heard,
+        now.home,
     )
 
 
@@ -143,6 +146,10 @@ def status_message(decision: Decision, stamp: Time, overload: str = "") -> Safet
         armed=now.armed,
         shadow=now.shadow,
         speed_scale=now.speed_scale,
+        home_state=now.home,
+        home_message=now.home_message,
+        path_speed=decision.path_speed,
+        slowed_by=decision.slowed_by,
         command_id=now.command_id,
         command=now.command,
         stop_word_stamp=to_time(now.stop_word_heard),
@@ -193,6 +200,8 @@ def diagnosis(
         "outputs_connected": core.connection.connected,
         "unread": core.connection.unread,
         "speed_scale": now.speed_scale,
+        "path_speed": round(core.path.speed.value, 3),
+        "slowed_by": core.path.speed.factor.name,
         "jitter_p99_ms": round(timing.jitter_p99 * 1e3, 3),
         "duration_p50_ms": round(timing.duration_p50 * 1e3, 3),
         "duration_p99_ms": round(timing.duration_p99 * 1e3, 3),

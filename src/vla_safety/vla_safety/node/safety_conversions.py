@@ -11,7 +11,7 @@ from builtin_interfaces.msg import Time
 from vla_contract.action_space import ActionSpace, Kind
 from vla_contract.frames import frame_name
 from vla_contract.joint_states import Joint
-from vla_contract.quaternions import quaternion_problem
+from vla_contract.rotations import quaternion_problem
 from vla_contract.stamps import NANOSECONDS, to_nanoseconds, to_time
 from vla_interfaces.msg import ActionChunk, Fault, SafeAction, Violation
 from vla_safety.decision import Decision
@@ -112,6 +112,8 @@ def safe_action_to_message(
         command_id=decision.command_id,
         warnings=violations_to_messages(decision.warnings),
         input=decision.input,
+        path_speed=decision.path_speed,
+        slowed_by=decision.slowed_by,
     )
     message.header.stamp = stamp
     return message
@@ -120,8 +122,8 @@ def safe_action_to_message(
 def measured_from_joints(joints: Mapping[str, Joint], space: ActionSpace) -> dict[str, float]:
     """Measured value of every dimension that commands one of these joints.
 
-    Positions go by the joint that the output names (or by the dimension's own name), gripper
-    commands in units of a position likewise.
+    Positions and velocities go by the joint that the output names (or by the dimension's own
+    name), gripper commands in units of a position likewise. Unknown velocities are left out.
     """
     measured = {}
     for dimension in space.dimensions:
@@ -132,7 +134,33 @@ def measured_from_joints(joints: Mapping[str, Joint], space: ActionSpace) -> dic
             if is_position and name in joints:
                 measured[dimension.name] = joints[name].position
                 break
+            if dimension.kind is Kind.JOINT_VELOCITY and name in joints:
+                if math.isfinite(joints[name].velocity):
+                    measured[dimension.name] = joints[name].velocity
+                break
     return measured
+
+
+def measured_from_pose(pose: Pose, space: ActionSpace) -> dict[str, float]:
+    """Measured value of every dimension that is part of the end effector's pose."""
+    row = [math.nan] * space.width
+    for i, axis in space.position_axes:
+        row[i] = pose.position[axis]
+    for orientation in space.orientations:
+        orientation.write(row, pose.quaternion)
+    return {space.dimensions[i].name: row[i] for i in space.pose_indices}
+
+
+def pose_frame_problem(pose: Pose, space: ActionSpace, name: str) -> str:
+    """Why a pose does not tell where the commanded one is; empty where it does."""
+    for i in space.pose_indices:
+        frame = frame_name(space.dimensions[i].frame)
+        if pose.frame not in ("", frame):
+            return (
+                f"{name} is in frame {pose.frame[:60]!r}; accepted: {frame!r}, the frame of "
+                f"{space.dimensions[i].name}"
+            )
+    return ""
 
 
 def measured_from_odometry(message: Any, space: ActionSpace) -> dict[str, float]:

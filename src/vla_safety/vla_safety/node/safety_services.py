@@ -1,4 +1,4 @@
-"""The services of the safety node: stop, reset and arm."""
+"""The services of the safety node: stop, reset, arm and home."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ class SafetyServices:
         entities.service(Trigger, topics.STOP_SERVICE, self._on_stop)
         entities.service(Trigger, topics.RESET_SERVICE, self._on_reset)
         entities.service(SetBool, topics.ARM_SERVICE, self._on_arm)
+        entities.service(Trigger, topics.HOME_SERVICE, self._on_home)
 
     def _on_stop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self._loop.core.stop("the stop service was called", self._loop.clock.now())
@@ -41,4 +42,12 @@ class SafetyServices:
             text += ", but shadow mode keeps the outputs disconnected"
         self._log.info(text)
         response.success, response.message = True, text
+        return response
+
+    def _on_home(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        clock = self._loop.clock
+        result = self._loop.core.go_home(clock.now(), clock.steady())
+        self._loop.send_status()  # that it moves is told before how it ends
+        self._log.info(f"home: {result.message}")
+        response.success, response.message = result.done, result.message
         return response

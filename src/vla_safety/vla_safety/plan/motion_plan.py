@@ -97,7 +97,10 @@ class Plan:
             yield self.waiting
             return
         if self._done:
-            yield Cause(Reason.DONE, Severity.HOLD, done_cause(self.command), _NEW_COMMAND)
+            clears = _NEW_COMMAND
+            if self.config.home_pose:
+                clears += " (./vla home moves it to its start pose)"
+            yield Cause(Reason.DONE, Severity.HOLD, done_cause(self.command), clears)
             return
         chunk = self.sequencer.chunk
         if chunk is None:

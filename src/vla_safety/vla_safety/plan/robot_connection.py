@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from vla_contract.action_space import ActionSpace
 from vla_safety.arm.arm_guard import ArmGuard
+from vla_safety.arm.singularity import SingularityGuard
 from vla_safety.config.safety_config import SafetyConfig
-from vla_safety.limits.limiter import Array, LimitedStep, MotionLimiter
+from vla_safety.limits.limiter import (
+    Array,
+    Limit,
+    LimitedStep,
+    LimitViolation,
+    MotionLimiter,
+)
+from vla_safety.plan.path_speed import Factor
+from vla_safety.surroundings.joint_ranges import JointRanges
 from vla_safety.watch.safety_inputs import RobotState, joint_of_position
 from vla_safety.watch.safety_states import Cause, Reason, Severity
 
@@ -21,6 +30,7 @@ class RobotConnection:
 
     Attributes:
         armed: a person wants commands to leave. connected: they do.
+        arm: the guard of its shape; None where none is configured.
         unread: what is sent to the robot and nobody reads, in words.
         listen_until: until then a newcomer listens whether another safety node drives.
     """
@@ -31,7 +41,7 @@ class RobotConnection:
         limiter: MotionLimiter,
         robot: RobotState,
         armed: bool,
-        arm: ArmGuard | None = None,
+        arm: ArmGuard | SingularityGuard | None = None,
     ) -> None:
         """arm: None where no arm's shape is configured."""
         self.armed = armed
@@ -41,8 +51,14 @@ class RobotConnection:
         self._space = space
         self._limiter = limiter
         self._robot = robot
-        self._arm = arm
-        self._positions = joint_of_position(space)
+        self.arm = arm if isinstance(arm, ArmGuard) else None
+        self._singularity = arm if isinstance(arm, SingularityGuard) else None
+        # Dimensions whose value must have been measured before the first command.
+        self._positions = (
+            *joint_of_position(space),
+            *(space.dimensions[i].name for i in space.pose_indices),
+        )
+        self._ranges = JointRanges(space)
         self._sent: Array | None = None
         self._unsent: LimitedStep | None = None  # of a period that has not ended yet
 
@@ -76,21 +92,50 @@ class RobotConnection:
         elif steady < self.listen_until:
             text, clears = "listening for another safety node", "none was heard for a moment"
             yield Cause(Reason.START, Severity.HOLD, text, clears)
+        if self.arm is not None:
+            yield from self.arm.points.causes(steady)
         if self.connected and self.unread:
             clears = "the driver reads this type from this topic"
             yield Cause(Reason.UNREAD, Severity.DEGRADE, self.unread, clears)
 
     # Commands.
 
-    def limit_command(self, requested: list[float] | None, **limits: Any) -> LimitedStep:
-        """The command of this period; limits: as `MotionLimiter.step` takes them."""
-        if self._arm is None:
+    def limit_command(
+        self, requested: list[float] | None, steady: int, **limits: Any
+    ) -> LimitedStep:
+        """The command of this period; limits: as `MotionLimiter.step` takes them.
+
+        steady: now, for the ranges of joints that are commanded by velocity.
+        """
+        robot = self._robot
+        ends = self._ranges.boundaries(
+            self._limiter.values.tolist(), robot.positions, robot.positions_at, steady
+        )
+        limits["boundaries"] = (*limits.get("boundaries", ()), *ends)
+        if self._singularity is not None:
+            step = self._singularity.limit_command(
+                self._limiter, requested, robot.positions, **limits
+            )
+        elif self.arm is None:
             step = self._limiter.step(requested, **limits)
         else:
-            step = self._arm.limit_command(
-                self._limiter, requested, self._robot.positions, **limits
+            step = self.arm.limit_command(
+                self._limiter, requested, robot.positions, robot.measured, **limits
             )
         return self._sending(step)
+
+    def path_ceilings(self, rates: Sequence[float]) -> list[Factor]:
+        """The greatest path speed for which an arm's ends keep their speed; none where it is 1.
+
+        rates: planned speed of each dimension, per s.
+        """
+        if self.arm is None:
+            return []
+        speed, most = self.arm.path_ceiling(rates)
+        if speed <= most:
+            return []
+        violation = LimitViolation(Limit.TOOL_SPEED, "", speed, most)
+        return [Factor("tool speed", most / speed, violation)]
 
     def _sending(self, step: LimitedStep) -> LimitedStep:
         self._unsent = step
@@ -132,6 +177,8 @@ class RobotConnection:
     def start_elsewhere(self) -> None:
         """The robot was put elsewhere, and is at rest."""
         self._sent = None
+        if self.arm is not None:
+            self.arm.forget()
         measured = self._robot.measured
         self.start_from({name: measured[name] for name in self._positions if name in measured})
 

@@ -1,8 +1,10 @@
 """Action chunks as a plan over time. Free of ROS.
 
-Times are integers in ns. Row i of a chunk holds from observation_stamp + i * period on; between
-two rows the plan is linear. The last row holds for one period, then the chunk is exhausted.
-A new chunk is blended over a window into what the plan was, which may itself be a blend.
+Times are integers in ns. Row i of a chunk holds from i periods after its observation on, in path
+time (`path_clock`): a robot that is slowed down comes to it later. Between two rows the plan is
+linear (of an orientation: turns evenly). The last row holds for one period, then the chunk is
+exhausted. A new chunk is blended over a window, which passes whether the robot is slow or not, into
+what the plan was, which may itself be a blend. A plan that is dropped is kept to brake along.
 """
 
 from __future__ import annotations
@@ -13,8 +15,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vla_contract.action_space import ActionSpace
+from vla_contract import rotations
+from vla_contract.action_space import ActionSpace, Orientation
 from vla_contract.stamps import NANOSECONDS
+from vla_safety.plan.path_clock import PathClock
 
 # More rows than any chunk needs; keeps a hostile message from costing time.
 MAX_ROWS = 10_000
@@ -85,27 +89,33 @@ def check_chunk(chunk: Chunk, space: ActionSpace) -> Refusal | None:
 
 @dataclass(frozen=True)
 class Layer:
-    """A chunk in the plan and the time from which it takes over."""
+    """A chunk in the plan.
+
+    start: path time of its observation. since: time from which it takes over.
+    """
 
     chunk: Chunk
     rows: list[list[float]]
+    start: int
     since: int
+    orientations: tuple[Orientation, ...] = ()
 
     @property
     def end(self) -> int:
-        """Time at which the chunk is exhausted."""
-        return self.chunk.observation_stamp + len(self.rows) * self.chunk.period
+        """Path time at which the chunk is exhausted."""
+        return self.start + len(self.rows) * self.chunk.period
 
-    def at(self, now: int) -> list[float]:
-        """Action at a time, within its rows; the first and the last hold beyond them."""
-        index, rest = divmod(now - self.chunk.observation_stamp, self.chunk.period)
+    def at(self, path_time: int) -> list[float]:
+        """Action at a path time, within its rows; the first and the last hold beyond them."""
+        index, rest = divmod(path_time - self.start, self.chunk.period)
         if index < 0:
             return self.rows[0]
         if index >= len(self.rows) - 1:
             return self.rows[-1]
         if rest == 0:
             return self.rows[index]
-        return _mix(self.rows[index], self.rows[index + 1], rest / self.chunk.period)
+        share = rest / self.chunk.period
+        return mixed(self.rows[index], self.rows[index + 1], share, self.orientations)
 
 
 class Sequencer:
@@ -116,9 +126,12 @@ class Sequencer:
     ) -> None:
         """blend_window, stamp_tolerance: s; see SafetyConfig."""
         self.space = space
+        self.clock = PathClock()
         self.refusals: Counter[Refusal] = Counter()
         self.accepted = 0
         self._layers: list[Layer] = []
+        self._dropped: list[Layer] = []
+        self._braking: list[Layer] = []
         self._newest_stamp = 0
         self.configure(blend_window, stamp_tolerance)
 
@@ -140,31 +153,55 @@ class Sequencer:
         self.accepted += 1
         self._newest_stamp = chunk.observation_stamp
         if not chunk.actions:
-            self._layers = []
+            self.clear()
             return None
-        width = self.space.width
+        space, width = self.space, self.space.width
         flat = [float(value) for value in chunk.actions]
         rows = [flat[i : i + width] for i in range(0, len(flat), width)]
         self._forget_past(now)
         # What has run out no longer moves the robot either.
         if anew or self.exhausted(now):
             self._layers = []
-        self._layers = [*self._layers[1 - _MAX_LAYERS :], Layer(chunk, rows, now)]
+        start = self.clock.at(chunk.observation_stamp)
+        layer = Layer(chunk, rows, start, now, space.orientations)
+        self._layers = [*self._layers[1 - _MAX_LAYERS :], layer]
+        self._dropped = []
         return None
 
     def at(self, now: int) -> list[float] | None:
         """Action planned for a time; None when there is none, or it is exhausted."""
         self._forget_past(now)
-        if not self._layers or now >= self._layers[-1].end:
+        if not self._layers or self.exhausted(now):
             return None
-        row = self._layers[0].at(now)
-        for layer in self._layers[1:]:
-            row = _mix(row, layer.at(now), min(1.0, max(0, now - layer.since) / self._window))
+        return self._row(self._layers, now, 0)
+
+    def ahead(self, now: int, further: int) -> list[float] | None:
+        """Action planned for so many ns of path time later; where the plan ends, its last row."""
+        return self._row(self._layers, now, further) if self._layers else None
+
+    def begin_brake(self) -> None:
+        """The robot begins to brake along the plan that it has acted on until now."""
+        self._braking, self._dropped = self._layers or self._dropped, []
+
+    def brake_at(self, now: int, further: int = 0) -> list[float] | None:
+        """Action of the plan that the robot brakes along, as `ahead`; None: there is none."""
+        return self._row(self._braking, now, further) if self._braking else None
+
+    def end_brake(self) -> None:
+        """The robot is at rest, or brakes for an emergency, or acts again."""
+        self._braking, self._dropped = [], []
+
+    def _row(self, layers: list[Layer], now: int, further: int) -> list[float]:
+        path_time = self.clock.at(now) + further
+        row = layers[0].at(path_time)
+        for layer in layers[1:]:
+            share = max(0, now - layer.since) / self._window if self._window else 1.0
+            row = mixed(row, layer.at(path_time), min(1.0, share), self.space.orientations)
         return row
 
     def exhausted(self, now: int) -> bool:
         """There is a chunk, and it has run out."""
-        return bool(self._layers) and now >= self._layers[-1].end
+        return bool(self._layers) and self.clock.at(now) >= self._layers[-1].end
 
     @property
     def chunk(self) -> Chunk | None:
@@ -172,13 +209,16 @@ class Sequencer:
         return self._layers[-1].chunk if self._layers else None
 
     def clear(self) -> None:
-        """Drop the plan; chunks older than the newest one stay refused."""
+        """Drop the plan, but for braking; chunks older than the newest one stay refused."""
+        self._dropped = self._layers or self._dropped
         self._layers = []
 
     def forget(self) -> None:
         """Drop the plan and what is known of stamps: the clock jumped back."""
         self._layers = []
+        self.end_brake()
         self._newest_stamp = 0
+        self.clock.forget()
 
     def _check_time(self, chunk: Chunk, now: int) -> Refusal | None:
         stamp = chunk.observation_stamp
@@ -188,7 +228,8 @@ class Sequencer:
             return Refusal.DUPLICATE
         if stamp < self._newest_stamp:
             return Refusal.OUT_OF_ORDER
-        if chunk.actions and now >= stamp + chunk.length * chunk.period:
+        path_time = self.clock.at(now) - self.clock.at(stamp)
+        if chunk.actions and path_time >= chunk.length * chunk.period:
             return Refusal.EXPIRED
         return None
 
@@ -200,6 +241,14 @@ class Sequencer:
                 return
 
 
-def _mix(a: list[float], b: list[float], share: float) -> list[float]:
+def mixed(
+    a: list[float], b: list[float], share: float, orientations: Sequence[Orientation] = ()
+) -> list[float]:
+    """The row at a share of the way from a to b; an orientation by the shorter way round."""
     # This form gives back a and b themselves where they are equal.
-    return [x + (y - x) * share for x, y in zip(a, b, strict=True)]
+    row = [x + (y - x) * share for x, y in zip(a, b, strict=True)]
+    for orientation in orientations:
+        before, after = orientation.read(a), orientation.read(b)
+        if before is not None and after is not None and 0.0 < share < 1.0:
+            orientation.write(row, rotations.slerp(before, after, share))
+    return row

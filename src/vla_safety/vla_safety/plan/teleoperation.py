@@ -96,6 +96,7 @@ class Driver(enum.Enum):
 
     POLICY = "policy"
     TELEOPERATION = "teleoperation"
+    HOME = "home"
     NOBODY = "nobody"
 
 

@@ -44,7 +44,8 @@ class RobotKind(enum.Enum):
 
 def robot_kind(space: ActionSpace) -> RobotKind:
     """A base has planar velocities alone; other linear velocities are an end effector's."""
-    velocities = [d for d in space.dimensions if d.kind.is_velocity]
+    moving = (Kind.LINEAR_VELOCITY, Kind.ANGULAR_VELOCITY)
+    velocities = [d for d in space.dimensions if d.kind in moving]
     fields = {".".join(d.output.field.split(".")[-2:]) for d in velocities}
     gripper = any(d.kind is Kind.GRIPPER for d in space.dimensions)
     if velocities and not gripper and fields <= set(_PLANAR):
@@ -116,6 +117,13 @@ class MeasuredPose:
     def position(self) -> tuple[float, float, float] | None:
         """The last one, m; None before the first."""
         return self._pose.position if self._pose else None
+
+    def position_to_move_by(
+        self, config: SafetyConfig, steady: int
+    ) -> tuple[float, float, float] | None:
+        """The last one, m, where it is fresh and the velocities are in its frame; else None."""
+        fresh = steady - self._seen <= round(config.input_timeout * NANOSECONDS)
+        return self.position if fresh and self._in_frame else None
 
     def problem(self, pose: Pose) -> str:
         """Why a pose cannot be used here; empty where it can."""

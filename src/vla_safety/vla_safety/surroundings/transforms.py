@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from vla_contract.quaternions import quaternion_problem
+from vla_contract.rotations import quaternion_problem
 
 Array = npt.NDArray[np.float64]
 

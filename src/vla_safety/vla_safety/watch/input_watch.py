@@ -9,13 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vla_contract.action_space import ActionSpace
+from vla_contract.topics import END_EFFECTOR_POSE as POSE
 from vla_contract.topics import JOINT_STATES
 from vla_safety.config.safety_config import SafetyConfig, escalating_stall, loop_timeout
 from vla_safety.watch.fault_levels import Faults
 from vla_safety.watch.motion_detectors import Detectors
 from vla_safety.watch.recovery import Recovery
 from vla_safety.watch.ros_clock import ClockEvent, RosClock
-from vla_safety.watch.safety_inputs import EmergencyStop, RobotState, joint_of_position
+from vla_safety.watch.safety_inputs import (
+    EmergencyStop,
+    RobotState,
+    joint_of_position,
+    joints_of_velocities,
+)
 from vla_safety.watch.safety_states import Cause, FaultKind, Reason, Severity
 
 
@@ -24,6 +30,7 @@ class InputWatch:
 
     Attributes:
         positions: dimension → joint of the positions that must be known before the first command.
+        ranged: joints that are commanded by velocity and whose positions must be known.
         other_publishers: why somebody else is at the chunks or at the robot's commands, in words.
     """
 
@@ -35,6 +42,8 @@ class InputWatch:
         self.detectors = Detectors(space)
         self.recovery = Recovery()
         self.positions = joint_of_position(space)
+        self.ranged = joints_of_velocities(space)
+        self._pose = tuple(space.dimensions[i].name for i in space.pose_indices)
         self.other_publishers = ""
         self._escalating_stall = escalating_stall(space)
 
@@ -74,12 +83,17 @@ class InputWatch:
         """Of what the robot tells of itself."""
         yield from self.robot.causes(config, steady)
         if JOINT_STATES in config.required_inputs:
-            yield from self.robot.joint_causes(self.positions, config, steady)
+            yield from self.robot.joint_causes(self.positions, config, steady, self.ranged)
         for name, joint in self.positions.items():
             if name not in self.robot.measured:
                 text, clears = f"the position of {name} is not known", f"joint_states holds {joint}"
                 kind = FaultKind.ROBOT_STATE
                 yield Cause(Reason.INPUT, Severity.HOLD, text, clears, True, kind)
+
+        if any(name not in self.robot.measured for name in self._pose):
+            text, clears = "the pose of the end effector is not known", f"{POSE} is received"
+            kind = FaultKind.ROBOT_STATE
+            yield Cause(Reason.INPUT, Severity.HOLD, text, clears, True, kind)
 
     def heartbeat_causes(self, config: SafetyConfig, steady: int) -> Iterator[Cause]:
         """Of nodes that must be heard and are not."""

@@ -6,7 +6,8 @@ Three detectors, each a fault of action once its condition has held for its time
   (speed scale, speed zones, obstacles) does not count.
 - progress: the progress that the policy tells did not rise; where it tells none, the measured
   position did not change although motion was commanded.
-- tracking: measured and commanded velocity (end effector, base) or position (joints) differ.
+- tracking: measured and commanded velocity (end effector, base, joints) or position (joints, end
+  effector and its orientation) differ.
 
 Nothing is detected while the outputs are disconnected or nobody drives, of what is not measured,
 or with `closed_loop` off. Times are ns of a clock that never jumps.
@@ -18,7 +19,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from vla_contract.action_space import ActionSpace, Kind
+from vla_contract import rotations
+from vla_contract.action_space import ActionSpace, Kind, Orientation
 from vla_contract.stamps import NANOSECONDS
 from vla_safety.config.safety_config import SafetyConfig
 from vla_safety.limits.limiter import Limit, LimitViolation
@@ -143,6 +145,8 @@ class Detectors:
             Kind.LINEAR_VELOCITY: config.tracking_linear,
             Kind.ANGULAR_VELOCITY: config.tracking_angular,
             Kind.JOINT_POSITION: config.tracking_position,
+            Kind.JOINT_VELOCITY: config.tracking_angular,
+            Kind.END_EFFECTOR_POSITION: config.tracking_position,
         }
         for dimension, value in zip(self._space.dimensions, period.safe, strict=True):
             measured = period.measured.get(dimension.name)
@@ -151,7 +155,21 @@ class Detectors:
             if measured is None or bound is None or abs(measured - value) <= bound:
                 continue
             return f"measured {dimension.name} differs from its command"
+        for orientation in self._space.orientations:
+            name = self._space.dimensions[orientation.indices[0]].name
+            if self._turned(orientation, period) > config.tracking_position:
+                return f"the measured orientation of {name} differs from its command"
         return ""
+
+    def _turned(self, orientation: Orientation, period: Period) -> float:
+        """Angle between a commanded and a measured orientation, rad; 0 where none is measured."""
+        names = self._space.dimension_names
+        row = [period.measured.get(name, math.nan) for name in names]
+        measured, commanded = orientation.read(row), orientation.read(period.safe)
+        if measured is None or commanded is None:
+            return 0.0
+        between = rotations.multiply(measured, rotations.inverse(commanded))
+        return math.hypot(*rotations.logarithm(between))
 
 
 class _Progress:

@@ -1,9 +1,9 @@
 """What follows a fault after it is over: recovery times and escalation. Free of ROS.
 
-A fault is a cause of HOLD that has a kind (or is an obstacle). Once it is gone, its cause must stay
-away for the recovery time of its kind before the robot moves again; coming back begins the time
-anew. A fault that interrupts motion is counted: too many of one kind, or of all kinds together,
-within a window are a latched stop.
+A fault is a cause of HOLD that has a kind (or is an obstacle or a contact). Once it is gone, its
+cause must stay away for the recovery time of its kind before the robot moves again; coming back
+begins the time anew. A fault that interrupts motion is counted: too many of one kind, or of all
+kinds together, within a window are a latched stop.
 
 What there was before the graph was well for the first time is start-up, not a fault: it neither
 needs a recovery time nor counts. Times are ns of a clock that never jumps, in lock-step the tick's.
@@ -161,8 +161,8 @@ def _faults(causes: Sequence[Cause]) -> dict[Key, Cause]:
             known = found.get(cause.kind)
             if known is None or not known.escalates:
                 found[cause.kind] = cause
-        elif cause.reason is Reason.OBSTACLE:
-            found.setdefault(Reason.OBSTACLE, cause)
+        elif cause.reason in (Reason.OBSTACLE, Reason.CONTACT):
+            found.setdefault(cause.reason, cause)
     return found
 
 

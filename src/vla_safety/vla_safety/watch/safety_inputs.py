@@ -18,7 +18,13 @@ from vla_safety.config.safety_config import SafetyConfig
 from vla_safety.watch.safety_states import Cause, FaultKind, Reason, Severity
 from vla_safety.watch.watchdog import Health, StampOrder, Watchdog
 
-JOINT_TRAJECTORY = "trajectory_msgs/msg/JointTrajectory"
+# Types of which the output field is the joint's name.
+NAMED_JOINTS = (
+    "trajectory_msgs/msg/JointTrajectory",
+    "sensor_msgs/msg/JointState",
+    "control_msgs/msg/JointJog",
+    "control_msgs/action/ParallelGripperCommand",
+)
 
 
 class EmergencyStop:
@@ -71,7 +77,7 @@ class EmergencyStop:
 def joint_of_dimension(dimension: Dimension) -> str:
     """The joint that a dimension commands."""
     output = dimension.output
-    return output.field if output.type == JOINT_TRAJECTORY else dimension.name
+    return output.field if output.type in NAMED_JOINTS else dimension.name
 
 
 def joint_of_position(space: ActionSpace) -> dict[str, str]:
@@ -81,12 +87,19 @@ def joint_of_position(space: ActionSpace) -> dict[str, str]:
     }
 
 
+def joints_of_velocities(space: ActionSpace) -> tuple[str, ...]:
+    """Joints that are commanded by velocity and have a range: their positions must be known."""
+    return tuple(joint_of_dimension(space.dimensions[i]) for i, _, _ in space.joint_ranges)
+
+
 class RobotState:
     """Age and order of the robot's state, and what it measured of the commanded quantities."""
 
     def __init__(self) -> None:
         self.measured: dict[str, float] = {}
-        self.positions: dict[str, float] = {}  # of the joints of the parameter required_joints
+        # Of the joints of the parameter required_joints and of those with a range to be kept.
+        self.positions: dict[str, float] = {}
+        self.positions_at: dict[str, int] = {}  # when they were so
         # When each was told, and when it was so: what waited in a queue was measured before.
         self._measured_at: dict[str, int] = {}
         self._true_at: dict[str, int] = {}
@@ -123,6 +136,7 @@ class RobotState:
         self._watchdogs.setdefault(name, Watchdog()).feed(steady)
         self._joints.update(dict.fromkeys(joints, steady))
         self.positions.update(joints)
+        self.positions_at.update(dict.fromkeys(joints, steady - max(0, age)))
         for key, value in measured.items():
             if math.isfinite(value):
                 self.measured[key] = value
@@ -167,15 +181,20 @@ class RobotState:
             )
 
     def joint_causes(
-        self, positions: Mapping[str, str], config: SafetyConfig, steady: int
+        self,
+        positions: Mapping[str, str],
+        config: SafetyConfig,
+        steady: int,
+        ranged: Sequence[str] = (),
     ) -> Iterator[Cause]:
         """Needed joints of which nothing is told although joint_states comes, from other drivers.
 
         positions: dimension → joint of those whose positions are needed, once they are known.
+        ranged: joints that are needed from the beginning on, as those of required_joints.
         """
         if not self.fresh(JOINT_STATES, config, steady):
             return  # which is a cause of its own
-        told = {joint: self._joints.get(joint) for joint in config.required_joints}
+        told = {joint: self._joints.get(joint) for joint in (*config.required_joints, *ranged)}
         told |= {j: self._measured_at[d] for d, j in positions.items() if d in self._measured_at}
         for joint, last in told.items():
             age = math.inf if last is None else (steady - last) / NANOSECONDS

@@ -102,7 +102,7 @@ def test_the_arm_moves_as_told_and_the_watchdog_stops_it(safety, process):
     drive(safety, (0.2, 0.0, 0.0), lambda: position(safety)[0] > start[0] + 0.05)
     # From here on nobody commands.
     released = position(safety)[0]
-    process.wait_for_output("driver: no twist for 0.1 s, braking")
+    process.wait_for_output("driver: no command for 0.1 s, braking")
     safety.client.spin(0.3)
     stopped = position(safety)
     safety.client.spin(0.2)

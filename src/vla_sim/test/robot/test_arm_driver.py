@@ -90,4 +90,4 @@ def test_reset_forgets_the_command_and_keeps_the_counts(driver):
     driver.effort(1.0)
     driver.reset()
     velocity, effort = driver.output(0.01, PERIOD)
-    assert not velocity.any() and effort == 0.0 and driver.counters.twists == 1
+    assert not velocity.any() and effort == 0.0 and driver.counters.commands == 1

@@ -10,13 +10,13 @@ import yaml
 pytest.importorskip("metaworld")
 
 from vla_sim.robot.metaworld_robot import (
-    GRIPPER_OPENING,
     JOINT_NAMES,
     MAX_SPEED,
     STEP_PERIOD,
     MetaworldEnvironment,
 )
 from vla_sim.robot.rendering import CameraError
+from vla_sim.robot.simulated_robot import GRIPPER_OPENING
 from vla_sim.tasks.task_list import TaskError
 
 

@@ -12,8 +12,8 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from vla_contract.stamps import to_time
 from vla_sim.node.node_mode import ModeStatus, Parts
 from vla_sim.node.pacing import Pacer
-from vla_sim.node.tick_exchange import Twist
-from vla_sim.robot.metaworld_robot import STEP_PERIOD
+from vla_sim.node.tick_exchange import Twist, Unstamped
+from vla_sim.robot.arm_driver import Driver
 from vla_sim.robot.render_thread import Images
 
 CHECKS_PER_STEP = 2  # so that a timer which comes late costs half a step
@@ -34,7 +34,9 @@ class FreeRunning:
         was_running = self._running
         self.stop()
         node = self._parts.node
-        self._pacer = Pacer(STEP_PERIOD, node.config.real_time_factor, self._now())
+        self._pacer = Pacer(
+            self._parts.simulation.step_period, node.config.real_time_factor, self._now()
+        )
         period = self._pacer.period / CHECKS_PER_STEP
         self._timer = node.create_timer(period, self._on_timer, clock=node.steady_clock)
         self._running = True
@@ -59,11 +61,17 @@ class FreeRunning:
 
     def on_twist(self, stamp: int, twist: Twist) -> None:
         """Hand a velocity to the driver."""
-        self._parts.simulation.driver.twist(twist.linear, twist.frame, self._now())
+        driver = self._parts.simulation.driver
+        assert isinstance(driver, Driver), "subscribed by a robot that takes no twists"
+        driver.twist(twist.linear, twist.frame, self._now())
 
-    def on_effort(self, effort: float) -> None:
-        """Hand a gripper effort to the driver."""
-        self._parts.simulation.driver.effort(effort)
+    def on_unstamped(self, command: Unstamped) -> None:
+        """Hand a gripper's effort or joint positions to the driver."""
+        driver = self._parts.simulation.driver
+        if isinstance(driver, Driver):
+            driver.effort(command.values[0])
+        else:
+            driver.target(command.names, command.values, self._now())
 
     def _now(self) -> float:
         return float(self._parts.node.steady_clock.now().nanoseconds * 1e-9)
@@ -100,7 +108,7 @@ class FreeRunning:
         if counters.watchdog_stops != self._reported_stops:
             self._reported_stops = counters.watchdog_stops
             self._parts.node.get_logger().warning(
-                f"driver: no twist for {self._parts.node.config.command_timeout} s, braking"
+                f"driver: no command for {self._parts.node.config.command_timeout} s, braking"
             )
 
     def diagnose(self) -> ModeStatus:

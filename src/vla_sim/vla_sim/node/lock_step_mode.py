@@ -12,7 +12,8 @@ from vla_interfaces.msg import SafeAction
 from vla_sim.node import simulator_conversions
 from vla_sim.node.node_mode import ModeStatus, Parts
 from vla_sim.node.pacing import Run
-from vla_sim.node.tick_exchange import Answer, Exchange, Twist
+from vla_sim.node.tick_exchange import Answer, Exchange, Twist, Unstamped
+from vla_sim.robot.arm_driver import Driver
 
 CHECK_PERIOD = 0.05  # s
 # This node may see both ends of a topic a moment before they see each other, and what is sent
@@ -27,7 +28,9 @@ class LockStep:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._exchange = Exchange()
+        self._takes_twists = isinstance(parts.simulation.driver, Driver)
+        words = "gripper effort" if self._takes_twists else "joint positions"
+        self._exchange = Exchange(self._takes_twists, words)
         self._run = Run()
         self._timer: Any = None
         self._waiting_since = 0.0  # s, steady clock: for reports only
@@ -68,15 +71,16 @@ class LockStep:
         self._exchange.twist(stamp, twist)
         self._step_when_answered()
 
-    def on_effort(self, effort: float) -> None:
-        """Note a gripper effort."""
-        self._exchange.effort(effort)
+    def on_unstamped(self, command: Unstamped) -> None:
+        """Note a gripper's effort or joint positions."""
+        self._exchange.unstamped(command)
         self._step_when_answered()
 
     def on_safe_action(self, message: SafeAction) -> None:
         """Note the answer of the safety node."""
-        effort = simulator_conversions.gripper_effort(message)
-        self._exchange.safe_action(message.tick, message.outputs_connected, effort)
+        read = simulator_conversions
+        values = read.gripper_effort(message) if self._takes_twists else read.positions(message)
+        self._exchange.safe_action(message.tick, message.outputs_connected, values)
         self._step_when_answered()
 
     def _now(self) -> float:
@@ -110,13 +114,19 @@ class LockStep:
 
     def _give_to_driver(self, answer: Answer) -> None:
         # Simulated time is the driver's clock, so its watchdog counts ticks.
-        simulation = self._parts.simulation
-        if answer.twist is None:
-            simulation.driver.reset()
+        driver, now = self._parts.simulation.driver, self._parts.simulation.time
+        if not answer.connected:
+            driver.reset()
             return
-        simulation.driver.twist(answer.twist.linear, answer.twist.frame, simulation.time)
-        if answer.effort is not None:
-            simulation.driver.effort(answer.effort)
+        unstamped = answer.unstamped
+        if not isinstance(driver, Driver):
+            if unstamped is not None:
+                driver.target(unstamped.names, unstamped.values, now)
+            return
+        if answer.twist is not None:
+            driver.twist(answer.twist.linear, answer.twist.frame, now)
+        if unstamped is not None:
+            driver.effort(unstamped.values[0])
 
     def _missing_peers(self) -> list[str]:
         missing = self._parts.publishers.without_reader()

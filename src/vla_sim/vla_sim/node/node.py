@@ -1,4 +1,4 @@
-"""The `simulator` node: a Meta-World robot as a driver, cameras and a clock."""
+"""The `simulator` node: a simulated robot as a driver, cameras and a clock."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import TwistStamped
 from std_msgs.msg import Float64
+from trajectory_msgs.msg import JointTrajectory
 
 from vla_contract import topics
 from vla_contract.node.graph_node import Diagnosis, GraphNode, run
@@ -21,13 +22,15 @@ from vla_sim.node.node_mode import Mode, Parts
 from vla_sim.node.robot_publishers import Publishers
 from vla_sim.node.simulator_config import SimulatorConfig
 from vla_sim.robot.arm_driver import Driver
-from vla_sim.robot.metaworld_robot import MetaworldEnvironment
+from vla_sim.robot.joint_driver import JointDriver
 from vla_sim.robot.render_thread import RenderThread
+from vla_sim.robot.robots import ROBOTS, make_robot
 from vla_sim.robot.simulation import Simulation
 from vla_sim.tasks import task_list
 
 END_EFFECTOR_TWIST = "end_effector_twist"
 GRIPPER_EFFORT = "gripper_effort"
+JOINT_TRAJECTORY = "joint_trajectory"
 
 
 class SimulatorNode(GraphNode[SimulatorConfig]):
@@ -51,13 +54,14 @@ class SimulatorNode(GraphNode[SimulatorConfig]):
         """Make the scene, render it once, and create everything."""
         config = self.config
         # Running freely, a robot waits for its user as long as it takes.
-        limit = config.step_limit if config.lock_step else sys.maxsize
-        environment = MetaworldEnvironment(
-            config.cameras, config.image_width, config.image_height, limit
+        facts = ROBOTS[config.robot]
+        limit = (config.step_limit or facts.step_limit) if config.lock_step else sys.maxsize
+        environment = make_robot(
+            config.robot, config.cameras, config.image_width, config.image_height, limit
         )
-        driver = Driver(config.command_timeout, config.braking_deceleration)
-        self._simulation = Simulation(environment, driver, config.image_period_ticks)
-        self._simulation.begin(config.task, config.seed)
+        image_period = config.image_period_ticks or facts.image_period_ticks
+        self._simulation = Simulation(environment, self._make_driver(), image_period)
+        self._simulation.begin(config.first_task, config.seed)
         if config.cameras:
             self._renderer = RenderThread(environment)
             # Whatever is wrong with OpenGL shows here, and not in the first episode.
@@ -70,15 +74,25 @@ class SimulatorNode(GraphNode[SimulatorConfig]):
             self.create_service(RunEpisode, topics.RUN_EPISODE_SERVICE, self._on_run_episode),
         ]
         pace = "lock-step" if config.lock_step else f"real-time factor {config.real_time_factor}"
-        self.get_logger().info(f"{config.task}, seed {config.seed}, {pace}")
+        self.get_logger().info(f"{config.first_task}, seed {config.seed}, {pace}")
+
+    def _make_driver(self) -> Driver | JointDriver:
+        if self.config.robot == "so101":
+            from vla_sim.so101.so101_scene import JOINTS
+
+            return JointDriver(JOINTS, self.config.command_timeout)
+        return Driver(self.config.command_timeout, self.config.braking_deceleration)
 
     def _subscribe(self, parts: Parts) -> None:
         lock_step = self.config.lock_step
         command = topics.qos_profile(topics.ROBOT_COMMAND, lock_step=lock_step)
-        self._subscriptions_made = [
-            self.create_subscription(TwistStamped, END_EFFECTOR_TWIST, self._on_twist, command),
-            self.create_subscription(Float64, GRIPPER_EFFORT, self._on_effort, command),
+        wanted: list[tuple[Any, str, Any]] = [
+            (TwistStamped, END_EFFECTOR_TWIST, self._on_twist),
+            (Float64, GRIPPER_EFFORT, self._on_effort),
         ]
+        if isinstance(parts.simulation.driver, JointDriver):
+            wanted = [(JointTrajectory, JOINT_TRAJECTORY, self._on_trajectory)]
+        self._subscriptions_made = [self.create_subscription(*each, command) for each in wanted]
         if not lock_step:
             self._mode = FreeRunning(parts)
             return
@@ -128,7 +142,11 @@ class SimulatorNode(GraphNode[SimulatorConfig]):
 
     def _on_effort(self, message: Float64) -> None:
         if self.active and self._mode is not None:
-            self._mode.on_effort(message.data)
+            self._mode.on_unstamped(simulator_conversions.from_effort(message))
+
+    def _on_trajectory(self, message: JointTrajectory) -> None:
+        if self.active and self._mode is not None:
+            self._mode.on_unstamped(simulator_conversions.from_trajectory(message))
 
     # Services.
 

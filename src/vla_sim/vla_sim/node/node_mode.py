@@ -9,7 +9,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 
 from vla_sim.node.robot_publishers import Publishers
 from vla_sim.node.simulator_config import SimulatorConfig
-from vla_sim.node.tick_exchange import Twist
+from vla_sim.node.tick_exchange import Twist, Unstamped
 from vla_sim.robot.render_thread import RenderThread
 from vla_sim.robot.simulation import Simulation
 
@@ -54,8 +54,8 @@ class Mode(Protocol):
     def on_twist(self, stamp: int, twist: Twist) -> None:
         """Take a velocity command with its stamp, ns."""
 
-    def on_effort(self, effort: float) -> None:
-        """Take a gripper command."""
+    def on_unstamped(self, command: Unstamped) -> None:
+        """Take a gripper's effort or joint positions."""
 
     def diagnose(self) -> ModeStatus:
         """Level, message and values of the mode."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vla_contract.node.parameters import Config, ParameterError, parameter
-from vla_sim.robot import metaworld_robot
+from vla_sim.robot.robots import ROBOTS
 from vla_sim.tasks import task_list
 
 
@@ -13,12 +13,16 @@ from vla_sim.tasks import task_list
 class SimulatorConfig(Config):
     """Task, pace, cameras and driver of the simulated robot."""
 
-    task: str = parameter("drawer-open", "Task of the first episode; reset_episode changes it.")
+    robot: str = parameter("metaworld", "Which robot: metaworld or so101.")
+    task: str = parameter(
+        "", "Task of the first episode; reset_episode changes it. Empty: the robot's first."
+    )
     seed: int = parameter(0, "Seed of the first episode's scene.", minimum=0)
     step_limit: int = parameter(
-        metaworld_robot.STEP_LIMIT,
-        "Steps of 12.5 ms after which an episode is over and the arm holds; in lock-step only.",
-        minimum=1,
+        0,
+        "Steps after which an episode is over and the arm holds; in lock-step only. 0: the robot's "
+        "own (metaworld 500 of 12.5 ms, so101 600 of 20 ms).",
+        minimum=0,
     )
     lock_step: bool = parameter(
         False, "Wait for one SafeAction per tick; wall time then decides nothing."
@@ -31,25 +35,29 @@ class SimulatorConfig(Config):
         runtime=True,
     )
     cameras: tuple[str, ...] = parameter(
-        metaworld_robot.DEFAULT_CAMERAS,
-        "Cameras: behind_gripper, corner, corner2, corner3, corner4, gripper_pov, topview.",
+        ROBOTS["metaworld"].cameras,
+        "Cameras: behind_gripper, corner, corner2, corner3, corner4, gripper_pov, topview; of "
+        "so101: front, wrist.",
     )
     image_width: int = parameter(240, "Width of the pictures.", "px", minimum=1, maximum=4096)
     image_height: int = parameter(240, "Height of the pictures.", "px", minimum=1, maximum=4096)
     image_period_ticks: int = parameter(
-        4, "Pictures are published every so many ticks, from an episode's first on.", minimum=1
+        0,
+        "Pictures are published every so many ticks, from an episode's first on. 0: as the robot "
+        "has it (metaworld 4, so101 5).",
+        minimum=0,
     )
     compressed: bool = parameter(False, "Publish the pictures as JPEG too.")
     jpeg_quality: int = parameter(90, "Quality of the JPEG pictures.", minimum=1, maximum=100)
     command_timeout: float = parameter(
         0.1,
-        "Time without a twist after which the driver brakes by itself.",
+        "Time without a command after which the driver brakes by itself.",
         "s",
         minimum=0.0125,
         maximum=10.0,
     )
     braking_deceleration: float = parameter(
-        10.0, "How hard the driver brakes then.", "m/s^2", minimum=0.1, maximum=1000.0
+        10.0, "How hard a driver of velocities brakes then.", "m/s^2", minimum=0.1, maximum=1000.0
     )
     answer_timeout: float = parameter(
         30.0,
@@ -59,8 +67,17 @@ class SimulatorConfig(Config):
     )
 
     def check(self) -> None:
-        """Raise ParameterError for a task that does not exist or a camera named twice."""
+        """Raise ParameterError for a robot, or a task of it, that does not exist."""
+        if self.robot not in ROBOTS:
+            raise ParameterError(
+                f"parameter robot is {self.robot!r}; accepted: {', '.join(ROBOTS)}"
+            )
         try:
-            task_list.check_task(self.task)
+            task_list.check_task(self.first_task, self.robot)
         except task_list.TaskError as error:
             raise ParameterError(f"parameter {error}") from error
+
+    @property
+    def first_task(self) -> str:
+        """Task of the first episode."""
+        return self.task or ROBOTS[self.robot].first_task

@@ -10,14 +10,15 @@ from builtin_interfaces.msg import Time
 from geometry_msgs.msg import PoseStamped, TwistStamped
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, Image, JointState
-from std_msgs.msg import Header
+from std_msgs.msg import Float64, Header
+from trajectory_msgs.msg import JointTrajectory
 
 from vla_contract.stamps import to_time
 from vla_interfaces.msg import SafeAction, SimulationTick, TaskState
-from vla_sim.node.tick_exchange import Twist
-from vla_sim.robot import metaworld_robot
+from vla_sim.node.tick_exchange import Twist, Unstamped
+from vla_sim.robot import simulated_robot
 from vla_sim.robot.arm_driver import BASE_FRAME
-from vla_sim.robot.metaworld_robot import GRIPPER_OPENING, JOINT_NAMES, STEP_PERIOD, RobotState
+from vla_sim.robot.simulated_robot import GRIPPER_OPENING, RobotState
 from vla_sim.robot.simulation import Simulation
 from vla_sim.tasks import task_list
 
@@ -29,7 +30,7 @@ def to_clock(nanoseconds: int) -> Clock:
     return Clock(clock=to_time(nanoseconds))
 
 
-def to_image(picture: metaworld_robot.Image, stamp: Time, camera: str) -> Image:
+def to_image(picture: simulated_robot.Image, stamp: Time, camera: str) -> Image:
     """An rgb uint8 picture, (H, W, 3), as rgb8."""
     height, width, _ = picture.shape
     message = Image(height=height, width=width, encoding="rgb8", step=3 * width)
@@ -42,7 +43,7 @@ def to_image(picture: metaworld_robot.Image, stamp: Time, camera: str) -> Image:
 
 
 def to_compressed(
-    picture: metaworld_robot.Image, stamp: Time, camera: str, quality: int
+    picture: simulated_robot.Image, stamp: Time, camera: str, quality: int
 ) -> CompressedImage:
     """The same as a JPEG."""
     bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
@@ -54,11 +55,15 @@ def to_compressed(
 
 
 def to_joint_state(state: RobotState, stamp: Time) -> JointState:
-    """Joints of the arm (rad, m) and `gripper_opening` (0 to 1)."""
-    message = JointState(name=[*JOINT_NAMES, GRIPPER_OPENING])
+    """Joints of the arm (rad, m) and, where it has one, `gripper_opening` (0 to 1)."""
+    message = JointState(name=list(state.joint_names))
     message.header = Header(stamp=stamp, frame_id=BASE_FRAME)
-    message.position = [*state.joint_positions.tolist(), state.gripper_opening]
-    message.velocity = [*state.joint_velocities.tolist(), state.gripper_velocity]
+    message.position = state.joint_positions.tolist()
+    message.velocity = state.joint_velocities.tolist()
+    if state.gripper_opening is not None:
+        message.name.append(GRIPPER_OPENING)
+        message.position.append(state.gripper_opening)
+        message.velocity.append(state.gripper_velocity)
     return message
 
 
@@ -79,7 +84,7 @@ def to_tick(simulation: Simulation) -> SimulationTick:
         tick=simulation.tick,
         episode=simulation.episode,
         has_images=simulation.has_images,
-        period=STEP_PERIOD,
+        period=simulation.step_period,
     )
 
 
@@ -107,9 +112,25 @@ def from_twist(message: TwistStamped) -> Twist:
     return Twist((linear.x, linear.y, linear.z), message.header.frame_id)
 
 
-def gripper_effort(message: SafeAction) -> float | None:
+def from_effort(message: Float64) -> Unstamped:
+    """A gripper's effort."""
+    return Unstamped((message.data,))
+
+
+def from_trajectory(message: JointTrajectory) -> Unstamped:
+    """The last point of a trajectory: where the joints are to go."""
+    values = tuple(message.points[-1].positions) if message.points else ()
+    return Unstamped(values, tuple(message.joint_names))
+
+
+def gripper_effort(message: SafeAction) -> tuple[float, ...] | None:
     """The gripper's dimension of a SafeAction, None where it has none."""
     if GRIPPER_DIMENSION not in message.dimension_names:
         return None
     index = list(message.dimension_names).index(GRIPPER_DIMENSION)
-    return float(message.safe[index]) if index < len(message.safe) else None
+    return (float(message.safe[index]),) if index < len(message.safe) else None
+
+
+def positions(message: SafeAction) -> tuple[float, ...] | None:
+    """All dimensions of a SafeAction, None where it has no values."""
+    return tuple(message.safe) or None

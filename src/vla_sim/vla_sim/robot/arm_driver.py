@@ -26,7 +26,7 @@ class DriverCounters:
     brake by itself.
     """
 
-    twists: int = 0
+    commands: int = 0
     efforts: int = 0
     refused: int = 0
     watchdog_stops: int = 0
@@ -64,7 +64,7 @@ class Driver:
         self._velocity = np.array(linear, dtype=np.float64)
         self._last = now
         self._braking = False
-        self.counters.twists += 1
+        self.counters.commands += 1
         return True
 
     def effort(self, value: float) -> bool:
@@ -89,6 +89,10 @@ class Driver:
         if age > self._timeout:
             self._brake(period)
         return self._velocity.copy(), self._effort
+
+    def action(self, now: float, period: float) -> Array:
+        """(4,) velocity and effort for the next `period`, s."""
+        return np.append(*self.output(now, period))
 
     def _brake(self, period: float) -> None:
         if not self._braking:

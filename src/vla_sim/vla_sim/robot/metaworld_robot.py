@@ -13,69 +13,23 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from vla_sim.robot import graphics, rendering
+from vla_sim.robot.robots import ROBOTS
+from vla_sim.robot.simulated_robot import Image, RobotState, Scene, StepResult, diverged
 from vla_sim.tasks import metaworld_tasks, task_list
 from vla_sim.tasks.metaworld_tasks import MAX_DISPLACEMENT, STEP_PERIOD
 
 Array = npt.NDArray[np.float64]
-Image = npt.NDArray[np.uint8]
 
 MAX_SPEED = MAX_DISPLACEMENT / STEP_PERIOD  # m/s: what an action of 1 means
-STEP_LIMIT = 500  # steps of an episode, Meta-World's own
-DEFAULT_CAMERAS = ("corner2", "gripper_pov")
+STEP_LIMIT = ROBOTS["metaworld"].step_limit
+DEFAULT_CAMERAS = ROBOTS["metaworld"].cameras
 JOINT_NAMES = (*(f"right_j{i}" for i in range(7)), "r_close", "l_close")
-GRIPPER_OPENING = "gripper_opening"
-
-
-@dataclass(frozen=True)
-class RobotState:
-    """What the robot measures of itself.
-
-    end_effector: (3,) m, Meta-World's hand position in base_link, which is MuJoCo's world frame.
-    end_effector_quaternion: (4,) x, y, z, w of the hand in base_link.
-    gripper_opening: 0 (closed) to 1; gripper_velocity: its change, 1/s.
-    joint_positions, joint_velocities: (9,) as JOINT_NAMES; rad, rad/s; of the fingers m, m/s.
-    """
-
-    end_effector: Array
-    end_effector_quaternion: Array
-    gripper_opening: float
-    gripper_velocity: float
-    joint_positions: Array
-    joint_velocities: Array
-
-
-@dataclass(frozen=True)
-class StepResult:
-    """Outcome of a step.
-
-    step: steps simulated in this episode. success: latched at the first rise of the task's own
-    flag within the step limit. truncated: the step limit is reached and the arm holds.
-    unstable: MuJoCo found its state diverging and reset it; the episode is worth nothing.
-    failure: grounding scene: why success is no longer possible, e.g. "touched the blue block".
-    """
-
-    step: int
-    reward: float
-    success: bool
-    truncated: bool
-    unstable: bool
-    failure: str = ""
-
-
-@dataclass(frozen=True)
-class Scene:
-    """A copy of the physical state that can be rendered while the original moves on."""
-
-    task: str
-    model: Any
-    data: Any
 
 
 class MetaworldEnvironment:
@@ -85,6 +39,9 @@ class MetaworldEnvironment:
     process: each episode has a Meta-World environment of its own, because its own reset leaves
     some of the state of the previous one behind. Only the compiled model is kept between them.
     """
+
+    step_period = STEP_PERIOD
+    image_period_ticks = ROBOTS["metaworld"].image_period_ticks
 
     def __init__(
         self,
@@ -127,7 +84,7 @@ class MetaworldEnvironment:
         Raises:
             TaskError: no such task, or a seed that is not a whole number of at least 0.
         """
-        task_list.check_task(task)
+        task_list.check_task(task, robot="metaworld")
         task_list.check_seed(seed)
         if self._class is None or task != self.task:
             self._class = metaworld_tasks.task_class(task, self.width, self.height)
@@ -170,10 +127,17 @@ class MetaworldEnvironment:
             reward=float(reward),
             success=before.success or (bool(info["success"]) and not before.truncated),
             truncated=step >= self.step_limit,
-            unstable=before.unstable or metaworld_tasks.diverged(self._env),
+            unstable=before.unstable or diverged(self._env.data),
             failure=str(info.get("failure", "")),
         )
         return self._result
+
+    def apply(self, action: npt.ArrayLike | None) -> StepResult:
+        """`step` with (4,): velocity xyz, m/s, and gripper effort; None: stand still."""
+        if action is None:
+            return self.step(np.zeros(3), self._gripper_effort)
+        values = np.asarray(action, dtype=np.float64)
+        return self.step(values[:3], values[3])
 
     @property
     def result(self) -> StepResult:
@@ -192,6 +156,7 @@ class MetaworldEnvironment:
             end_effector_quaternion=data.body("hand").xquat[[1, 2, 3, 0]],
             gripper_opening=opening,
             gripper_velocity=(opening - self._previous_opening) / STEP_PERIOD,
+            joint_names=JOINT_NAMES,
             joint_positions=np.array([data.qpos[joint.qposadr[0]] for joint in joints]),
             joint_velocities=np.array([data.qvel[joint.dofadr[0]] for joint in joints]),
         )

@@ -6,7 +6,7 @@ import threading
 import time
 from concurrent.futures import Future
 
-from vla_sim.robot.metaworld_robot import Image, MetaworldEnvironment, Scene
+from vla_sim.robot.simulated_robot import Image, Scene, SimulatedRobot
 
 Images = dict[str, Image]
 
@@ -14,7 +14,7 @@ Images = dict[str, Image]
 class RenderThread:
     """Renders scenes of one environment in a thread of its own, which owns the OpenGL context."""
 
-    def __init__(self, environment: MetaworldEnvironment) -> None:
+    def __init__(self, environment: SimulatedRobot) -> None:
         self._environment = environment
         self._changed = threading.Condition()
         self._pending: tuple[Scene, Future[Images]] | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,11 +35,13 @@ class CameraError(ValueError):
     """A camera or picture size that cannot be rendered."""
 
 
-def check_cameras(names: Sequence[str], width: int, height: int) -> None:
+def check_cameras(
+    names: Sequence[str], width: int, height: int, known: Iterable[str] = CAMERAS
+) -> None:
     """Raise CameraError for an unknown or repeated camera or a size that is not 1 to 4096 px."""
     for name in names:
-        if name not in CAMERAS:
-            raise CameraError(f"camera is {name!r}; accepted: {', '.join(CAMERAS)}")
+        if name not in known:
+            raise CameraError(f"camera is {name!r}; accepted: {', '.join(known)}")
     if len(set(names)) != len(names):
         raise CameraError(f"cameras are {list(names)}; accepted: each camera once")
     for what, value in (("width", width), ("height", height)):
@@ -54,7 +56,6 @@ def prepare_model(model: Any, width: int, height: int) -> None:
     model.vis.quality.offsamples = 0
     model.vis.global_.offwidth = width
     model.vis.global_.offheight = height
-    model.camera("corner2").pos = CORNER2_POSITION
 
 
 class SceneRenderer:
@@ -86,7 +87,7 @@ class SceneRenderer:
     def _camera(self, model: Any, name: str) -> Any:
         camera = self._mujoco.MjvCamera()
         camera.type = self._mujoco.mjtCamera.mjCAMERA_FIXED
-        camera.fixedcamid = model.camera(CAMERAS[name]).id
+        camera.fixedcamid = model.camera(CAMERAS.get(name, name)).id
         return camera
 
     def render(self, model: Any, data: Any) -> dict[str, Image]:

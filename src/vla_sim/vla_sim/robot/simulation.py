@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from vla_contract.stamps import NANOSECONDS
 from vla_sim.robot.arm_driver import Driver
-from vla_sim.robot.metaworld_robot import STEP_PERIOD, MetaworldEnvironment, StepResult
-
-STEP_NANOSECONDS = round(STEP_PERIOD * NANOSECONDS)
+from vla_sim.robot.joint_driver import JointDriver
+from vla_sim.robot.simulated_robot import SimulatedRobot, StepResult
 
 
 class Simulation:
@@ -18,7 +17,10 @@ class Simulation:
     """
 
     def __init__(
-        self, environment: MetaworldEnvironment, driver: Driver, image_period_ticks: int
+        self,
+        environment: SimulatedRobot,
+        driver: Driver | JointDriver,
+        image_period_ticks: int,
     ) -> None:
         self.environment = environment
         self.driver = driver
@@ -35,15 +37,19 @@ class Simulation:
 
     def advance(self, now: float) -> StepResult:
         """Simulate one step with what the driver gives at `now`, s of its clock."""
-        velocity, effort = self.driver.output(now, STEP_PERIOD)
-        result = self.environment.step(velocity, effort)
+        result = self.environment.apply(self.driver.action(now, self.step_period))
         self.tick += 1
         return result
 
     @property
+    def step_period(self) -> float:
+        """Simulated time of a step, s."""
+        return self.environment.step_period
+
+    @property
     def stamp(self) -> int:
         """Simulated time of the present state, ns."""
-        return self.tick * STEP_NANOSECONDS
+        return self.tick * round(self.step_period * NANOSECONDS)
 
     @property
     def time(self) -> float:

@@ -49,18 +49,20 @@ def choose(
     """
     told = list(episodes)
     if shuffle is not None:
-        for scene in (True, False):
-            places = [
-                i
-                for i, (task, _) in enumerate(episodes)
-                if (task in grounding_tasks.TASKS) == scene
-            ]
+        scenes = [_scene(task) for task, _ in episodes]
+        for scene in dict.fromkeys(scenes):
+            places = [i for i, other in enumerate(scenes) if other == scene]
             for place, other in zip(places, _permuted(places, episodes, shuffle), strict=True):
                 told[place] = episodes[other]
     return [
         Said(task, seed, _command(*other, wordings), other[0])
         for (task, seed), other in zip(episodes, told, strict=True)
     ]
+
+
+def _scene(task: str) -> str:
+    """Tasks between which commands may be swapped."""
+    return "ground" if task in grounding_tasks.TASKS else task_list.robot_of(task)
 
 
 def _permuted(places: list[int], episodes: Sequence[tuple[str, int]], number: int) -> list[int]:

@@ -34,6 +34,7 @@ def task_class(task: str, width: int, height: int) -> Any:
             if Task.compiled is None:
                 Task.compiled, _ = super()._initialize_simulation()
                 rendering.prepare_model(Task.compiled, width, height)
+                Task.compiled.camera("corner2").pos = rendering.CORNER2_POSITION
             model = copy.copy(Task.compiled)
             return model, mujoco.MjData(model)
 
@@ -82,12 +83,3 @@ def expert(env: Any, task: str) -> Any:
 
     policy: Any = ENV_POLICY_MAP[f"{task}-v3"]
     return policy()
-
-
-def diverged(env: Any) -> bool:
-    """Whether MuJoCo found the state diverging since the episode's start."""
-    import mujoco
-
-    kinds = mujoco.mjtWarning
-    bad = (kinds.mjWARN_BADQPOS, kinds.mjWARN_BADQVEL, kinds.mjWARN_BADQACC)
-    return any(env.data.warning[int(kind)].number for kind in bad)

@@ -1,4 +1,4 @@
-"""The tasks: Meta-World's fifty and those of the grounding scene, with a command for each.
+"""The tasks: Meta-World's fifty, the grounding scene's and the SO-101's, with a command for each.
 
 Meta-World's commands are worded as in LeRobot's Meta-World dataset (which follows the task
 descriptions of the Meta-World paper), so that policies trained on either understand them. One
@@ -12,6 +12,7 @@ import difflib
 import re
 from collections.abc import Mapping
 
+from vla_sim.so101 import so101_tasks
 from vla_sim.tasks import grounding_tasks
 
 MOST_SEEDS = 100_000
@@ -141,6 +142,14 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "ground": grounding_tasks.tasks(),
     "ground-touch": grounding_tasks.tasks(grounding_tasks.Verb.TOUCH),
     "ground-push": grounding_tasks.tasks(grounding_tasks.Verb.PUSH),
+    "so101": so101_tasks.tasks(),
+    **{f"so101-{verb.value}": so101_tasks.tasks(verb) for verb in so101_tasks.Verb},
+}
+
+# Robot of the simulator → its tasks.
+ROBOTS: Mapping[str, tuple[str, ...]] = {
+    "metaworld": (*INSTRUCTIONS, *grounding_tasks.TASKS),
+    "so101": so101_tasks.tasks(),
 }
 
 
@@ -154,8 +163,14 @@ def tasks() -> tuple[str, ...]:
 
 
 def known() -> tuple[str, ...]:
-    """Names of all tasks: Meta-World's, and those of the grounding scene."""
-    return (*INSTRUCTIONS, *grounding_tasks.TASKS)
+    """Names of all tasks, of every robot."""
+    return tuple(name for names in ROBOTS.values() for name in names)
+
+
+def robot_of(task: str) -> str:
+    """Name in ROBOTS of the robot that has the task; raises TaskError."""
+    check_task(task)
+    return next(robot for robot, names in ROBOTS.items() if task in names)
 
 
 def expand(text: str) -> list[str]:
@@ -182,17 +197,19 @@ def parse_seeds(text: str) -> list[int]:
 def instruction(task: str, seed: int = 0) -> str:
     """A command in English that describes the episode; raises TaskError for an unknown task.
 
-    Meta-World's tasks have one each; those of the grounding scene several, chosen by the seed.
+    Meta-World's tasks have one each; the others several, chosen by the seed.
     """
     check_task(task)
+    if task in so101_tasks.TASKS:
+        return so101_tasks.command(task, seed)
     return (
         grounding_tasks.command(task, seed) if task in grounding_tasks.TASKS else INSTRUCTIONS[task]
     )
 
 
-def check_task(task: object) -> None:
-    """Raise TaskError, naming the closest tasks, unless `task` is one of them."""
-    names = known()
+def check_task(task: object, robot: str | None = None) -> None:
+    """Raise TaskError, naming the closest tasks, unless `task` is one; robot: of this one."""
+    names = known() if robot is None else ROBOTS[robot]
     if isinstance(task, str) and task in names:
         return
     close = difflib.get_close_matches(str(task).removesuffix("-v3"), names, n=3, cutoff=0.5)

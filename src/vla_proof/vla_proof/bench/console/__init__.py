@@ -1,0 +1,1 @@
+"""What the operator's page costs, and how old its pictures are."""

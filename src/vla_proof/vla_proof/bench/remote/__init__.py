@@ -1,0 +1,1 @@
+"""What asking a policy server costs, by protocol."""

@@ -1,0 +1,1 @@
+"""What slowing along the path is worth, beside limits of each dimension by itself."""

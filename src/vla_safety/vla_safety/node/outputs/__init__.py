@@ -1,0 +1,1 @@
+"""What leaves the safety node: commands of the robot, and what is said about them."""
