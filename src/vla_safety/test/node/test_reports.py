@@ -8,7 +8,7 @@ from vla_safety.node.reports import StatusKey, is_late, status_key, status_messa
 from vla_safety.watch.safety_states import State
 
 KEY = StatusKey(
-    State.HOLD, "scan is 0.52 s old", True, True, False, 1.0, 3, True, "policy", False, 0
+    State.HOLD, "scan is 0.52 s old", True, True, False, 1.0, 3, True, "policy", False, 0, 0
 )  # fmt: skip
 
 
