@@ -88,7 +88,7 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("--checkpoint", help="folder of the policy (default: the shipped one)")
     parser.add_argument(
-        "--backend", default="onnxruntime", help="onnxruntime, torch, tensorrt or remote"
+        "--backend", default="onnxruntime", help="onnxruntime, openvino, torch, tensorrt or remote"
     )
     parser.add_argument("--remote-url", metavar="URL", help="of the backend remote: ws://host:port")
     parser.add_argument("--remote-mapping", metavar="FILE", help="of the backend remote: its keys")

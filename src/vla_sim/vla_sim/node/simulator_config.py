@@ -15,7 +15,7 @@ class SimulatorConfig(Config):
 
     robot: str = parameter("metaworld", "Which robot: metaworld or so101.")
     task: str = parameter(
-        "", "Task of the first episode; reset_episode changes it. Empty: the robot's first."
+        "first", "Task of the first episode; reset_episode changes it. first: the robot's first."
     )
     seed: int = parameter(0, "Seed of the first episode's scene.", minimum=0)
     step_limit: int = parameter(
@@ -80,4 +80,4 @@ class SimulatorConfig(Config):
     @property
     def first_task(self) -> str:
         """Task of the first episode."""
-        return self.task or ROBOTS[self.robot].first_task
+        return ROBOTS[self.robot].first_task if self.task == "first" else self.task
