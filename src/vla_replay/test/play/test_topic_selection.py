@@ -77,7 +77,10 @@ DRIVERS_HEAR = {
 }
 
 
-@pytest.mark.parametrize("kind", sorted(DRIVERS_HEAR | set(MESSAGE_TYPES)))
+STATES_TOO = {JOINTS, "geometry_msgs/msg/PoseStamped"}
+
+
+@pytest.mark.parametrize("kind", sorted((DRIVERS_HEAR | set(MESSAGE_TYPES)) - STATES_TOO))
 def test_a_robot_command_is_never_replayed(kind):
     content = bag(("/c", IMAGE), ("/cmd_vel", kind), ("/command", kind))
     found = select(content, Needs(("front",)), {})
@@ -86,6 +89,17 @@ def test_a_robot_command_is_never_replayed(kind):
     for target in ("joint_states", "command", "camera/front", "odom"):
         with pytest.raises(BagError, match="is of type"):
             select(content, Needs(("front",)), {"/cmd_vel": target})
+
+
+@pytest.mark.parametrize("kind", sorted(STATES_TOO))
+@pytest.mark.parametrize("name", ["/arm/joint_commands", "/target", "/servo/pose_target_cmds/goal"])
+def test_a_command_of_a_state_s_type_is_known_by_its_name(kind, name):
+    found = select(bag(("/c", IMAGE), (name, kind)), Needs(("front",)), {})
+    assert not found.states and "command by its name" in found.skipped[name]
+    role = "joint_states" if kind == JOINTS else "end_effector_pose"
+    assert f"--remap {name}:={role}" in found.skipped[name]
+    said = select(bag(("/c", IMAGE), (name, kind)), Needs(("front",)), {name: role})
+    assert said.states[role].name == name
 
 
 def test_commands_come_from_the_bag_or_from_the_option():

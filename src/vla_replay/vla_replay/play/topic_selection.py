@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -34,8 +35,11 @@ _PACKAGES = {
     "ackermann_msgs": ("AckermannDrive", "AckermannDriveStamped"),
 }
 ROBOT_COMMANDS = frozenset(
-    f"{package}/msg/{name}" for package, names in _PACKAGES.items() for name in names
+    [f"{package}/msg/{name}" for package, names in _PACKAGES.items() for name in names]
+    + ["control_msgs/action/GripperCommand", "control_msgs/action/ParallelGripperCommand"]
 )
+# A JointState or a PoseStamped is a state or a command: these words in a topic's name tell which.
+COMMAND_WORDS = frozenset("command commands cmd target goal desired reference setpoint".split())
 
 
 @dataclass(frozen=True)
@@ -245,6 +249,9 @@ def _camera_name(topic: str) -> str:
 def _find_state(chosen: Selection, left: dict[str, Topic], role: str, needs: Needs) -> None:
     kinds, names = ROLES[role]
     candidates = {name: topic for name, topic in left.items() if topic.type in kinds}
+    for name in [n for n in candidates if role not in BY_NAME_ONLY and _named_a_command(n)]:
+        chosen.skipped[name] = f"a robot's command by its name (or --remap {name}:={role})"
+        del candidates[name], left[name]
     named = {n: t for n, t in candidates.items() if n.rsplit("/", 1)[-1] in names}
     if role in BY_NAME_ONLY or len(named) == 1:
         candidates = named
@@ -280,6 +287,10 @@ def _find_commands(chosen: Selection, left: dict[str, Topic], command: str | Non
         chosen.commands = []
     elif not chosen.commands:
         chosen.notes.append("the bag has no command and none is given (--command): nothing moves")
+
+
+def _named_a_command(topic: str) -> bool:
+    return bool(COMMAND_WORDS & set(re.split(r"[/_]", topic.lower())))
 
 
 def _why_skipped(topic: Topic) -> str:
