@@ -131,7 +131,7 @@ def result(success):
 def test_a_demo_succeeds_only_if_every_episode_did(monkeypatch, tmp_path, successes, status):
     graph = SimpleNamespace(stop=lambda: None)
     monkeypatch.setattr(demo_command.processes, "LaunchedGraph", lambda *words: graph)
-    monkeypatch.setattr(demo_command.paths, "checkpoint", lambda folder: tmp_path)
+    monkeypatch.setattr(demo_command.paths, "checkpoint", lambda *_: tmp_path)
     monkeypatch.setattr(demo_command, "_with_graph", lambda *words: [result(s) for s in successes])
     monkeypatch.setattr(demo_command, "raise_on_signals", lambda: None)
     monkeypatch.setattr(demo_command, "ignore_signals", lambda: None)

@@ -147,14 +147,14 @@ def test_a_way_that_is_blocked_ends_in_a_failure_and_at_rest():
     rig = AtHome()
     limited = rig.core.connection.limit_command
 
-    def guarded(requested, **limits):
+    def guarded(requested, steady, **limits):
         """An arm that may not come beyond 0.1 rad, as its shape would have it."""
         if requested is not None and requested[0] > 0.1:
             requested = [0.1]
             told = LimitViolation(Limit.SELF_COLLISION, "", 0.0, 0.01, "hand–foot")
-            step = limited(requested, **limits)
+            step = limited(requested, steady, **limits)
             return step.__class__(step.safe, (*step.violations, told), step.emergency)
-        return limited(requested, **limits)
+        return limited(requested, steady, **limits)
 
     rig.core.connection.limit_command = guarded
     rig.go(600)

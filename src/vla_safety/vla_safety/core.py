@@ -24,7 +24,7 @@ from vla_safety.plan.command_gate import CommandGate
 from vla_safety.plan.home_motion import HomeMotion, Place
 from vla_safety.plan.motion_plan import Plan, waiting
 from vla_safety.plan.path_follower import Motion, PathFollower
-from vla_safety.plan.path_speed import Factor, velocity_ceilings
+from vla_safety.plan.path_speed import velocity_ceilings
 from vla_safety.plan.robot_connection import RobotConnection
 from vla_safety.plan.sequencing import Chunk, Refusal
 from vla_safety.plan.teleoperation import (
@@ -386,7 +386,7 @@ class SafetyCore:
         factors = allowed.factors
         if allowed.factor < 1.0:
             slower = velocity_ceilings(self.space, motion.rates, scale * allowed.factor)
-            factors += tuple(Factor(allowed.slowed_by, each.value) for each in slower)
+            factors += tuple(allowed.slowing(each) for each in slower)
         return self.path.follow(
             motion,
             factors,

@@ -62,17 +62,24 @@ def test_its_motion_is_that_of_an_evaluation_in_process(loaded, session_of):
     """Step by step, the mean over the control periods of what that commands."""
     from vla_learning.evaluate.closed_loop import Driver, EvaluationSettings
     from vla_safety.limits.limiter import MotionLimiter
-    from vla_sim.robot.metaworld_robot import RobotState
+    from vla_sim.robot.simulated_robot import RobotState
 
     checkpoint, backend = loaded
-    driver = Driver(checkpoint, backend, EvaluationSettings(), "open the drawer")
+    settings = EvaluationSettings(image_period_ticks=4)
+    driver = Driver(checkpoint, backend, settings, "open the drawer")
     limiter = MotionLimiter(checkpoint.action_space)
     expected = []
     for tick in range(24):
         if driver.looks(tick):
-            state = object.__new__(RobotState)
-            object.__setattr__(state, "end_effector", np.full(3, np.float32(0.1)))
-            object.__setattr__(state, "gripper_opening", float(np.float32(0.1)))
+            value = np.float32(0.1)
+            state = RobotState(
+                end_effector=np.full(3, value),
+                end_effector_quaternion=np.array([0.0, 0.0, 0.0, 1.0]),
+                joint_names=(),
+                joint_positions=np.zeros(0),
+                joint_velocities=np.zeros(0),
+                gripper_opening=float(value),
+            )
             driver.see(tick, observed(tick // 4)["images"], state)
         asked = driver.request(tick)
         target = limiter.hold_target() if asked is None else asked

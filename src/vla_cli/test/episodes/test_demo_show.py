@@ -215,7 +215,7 @@ def test_a_person_sees_a_line_before_the_graph_is_waited_for(tmp_path, monkeypat
         raise CommandError("no graph here")
 
     monkeypatch.setattr(demo_command.processes, "LaunchedGraph", start)
-    monkeypatch.setattr(demo_command.paths, "checkpoint", lambda folder: tmp_path)
+    monkeypatch.setattr(demo_command.paths, "checkpoint", lambda *_: tmp_path)
     chosen = demo_command.parse(["--out", str(tmp_path), "--task", "door-open", "--seed", "4"])
     with pytest.raises(CommandError, match="no graph here"):
         demo_command.run(chosen)

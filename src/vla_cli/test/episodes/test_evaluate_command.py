@@ -136,7 +136,7 @@ class PretendedGraphs:
         monkeypatch.setattr(graph_client, "stay_on_this_machine", lambda: None)
         monkeypatch.setattr(graph_episodes, "EpisodeRunner", lambda graph: self)
         monkeypatch.setattr(end_frames, "EndFrames", lambda *_: SimpleNamespace(pictures=dict))
-        monkeypatch.setattr(paths, "cameras", lambda: {"front": "topic"})
+        monkeypatch.setattr(paths, "cameras", lambda robot: {"front": "topic"})
         monkeypatch.setattr(
             evaluate_command.tempfile, "mkdtemp", lambda prefix: str(tmp_path / "graph")
         )

@@ -48,7 +48,7 @@ def test_chunks_become_motion_within_the_limits(parameters, space_file, graph):
         moving = [s for s in g.safe if s.state == SafetyStatus.STATE_NOMINAL]
         assert {s.command_id for s in moving} == {command}
         assert all(0.0 <= s.observation_age < 1.0 for s in moving)
-        assert any(v.limit == v.LIMIT_RANGE for s in g.safe for v in s.violations)
+        assert any(v.limit == v.LIMIT_VELOCITY for s in g.safe for v in s.violations)
         ticks = [s.tick for s in g.safe]
         assert ticks == list(range(ticks[0], ticks[0] + len(ticks)))
         now = g.client.node.get_clock().now().nanoseconds
@@ -372,7 +372,7 @@ def test_lock_step_answers_every_tick_once(parameters, space_file, graph):
     Path(options["state_file"]).unlink()
     assert lock_step_run(options, graph) == first
     values = np.array([row[0] for row in first])
-    assert values[:20].max() >= 0.39 and values[20] == values[0]
+    assert values[:20].max() >= 0.39 and values[20] < 0.1 * values[19], "an episode begins at rest"
     limits = ActionSpace.load(space_file).dimensions[0].normal
     for part in (values[:20], values[20:]):
         check(part, np.diff(part) / PERIOD, np.diff(part, 2) / PERIOD**2, limits, 0.5)

@@ -39,6 +39,13 @@ class Allowance:
     factor: float = 1.0
     slowed_by: str = ""
 
+    def slowing(self, ceiling: Factor) -> Factor:
+        """A velocity's ceiling under `factor`, as a share that what slows the robot down allows."""
+        violation = ceiling.violation
+        if violation is not None:
+            violation = violation._replace(limit=Limit.SPEED_ZONE, name=self.slowed_by)
+        return Factor(self.slowed_by, ceiling.value, violation)
+
     def named(self, violations: tuple[LimitViolation, ...]) -> tuple[LimitViolation, ...]:
         """The violations of a command, with what slowed it down in the place of the scale."""
         if self.factor == 1.0:
