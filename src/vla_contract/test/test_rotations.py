@@ -75,10 +75,15 @@ def test_columns_are_made_orthonormal():
 
 @pytest.mark.parametrize(
     "columns",
-    [[0.0] * 6, [1.0, 0.0, 0.0, 2.0, 0.0, 0.0], [math.nan, 0.0, 0.0, 0.0, 1.0, 0.0]],
+    [[0.0] * 6, [1.7e308] * 3, [1.0, 0.0, 0.0, 2.0, 0.0, 0.0], [math.nan, 0.0, 0.0, 0.0, 1.0, 0.0]],
 )
 def test_what_spans_no_plane_is_no_rotation(columns):
     assert rotations.from_numbers(columns) is None
+
+
+@pytest.mark.parametrize("numbers", [[1e200, 0.0, 0.0], [1e200, 0.0, 0.0, 0.0, 1e-5, 0.0]])
+def test_no_size_is_too_large_to_be_read(numbers):
+    assert math.hypot(*rotations.from_numbers(numbers)) == pytest.approx(1.0)
 
 
 HALF = math.sqrt(0.5)

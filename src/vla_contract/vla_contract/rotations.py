@@ -51,7 +51,7 @@ def inverse(q: Quaternion) -> Quaternion:
 def exponential(vector: Sequence[float]) -> Quaternion:
     """Quaternion of a rotation vector, rad, of any length."""
     x, y, z = vector
-    angle = math.sqrt(x * x + y * y + z * z)
+    angle = math.hypot(x, y, z)
     share = math.sin(0.5 * angle) / angle if angle > 1e-8 else 0.5 - angle * angle / 48.0
     return share * x, share * y, share * z, math.cos(0.5 * angle)
 
@@ -73,13 +73,13 @@ def slerp(a: Quaternion, b: Quaternion, share: float) -> Quaternion:
 def from_columns(columns: Sequence[float]) -> Quaternion | None:
     """Quaternion of two columns of a matrix, six numbers; None where they span no plane."""
     a, b = columns[:3], columns[3:]
-    size = math.sqrt(sum(v * v for v in a))
+    size = math.hypot(*a)
     if not size >= _LEAST_COLUMN:
         return None
     first = [v / size for v in a]
     along = sum(u * v for u, v in zip(first, b, strict=True))
     rest = [v - along * u for u, v in zip(first, b, strict=True)]
-    size = math.sqrt(sum(v * v for v in rest))
+    size = math.hypot(*rest)
     if not size >= _LEAST_COLUMN:
         return None
     second = [v / size for v in rest]
@@ -119,9 +119,9 @@ def to_columns(q: Quaternion) -> tuple[float, ...]:
 def from_numbers(numbers: Sequence[float]) -> Quaternion | None:
     """Quaternion of a rotation vector (3 numbers) or of two columns (6).
 
-    None where they tell no rotation: not finite, or columns that span no plane.
+    None where they tell no rotation: not finite, too large, or columns that span no plane.
     """
-    if not all(map(math.isfinite, numbers)):
+    if not math.isfinite(math.hypot(*numbers)):
         return None
     return exponential(numbers) if len(numbers) == 3 else from_columns(numbers)
 

@@ -192,11 +192,15 @@ class SafetyCore:
 
     def arm(self, armed: bool, now: int, steady: int = 0) -> None:
         """Connect the outputs (not in shadow mode), or brake and then disconnect them."""
+        if armed and not self.connection.armed:
+            self.path.fade_in()
         self.connection.armed = armed
         self._switch_outputs(now, steady)
 
     def reconfigure(self, config: SafetyConfig, now: int, steady: int = 0) -> None:
         """Take parameters that changed at run time."""
+        if self.config.shadow and not config.shadow:
+            self.path.fade_in()
         self.config = config
         self.plan.configure(config)
         self._switch_outputs(now, steady)
@@ -449,7 +453,6 @@ class SafetyCore:
 
     def _switch_outputs(self, now: int, steady: int) -> None:
         if self.connection.switch(self.config, steady):
-            self.path.fade_in()
             self.plan.cancel(waiting(Reason.OUTPUTS, "the outputs were connected"), now)
 
     def _select_driver(self, now: int, steady: int) -> Selection:

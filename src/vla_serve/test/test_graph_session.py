@@ -66,8 +66,8 @@ def test_its_motion_is_that_of_an_evaluation_in_process(loaded, session_of):
 
     checkpoint, backend = loaded
     settings = EvaluationSettings(image_period_ticks=4)
-    driver = Driver(checkpoint, backend, settings, "open the drawer")
     limiter = MotionLimiter(checkpoint.action_space)
+    driver = Driver(checkpoint, backend, settings, "open the drawer", limiter)
     expected = []
     for tick in range(24):
         if driver.looks(tick):
@@ -84,6 +84,7 @@ def test_its_motion_is_that_of_an_evaluation_in_process(loaded, session_of):
         asked = driver.request(tick)
         target = limiter.hold_target() if asked is None else asked
         expected.append(limiter.step(np.asarray(target)).safe)
+        driver.observe_command()
     rows = np.array(expected).reshape(6, 4, 4)
     kinds = [dimension.kind.is_velocity for dimension in checkpoint.action_space.dimensions]
     steps = np.where(kinds, rows.mean(axis=1), rows[:, -1])

@@ -1,6 +1,6 @@
 """The graph in lock-step for somebody else's benchmark: observation → policy → limits → action.
 
-The policy, the sequencer and the motion limiter of the nodes, tick by tick in one process, as in
+The policy, the plan and the motion limiter of the nodes, tick by tick in one process, as in
 `./vla evaluate --in-process`. Each observation is one step of the benchmark, which is a whole
 number of control periods; what was commanded in them is the step's action.
 """
@@ -17,7 +17,8 @@ from vla_contract.stamps import NANOSECONDS
 from vla_policy.inference.inference import Observation, Policy, ProblemKind
 from vla_policy.remote.remote_mapping import ImageEntry, Key, MappingError, RemoteMapping
 from vla_safety.limits.limiter import MotionLimiter
-from vla_safety.plan.sequencing import Chunk, Sequencer
+from vla_safety.plan.policy_path import PolicyPath
+from vla_safety.plan.sequencing import Chunk
 from vla_serve.request_checks import told
 from vla_serve.served_policy import Reply, Request, RequestError
 
@@ -58,7 +59,7 @@ class GraphSession:
         self._tick = self._command_id = 0
         self._command = ""
         self._limiter.reset()
-        self._sequencer = Sequencer(self._space, _BLEND_WINDOW)
+        self._path = PolicyPath(self._limiter, _BLEND_WINDOW)
         self._policy.reset()
 
     def step(self, request: Request) -> Reply:
@@ -74,12 +75,13 @@ class GraphSession:
         problem = answer.problem
         if problem is not None and problem.fatal and problem.kind is not ProblemKind.ACTION:
             raise RequestError(problem.text)
-        self._sequencer.accept(self._chunk(observation, answer.chunk.actions), observation.stamp)
+        self._path.accept(self._chunk(observation, answer.chunk.actions), observation.stamp)
         commands, limited = [], 0
         for _ in range(self._ticks):
-            asked = self._sequencer.at(self._stamp())
+            asked = self._path.request(self._stamp())
             target = np.asarray(self._limiter.hold_target() if asked is None else asked)
             stepped = self._limiter.step(target)
+            self._path.observe_command()
             limited += bool(stepped.violations)
             commands.append(stepped.safe if self._limits else target)
             self._tick += 1

@@ -15,6 +15,7 @@ from vla_learning.collect.episode_recording import Course, is_noisy, noise_burst
 from vla_learning.data.dataset_writer import DatasetWriter
 from vla_learning.data.lerobot_reader import LeRobotDataset
 from vla_learning.workers import ONE_PROCESS
+from vla_safety.limits.limiter import MotionLimiter
 from vla_sim.robot.simulated_robot import RobotState
 
 
@@ -160,7 +161,7 @@ class Stubborn:
     """A pilot that goes backwards."""
 
     def __init__(self):
-        self.seen = []
+        self.seen, self.moved = [], 0
 
     def see(self, tick, pictures, state):
         self.seen.append(tick)
@@ -168,12 +169,16 @@ class Stubborn:
     def request(self, tick):
         return np.array([-0.4, 0.0, 0.0, -1.0]) if self.seen else None
 
+    def observe_command(self):
+        self.moved += 1
+
 
 def test_the_expert_labels_what_a_pilot_does_and_takes_over(settings, space):
     pilot = Stubborn()
     course = Course("pull", np.zeros((120, 4)), False, pilot, 30)
-    episode = run(Robot(), "one", 0, settings, space, course)
+    episode = run(Robot(), "one", 0, settings, MotionLimiter(space), course)
     assert pilot.seen == list(range(0, 30, settings.collect.image_period))
+    assert pilot.moved == 30
     assert np.allclose(episode.requested, [0.8, 0.0, 0.0, 1.0])
     assert episode.executed[10:30, 0].max() < 0.0 < episode.executed[45, 0]
     assert episode.success_tick > 45 and episode.command == "pull"

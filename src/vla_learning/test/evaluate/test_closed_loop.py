@@ -9,6 +9,7 @@ from vla_learning.evaluate import closed_loop
 from vla_learning.evaluate.closed_loop import Driver, EvaluationSettings, Evaluator
 from vla_learning.evaluate.success_report import problems
 from vla_proof.test_support.tiny_checkpoints import write_checkpoint
+from vla_safety.limits.limiter import MotionLimiter
 from vla_sim.robot.simulated_robot import RobotState
 
 
@@ -108,7 +109,9 @@ def test_why_the_policy_did_not_act_is_kept(make):
 
 def test_masked_cameras(make):
     evaluator = make(mask=("gripper_pov",))
-    driver = Driver(evaluator.checkpoint, evaluator.backend, evaluator.settings, "open the window")
+    limiter = MotionLimiter(evaluator.checkpoint.action_space)
+    settings, command = evaluator.settings, "open the window"
+    driver = Driver(evaluator.checkpoint, evaluator.backend, settings, command, limiter)
     robot = evaluator.robot("window-open")
     robot.reset("window-open", 1)
     observed = driver._observation(0, robot.render(), robot.state())

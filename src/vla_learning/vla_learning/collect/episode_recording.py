@@ -28,6 +28,9 @@ class Pilot(Protocol):
     def request(self, tick: int) -> Sequence[float] | Array | None:
         """What is asked for at a tick, SI; None: nothing, so hold."""
 
+    def observe_command(self) -> None:
+        """The limiter has moved as it was asked."""
+
 
 @dataclass(frozen=True)
 class Course:
@@ -103,7 +106,7 @@ def record(
         rng, environment.step_limit, space.width, collect.noise if noisy else 0.0
     )
     course = Course(settings.commands[task][0], offsets, noisy)
-    return run(environment, task, seed, settings, space, course)
+    return run(environment, task, seed, settings, MotionLimiter(space), course)
 
 
 def run(
@@ -111,14 +114,13 @@ def run(
     task: str,
     seed: int,
     settings: Settings,
-    space: ActionSpace,
+    limiter: MotionLimiter,
     course: Course,
 ) -> Demonstration:
     """Run one episode; every tick is labelled with what the expert would ask for."""
     collect = settings.collect
-    limiter = MotionLimiter(space)
     environment.reset(task, seed)
-    limiter.reset(resting_values(space, environment.state()))
+    limiter.reset(resting_values(limiter.space, environment.state()))
     images, image_ticks, state, landmarks, requested, executed = [], [], [], [], [], []
     success = -1
     for tick in range(environment.step_limit):
@@ -137,6 +139,8 @@ def run(
         offset = course.offsets[tick] if success < 0 else 0.0
         target = np.asarray(limiter.hold_target() if asked is None else asked)
         safe = limiter.step(target + offset).safe
+        if pilot is not None:
+            pilot.observe_command()
         result = environment.apply(safe)
         requested.append(label)
         executed.append(safe)

@@ -20,6 +20,7 @@ from vla_learning.learning_settings import Settings
 from vla_policy import backends
 from vla_policy.backends import BackendError, BackendOptions
 from vla_policy.checkpoint.checkpoint import Checkpoint
+from vla_safety.limits.limiter import MotionLimiter
 from vla_sim.robot.simulated_robot import SimulatedRobot
 
 TAKE_OVER = (20, 200)  # ticks, at random between: the expert acts from there on
@@ -52,18 +53,20 @@ class Relabeller:
         rng = np.random.default_rng([seed, 7])
         wordings = settings.commands[task]
         command = wordings[seed % len(wordings)]
+        limiter = MotionLimiter(space)
         driver = Driver(
             self._checkpoint,
             self._backend,
             replace(self._driving, image_period_ticks=settings.collect.image_period),
             command,
+            limiter,
         )
         take_over = int(rng.integers(*TAKE_OVER))
         noisy = bool(rng.random() < settings.collect.noisy_fraction)
         noise = settings.collect.noise if noisy else 0.0
         offsets = noise_bursts(rng, environment.step_limit, space.width, noise)
         course = Course(command, offsets, noisy, driver, take_over)
-        return run(environment, task, seed, settings, space, course)
+        return run(environment, task, seed, settings, limiter, course)
 
     def _check(self, settings: Settings, space: ActionSpace) -> None:
         theirs = self._checkpoint

@@ -24,7 +24,8 @@ from vla_policy.checkpoint.checkpoint import Checkpoint
 from vla_policy.inference.inference import DONE_COUNT, Observation, Policy
 from vla_policy.inference.inference import Chunk as Answer
 from vla_safety.limits.limiter import MotionLimiter
-from vla_safety.plan.sequencing import Chunk, Sequencer
+from vla_safety.plan.policy_path import PolicyPath
+from vla_safety.plan.sequencing import Chunk
 from vla_sim.robot.robots import robot_with
 from vla_sim.robot.simulated_robot import RobotState, SimulatedRobot
 
@@ -49,17 +50,22 @@ class EvaluationSettings:
 
 
 class Driver:
-    """Policy and sequencer of one episode: from what is seen to what is asked for at each tick.
+    """Policy and plan of one episode: from what is seen to what is asked for at each tick.
 
-    problem: why there was no chunk, the first time; empty: there always was.
+    limiter: what moves the robot, whoever asks. problem: why there was no chunk, the first time; empty: there always was.
     """
 
     def __init__(
-        self, checkpoint: Checkpoint, backend: Backend, settings: EvaluationSettings, command: str
+        self,
+        checkpoint: Checkpoint,
+        backend: Backend,
+        settings: EvaluationSettings,
+        command: str,
+        limiter: MotionLimiter,
     ) -> None:
         self._checkpoint, self._settings, self._command = checkpoint, settings, command
         self._policy = Policy(checkpoint, backend, done_count=settings.done_count)
-        self._sequencer = Sequencer(checkpoint.action_space, settings.blend_window)
+        self._path = PolicyPath(limiter, settings.blend_window)
         self.problem = ""
 
     def looks(self, tick: int) -> bool:
@@ -80,12 +86,16 @@ class Driver:
             action_space=space.name,
             dimension_names=space.dimension_names,
         )
-        self._sequencer.accept(chunk, self._stamp(tick))
+        self._path.accept(chunk, self._stamp(tick))
         return answer
 
     def request(self, tick: int) -> Sequence[float] | None:
         """What is asked for at a tick, SI; None: nothing, so hold."""
-        return self._sequencer.at(self._stamp(tick))
+        return self._path.request(self._stamp(tick))
+
+    def observe_command(self) -> None:
+        """The limiter has moved as it was asked."""
+        self._path.observe_command()
 
     def _stamp(self, tick: int) -> int:
         # Stamps of 0 are refused as not set.
@@ -156,7 +166,7 @@ class Evaluator:
             offsets = np.zeros((environment.step_limit, space.width))
         period = self.settings.image_period_ticks or environment.image_period_ticks
         settings = replace(self.settings, image_period_ticks=period)
-        driver = Driver(self.checkpoint, self.backend, settings, command)
+        driver = Driver(self.checkpoint, self.backend, settings, command, self._limiter)
         environment.reset(task, seed)
         self._limiter.reset(resting_values(space, environment.state()))
         result = environment.result
@@ -170,6 +180,7 @@ class Evaluator:
             asked = driver.request(tick)
             target = np.asarray(self._limiter.hold_target() if asked is None else asked)
             safe = self._limiter.step(target + offset).safe
+            driver.observe_command()
             result = environment.apply(safe)
             if result.success or result.failure:
                 break

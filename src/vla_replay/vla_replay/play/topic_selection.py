@@ -39,7 +39,9 @@ ROBOT_COMMANDS = frozenset(
     + ["control_msgs/action/GripperCommand", "control_msgs/action/ParallelGripperCommand"]
 )
 # A JointState or a PoseStamped is a state or a command: these words in a topic's name tell which.
-COMMAND_WORDS = frozenset("command commands cmd target goal desired reference setpoint".split())
+COMMAND_WORDS = frozenset(
+    ("command", "commands", "cmd", "target", "goal", "desired", "reference", "setpoint")
+)
 
 
 @dataclass(frozen=True)

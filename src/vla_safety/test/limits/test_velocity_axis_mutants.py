@@ -119,3 +119,13 @@ def test_a_velocity_that_is_off_by_the_grain_is_met(sign, target):
     assert one.next == 0.0
     one.apply(sign * one.rates.grain_rate / 0.125 * 1.01)
     assert one.next != 0.0
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_target_just_beyond_rest_is_no_reason_to_change_the_sign(sign):
+    # It may fall by 2 and grow by 1 in a period, so to fall by more than 1 it must not pass 0.
+    one = axis(Limits(2.0, 1.0, 800.0, 2.0), period=1.0)
+    one.reset(sign * 1.5)
+    one.begin(-sign * 1e-13, False, 1.0, [])
+    one.apply(-sign * 1.5)
+    assert one.next == 0.0

@@ -111,7 +111,9 @@ class VelocityAxis(Axis):
             value = dimension.high
         grain = rates.grain_rate
         if -grain <= value - target <= grain:
-            value = target
+            # A sign that changes by rounding alone would be a change of sign all the same.
+            turned = not rates.symmetric and target * self.value < 0.0 and -grain <= value <= grain
+            value = 0.0 if turned else target
         elif not rates.symmetric and -grain <= value <= grain:
             value = 0.0
         self.chosen, self.next = acceleration, value
