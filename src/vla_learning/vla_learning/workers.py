@@ -77,14 +77,14 @@ class Pool:
         self._executor = executor
         self._ahead = ahead
 
-    def ordered(self, tasks: Iterable[Task]) -> Iterator[T]:
+    def ordered(self, tasks: Iterable[Task]) -> Iterator[Any]:
         """The results in the order of the tasks.
 
         Raises:
             Exception: what a task raised, instead of its result.
         """
         coming = iter(tasks)
-        running: deque[Future[T]] = deque()
+        running: deque[Future[Any]] = deque()
         try:
             while True:
                 for function, *arguments in itertools.islice(coming, self._ahead - len(running)):
@@ -95,13 +95,13 @@ class Pool:
         finally:
             _cancel(running)
 
-    def as_completed(self, tasks: deque[tuple[K, Task]]) -> Iterator[tuple[K, T]]:
+    def as_completed(self, tasks: deque[tuple[K, Task]]) -> Iterator[tuple[K, Any]]:
         """Each task's key and result, as soon as it is there; tasks may be added meanwhile.
 
         Raises:
             Exception: what a task raised, instead of its result.
         """
-        running: dict[Future[T], K] = {}
+        running: dict[Future[Any], K] = {}
         try:
             while tasks or running:
                 while tasks and len(running) < self._ahead:
@@ -123,7 +123,7 @@ class SameProcess(Executor):
 
     def submit(self, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
         """As Executor's; the future is done."""
-        future: Future[T] = Future()
+        future: Future[Any] = Future()
         try:
             future.set_result(function(*args, **kwargs))
         except Exception as error:
@@ -170,7 +170,7 @@ class RayExecutor(Executor):
         """As Executor's; an error of the function comes as it was raised there."""
         reference = self._call.remote(function, *args, **kwargs)
         self._open.add(reference)
-        future: Future[T] = Future()
+        future: Future[Any] = Future()
 
         def hand_on(done: Future[Any]) -> None:
             self._open.discard(reference)

@@ -52,7 +52,8 @@ class EvaluationSettings:
 class Driver:
     """Policy and plan of one episode: from what is seen to what is asked for at each tick.
 
-    limiter: what moves the robot, whoever asks. problem: why there was no chunk, the first time; empty: there always was.
+    limiter: what moves the robot, whoever asks. problem: why there was no chunk, the first time;
+    empty: there always was.
     """
 
     def __init__(

@@ -1,11 +1,9 @@
 """A policy's path outside the node is the node's, command by command."""
 
-import dataclasses
-
 import numpy as np
 import pytest
-
 from core_rig import ARM, PERIOD, SPACE, Rig
+
 from vla_safety.limits.limiter import MotionLimiter
 from vla_safety.plan.policy_path import PolicyPath
 from vla_safety.watch.safety_states import State

@@ -33,8 +33,13 @@ from vla_safety.arm.points.point_source import (
 )
 from vla_safety.arm.urdf_text import package_file, read_urdf
 from vla_safety.config.safety_config import SafetyConfig
-from vla_safety.limits.limiter import Limit, LimitedStep, LimitViolation, MotionLimiter
-from vla_safety.limits.position_axis import PositionState
+from vla_safety.limits.limiter import (
+    Limit,
+    LimitedStep,
+    LimitViolation,
+    MotionLimiter,
+    PositionStates,
+)
 
 # rad or m: a start further than this from where the last command led is another place.
 _ELSEWHERE = 1e-9
@@ -141,7 +146,7 @@ class ArmGuard:
     def _decide(
         self,
         limiter: MotionLimiter,
-        before: tuple[PositionState, ...],
+        before: PositionStates,
         requested: list[float] | None,
         positions: Mapping[str, float],
         limits: dict[str, Any],

@@ -1,6 +1,6 @@
-"""What the safety node asks of its limiter for a policy that nothing else slows or stops. Free of ROS.
+"""What the safety node asks of its limiter for a policy that nothing else slows down. Free of ROS.
 
-For evaluations in one process, and for servers of the graph to a benchmark: chunks in sequence, at
+For evaluations in one process and for `serve graph`: chunks in sequence, at
 the path speed that the velocity limits allow, and a brake along the plan where it ends.
 """
 

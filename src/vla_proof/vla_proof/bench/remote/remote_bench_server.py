@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 from vla_proof.test_support import protocol_servers, small_server
 
-SERVERS = {
+SERVERS: dict[str, type[Any]] = {
     "openpi": small_server.Server,
     "vla-eval": protocol_servers.VlaEvalServer,
     "gr00t": protocol_servers.Gr00tServer,

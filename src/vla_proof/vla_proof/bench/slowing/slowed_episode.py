@@ -31,7 +31,6 @@ _CONFIG = SafetyConfig(
     escalation_count=0,
     escalation_total=0,
 )
-_HAND = ("end_effector.x", "end_effector.y", "end_effector.z")
 
 
 @dataclass(frozen=True)
@@ -102,13 +101,12 @@ class SlowedEpisodes:
     def _plan(self, policy: Policy, command: str, now: int, tick: int, state: RobotState) -> Chunk:
         names = self._checkpoint.cameras
         pictures: Mapping[str, Image] = self._environment.render()
-        hand = zip(_HAND, state.end_effector.tolist(), strict=True)
         observation = Observation(
             stamp=now,
             sequence=tick,
             camera_names=names,
             images=tuple(pictures[name] for name in names),
-            state={**dict(hand), "gripper_opening": state.gripper_opening},
+            state=state.values(),
             command_id=1,
             command=command,
         )
