@@ -90,6 +90,7 @@ def test_patterns_are_only_for_what_nodes_of_ros2_serve():
 # Of a person at the command line: module that joins a running graph → the command, as it is tried.
 COMMANDS = {
     "doctor_qos": "doctor",
+    "home": "home",
     "record": "record --seconds 12 --out {folder}/bag",
     "reset": "reset",
     "say": "say open the drawer",

@@ -51,8 +51,8 @@ def test_the_grounding_scenes_wordings_are_the_simulators_and_none_is_held_out(r
     assert any(set(grounding_tasks.tasks()) <= set(settings.tasks) for settings in configs)
     for settings in configs:
         for task, wordings in settings.commands.items():
-            assert not held_out & set(wordings)
             if task in grounding_tasks.TASKS:
+                assert not held_out & set(wordings)
                 assert wordings == grounding_tasks.wordings(task)
 
 

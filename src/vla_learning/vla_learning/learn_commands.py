@@ -211,9 +211,9 @@ def evaluate(arguments: argparse.Namespace) -> None:
     episodes = []
     checkpoint = Checkpoint.load(folder)
     _check_mask(settings.mask, checkpoint.cameras)
-    _check_simulator((), checkpoint.cameras)
     usual_tasks = config.tasks if config else checkpoint.commands
     todo = _episodes(arguments, checkpoint.commands, list(usual_tasks))
+    _check_simulator([task for task, _, _ in todo], checkpoint.cameras)
     if arguments.out is None:
         running = run(folder, settings, todo, workers)
     else:

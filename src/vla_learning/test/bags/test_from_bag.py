@@ -203,7 +203,7 @@ def safe_actions(recipe, space, name="metaworld"):
             observation_age=0.0, action_space=name, dimension_names=list(space.dimension_names),
             requested=np.array(asked), safe=np.array([0.25, 0.0, 0.0, 0.5]), violations=[],
             warnings=[], input="joystick", verdict=1, state=1, emergency=False,
-            outputs_connected=True, command_id=1,
+            outputs_connected=True, command_id=1, path_speed=1.0, slowed_by="",
         )  # fmt: skip
         yield Item("/vla/safe_action", kind, time, codec.write(kind, message))
 

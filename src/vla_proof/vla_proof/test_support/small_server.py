@@ -6,16 +6,23 @@ import contextlib
 import socket
 import threading
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 import numpy as np
 from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection, serve
 
 from vla_policy.remote.openpi_wire import pack, unpack
 
 _END = 5.0  # s
 _LONGEST_HANG = 10.0  # s
+
+
+def _health(connection: ServerConnection, request: Request) -> Response | None:
+    """What openpi's server answers to who asks for its health instead of a websocket."""
+    return connection.respond(HTTPStatus.OK, "OK\n") if request.path == "/healthz" else None
 
 
 class Server:
@@ -33,7 +40,14 @@ class Server:
         self.requests: list[Any] = []
         self.hang: threading.Event | None = None
         self._connections: set[ServerConnection] = set()
-        self._server = serve(self._handle, "127.0.0.1", port, compression=None, max_size=None)
+        self._server = serve(
+            self._handle,
+            "127.0.0.1",
+            port,
+            process_request=_health,
+            compression=None,
+            max_size=None,
+        )
         self.port = self._server.socket.getsockname()[1]
         self.url = f"ws://127.0.0.1:{self.port}"
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
