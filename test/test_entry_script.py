@@ -301,6 +301,8 @@ def test_a_check_that_a_signal_ended_is_no_check_that_failed(copy, number, statu
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # Of a test that runs in the background, SIGINT is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         assert process.stdout is not None and process.stdout.readline() == "0\n"
         os.killpg(process.pid, number)

@@ -144,6 +144,7 @@ def test_a_console_that_is_killed_while_a_person_drives_brakes_and_nothing_else(
 ):
     page = open_page(graph, browser, contexts, "desk")
     graph.new_episode()
+    command_until_moving(graph)
     page.click("#takeover")
     page.wait_for_selector("#jog:not([hidden])")
     page.locator('[data-axis=linear_z][data-sign="1"]').hover()

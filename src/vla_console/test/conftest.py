@@ -120,7 +120,7 @@ def rig(make_rig: Callable[..., Rig]) -> Rig:
     return make_rig()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # no other may run in its process
 def browser() -> Iterator[Any]:
     """Debian's Chromium, driven by Playwright."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")

@@ -35,7 +35,7 @@ def play(robot, task, seed, pilot):
 @pytest.mark.parametrize("task", VERBS)
 def test_the_expert_succeeds(robot, task):
     result = play(robot, task, 0, lambda robot: robot.expert_action())
-    assert result.success, result
+    assert result.success is True, result
     assert not result.unstable
 
 

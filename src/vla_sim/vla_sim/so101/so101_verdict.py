@@ -64,7 +64,7 @@ class Verdict:
         if self.success or self.failure:
             return
         self.failure = self._wrong_cube(moment) or self._wrong_way(moment)
-        self.success = not self.failure and self._done(moment)
+        self.success = not self.failure and bool(self._done(moment))
 
     def _wrong_cube(self, moment: Moment) -> str:
         for colour, place in moment.places.items():

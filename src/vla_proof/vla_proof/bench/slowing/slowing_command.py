@@ -18,6 +18,7 @@ from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path
 
+from vla_cli.client import options
 from vla_learning.evaluate.paired_evaluation import Pairing
 from vla_learning.evaluate.success_report import wilson
 from vla_proof.bench.slowing.slowed_episode import WAYS, Outcome, SlowedEpisodes
@@ -38,7 +39,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--tasks", default="mt10", help="tasks or groups, by commas [mt10]")
     parser.add_argument("--seeds", default="1000-1019", help="seeds of each task [1000-1019]")
     parser.add_argument("--checkpoint", type=Path, default=Path("models/metaworld"))
-    parser.add_argument("--jobs", type=int, default=2, help="processes [2]")
+    parser.add_argument("--jobs", type=options.at_least(1, "jobs"), default=2, help="processes [2]")
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder [out]")
     chosen = parser.parse_args(arguments)
     try:
