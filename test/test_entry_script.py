@@ -101,6 +101,9 @@ def test_help_needs_nothing_and_leaves_nothing(words, copy):
         ("learn evaluate", "run build learn", "7"),
         ("metrics a.json", "run build evaluate", "1"),
         ("eval a.json", "run build evaluate", "1"),
+        ("learn --help", "run build", "1"),
+        ("learn train -h", "run build", "1"),
+        ("evaluate --in-process --help", "run build", "1"),
     ],
 )
 def test_each_way_to_evaluate_is_set_up_for_what_it_needs(copy, words, groups, threads):
@@ -110,6 +113,8 @@ def test_each_way_to_evaluate_is_set_up_for_what_it_needs(copy, words, groups, t
         'choose_environment() { PYTHON=python; }; set_up() { echo "$*"; }; '
         'export_environment() { :; }; export_threads() { echo "$1"; };'
     )
+    (copy.root / ".vla").mkdir()
+    (copy.root / ".vla" / "env.sh").touch()
     done = copy.run(source=f"{stand_ins} main {words}")
     assert done.stdout.splitlines() == [groups, threads, f"-m vla_cli {words}"], done.stderr
 
