@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -41,7 +42,13 @@ def interpret(
     unknown = sorted(set(arguments) - state.declared)
     if unknown:
         known = ", ".join(sorted(state.declared)) or "none at all"
-        raise LaunchError(f"unknown argument '{unknown[0]}', expected one of: {known}", file)
+        near = difflib.get_close_matches(unknown[0], state.declared, 1)
+        hint = (
+            f"did you mean {near[0]}? --show-args lists all"
+            if near
+            else f"expected one of: {known}"
+        )
+        raise LaunchError(f"unknown argument '{unknown[0]}', {hint}", file)
     return state.processes
 
 

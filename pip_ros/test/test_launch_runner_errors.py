@@ -159,6 +159,7 @@ def test_unknown_argument_is_refused(tmp_path):
     file = tmp_path / "a.launch.xml"
     file.write_text("<launch><arg name='speed' default='1'/></launch>", encoding="utf-8")
     with pytest.raises(
-        launch_runner.LaunchError, match="unknown argument 'sped', expected one of: speed"
+        launch_runner.LaunchError,
+        match="unknown argument 'sped', did you mean speed\\? --show-args lists all",
     ):
         launch_runner.interpret(file, {"sped": "2"})

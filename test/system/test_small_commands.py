@@ -44,7 +44,7 @@ def test_a_command_is_understood_as_a_task(graph):
 def test_a_word_that_is_in_no_wording_is_named(graph):
     status, said = answered("opne the drawer")
     assert status == 0 and said == (
-        "understood as: opne the drawer (no wording of a task has 'opne', did you mean 'open'?: "
+        "understood as: opne the drawer (no wording of a task has 'opne' (did you mean 'open'?): "
         "./vla say --list)\n"
     )
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import importlib
 import os
 import sys
 
 from vla_cli.client.command_errors import CommandError, Interrupted
+from vla_contract.near_names import near_names
 from vla_contract.terminal import print_any_text, report_unexpected
 
 # Command → module with a `main(arguments) -> exit status`; imported only when asked for.
@@ -55,7 +55,7 @@ def main(arguments: list[str]) -> int:
         print(f"vla: {asked} is no command any more; use {FORMER[asked]}", file=sys.stderr)
         return 2
     if asked not in COMMANDS:
-        near = "".join(f"did you mean {n}? " for n in difflib.get_close_matches(asked, COMMANDS, 1))
+        near = "".join(f"did you mean {n}? " for n in near_names(asked, COMMANDS))
         known = ", ".join(COMMANDS)
         print(f"vla: no such command: {asked!r}; {near}there are: {known}", file=sys.stderr)
         return 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import time
 from typing import Any
@@ -16,6 +15,7 @@ from vla_cli.client.graph_client import DISCOVERY_TIMEOUT, Graph
 from vla_contract import topics
 from vla_contract.language.spoken_text import normalised, words
 from vla_contract.language.stop_words import STOP_WORDS, StopWords
+from vla_contract.near_names import near_names
 from vla_interfaces.msg import Command, Fault, SafetyStatus
 
 PERCEPTION = "perception"
@@ -99,9 +99,9 @@ def publish(graph: Graph, text: str) -> int:
 
 def _with_likeness(strange: list[str], known: set[str]) -> list[str]:
     """Words, each with the known one that is most like it."""
-    likest = [difflib.get_close_matches(word, sorted(known), 1) for word in strange]
+    likest = [near_names(word, known) for word in strange]
     return [
-        f"{word!r}, did you mean {like[0]!r}?" if like else repr(word)
+        f"{word!r} (did you mean {like[0]!r}?)" if like else repr(word)
         for word, like in zip(strange, likest, strict=True)
     ]
 

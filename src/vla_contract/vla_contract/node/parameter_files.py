@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from vla_contract.near_names import near_names
 from vla_contract.node.parameter_names import ELEMENTS, NODES
 
 _WORD = "ros__parameters"
@@ -99,7 +99,7 @@ def unknown(
         owners = [other for other, names in NODES.items() if name in names]
         if name.startswith(_QOS) or (owners and found and all(each.shared for each in found)):
             continue
-        near = get_close_matches(name, {*declared, *settings}, 1)
+        near = near_names(name, {*declared, *settings})
         hint = (
             f" (a parameter of {' and '.join(owners)})"
             if owners

@@ -213,8 +213,8 @@ def check_task(task: object, robot: str | None = None) -> None:
     if isinstance(task, str) and task in names:
         return
     close = difflib.get_close_matches(str(task).removesuffix("-v3"), names, n=3, cutoff=0.5)
-    accepted = f"did you mean {', '.join(close)}?" if close else ", ".join(names)
-    raise TaskError(f"task is {task!r}, which the simulator does not have; accepted: {accepted}")
+    hint = f"did you mean {', '.join(close)}?" if close else f"accepted: {', '.join(names)}"
+    raise TaskError(f"task is {task!r}, which the simulator does not have; {hint}")
 
 
 def check_seed(seed: object) -> None:
