@@ -21,6 +21,7 @@ from vla_cli.client.command_errors import (
     ignore_signals,
     raise_on_signals,
 )
+from vla_cli.episodes.asked_task import asked_task
 from vla_sim.robot.robots import ROBOTS
 from vla_sim.tasks import task_list
 
@@ -53,7 +54,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--robot", choices=list(ROBOTS), help="simulated robot (default: the one that has the task)"
     )
-    parser.add_argument("--task", help="one of the robot's (default: its first)")
+    parser.add_argument(
+        "--task", help="one of the robot's (default: the one that --command asks for, or its first)"
+    )
     parser.add_argument("--command", help="the words to say (default: the task's own)")
     parser.add_argument("--episodes", type=options.at_least(1, "--episodes"), default=1)
     parser.add_argument(
@@ -81,18 +84,22 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     if chosen.command is not None and not chosen.command.strip():
         raise CommandError("--command is empty; accepted: the words to say")
     try:
-        if chosen.task is None:
-            chosen.task = ROBOTS[chosen.robot or "metaworld"].first_task
-        task_list.check_task(chosen.task, chosen.robot)
-        chosen.robot = task_list.robot_of(chosen.task)
+        robot = chosen.robot or (task_list.robot_of(chosen.task) if chosen.task else "metaworld")
+        task_list.check_task(chosen.task or ROBOTS[robot].first_task, robot)
     except task_list.TaskError as error:
         raise CommandError(str(error)) from error
+    chosen.robot, chosen.checkpoint = robot, paths.checkpoint(chosen.checkpoint, robot)
+    chosen.said_task = ""
+    if chosen.command is not None:
+        tasks = task_list.ROBOTS[robot]
+        chosen.said_task = asked_task(chosen.command, tasks, chosen.checkpoint)
+    chosen.task = chosen.task or chosen.said_task or ROBOTS[robot].first_task
     return chosen
 
 
 def run(chosen: argparse.Namespace) -> int:
     """Start the graph, run the episodes, end the graph, leave the results."""
-    checkpoint = paths.checkpoint(chosen.checkpoint, chosen.robot)
+    checkpoint = chosen.checkpoint
     files = own_files(paths.output_folder(chosen.out))
     domain = domains.free()
     log = files.with_suffix(".log")
@@ -120,7 +127,7 @@ def run(chosen: argparse.Namespace) -> int:
         launched.stop()
         shutil.rmtree(state, ignore_errors=True)
     print(table(results), flush=True)
-    return 0 if results and all(result.success for result in results) else 1
+    return 0 if results and all(result.verdict == "success" for result in results) else 1
 
 
 def _with_graph(
@@ -201,7 +208,7 @@ def episodes(chosen: argparse.Namespace) -> list[Episode]:
     from vla_cli.episodes.graph_episodes import Episode
 
     return [
-        Episode(chosen.task, chosen.seed + index, chosen.command)
+        Episode(chosen.task, chosen.seed + index, chosen.command, chosen.said_task)
         for index in range(chosen.episodes)
     ]
 
@@ -216,7 +223,7 @@ def table(results: list[EpisodeResult]) -> str:
         )
         if result.cause:
             lines.append(f"  {result.cause}")
-    good = sum(result.success for result in results)
+    good = sum(result.verdict == "success" for result in results)
     lines.append(f"{good} of {len(results)} by the simulator's own success flag")
     return "\n".join(lines)
 

@@ -75,14 +75,16 @@ class EpisodeResult:
 
     @property
     def verdict(self) -> str:
-        """In one word."""
+        """In one word; "unasked" is the success of a task that the words do not ask for."""
         if self.success:
-            return "success"
+            return "success" if self.said_task in ("", self.task) else "unasked"
         return "refused" if self.outcome == "rejected" else "failed"
 
     @property
     def cause(self) -> str:
         """Why it is no success, as far as the command's end tells; else empty."""
+        if self.said_task not in ("", self.task):
+            return f"the words ask for {self.said_task}, and what is judged is {self.task}"
         if self.success or not self.reason:
             return ""
         return self.reason if self.outcome == "rejected" else f"{self.outcome}: {self.reason}"

@@ -1,0 +1,47 @@
+"""Which task of the simulator a command asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from vla_contract.language.spoken_text import words
+from vla_sim.so101 import so101_tasks
+from vla_sim.tasks import grounding_tasks, task_list
+
+
+def asked_task(command: str, tasks: Iterable[str], checkpoint: Path) -> str:
+    """The only one of some tasks that has these words as a wording; empty where none or more do.
+
+    The simulator's wordings, and those that the checkpoint (a folder) was trained with.
+    """
+    learned = _learned(checkpoint)
+    said = words(command)
+    found = [
+        task
+        for task in tasks
+        if any(words(each) == said for each in (*_wordings(task), *learned.get(task, ())))
+    ]
+    return found[0] if len(found) == 1 else ""
+
+
+def _wordings(task: str) -> Iterator[str]:
+    if task in so101_tasks.TASKS:
+        yield from so101_tasks.wordings(task)
+    elif task in grounding_tasks.TASKS:
+        yield from grounding_tasks.wordings(task)
+        yield from grounding_tasks.wordings(task, held_out=True)
+    else:
+        yield task_list.INSTRUCTIONS[task]
+
+
+def _learned(checkpoint: Path) -> Mapping[str, Any]:
+    # Not the whole checkpoint: whoever loads it says what is wrong with it.
+    try:
+        found = yaml.safe_load((checkpoint / "config.yaml").read_text(encoding="utf-8"))
+        return {str(task): tuple(map(str, each)) for task, each in found["commands"].items()}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError, KeyError, TypeError):
+        return {}
