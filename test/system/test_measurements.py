@@ -69,7 +69,7 @@ def test_a_demo_of_a_command_that_is_refused_says_why(tmp_path):
     done = run(words, tmp_path)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "drawer-open, seed 1: refused: I do not know 'make', 'me', 'coffee'" in done.stdout
-    assert "no figure: the robot was sent nothing" in done.stdout and not done.stderr
+    assert "no video and no figure: the robot was sent nothing" in done.stdout and not done.stderr
 
 
 def test_none_is_left_out():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -44,8 +45,8 @@ def test_a_command_is_understood_as_a_task(graph):
 def test_a_word_that_is_in_no_wording_is_named(graph):
     status, said = answered("opne the drawer")
     assert status == 0 and said == (
-        "understood as: opne the drawer (no wording of a task has 'opne' (did you mean 'open'?): "
-        "./vla say --list)\n"
+        "understood as: opne the drawer (no wording of a task has 'opne'; did you mean 'open'? "
+        "all of them: ./vla say --list)\n"
     )
 
 
@@ -117,3 +118,21 @@ def test_every_reader_that_is_there_is_waited_for(graph, capsys):
             assert "understood as: close the drawer (drawer-close)" in said
         finally:
             reader.kill()
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.1, 0.3, 0.6, 1.0])
+def test_ctrl_c_ends_a_command_at_any_moment_without_a_traceback(delay):
+    """As ./vla starts it: with SIGINT ignored until the command can answer."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "vla_cli", "say", "--list"],
+        env={**isolated_environment(DOMAIN), "VLA_SIGINT": "default"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    ) as process:
+        time.sleep(delay)
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=60.0)[0]
+    assert "Traceback" not in said
+    assert process.returncode in (0, 2, 130, -signal.SIGINT)

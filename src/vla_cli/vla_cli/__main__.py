@@ -5,7 +5,13 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import signal
 import sys
+
+# While Python begins and imports, Ctrl-C would end in a traceback: ./vla has it ignored until here,
+# and until the command runs it just ends the process.
+if os.environ.pop("VLA_SIGINT", "") == "default":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from vla_cli.client.command_errors import CommandError, Interrupted
 from vla_contract.near_names import near_names
@@ -63,18 +69,26 @@ def main(arguments: list[str]) -> int:
         go_first()
     try:
         _check_text(arguments)
-        return int(importlib.import_module(COMMANDS[asked]).main(arguments[1:]))
+        command = importlib.import_module(COMMANDS[asked])
+        if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        return int(command.main(arguments[1:]))
     except CommandError as error:
         print(f"vla: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        return 130
+        return _interrupted(signal.SIGINT)
     except Interrupted as interrupted:
-        return 128 + interrupted.number
+        return _interrupted(interrupted.number)
     except BrokenPipeError:  # `./vla status | head`
         return 0
     except Exception as error:
         return report_unexpected(error, "vla", refused=2)
+
+
+def _interrupted(number: int) -> int:
+    print("vla: interrupted", file=sys.stderr)
+    return 128 + number
 
 
 def _check_text(arguments: list[str]) -> None:

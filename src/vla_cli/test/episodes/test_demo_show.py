@@ -137,7 +137,10 @@ def test_a_video_is_written(tmp_path):
         made.add([np.full((24, 24, 3), value, np.uint8)], "t", episode_trace.Snapshot())
     made.close()
     assert (made.frames, made.error) == (3, "")
+    assert not (tmp_path / "v.mp4").exists()
+    made.keep()
     assert (tmp_path / "v.mp4").stat().st_size > 500
+    assert [path.name for path in tmp_path.iterdir()] == ["v.mp4"]
 
 
 def moving_trace() -> episode_trace.Trace:
@@ -179,15 +182,23 @@ def test_a_trace_without_a_control_period_is_empty():
 REFUSED = EpisodeResult("drawer-open", 1, "make me a coffee", False, 0, "rejected", "I know", 3.0)
 
 
-def test_what_was_refused_has_no_figure_and_says_why(tmp_path, capsys):
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_what_shows_nothing_leaves_the_files_of_an_earlier_demo(tmp_path, capsys, interrupted):
     show = object.__new__(demo_show.Show)
+    show._view = SimpleNamespace(close=lambda: None)
     show._recorder = episode_trace.Recorder()
-    show._video = SimpleNamespace(path=tmp_path / "demo.mp4", frames=20, error="")
+    show._video = demo_video.Video(tmp_path / "demo.mp4", 1)
     show._figure = tmp_path / "demo.png"
-    show._figure.write_text("of an earlier demo")
-    show.draw(tmp_path, [REFUSED])
-    assert "no figure: the robot was sent nothing" in capsys.readouterr().out
-    assert not show._figure.exists()
+    for file in (show._figure, tmp_path / "demo.mp4"):
+        file.write_text("of an earlier demo")
+    if interrupted:
+        show.give_up()
+    else:
+        show.close()
+        show.draw(tmp_path, [REFUSED])
+    why = "interrupted" if interrupted else "the robot was sent nothing"
+    assert f"no video and no figure: {why}" in capsys.readouterr().out
+    assert {path.read_text() for path in tmp_path.iterdir()} == {"of an earlier demo"}
     assert demo_show.verdict("t", REFUSED) == "t: refused: I know"
 
 

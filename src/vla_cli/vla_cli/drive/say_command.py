@@ -97,13 +97,10 @@ def publish(graph: Graph, text: str) -> int:
     return 0 if answers.understood else 1
 
 
-def _with_likeness(strange: list[str], known: set[str]) -> list[str]:
-    """Words, each with the known one that is most like it."""
-    likest = [near_names(word, known) for word in strange]
-    return [
-        f"{word!r} (did you mean {like[0]!r}?)" if like else repr(word)
-        for word, like in zip(strange, likest, strict=True)
-    ]
+def _meant(strange: list[str], known: set[str]) -> str:
+    """The known words that are most like these, as a question; empty where none is."""
+    likest = [near for word in strange for near in near_names(word, known)]
+    return f"; did you mean {', '.join(map(repr, likest))}?" if likest else ""
 
 
 class Answers:
@@ -164,8 +161,8 @@ class Answers:
             return ""
         if not strange:
             return " (no wording of a task: ./vla say --list)"
-        named = ", ".join(_with_likeness(strange, known))
-        return f" (no wording of a task has {named}: ./vla say --list)"
+        named = ", ".join(map(repr, strange)) + _meant(strange, known)
+        return f" (no wording of a task has {named} all of them: ./vla say --list)"
 
     def line(self) -> str:
         """What was made of the command, in one line."""

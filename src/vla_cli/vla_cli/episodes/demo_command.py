@@ -147,12 +147,12 @@ def _with_graph(
         try:
             results = show.run(episodes(chosen))
         except Interrupted:
-            show.close(finish=False)
+            show.give_up()
             raise
         except BaseException:
-            show.close(finish=True)
+            show.close()
             raise
-        show.close(finish=True)
+        show.close()
         show.draw(checkpoint, results)
         if chosen.console:
             _stay(graph, launched)

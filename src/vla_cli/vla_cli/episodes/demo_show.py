@@ -126,20 +126,30 @@ class Show:
             self._view.say(f"robot moving after {processes.age():.1f} s")
         self._view.show(self._title, self._recorder.snapshot)
 
-    def close(self, *, finish: bool) -> None:
-        """End the view and the video; with `finish` false what is not encoded yet is dropped."""
+    def give_up(self) -> None:
+        """End the view and the video of a demo that was interrupted; leave no file."""
         self._view.close()
-        self._video.close(finish=finish)
+        self._video.close(finish=False)
+        self._video.discard()
+        print("no video and no figure: interrupted", flush=True)
+
+    def close(self) -> None:
+        """End the view and the video."""
+        self._view.close()
+        self._video.close()
+        if self._recorder.trace.times:
+            self._video.keep()
+        else:
+            self._video.discard()
 
     def draw(self, checkpoint: Path, results: list[EpisodeResult]) -> None:
         """Write the figure of the last episode, and say where everything is."""
+        if not self._recorder.trace.times:
+            print("no video and no figure: the robot was sent nothing")
+            return
         print(f"video  {self._video.path} ({self._video.frames} frames)")
         if self._video.error:
             print(f"the video is not whole: {self._video.error}")
-        if not self._recorder.trace.times:
-            self._figure.unlink(missing_ok=True)  # that of an earlier demo
-            print("no figure: the robot was sent nothing")
-            return
         space = ActionSpace.load(checkpoint / "action_space.yaml")
         title = f'"{results[-1].command}" ({self._title}): {results[-1].verdict}'
         demo_plot.draw(self._recorder.trace, space, title, self._frames, self._figure)

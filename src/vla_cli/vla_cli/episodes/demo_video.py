@@ -6,6 +6,7 @@ import dataclasses
 import math
 import queue
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,8 +76,21 @@ def _put(frame: Picture, text: str, at: tuple[int, int], size: float, colour: An
     cv2.putText(frame, plain, at, FONT, size, colour, 1, cv2.LINE_AA)
 
 
+ENCODING = {
+    "fps": RATE,
+    "codec": "libx264",
+    "macro_block_size": 8,
+    "output_params": ["-preset", "veryfast", "-crf", "26", "-threads", "1"],
+    "ffmpeg_log_level": "error",
+}
+
+
 class Video:
-    """Encodes frames in a thread of its own, so that the graph's messages are not kept waiting."""
+    """Encodes frames in a thread of its own, so that the graph's messages are not kept waiting.
+
+    Until it is kept the file has another name, so that a demo that shows nothing leaves the video
+    of an earlier one as it is.
+    """
 
     def __init__(self, path: Path, cameras: int) -> None:
         """Open the file.
@@ -91,20 +105,14 @@ class Video:
                 "imageio-ffmpeg is not installed; mend it with: pip install imageio-ffmpeg"
             ) from error
         self.path = path
+        self._partial = path.with_name(f"{path.stem}.partial{path.suffix}")
         self.frames = 0
         self.dropped = 0
         self.error = ""
         self._queue: queue.Queue[Any] = queue.Queue(QUEUE)
-        self._writer = imageio_ffmpeg.write_frames(
-            str(path),
-            (SIDE * cameras, SIDE + PANEL),
-            fps=RATE,
-            codec="libx264",
-            macro_block_size=8,
-            output_params=["-preset", "veryfast", "-crf", "26", "-threads", "1"],
-            ffmpeg_log_level="error",
-        )
-        self._writer.send(None)
+        size = (SIDE * cameras, SIDE + PANEL)
+        self._open = partial(imageio_ffmpeg.write_frames, str(self._partial), size, **ENCODING)
+        self._writer: Any = None  # made with the first frame: the encoder complains of none
         self._thread = threading.Thread(target=self._encode, name="video", daemon=True)
         self._thread.start()
 
@@ -124,13 +132,26 @@ class Video:
                 break
         self._queue.put(None)
         self._thread.join()
-        self._writer.close()
+        if self._writer is not None:
+            self._writer.close()
+
+    def keep(self) -> None:
+        """Give the file, which is closed, its name; where no frame was written there is none."""
+        if self.frames:
+            self._partial.replace(self.path)
+
+    def discard(self) -> None:
+        """Remove the file, which is closed."""
+        self._partial.unlink(missing_ok=True)
 
     def _encode(self) -> None:
         while (item := self._queue.get()) is not None:
             if self.error:
                 continue
             try:
+                if self._writer is None:
+                    self._writer = self._open()
+                    self._writer.send(None)
                 self._writer.send(compose(*item).tobytes())
                 self.frames += 1
             except (OSError, ValueError, StopIteration) as error:
