@@ -46,7 +46,7 @@ def test_a_word_that_is_in_no_wording_is_named(graph):
     status, said = answered("opne the drawer")
     assert status == 0 and said == (
         "understood as: opne the drawer (no wording of a task has 'opne'; did you mean 'open'? "
-        "all of them: ./vla say --list)\n"
+        "./vla say --list has them all)\n"
     )
 
 

@@ -98,9 +98,9 @@ def publish(graph: Graph, text: str) -> int:
 
 
 def _meant(strange: list[str], known: set[str]) -> str:
-    """The known words that are most like these, as a question; empty where none is."""
+    """The known words that are most like these, as a question, behind a semicolon."""
     likest = [near for word in strange for near in near_names(word, known)]
-    return f"; did you mean {', '.join(map(repr, likest))}?" if likest else ""
+    return f"; did you mean {', '.join(map(repr, likest))}?" if likest else ";"
 
 
 class Answers:
@@ -162,7 +162,7 @@ class Answers:
         if not strange:
             return " (no wording of a task: ./vla say --list)"
         named = ", ".join(map(repr, strange)) + _meant(strange, known)
-        return f" (no wording of a task has {named} all of them: ./vla say --list)"
+        return f" (no wording of a task has {named} ./vla say --list has them all)"
 
     def line(self) -> str:
         """What was made of the command, in one line."""
