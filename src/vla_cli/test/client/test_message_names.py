@@ -30,5 +30,6 @@ def test_feedback_in_one_line():
         limited_by=["linear_x: jerk"],
     )  # fmt: skip
     assert (
-        goal_client.feedback_line(feedback) == "   1.2 s  hold  no chunk  limited by linear_x: jerk"
+        goal_client.FeedbackLines().next_line(feedback)
+        == "   1.2 s  hold  no chunk  limited by linear_x: jerk"
     )

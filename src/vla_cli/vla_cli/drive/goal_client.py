@@ -8,6 +8,7 @@ from action_msgs.msg import GoalStatus
 
 from vla_cli.client.command_errors import CommandError, Interrupted
 from vla_cli.client.graph_client import CALL_TIMEOUT, Graph
+from vla_cli.drive.told_once import without_numbers
 from vla_contract import topics
 from vla_contract.message_enums import Outcome, State
 from vla_interfaces.action import ExecuteCommand
@@ -16,12 +17,10 @@ from vla_interfaces.action import ExecuteCommand
 def execute(graph: Graph, text: str, time_limit: float) -> int:
     """Send it as a goal, print the feedback where it changes, and the outcome."""
     client = graph.action(ExecuteCommand, topics.EXECUTE_COMMAND_ACTION)
-    shown = [""]
+    lines = FeedbackLines()
 
     def show(message: Any) -> None:
-        line = feedback_line(message.feedback)
-        if line.split("  ", 1)[-1] != shown[0]:  # the time alone is no news
-            shown[0] = line.split("  ", 1)[-1]
+        if line := lines.next_line(message.feedback):
             print(line, flush=True)
 
     goal = ExecuteCommand.Goal(text=text, time_limit=time_limit)
@@ -46,18 +45,28 @@ def execute(graph: Graph, text: str, time_limit: float) -> int:
 def report(response: Any) -> int:
     """Print the outcome; 0 where it is success."""
     outcome = Outcome.words_of(response.result.outcome)
-    print(f"{outcome} after {response.result.duration:.1f} s: {response.result.reason}")
+    took = f"{response.result.duration:.1f} s of the graph's clock"
+    print(f"{outcome} after {took}: {response.result.reason}")
     return 0 if response.status == GoalStatus.STATUS_SUCCEEDED and outcome == "succeeded" else 1
 
 
-def feedback_line(feedback: Any) -> str:
-    """One line of feedback: time, state, progress, limits."""
-    state = State.words_of(feedback.state)
-    parts = [f"{feedback.elapsed:6.1f} s", state]
-    if feedback.progress == feedback.progress:  # not NaN
-        parts.append(f"{feedback.progress:4.0%}")
-    if state not in ("nominal", "inactive") and feedback.cause:
-        parts.append(feedback.cause)
-    if feedback.limited_by:
-        parts.append("limited by " + ", ".join(feedback.limited_by))
-    return "  ".join(parts)
+class FeedbackLines:
+    """Feedback as lines, of which each tells something that the one before did not."""
+
+    def __init__(self) -> None:
+        self._told: list[str] = []
+
+    def next_line(self, feedback: Any) -> str:
+        """Time, state, progress, cause, limits; empty where but times and numbers are new."""
+        state = State.words_of(feedback.state)
+        cause = feedback.cause if state not in ("nominal", "inactive") else ""
+        known = feedback.progress == feedback.progress  # not NaN
+        progress = f"{feedback.progress:4.0%}" if known else ""
+        limits = "limited by " + ", ".join(feedback.limited_by) if feedback.limited_by else ""
+        before, self._told = self._told, [without_numbers(cause), state, progress, limits]
+        if self._told == before:
+            return ""
+        if before and before[0] == self._told[0]:
+            cause = ""  # it is a line above
+        parts = (f"{feedback.elapsed:6.1f} s", state, progress, cause, limits)
+        return "  ".join(part for part in parts if part)

@@ -32,7 +32,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--wait", action="store_true", help="stay until it is done; Ctrl-C then cancels it"
     )
-    parser.add_argument("--time-limit", type=float, help="with --wait, s (default: the node's own)")
+    parser.add_argument(
+        "--time-limit",
+        type=float,
+        help="with --wait, s of the graph's clock, which a simulator may run faster or slower than "
+        "the one on the wall (default: perception's own)",
+    )
     parser.add_argument("--list", action="store_true", help="the commands that the policy knows")
     chosen = parser.parse_args(arguments)
     if bool(chosen.text) == chosen.list:

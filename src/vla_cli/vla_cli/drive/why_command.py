@@ -13,6 +13,7 @@ from vla_cli.client import domains, options
 from vla_cli.client.command_errors import CommandError
 from vla_cli.client.graph_client import Graph
 from vla_cli.drive.announced_recording import STATUS, STOPS, announced_recording
+from vla_cli.drive.told_once import fold
 from vla_contract import message_enums, topics
 from vla_contract.message_enums import State, Verdict
 from vla_interfaces.msg import SafetyStatus
@@ -113,11 +114,13 @@ def _story(path: Path, bag: Bag, last: float) -> Story:
     story.counts = {topic.name: topic.count for topic in bag.topics.values()}
     story.notes += bag.losses.told()
     events = _Events()
+    rows = []
     for stored, message in messages:
         time = (stored.key.time - story.stopped_at) * 1e-9
         for text in events.rows_of(stored.type, stored.topic, message, time):
             if time >= -last:
-                story.rows.append((time, text))
+                rows.append((time, text))
+    story.rows = fold(rows, ("fault ",))
     return story
 
 
