@@ -1,8 +1,11 @@
 """The same work in this process, in processes, and on a Ray cluster of two nodes that loses one."""
 
+import math
 import os
 import time
 from collections import deque
+from fractions import Fraction
+from operator import mul
 from pathlib import Path
 
 import pytest
@@ -13,18 +16,12 @@ from vla_learning.workers import ONE_PROCESS, Workers, WorkersError
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def square(number):
-    if number < 0:
-        raise ValueError(f"{number} is below 0")
-    return number * number
-
-
 @pytest.mark.parametrize("workers", [ONE_PROCESS, Workers(jobs=2)], ids=["one", "processes"])
 def test_results_come_in_order_and_errors_as_they_were_raised(workers):
     with workers.open() as pool:
-        assert list(pool.ordered((square, n) for n in range(9))) == [n * n for n in range(9)]
-        with pytest.raises(ValueError, match="-1 is below 0"):
-            list(pool.ordered([(square, 2), (square, -1), (square, 3)]))
+        assert list(pool.ordered((mul, n, n) for n in range(9))) == [n * n for n in range(9)]
+        with pytest.raises(ValueError, match="cannot convert"):
+            list(pool.ordered([(Fraction, 2.0), (Fraction, math.nan), (Fraction, 3.0)]))
 
 
 def test_in_one_process_nothing_is_done_before_it_is_asked_for():
@@ -37,12 +34,12 @@ def test_in_one_process_nothing_is_done_before_it_is_asked_for():
 
 @pytest.mark.parametrize("workers", [ONE_PROCESS, Workers(jobs=2)], ids=["one", "processes"])
 def test_what_a_result_adds_is_done_too(workers):
-    tasks, found = deque([(8, (square, 8))]), {}
+    tasks, found = deque([(8, (mul, 8, 8))]), {}
     with workers.open() as pool:
         for key, result in pool.as_completed(tasks):
             found[key] = result
             if key > 1:
-                tasks.extend((part, (square, part)) for part in (key // 2, key // 4))
+                tasks.extend((part, (mul, part, part)) for part in (key // 2, key // 4))
     assert found == {8: 64, 4: 16, 2: 4, 1: 1, 0: 0}
 
 

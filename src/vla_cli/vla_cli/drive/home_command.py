@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 
@@ -14,6 +15,7 @@ from vla_cli.client.repeated_call import RepeatedCall
 from vla_contract import topics
 from vla_interfaces.msg import SafetyStatus
 
+SETTLE_TIME = 0.5  # s in which a status that was sent is here
 SILENCE = 5.0  # s without a status, of which one comes every second
 ENDED = (SafetyStatus.HOME_REACHED, SafetyStatus.HOME_FAILED)
 
@@ -51,6 +53,7 @@ def go(graph: Graph) -> int:
     )
     graph.require(call.response, CALL_TIMEOUT, f"{name} gave no answer in {CALL_TIMEOUT:g} s")
     response = call.response()
+    way.answered()
     if not response.success:
         print(response.message)
         return 1
@@ -72,15 +75,27 @@ class HomeFollower:
     def __init__(self, graph: Graph) -> None:
         self.ended: SafetyStatus | None = None
         self._moving = False
+        self._settled = math.inf
         self._heard = time.monotonic()
         graph.subscribe(SafetyStatus, topics.SAFETY_STATUS, self._on_status)
 
+    def answered(self) -> None:
+        """The service has answered: what safety said before that is soon here."""
+        self._settled = time.monotonic() + SETTLE_TIME
+
     def _on_status(self, status: SafetyStatus) -> None:
-        """Safety says that it moves before it answers; an end before that is an earlier way's."""
+        """Safety says that it moves before it answers; an end before that is an earlier way's.
+
+        Who began to listen too late for that knows it by the time.
+        """
         self._heard = time.monotonic()
         if status.home_state == SafetyStatus.HOME_MOVING:
             self._moving = True
-        elif self._moving and self.ended is None and status.home_state in ENDED:
+        elif (
+            (self._moving or self._heard > self._settled)
+            and self.ended is None
+            and status.home_state in ENDED
+        ):
             self.ended = status
 
     @property
