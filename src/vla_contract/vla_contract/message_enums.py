@@ -109,7 +109,17 @@ def violation_text(violation: Any) -> str:
     where = f"{named}: " if named else ""
     # Of a distance, or a time to collision, too little is too much.
     sign = ">" if abs(violation.value) >= abs(violation.bound) else "<"
-    return f"{where}{limit} {violation.value:.3g} {sign} {violation.bound:.3g}"
+    value, bound = told_apart(violation.value, violation.bound)
+    return f"{where}{limit} {value} {sign} {bound}"
+
+
+def told_apart(value: float, bound: float) -> tuple[str, str]:
+    """Two numbers with three digits, or with as many as it takes to see which one is greater."""
+    for digits in range(3, 18):
+        texts = f"{value:.{digits}g}", f"{bound:.{digits}g}"
+        if texts[0] != texts[1]:
+            break
+    return texts if texts[0] != texts[1] else (f"{value:.3g}", f"{bound:.3g}")
 
 
 def fault_text(fault: Any) -> str:

@@ -30,6 +30,7 @@ HANDSHAKE_STEP = LEAD // HANDSHAKES  # ns between their stamps
 HANDSHAKE_TIME = 1.0  # s for the answer to one; a busy machine has as many as it needs
 SETTLE_TIME = 0.2  # s for what only other nodes send each other
 JOIN_TIMEOUT = 12.0  # s for each answer before the first observation
+MOST_OPEN = topics.LOCK_STEP_DEPTH // 2  # ticks without an answer yet: of more, some were lost
 FIRST_COMMAND = 2  # tick; the first one starts the clocks and the episode
 SPIN = 0.05  # s
 
@@ -154,6 +155,7 @@ class LockStepReplay:
             or period.commands
             or not self._ahead
             or self._is_starting(period)
+            or self._asked - self._player.answers.answered >= MOST_OPEN
         ):
             self._wait_for(self._asked)
         player = self._player
