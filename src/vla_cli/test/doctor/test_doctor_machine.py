@@ -153,3 +153,13 @@ def test_a_pair_that_does_not_match():
     wanted = end("/vla/safety_status", "x", "panel", publishes=False, latched=True)
     (finding,) = doctor_qos.judge([offered, wanted])
     assert "safety for panel: volatile offered, transient local wanted" in finding.found
+
+
+@pytest.mark.parametrize(("running", "level"), [(2, "ok"), (3, "warning")])
+def test_a_machine_that_is_too_slow_for_what_runs_on_it(monkeypatch, running, level):
+    monkeypatch.setattr(doctor_machine, "others_running", lambda: running)
+    monkeypatch.setattr(doctor_machine, "cores", lambda: 2)
+    (found,) = doctor_machine.load(doctor_machine.Machine())
+    assert found.level.value == level
+    assert found.found.startswith(f"{running:.1f} threads want to run on 2 cores")
+    assert ("too slow for what runs on it" in found.found) == (level == "warning")

@@ -24,6 +24,11 @@ def test_numbers_alone_are_no_news():
     assert texts == ["fault a 0.52 s old  (2 times, the last at +1.00 s)", "fault b", "c"]
 
 
+def test_names_that_differ_in_a_number_are_two():
+    rows = [(0.0, "fault camera1 is silent for 0.5 s"), (1.0, "fault camera2 is silent for 0.6 s")]
+    assert fold(rows, ("fault ",)) == rows
+
+
 def feedback(elapsed, state=3, cause="scan is 0.52 s old", limited_by=()):
     return SimpleNamespace(
         elapsed=elapsed, state=state, cause=cause, progress=math.nan, limited_by=list(limited_by)

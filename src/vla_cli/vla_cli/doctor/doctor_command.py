@@ -144,6 +144,7 @@ def machine() -> list[Finding]:
     host = Machine()
     checks = (
         doctor_machine.storage,
+        doctor_machine.load,
         doctor_machine.gpu,
         doctor_machine.heat,
         doctor_machine.power,

@@ -6,9 +6,11 @@ import importlib.metadata
 import os
 import re
 import shutil
+import time
 from pathlib import Path
 
 from vla_cli.doctor.doctor_findings import GIB, Finding, Level, Machine, size
+from vla_contract.machine_load import LOAD_PER_CORE, cores, others_running
 
 LEAST_DISK = 1 * GIB
 LEAST_SHARED_MEMORY = 256 * 1024**2  # five nodes with a segment of 32 MiB each, and room
@@ -17,6 +19,7 @@ LEAST_MEMORY = 2 * GIB
 ROBOT_MEMORY = int(0.9 * 16e9)
 ROBOT_STORAGE = int(0.85 * 64e9)
 WARM, HOT = 80.0, 95.0  # degrees Celsius; Orin slows down at 99
+LOOK = 0.1  # s between two looks at what wants to run
 OFFSET = 0.01  # s; a tenth of the default slop
 # As NVIDIA pairs them for JetPack 6.2; docs/deploy.md.
 TENSORRT_PACKAGES = ("tensorrt", "torch", "torch-tensorrt")
@@ -28,12 +31,26 @@ def storage(machine: Machine) -> list[Finding]:
     disk = shutil.disk_usage(root)
     found = [size("disk", disk.free, LEAST_DISK, f"free at {root.resolve()}", "free some space")]
     found.append(_shared_memory())
-    cores = len(os.sched_getaffinity(0))
-    level = Level.OK if cores >= 2 else Level.WARNING
-    found.append(Finding("cores", level, f"{cores}" + ("" if cores >= 2 else "; 2 are better")))
+    number = cores()
+    level = Level.OK if number >= 2 else Level.WARNING
+    found.append(Finding("cores", level, f"{number}" + ("" if number >= 2 else "; 2 are better")))
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     found.append(size("memory", memory, LEAST_MEMORY, "in all", "a machine with more memory"))
     return [*found, minima(machine, memory, disk.total)]
+
+
+def load(machine: Machine) -> list[Finding]:
+    """What wants to run, over a second: where it is too much, a graph holds again and again."""
+    counts = [others_running()]
+    while len(counts) * LOOK < 1.0:
+        time.sleep(LOOK)
+        counts.append(others_running())
+    running, number = sum(counts) / len(counts), cores()
+    text = f"{running:.1f} threads want to run on {number} cores"
+    if running < LOAD_PER_CORE * number:
+        return [Finding("load", Level.OK, text)]
+    text += ": this machine is too slow for what runs on it"
+    return [Finding("load", Level.WARNING, text, "end what need not run: top shows what does")]
 
 
 def minima(machine: Machine, memory: int, disk: int) -> Finding:

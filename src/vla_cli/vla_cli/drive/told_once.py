@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 Row = tuple[float, str]
-_NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
+_NUMBER = re.compile(r"(?<![\w.])[-+]?\d+(?:\.\d+)?")  # those in names tell things apart
 
 
 def without_numbers(text: str) -> str:

@@ -223,4 +223,7 @@ def diagnosis(
         level = DiagnosticStatus.ERROR
     elif not quiet or (core.connection.connected and core.connection.unread):
         level = DiagnosticStatus.WARN
+    values["overload"] = timing.overload
+    if timing.overload:
+        level, text = max(level, DiagnosticStatus.WARN), f"{text}; {timing.overload}"
     return Diagnosis(level, text, values)
