@@ -17,6 +17,7 @@ from vla_contract import topics
 from vla_contract.node_testing import Client, node_process
 from vla_interfaces.msg import ActionChunk, Fault, Observation
 from vla_policy.attention.attention_maps import LABEL, TILE
+from vla_policy.checkpoint.checkpoint import Checkpoint
 from vla_proof.test_support.small_server import Server
 from vla_proof.test_support.tiny_checkpoints import (
     CAMERAS,
@@ -404,7 +405,8 @@ def test_the_server_drives_then_the_checkpoint_then_the_server(
             assert len(chunk.actions) in (16 * 4, 32 * 4), "none is left unanswered"
         text = "remote end gone"
         graph.wait_for_fault(Fault.KIND_COMMUNICATION, Fault.LEVEL_WARN, text)
-        graph.wait_for_diagnostics(driver="tiny", remote="gone")
+        driver = Checkpoint.load(checkpoint_folder).identity
+        graph.wait_for_diagnostics(driver=driver, remote="gone")
         server = Server(server.port)
         while len(chunk.actions) != 16 * 4:
             _, chunk = graph.answer()

@@ -58,7 +58,7 @@ class PolicyNode(GraphNode[PolicyConfig]):
         policy, warm_up = load_policy(config)
         first, last = warm_up[0] * 1e3, warm_up[-1] * 1e3
         self.get_logger().info(
-            f"checkpoint {policy.checkpoint.name!r} on {config.backend}: "
+            f"checkpoint {policy.checkpoint.identity} on {config.backend}: "
             f"first forward {first:.1f} ms, after {len(warm_up)} {last:.1f} ms"
         )
         if config.backend == "constant":
@@ -257,7 +257,7 @@ class PolicyNode(GraphNode[PolicyConfig]):
         level, worst = max(findings, key=lambda finding: finding[0], default=(Level.OK, ""))
         values = {
             "backend": self.config.backend,
-            "checkpoint": policy.checkpoint.name,
+            "checkpoint": policy.checkpoint.identity,
             "warm_up_first_ms": f"{self._warm_up[0] * 1e3:.1f}",
             "warm_up_last_ms": f"{self._warm_up[-1] * 1e3:.1f}",
             "forward_ms": self._forward_times,

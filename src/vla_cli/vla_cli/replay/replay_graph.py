@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import hashlib
 import os
 import re
 import xml.etree.ElementTree as ElementTree
@@ -245,7 +244,7 @@ class Setup:
             "mode": _mode(chosen),
             "command": chosen.command,
             "checkpoint": self.checkpoint.name,
-            "checkpoint_sha256": _fingerprint(self.checkpoint.files),
+            "checkpoint_sha256": self.checkpoint.fingerprint,
             "backend": chosen.backend,
             "threads": self.policy_parameters().get("threads", PolicyConfig().threads),
             "settings": {node: dict(values) for node, values in self.settings.items()},
@@ -386,11 +385,6 @@ def _mode(chosen: argparse.Namespace) -> str:
     if chosen.as_fast_as_possible:
         return "as fast as possible (lock-step)"
     return "lock-step" if chosen.lock_step else f"rate {chosen.rate or 1.0:g}"
-
-
-def _fingerprint(files: Any) -> str:
-    text = "\n".join(f"{name} {value}" for name, value in sorted(files.items()))
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _changed(files: list[Path], folder: Path, changes: dict[str, Any]) -> str:

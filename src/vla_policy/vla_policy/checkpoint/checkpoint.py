@@ -99,6 +99,17 @@ class Checkpoint:
         tokenizer = Tokenizer(("<pad>", "<unknown>"), max_words, open=True)
         return Checkpoint(action_space.name, (), 96, 96, (), tokenizer, action_space)
 
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256, in hexadecimal, of the names and hashes of its files; empty without files."""
+        text = "\n".join(f"{name} {value}" for name, value in sorted(self.files.items()))
+        return hashlib.sha256(text.encode()).hexdigest() if self.files else ""
+
+    @property
+    def identity(self) -> str:
+        """Its name, and what tells it from another one of that name."""
+        return f"{self.name} ({self.fingerprint[:8]})" if self.files else self.name
+
     def read(self, name: str) -> bytes:
         """Content of one of `files`, its hash checked.
 

@@ -50,7 +50,7 @@ class FallbackPolicy:
         answer = self.local.answer(observation)
         if answer.problem is not None and answer.problem.fatal:
             return answer
-        text = f"{cause}; the checkpoint {self.local.checkpoint.name} drives"
+        text = f"{cause}; the checkpoint {self.local.checkpoint.identity} drives"
         gone = Problem(ProblemKind.REMOTE, text, fatal=False)
         return Answer(answer.chunk, (gone, *answer.problems))
 
@@ -86,7 +86,7 @@ class FallbackPolicy:
 
     def values(self) -> dict[str, Any]:
         """For diagnostics."""
-        driver = self.local.checkpoint.name if self._lost else "remote"
+        driver = self.local.checkpoint.identity if self._lost else "remote"
         return {**self.remote.values(), "driver": driver, "remote_switches": self.switches}
 
     @property

@@ -283,3 +283,18 @@ def test_a_file_in_the_place_of_the_folder_is_one_clear_line(tmp_path):
     taken.write_text("")
     with pytest.raises(BagError, match="cannot write to"):
         result_comparison.run(GOLDEN, GOLDEN, None, taken)
+
+
+def test_what_was_set_differently_is_told(tmp_path):
+    one, other = result(), result()
+    one.document["settings"] = {"safety": {"speed_scale": 0.5}}
+    other.document.update(checkpoint_sha256="0123456789", backend="torch")
+    tolerances = result_comparison.Tolerances()
+    comparison = result_comparison.compare(one, other, tolerances)
+    assert comparison["a"]["safety.speed_scale"] == 0.5
+    assert comparison["b"]["safety.speed_scale"] == "as configured"
+    told = comparison["made_differently"]
+    assert "safety.speed_scale: A 0.5, B as configured" in told
+    assert any(line.startswith("backend: A ") and line.endswith("B torch") for line in told)
+    assert any(line.startswith("checkpoint: ") and "(01234567)" in line for line in told)
+    assert result_comparison.compare(one, one, tolerances)["made_differently"] == []

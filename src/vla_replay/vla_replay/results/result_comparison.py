@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -122,9 +123,11 @@ def compare(a: Result, b: Result, tolerances: Tolerances) -> dict[str, Any]:
         if a.decisions[i] != b.decisions[j]
     ]
     violations = _violations(a, b)
+    heads = _heads(a, b)
     result: dict[str, Any] = {
-        "a": _head(a),
-        "b": _head(b),
+        "a": heads[0],
+        "b": heads[1],
+        "made_differently": told_differences(*heads),
         "compared": len(pairs.a),
         "only_a": pairs.only_a,
         "only_b": pairs.only_b,
@@ -172,9 +175,39 @@ def _moves(result: Result, rows: list[int]) -> bool:
     return bool(np.nan_to_num(requested).any() or (safe[1:] != safe[:-1]).any())
 
 
+def _heads(a: Result, b: Result) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What each is a replay of, and with what; a setting that neither was given is in none."""
+    settings = [_settings(result) for result in (a, b)]
+    names = sorted({name for each in settings for name in each})
+    both = [
+        {**_head(result), **{name: given.get(name, "as configured") for name in names}}
+        for result, given in zip((a, b), settings, strict=True)
+    ]
+    return both[0], both[1]
+
+
 def _head(result: Result) -> dict[str, Any]:
-    keys = ("bag", "mode", "checkpoint", "ticks", "observations", "actions_sha256")
-    return {"folder": str(result.folder), **{key: result.document.get(key) for key in keys}}
+    found = result.document
+    keys = ("bag", "mode", "command", "backend", "threads", "ticks", "observations")
+    sha = str(found.get("checkpoint_sha256", ""))[:8]
+    return {
+        "folder": str(result.folder),
+        "checkpoint": f"{found.get('checkpoint')} ({sha})",
+        **{key: found.get(key) for key in keys},
+        "actions_sha256": found.get("actions_sha256"),
+    }
+
+
+def _settings(result: Result) -> dict[str, Any]:
+    """node.parameter → value, of what `--set` changed."""
+    nodes = result.document.get("settings") or {}
+    return {f"{node}.{name}": value for node, each in nodes.items() for name, value in each.items()}
+
+
+def told_differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
+    """In which way two replays were made differently, a line each."""
+    made = [key for key in a if key not in ("folder", "ticks", "observations", "actions_sha256")]
+    return [f"{key}: A {a[key]}, B {b[key]}" for key in made if a[key] != b[key]]
 
 
 def _time(result: Result, row: int) -> float:
@@ -327,6 +360,8 @@ def run(a: Path, b: Path, tolerances: Path | None, out: Path | None) -> int:
     allowed = load_tolerances(tolerances)
     left, right = load(a), load(b)
     comparison = compare(left, right, allowed)
+    for line in comparison["made_differently"]:
+        print(f"made differently: {line}")
     print(f"{comparison['compared']} control periods compared")
     for asked, d in zip(comparison["requested"], comparison["dimensions"], strict=True):
         print(
