@@ -93,6 +93,7 @@ COMMANDS = {
     "home": "home",
     "record": "record --seconds 12 --out {folder}/bag",
     "reset": "reset",
+    "reset, an episode": "reset --episode",
     "say": "say open the drawer",
     "say, and stay": "say --wait --time-limit 1 open the drawer",
     "status": "status",

@@ -120,6 +120,17 @@ def test_every_reader_that_is_there_is_waited_for(graph, capsys):
             reader.kill()
 
 
+def test_another_episode_begins_by_command(graph):
+    done = vla("reset", "--episode", "--task", "window-open", "--seed", "3")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("window-open, seed 3, episode ")
+    assert "it waits for a command: ./vla say" in done.stdout
+    wrong = vla("reset", "--episode", "--task", "windw-open")
+    assert wrong.returncode == 1 and "did you mean window-open" in wrong.stdout
+    assert vla("reset", "--seed", "3").returncode == 2
+    assert vla("reset", "--episode", "--task", "drawer-open", "--seed", "1").returncode == 0
+
+
 @pytest.mark.parametrize("delay", [0.0, 0.1, 0.3, 0.6, 1.0])
 def test_ctrl_c_ends_a_command_at_any_moment_without_a_traceback(delay):
     """As ./vla starts it: with SIGINT ignored until the command can answer."""

@@ -14,7 +14,7 @@ if os.environ.pop("VLA_SIGINT", "") == "default":
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from vla_cli.client.command_errors import CommandError, Interrupted
-from vla_contract.near_names import near_names
+from vla_contract.language.near_names import near_names
 from vla_contract.terminal import print_any_text, report_unexpected
 
 # Command → module with a `main(arguments) -> exit status`; imported only when asked for.

@@ -13,9 +13,9 @@ from vla_cli.client import options
 from vla_cli.client.command_errors import raise_on_signals
 from vla_cli.client.graph_client import DISCOVERY_TIMEOUT, Graph
 from vla_contract import topics
+from vla_contract.language.near_names import near_names
 from vla_contract.language.spoken_text import normalised, words
 from vla_contract.language.stop_words import STOP_WORDS, StopWords
-from vla_contract.near_names import near_names
 from vla_interfaces.msg import Command, Fault, SafetyStatus
 
 PERCEPTION = "perception"

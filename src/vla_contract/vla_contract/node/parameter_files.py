@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from vla_contract.near_names import near_names
+from vla_contract.language.near_names import near_names
 from vla_contract.node.parameter_names import ELEMENTS, NODES
 
 _WORD = "ros__parameters"

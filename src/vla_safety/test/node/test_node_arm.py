@@ -48,8 +48,9 @@ def arm_parameters(parameters, space_file, tmp_path):
 
 
 def test_an_arm_stops_before_one_that_is_only_measured(arm_parameters, graph):
-    with safety(arm_parameters):
+    with safety(arm_parameters) as process:
         g, command = graph(), new_id()
+        process.wait_for_output("pairs are kept")
         qos = topics.qos_profile(topics.ROBOT_COMMAND)
         sent = g.client.collect(JointTrajectory, "joints", qos)
         last = time.monotonic()

@@ -110,6 +110,12 @@ class ArmGuard:
         self._resting: Array
         self._too_near: TooNear | None = None
 
+    @property
+    def summary(self) -> str:
+        """What is watched, in words."""
+        shapes, pairs = len(self.model.bodies), len(self._clearance.pairs)
+        return f"arm: {shapes} shapes, {pairs} pairs are kept {self._margin:g} m apart"
+
     def limit_command(
         self,
         limiter: MotionLimiter,

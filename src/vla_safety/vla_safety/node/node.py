@@ -107,6 +107,7 @@ class SafetyNode(GraphNode[SafetyConfig]):
         Receivers(self.get_name(), loop, subscriptions, problems)
         ObstacleReceivers(loop, subscriptions, clouds, assembly.sources, transforms)
         if (arm := core.connection.arm) is not None:
+            self.get_logger().info(arm.summary)
             PointReceivers(loop, arm, subscriptions, clouds, problems, transforms)
         if core.teleoperation is not None:
             PersonReceivers(

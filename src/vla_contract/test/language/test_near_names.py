@@ -2,7 +2,7 @@
 
 import pytest
 
-from vla_contract.near_names import near_names
+from vla_contract.language.near_names import near_names
 
 WORDS = ("window", "open", "the", "task", "chunk_timeout", "drawer-open")
 
