@@ -184,8 +184,8 @@ def test_the_arguments_that_compose_gives_exist(compose):
 def test_the_health_check_asks_for_nodes_that_are_launched(compose):
     launch = ElementTree.parse(ROOT / "launch" / "vla.launch.xml").getroot()
     names = [element.get("name") for element in launch.iter("node")]
-    # Not that of both, which names none, nor the operator's page, which the robot does without.
-    nodes = [f"/vla/{name}" for name in names if name and name != "console"]
+    # Not that of both, which names none, nor what the robot does without: markers and the page.
+    nodes = [f"/vla/{name}" for name in names if name not in (None, "markers", "console")]
     for service in compose["services"].values():
         assert service["healthcheck"]["test"][2:] == nodes
     assert all(node in (DOCKER / "healthy.sh").read_text() for node in nodes)

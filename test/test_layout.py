@@ -45,6 +45,7 @@ ROS_MODULES = {
     "vla_replay.play.lock_step_replay",
     "vla_replay.play.player",
     "vla_replay.record.record_node",
+    "vla_safety.markers.markers_node",
     "vla_safety.node.arm_receivers",
     "vla_safety.node.node",
     "vla_safety.node.node_ports",

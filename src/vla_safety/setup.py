@@ -22,6 +22,7 @@ setup(
     entry_points={
         "console_scripts": [
             "safety = vla_safety.node.node:main",
+            "markers = vla_safety.markers.markers_node:main",
             "compile_limiter = vla_safety.limits.compile_limiter:main",
         ]
     },

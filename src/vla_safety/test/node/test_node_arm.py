@@ -172,3 +172,39 @@ def told_in_one_line(parameters, reason):
         while reason not in process.output and time.monotonic() < deadline:
             time.sleep(0.1)
         assert any(reason in line for line in process.output.splitlines()), process.output
+
+
+def test_markers_show_the_links_and_the_pair_that_acts(arm_parameters, graph):
+    markers = pytest.importorskip("visualization_msgs.msg", reason="visualization_msgs is missing")
+    with (
+        safety(arm_parameters),
+        node_process("vla_safety.markers.markers_node", DOMAIN, {}, ["-r", f"__ns:={NAMESPACE}"]),
+    ):
+        g, command = graph(), new_id()
+        shown = g.client.collect(markers.MarkerArray, "safety_markers", 1)
+        names = [f"left_{name}" for name in ("pan", "lift", "elbow")]
+        sent = g.client.collect(JointTrajectory, "joints", topics.qos_profile(topics.ROBOT_COMMAND))
+        last = time.monotonic()
+
+        def lit():
+            nonlocal last
+            if time.monotonic() - last >= PERIOD:
+                last = time.monotonic()
+                row = list(sent[-1].points[0].positions) if sent else [0.0] * 3
+                told = {**dict(zip(names, row, strict=True)), **OTHER}
+                g.states.publish(JointState(name=list(told), position=list(told.values())))
+                g.beat(states=False)
+                g.chunk(command, actions=[-0.9, 1.5, 0.0] * 40, dimension_names=names)
+            found = shown[-1].markers if shown else []
+            return any(
+                m.ns == "pairs" and m.type == m.TEXT_VIEW_FACING and "of at least" in m.text
+                for m in found
+            )
+
+        g.client.wait(lit, 60.0)
+        array = shown[-1].markers
+        assert {m.ns for m in array} >= {"links", "pairs"}
+        assert len({(m.ns, m.id) for m in array}) == len(array)
+        assert all(m.header.frame_id == array[0].header.frame_id for m in array)
+        red = [m for m in array if m.color.r == 1.0 and m.color.g < 0.2]
+        assert any(m.ns == "links" for m in red) and any(m.ns == "pairs" for m in red)

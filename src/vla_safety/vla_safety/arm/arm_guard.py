@@ -23,7 +23,7 @@ from vla_safety.arm.arm_model import ArmModel
 from vla_safety.arm.clearance import Clearance, TooNear
 from vla_safety.arm.end_speeds import EndSpeeds
 from vla_safety.arm.joint_map import JointMap
-from vla_safety.arm.levers import Array
+from vla_safety.arm.levers import Array, Pair
 from vla_safety.arm.points.point_cloud import NEAR
 from vla_safety.arm.points.point_source import (
     PointReader,
@@ -139,6 +139,33 @@ class ArmGuard:
             self._expected = None
             raise
         return step
+
+    def configuration(self, positions: Mapping[str, float]) -> Array | None:
+        """Where the arm is by what is measured of its joints; None where one is not known."""
+        return self._joints.configuration(positions)
+
+    def nearest_pairs(
+        self, configuration: Array, names: Sequence[str]
+    ) -> list[tuple[Pair, float, Array]]:
+        """The nearest pair and those of these names: distance, m, and where; shape (2, 3).
+
+        Of pairs with points of a source nothing is told. Only to be drawn: it moves the model.
+        """
+        solid = [i for i, pair in enumerate(self._clearance.pairs) if not pair.second.source]
+        if not solid:
+            return []
+        self.model.move_to(configuration)
+        distances = self.model.distances(solid).tolist()
+        told = [
+            i
+            for i in solid
+            if any(name.startswith(self._clearance.pairs[i].name) for name in names)
+        ]
+        nearest = solid[int(np.argmin(distances))]
+        return [
+            (self._clearance.pairs[i], distances[solid.index(i)], self.model.closest_points(i))
+            for i in dict.fromkeys((nearest, *told))
+        ]
 
     def path_ceiling(self, rates: Sequence[float]) -> tuple[float, float]:
         """The speed that rates (per s) may give an end of the arm, and what they should, m/s.

@@ -235,6 +235,12 @@ class ArmModel:
         found = [compute(shapes, data, pair).min_distance for pair in which if pair < solid]
         return np.array(found + self._from_points(which[len(found) :]))
 
+    def closest_points(self, pair: int) -> Array:
+        """Of the bodies of a pair, where `move_to` placed them; shape (2, 3), the root's frame."""
+        found = self._pin.computeDistance(self._shapes, self._distances, pair)
+        ends = found.getNearestPoint1(), found.getNearestPoint2()
+        return np.array([np.asarray(end).ravel() for end in ends])
+
     def _from_points(self, which: Sequence[int]) -> list[float]:
         found: list[float] = []
         for source, group in itertools.groupby(

@@ -44,7 +44,8 @@ class JointMap:
         self._rows = {name: row for row, name in enumerate(joints)}
         self.matrix = np.zeros((len(joints), space.width))
         self._offset = np.zeros(len(joints))
-        commanded = self._command(space)
+        self._commanded = self._command(space)
+        commanded = set(self._commanded)
         self._fix(geometry.joints, commanded)
         self.measured = tuple(
             self._measured(joint, required_joints, space.name)
@@ -60,8 +61,9 @@ class JointMap:
             row, source = self._rows[joint.name], self._rows[mimic.joint]
             self.matrix[row] = mimic.multiplier * self.matrix[source]
 
-    def _command(self, space: ActionSpace) -> set[str]:
-        commanded = set()
+    def _command(self, space: ActionSpace) -> dict[str, int]:
+        """Joint → the dimension that commands it."""
+        commanded: dict[str, int] = {}
         for i, dimension in enumerate(space.dimensions):
             if dimension.kind.is_velocity:
                 raise ArmError(
@@ -79,7 +81,7 @@ class JointMap:
                     f"{name}; accepted of arm_urdf: {accepted}"
                 )
             _check_range(dimension, joint)
-            commanded.add(name)
+            commanded[name] = i
             self.matrix[self._rows[name], i] = 1.0
         return commanded
 
@@ -112,6 +114,15 @@ class JointMap:
     def missing(self, positions: Mapping[str, float]) -> str:
         """A measured joint that is not told of, or an empty text."""
         return next((name for name in self.measured if name not in positions), "")
+
+    def configuration(self, positions: Mapping[str, float]) -> Array | None:
+        """Where the arm is by what is measured of its joints; None where one is not known."""
+        if self.missing(positions) or any(name not in positions for name in self._commanded):
+            return None
+        command = np.zeros(self.matrix.shape[1])
+        for name, dimension in self._commanded.items():
+            command[dimension] = positions[name]
+        return self.matrix @ command + self.resting(positions)
 
     def resting(self, positions: Mapping[str, float]) -> Array:
         """The part of a configuration that no command decides. positions: as measured."""

@@ -1,0 +1,1 @@
+"""What the safety node keeps the robot within, to be seen in RViz or Foxglove."""
