@@ -20,6 +20,7 @@ MODEL = Path(__file__).resolve().parents[4] / "models" / "metaworld"
         ("push the puck", "push"),
         ("touch the red block", "ground-touch-red"),
         ("make me a coffee", ""),
+        ("Open a window, please", "window-open"),
     ],
 )
 def test_the_words_of_a_task_are_known(words, task):
@@ -37,7 +38,10 @@ def test_words_of_several_tasks_ask_for_none(tmp_path):
 
 def test_a_demo_runs_the_task_that_is_asked_for():
     assert demo_command.parse(["--command", "Push and close a drawer"]).task == "drawer-close"
-    assert demo_command.parse(["--command", "make me a coffee"]).task == "drawer-open"
+    unknown = demo_command.parse(["--command", "make me a coffee"])
+    assert (unknown.task, unknown.said_task) == ("drawer-open", demo_command.NO_TASK)
+    own = demo_command.parse(["--task", "door-open", "--command", "get that door out of my way"])
+    assert (own.task, own.said_task) == ("door-open", "")
     both = demo_command.parse(["--task", "door-open", "--command", "Push and close a drawer"])
     assert (both.task, both.said_task) == ("door-open", "drawer-close")
 

@@ -58,6 +58,11 @@ def checkpoint(folder: str | None = None, robot: str = "metaworld") -> Path:
         CommandError: it is no checkpoint.
     """
     path = Path(folder).resolve() if folder else share() / "models" / robot
+    if not folder and not path.is_dir():
+        raise CommandError(
+            f"no checkpoint of the robot {robot} is shipped; accepted: --checkpoint FOLDER of one "
+            f"that was trained with config/learning/{robot}.yaml (docs/training.md)"
+        )
     if not (path / "config.yaml").is_file():
         raise CommandError(f"{path} is not a checkpoint: it has no config.yaml")
     return path

@@ -12,20 +12,27 @@ from vla_contract.language.spoken_text import words
 from vla_sim.so101 import so101_tasks
 from vla_sim.tasks import grounding_tasks, task_list
 
+EMPTY_WORDS = frozenset(("a", "an", "the", "please"))
+
 
 def asked_task(command: str, tasks: Iterable[str], checkpoint: Path) -> str:
     """The only one of some tasks that has these words as a wording; empty where none or more do.
 
-    The simulator's wordings, and those that the checkpoint (a folder) was trained with.
+    The simulator's wordings, and those that the checkpoint (a folder) was trained with; articles
+    and politeness make no difference.
     """
     learned = _learned(checkpoint)
-    said = words(command)
+    said = _plain(command)
     found = [
         task
         for task in tasks
-        if any(words(each) == said for each in (*_wordings(task), *learned.get(task, ())))
+        if any(_plain(each) == said for each in (*_wordings(task), *learned.get(task, ())))
     ]
     return found[0] if len(found) == 1 else ""
+
+
+def _plain(text: str) -> list[str]:
+    return [word for word in words(text) if word not in EMPTY_WORDS]
 
 
 def _wordings(task: str) -> Iterator[str]:

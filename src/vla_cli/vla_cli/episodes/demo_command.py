@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from vla_cli.client.graph_client import Graph
     from vla_cli.episodes.graph_episodes import Episode, EpisodeResult
 
+NO_TASK = "no task by a known wording"
 CONSOLE_PORT = 8765  # the console's own default
 EXIT_STATUS = "exit status: 0 every episode succeeded, 1 one did not, 2 an error, 130 Ctrl-C"
 
@@ -93,6 +94,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     if chosen.command is not None:
         tasks = task_list.ROBOTS[robot]
         chosen.said_task = asked_task(chosen.command, tasks, chosen.checkpoint)
+        if not chosen.said_task and chosen.task is None:
+            chosen.task, chosen.said_task = ROBOTS[robot].first_task, NO_TASK
     chosen.task = chosen.task or chosen.said_task or ROBOTS[robot].first_task
     return chosen
 
