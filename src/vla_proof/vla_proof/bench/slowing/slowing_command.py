@@ -26,6 +26,7 @@ from vla_sim.tasks import task_list
 from vla_sim.tasks.metaworld_tasks import STEP_PERIOD
 
 MOST_LOST = 0.03  # of the success rate without a person
+TOLD = 20  # episodes between two lines of progress
 EPISODES = "slowing_episodes.jsonl"
 
 
@@ -69,7 +70,8 @@ def _outcomes(
         for count, outcome in enumerate(pool.map(_run, todo), 1):
             file.write(json.dumps(asdict(outcome)) + "\n")
             file.flush()
-            print(f"\r{count}/{len(todo)}", end="", file=sys.stderr, flush=True)
+            if count % TOLD == 0 or count == len(todo):
+                print(f"{count} of {len(todo)} episodes", file=sys.stderr, flush=True)
             yield outcome
 
 
