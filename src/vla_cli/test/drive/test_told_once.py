@@ -43,3 +43,13 @@ def test_a_cause_is_told_once():
     other = feedback(1.3, cause="no chunk", limited_by=["x"])
     assert lines.next_line(other) == "   1.3 s  hold  no chunk  limited by x"
     assert lines.next_line(feedback(1.4)) == "   1.4 s  hold  scan is 0.52 s old"
+
+
+def test_progress_alone_is_told_once_a_second():
+    lines = FeedbackLines()
+    told = []
+    for tick in range(30):
+        now = feedback(0.1 * tick, state=1, cause="")
+        now.progress = 0.01 * tick
+        told.append(lines.next_line(now))
+    assert [tick for tick, line in enumerate(told) if line] == [0, 10, 20]

@@ -13,6 +13,8 @@ from vla_contract import topics
 from vla_contract.message_enums import Outcome, State
 from vla_interfaces.action import ExecuteCommand
 
+PROGRESS_PERIOD = 1.0  # s between two lines that differ in progress alone
+
 
 def execute(graph: Graph, text: str, time_limit: float) -> int:
     """Send it as a goal, print the feedback where it changes, and the outcome."""
@@ -55,6 +57,7 @@ class FeedbackLines:
 
     def __init__(self) -> None:
         self._told: list[str] = []
+        self._due = 0.0  # s of the command's time, of the next line that has but new progress
 
     def next_line(self, feedback: Any) -> str:
         """Time, state, progress, cause, limits; empty where but times and numbers are new."""
@@ -64,8 +67,12 @@ class FeedbackLines:
         progress = f"{feedback.progress:4.0%}" if known else ""
         limits = "limited by " + ", ".join(feedback.limited_by) if feedback.limited_by else ""
         before, self._told = self._told, [without_numbers(cause), state, progress, limits]
-        if self._told == before:
+        same = [a == b for a, b in zip(self._told, before, strict=False)]
+        only_progress = same == [True, True, False, True] and feedback.elapsed < self._due
+        if self._told == before or only_progress:
+            self._told = before
             return ""
+        self._due = feedback.elapsed + PROGRESS_PERIOD
         if before and before[0] == self._told[0]:
             cause = ""  # it is a line above
         parts = (f"{feedback.elapsed:6.1f} s", state, progress, cause, limits)

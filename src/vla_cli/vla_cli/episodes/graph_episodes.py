@@ -83,7 +83,7 @@ class EpisodeResult:
     @property
     def cause(self) -> str:
         """Why it is no success, as far as the command's end tells; else empty."""
-        if self.verdict == "unasked":
+        if self.outcome != "rejected" and self.said_task not in ("", self.task):
             return f"the words ask for {self.said_task}, and what is judged is {self.task}"
         if self.success or not self.reason:
             return ""

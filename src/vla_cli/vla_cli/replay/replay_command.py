@@ -112,6 +112,7 @@ def run(chosen: argparse.Namespace) -> int:
     from vla_policy.checkpoint.checkpoint import Checkpoint, CheckpointError
 
     remaps = parse_remaps(chosen.remap)
+    replay_graph.parse_settings(chosen.set)  # what is refused is refused before a bag is read
     folder = paths.checkpoint(chosen.checkpoint)
     try:
         checkpoint = Checkpoint.load(folder)

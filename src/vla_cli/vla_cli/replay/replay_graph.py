@@ -280,7 +280,7 @@ def parse_settings(words: Iterable[str]) -> dict[str, dict[str, Any]]:
     """
     found: dict[str, dict[str, Any]] = {}
     for word in words:
-        name, sign, text = word.partition(":=")
+        name, sign, text = word.partition(":=" if ":=" in word else "=")
         node, dot, parameter = name.partition(".")
         if not sign or not dot or node not in ("perception", "policy", "safety"):
             raise CommandError(

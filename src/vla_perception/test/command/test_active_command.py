@@ -228,3 +228,10 @@ def test_ids_go_on_rising_after_a_respawn():
     before = CommandHold().give("x", 5, 1.0, wall=1000)
     after = CommandHold().give("x", 5, 1.0, wall=1001)
     assert after.command_id > before.command_id
+
+
+def test_a_slip_of_the_fingers_is_asked_back():
+    vocabulary = Vocabulary(frozenset(["open", "the", "drawer"]), {}, frozenset(["open"]))
+    with pytest.raises(CommandError) as error:
+        check_words("opn teh drawr", vocabulary, 0.6)
+    assert str(error.value) == "I do not know 'opn', 'teh', 'drawr'; did you mean 'open', 'drawer'?"

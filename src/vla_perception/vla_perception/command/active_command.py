@@ -5,9 +5,10 @@ from __future__ import annotations
 import enum
 import unicodedata
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
+from vla_contract.language.near_names import near_names
 from vla_contract.language.spoken_text import as_typed, normalised, words
 from vla_contract.stamps import NANOSECONDS
 from vla_perception.command.command_vocabulary import Vocabulary
@@ -93,13 +94,19 @@ def check_words(
     if fraction == 0.0 or fraction < min_known_fraction:
         words = [as_typed(word, text) for word in vocabulary.unknown(text)[:8]]
         unknown = ", ".join(shown(word, 30) for word in words)
-        message = f"I do not know {unknown or shown(text, 40)}"
+        message = f"I do not know {unknown or shown(text, 40)}{_meant(words, vocabulary)}"
     elif word := vocabulary.unknown_before_action(text, courtesies):
         word = shown(as_typed(word, text), 30)
         message = f"I do not know {word}, and it may forbid what comes after it"
     else:
         return
     raise CommandError(Refusal.UNKNOWN_WORDS, message + _offer(text, vocabulary))
+
+
+def _meant(unknown: Sequence[str], vocabulary: Vocabulary) -> str:
+    known = vocabulary.words or ()
+    likest = [near for word in unknown for near in near_names(word.lower(), known)]
+    return f"; did you mean {', '.join(map(repr, likest))}?" if likest else ""
 
 
 def _offer(text: str, vocabulary: Vocabulary) -> str:

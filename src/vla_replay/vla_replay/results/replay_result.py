@@ -79,7 +79,10 @@ def read_document(folder: Path) -> dict[str, Any]:
     """
     try:
         document = json.loads((folder / DOCUMENT).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        why = f"{DOCUMENT}: {error.strerror}"
+        raise BagError(f"{folder} is no result of ./vla replay: {why}") from error
+    except (ValueError, RecursionError) as error:
         raise BagError(f"{folder} is no result of ./vla replay: {DOCUMENT}: {error}") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise BagError(f"{folder / DOCUMENT}: format is not {FORMAT}")
