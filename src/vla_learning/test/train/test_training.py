@@ -77,8 +77,12 @@ def test_nothing_to_resume_and_another_config(settings, space, data, tmp_path):
     assert not one.resume()
     one.save()
     other = replace(settings, source={**settings.source, "name": "other"})
-    with pytest.raises(TrainingError, match="another config"):
+    with pytest.raises(TrainingError, match=r"another config \(name differ\); accepted"):
         Trainer(other, space, load_frames(data, settings, space), tmp_path / "run").resume()
+    fewer = replace(settings, source={**settings.source, "commands": {}})
+    told = "--tasks " + ",".join(settings.source["commands"])
+    with pytest.raises(TrainingError, match=told):
+        Trainer(fewer, space, load_frames(data, settings, space), tmp_path / "run").resume()
 
 
 def test_only_safetensors_and_json_are_written(settings, space, data, tmp_path):

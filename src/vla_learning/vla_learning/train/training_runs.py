@@ -119,6 +119,21 @@ def identity(settings: Settings) -> str:
     return json.dumps({**settings.source, "train": train}, sort_keys=True)
 
 
+def _other_entries(theirs: str, ours: str) -> str:
+    """In what two identities differ, and the tasks of the run where it is those."""
+    try:
+        run, asked = json.loads(theirs), json.loads(ours)
+    except ValueError:
+        return ""
+    names = sorted(k for k in {*run, *asked} if run.get(k) != asked.get(k))
+    if not names:
+        return ""
+    tasks = run.get("commands")
+    other = isinstance(tasks, dict) and tasks.keys() != asked["commands"].keys()
+    hint = f": begun with --tasks {','.join(tasks)}" if other else ""
+    return f" ({', '.join(names)} differ{hint})"
+
+
 def read_run(folder: Path, settings: Settings) -> dict[str, str] | None:
     """What a saved run says of itself; None where there is none.
 
@@ -134,7 +149,11 @@ def read_run(folder: Path, settings: Settings) -> dict[str, str] | None:
     except SafetensorError as error:
         raise TrainingError(f"{path} cannot be read: {error}") from error
     if metadata.get("run") != identity(settings):
-        raise TrainingError(f"{path} is a run of another config; give another folder or remove it")
+        other = _other_entries(metadata.get("run", ""), identity(settings))
+        raise TrainingError(
+            f"{path} is a run of another config{other}; accepted: the options that it was begun "
+            "with, another folder, or none there"
+        )
     return metadata
 
 
