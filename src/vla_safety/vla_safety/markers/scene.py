@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -141,8 +140,8 @@ class ArmScene:
 
 def is_lit(drawing: Drawing, acting: Sequence[Triggered]) -> bool:
     """A limit of its name acts, or of a pair that it is one of."""
+    pairs = [one.name.split(" (")[0] for one in acting]  # behind it is said what is special
     return any(
-        drawing.name in (one.name, *itertools.chain(one.name.split(" (")[0].split("–")))
-        or (drawing.group == "pairs" and one.name.startswith(drawing.name))
-        for one in acting
+        drawing.name in (one.name, pair, *pair.split("–"))
+        for one, pair in zip(acting, pairs, strict=True)
     )
