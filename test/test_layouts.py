@@ -11,12 +11,14 @@ import yaml
 
 from vla_cli.docs import reference_tables
 from vla_contract import topics
+from vla_safety.markers import markers_node
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / "config"
 # Of the robot's own, which drivers and robot_state_publisher have.
 OUTSIDE = {"/diagnostics", "/robot_description", "/tf", "/camera/image_raw"}
 # Display of RViz's rviz_default_plugins (Jazzy) → type of its topic; None: it has none to choose.
+MARKERS = f"/vla/{markers_node.TOPIC}"  # of a node that is started on demand
 DISPLAYS = {
     "Grid": None,
     "TF": None,
@@ -25,6 +27,7 @@ DISPLAYS = {
     "LaserScan": "sensor_msgs/LaserScan",
     "Odometry": "nav_msgs/Odometry",
     "Pose": "geometry_msgs/PoseStamped",
+    "MarkerArray": "visualization_msgs/MarkerArray",
 }
 
 
@@ -65,10 +68,10 @@ def test_rviz():
     named = [
         d[key]["Value"] for d in displays for key in ("Topic", "Description Topic") if key in d
     ]
-    assert named and set(named) <= graph_topics()
+    assert named and set(named) <= graph_topics() | {MARKERS}
     launch = ElementTree.parse(ROOT / "launch" / "vla.launch.xml").getroot()
     types = {e.get("default"): e.get("description", "").split()[0] for e in launch.findall("arg")}
-    types["/robot_description"] = "std_msgs/String"
+    types |= {"/robot_description": "std_msgs/String", MARKERS: "visualization_msgs/MarkerArray"}
     for display in displays:
         package, kind = display["Class"].split("/")
         assert package == "rviz_default_plugins"
