@@ -21,6 +21,7 @@ from vla_safety.arm.urdf_text import Urdf
 Array = npt.NDArray[np.float64]
 TOLERANCE = 1e-3  # m, of a margin
 _HUGE = 50.0  # m, half of a plane's side
+_SHAPE = "shape of a link "
 
 
 @dataclass
@@ -55,7 +56,9 @@ class ContactJudge:
 
     def _name(self, geom: int) -> str:
         own = str(self._model.geom(geom).name)
-        return own or str(self._model.body(self._model.geom_bodyid[geom]).name)
+        if not own.startswith(_SHAPE):
+            return own
+        return str(self._model.body(self._model.geom_bodyid[geom]).name)
 
     def judge(self, positions: Sequence[float], holding: bool) -> None:
         """Judge a command. positions: of the URDF's joints, in its order."""
@@ -101,6 +104,8 @@ class ContactJudge:
 
 def _model(urdf: Urdf, geometry: ArmGeometry) -> Any:
     root = ElementTree.fromstring(urdf.text)
+    for i, shape in enumerate((*root.iter("visual"), *root.iter("collision"))):
+        shape.set("name", f"{_SHAPE}{i}")  # MuJoCo warns of names that are there twice
     settings = ElementTree.SubElement(root, "mujoco")
     ElementTree.SubElement(
         settings, "compiler", strippath="false", fusestatic="false", balanceinertia="true",
