@@ -22,12 +22,17 @@ NAMES = tuple(_PROTOCOLS)
 PICKLING = ("lerobot",)  # whose answers are pickles, and whose servers unpickle
 
 
+def schemes(protocol: str) -> tuple[str, ...]:
+    """What its URL may begin with; the first is without TLS."""
+    return _PROTOCOLS[protocol][2]
+
+
 def url_problem(protocol: str, url: str) -> str:
     """What is wrong with a server's URL, as "accepted: …"; empty where nothing is."""
-    schemes = _PROTOCOLS[protocol][2]
-    if url.partition("://")[0] in schemes and url.partition("://")[2]:
+    accepted = schemes(protocol)
+    if url.partition("://")[0] in accepted and url.partition("://")[2]:
         return ""
-    return f"accepted: {' or '.join(f'{scheme}://host:port' for scheme in schemes)}"
+    return f"accepted: {' or '.join(f'{scheme}://host:port' for scheme in accepted)}"
 
 
 def missing_packages(protocol: str) -> list[str]:

@@ -109,12 +109,14 @@ the input's timeout and two control periods of {period:.0f} ms. The bound has no
   graph. Safety may know of either a moment earlier, which makes the reaction negative.
 - `camera_frozen`: that a picture repeats shows with the next one, so one camera period of 50 ms
   belongs to its timeout.
+- A policy server has no local policy beside it (`fallback_checkpoint`), which would go on instead.
 - Without safety nobody is there to decelerate but the driver: for `kill_safety` and `stop_safety`
   it is the pretended driver's watchdog that is measured, by its odometry of 50 Hz. What these two
   show of the graph is what comes after.
 
 **The brake** is counted in control periods from that command to the first one at rest; allowed are
-the {braking:.0f} ms of the action space.
+the {braking:.0f} ms of the action space, and what the normal limits need for a policy server's bad
+answers, which are no emergency.
 
 **In every repeat** velocity, acceleration, deceleration and jerk of all commands are recomputed by
 finite differences, by the same independent oracle as in the property tests, and judged by the limit

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -31,11 +32,15 @@ from vla_contract.action_space import ActionSpace
 from vla_contract.stamps import to_nanoseconds
 from vla_interfaces.msg import Fault, SafeAction, SafetyStatus
 from vla_perception.perception_config import CameraConfig
+from vla_policy.remote import protocols
+from vla_proof.faults.pretended import pretended_server
 from vla_proof.faults.pretended.pretended_policy import CRUISE
 from vla_proof.faults.pretended.pretended_robot import FOREIGN
 from vla_proof.faults.recorded_commands import MOVING, Measured, Record, Sent, Tick
 
 COMMAND = "open the drawer"
+CAMERA = "camera"  # of the shipped camera file
+JOINTS = ("left_wheel", "right_wheel")  # of the pretended robot
 # Normalised output of the constant policy: 0.3 m/s and a turn, so a circle.
 CONSTANT_ACTION = (0.5, 0.4)
 READY_TIMEOUT = 60.0  # s
@@ -123,6 +128,19 @@ class Robot(Child):
         return self.tell(json.dumps(what or {"look": None}))
 
 
+class PolicyServer(Child):
+    """A policy server; see `pretended_server`. Its first answer comes when it serves."""
+
+    def __init__(self, domain: int, log: Path, protocol: str) -> None:
+        with socket.socket() as chosen:
+            chosen.bind(("127.0.0.1", 0))
+            port = chosen.getsockname()[1]
+        self.url = f"{protocols.schemes(protocol)[0]}://127.0.0.1:{port}"
+        super().__init__(
+            domain, log, "vla_proof.faults.pretended.pretended_server", protocol, str(port)
+        )
+
+
 class Source(Child):
     """A pretended policy; see `source`. Its first answer comes when its publisher appears."""
 
@@ -141,10 +159,12 @@ class Settings:
     """How a rig is started.
 
     sim_time: the robot publishes /clock. pretended_policy: `source` in the place of the policy.
+    server: protocol of a policy server that the policy node asks; empty: there is none.
     """
 
     sim_time: bool = False
     pretended_policy: bool = False
+    server: str = ""
 
     @property
     def nodes(self) -> tuple[str, ...]:
@@ -185,6 +205,10 @@ class Rig:
         self.space_file = share / "config" / "action_spaces" / "mobile_base.yaml"
         self.space = ActionSpace.load(self.space_file)
         self.period = self.space.period
+        self.server: PolicyServer | None = None
+        if settings.server:
+            self.server = PolicyServer(self.domain, log.with_suffix(".server.log"), settings.server)
+            self.server.answer()
         environment = {"ROS_HOME": str(self.folder)}
         self.launched = processes.LaunchedGraph(
             "vla", self._arguments(), self.domain, log, environment
@@ -201,7 +225,7 @@ class Rig:
         files = {
             "safety_config": self.safety,
             "perception_config": {"command_timeout": 3600.0, "startup_timeout": 20.0},
-            "policy_config": {"constant_action": list(CONSTANT_ACTION), "done_count": 0},
+            "policy_config": self._policy(),
         }
         arguments: dict[str, Any] = {}
         for name, values in files.items():
@@ -210,12 +234,32 @@ class Rig:
             arguments[name] = path
         return {
             **arguments,
-            "backend": "constant",
+            **self._remote(),
             "checkpoint": "none",
             "action_space": self.space_file,
             "armed": True,
             "respawn": not self.settings.pretended_policy,
             "use_sim_time": self.settings.sim_time,
+        }
+
+    def _policy(self) -> dict[str, Any]:
+        if self.server is None:
+            return {"constant_action": list(CONSTANT_ACTION), "done_count": 0}
+        pickles = self.settings.server in protocols.PICKLING
+        return {"remote_pickle": pickles, "remote_longest_pause": 0.5}
+
+    def _remote(self) -> dict[str, Any]:
+        """Launch arguments of the policy node."""
+        if self.server is None:
+            return {"backend": "constant"}
+        file = self.folder / "mapping.yaml"
+        mapping = pretended_server.mapping(self.settings.server, CAMERA, JOINTS)
+        file.write_text(yaml.safe_dump(mapping))
+        return {
+            "backend": "remote",
+            "remote_url": self.server.url,
+            "remote_protocol": self.settings.server,
+            "remote_mapping": file,
         }
 
     def _listen(self) -> None:
@@ -374,7 +418,7 @@ class Rig:
         return self.robot.process.pid if node == "robot" else self.launched.nodes()[node]
 
     def _children(self) -> tuple[Child | None, ...]:
-        return self.robot, self.policy, self.scratch.second_source, self.scratch.flood
+        return self.robot, self.policy, self.server, self.scratch.second_source, self.scratch.flood
 
     def close(self) -> None:
         """End everything."""

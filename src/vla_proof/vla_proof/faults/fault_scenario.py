@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
+from vla_contract.action_space import ActionSpace
 from vla_proof.faults import fault_checks
 from vla_proof.faults.fault_rig import Rig, Settings
 from vla_proof.faults.recorded_commands import STOPPED, Reaction, Tick
@@ -45,9 +46,10 @@ class Scenario:
     """A fault and what is expected of the graph.
 
     timeout: s from the last valid input to the brake that is allowed beside two periods; None: the
-    robot need not brake. lasting: s that the fault goes on after the robot rests (or in all).
-    settings: of the rig that it needs. judge: problems of its own. unavailable: why it cannot be
-    played here, in words.
+    robot need not brake. braking: s that the brake may take; what the emergency limits need where
+    it is not said. lasting: s that the fault goes on after the robot rests (or in all). settings: of
+    the rig that it needs. judge: problems of its own. unavailable: why it cannot be played here, in
+    words.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Scenario:
     inject: Callable[[Rig], Injected]
     clear: Callable[[Rig], object]
     timeout: Callable[[Rig], float] | None = None
+    braking: Callable[[ActionSpace], float] = lambda space: space.braking_time
     recovery: Recovery = Recovery.ITSELF
     lasting: float = 0.5
     settings: Settings = Settings()
@@ -152,7 +155,9 @@ def _brake(rig: Rig, scenario: Scenario, injected: Injected) -> tuple[Repeat, li
     first, rest = found() or (None, None)
     assert first is not None and rest is not None
     reaction = _reaction(rig, injected, first, rest, timeout)
-    problems = list(fault_checks.reaction_problems(reaction, rig.period, rig.space.braking_time))
+    problems = list(
+        fault_checks.reaction_problems(reaction, rig.period, scenario.braking(rig.space))
+    )
     rig.spin(scenario.lasting)
     moved = [t for t in rig.record.ticks_since(rest.arrived) if t.number > rest.number]
     if any(not tick.at_rest for tick in moved):
@@ -168,7 +173,7 @@ def _own_reaction(rig: Rig, scenario: Scenario, injected: Injected) -> tuple[Rep
     reaction = found(rig, injected) or Reaction()
     rig.spin(scenario.lasting)
     return Repeat(reaction), list(
-        fault_checks.reaction_problems(reaction, rig.period, rig.space.braking_time)
+        fault_checks.reaction_problems(reaction, rig.period, scenario.braking(rig.space))
     )
 
 

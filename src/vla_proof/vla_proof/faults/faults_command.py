@@ -25,6 +25,7 @@ from vla_proof.faults.scenarios import (
     disk_faults,
     input_faults,
     node_faults,
+    server_faults,
 )
 
 REPEATS = 10
@@ -34,7 +35,7 @@ def scenarios() -> list[Scenario]:
     """All of them, in the order in which they are played."""
     parts = (
         node_faults, camera_faults, input_faults, disk_faults, chunk_faults, clock_faults,
-        console_faults,
+        console_faults, server_faults,
     )  # fmt: skip
     return [scenario for part in parts for scenario in part.scenarios()]
 
@@ -103,9 +104,10 @@ def run(
         with Stage(settings, out / f"faults_{len(outcomes)}.log") as stage:
             for scenario in group:
                 outcomes.append(_repeated(stage, scenario, repeats))
-            about.update(period=stage.rig.period, braking_time=stage.rig.space.braking_time)
+            space = stage.rig.space  # the same for all groups
+            about.update(period=space.period, braking_time=space.braking_time)
             notes.update(stage.rig.notes)
-    rows = [fault_report.row(o, about["period"], about["braking_time"]) for o in outcomes]
+    rows = [fault_report.row(o, space.period, o.scenario.braking(space)) for o in outcomes]
     return outcomes, {"about": about, "notes": notes, "scenarios": rows}
 
 
