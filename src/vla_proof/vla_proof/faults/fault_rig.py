@@ -56,6 +56,13 @@ ROBOT: dict[str, Any] = {
     "recording_duration": 2.0,
     "recording_tail": 0.2,
 }
+# The robot stays where it was touched, so that what moves it again is the end of the fault.
+PERSON: dict[str, Any] = {
+    "people_enabled": True,
+    "people_reach": 0.3,
+    "contact_force": 20.0,
+    "contact_yield": 0.0,
+}
 FASTER_RECOVERY = 0.5  # s instead of the shipped recovery times, which would make a run an hour
 FOREIGN_TICKS = 50  # further ahead than that is another node's tick
 NOT_RECORDED = "stop failed"  # the counter in safety's diagnostics
@@ -159,12 +166,14 @@ class Settings:
     """How a rig is started.
 
     sim_time: the robot publishes /clock. pretended_policy: `source` in the place of the policy.
-    server: protocol of a policy server that the policy node asks; empty: there is none.
+    server: protocol of a policy server that the policy node asks; empty: there is none. person:
+    people are kept away from, and contact is felt.
     """
 
     sim_time: bool = False
     pretended_policy: bool = False
     server: str = ""
+    person: bool = False
 
     @property
     def nodes(self) -> tuple[str, ...]:
@@ -201,6 +210,8 @@ class Rig:
         self.recordings = self.folder / "recordings"
         self.record = Record()
         self.safety = {**_safety_parameters(), "recording_folder": str(self.recordings)}
+        if settings.person:
+            self.safety |= PERSON
         share = paths.share()
         self.space_file = share / "config" / "action_spaces" / "mobile_base.yaml"
         self.space = ActionSpace.load(self.space_file)

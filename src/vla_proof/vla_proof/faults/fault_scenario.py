@@ -46,10 +46,9 @@ class Scenario:
     """A fault and what is expected of the graph.
 
     timeout: s from the last valid input to the brake that is allowed beside two periods; None: the
-    robot need not brake. braking: s that the brake may take; what the emergency limits need where
-    it is not said. lasting: s that the fault goes on after the robot rests (or in all). settings: of
-    the rig that it needs. judge: problems of its own. unavailable: why it cannot be played here, in
-    words.
+    robot need not brake. braking: s that the brake may take, by the action space. lasting: s that
+    the fault goes on after the robot rests (or in all). settings: of the rig that it needs. judge:
+    problems of its own. unavailable: why it cannot be played here, in words.
     """
 
     name: str

@@ -25,6 +25,7 @@ from vla_proof.faults.scenarios import (
     disk_faults,
     input_faults,
     node_faults,
+    person_faults,
     server_faults,
 )
 
@@ -35,7 +36,7 @@ def scenarios() -> list[Scenario]:
     """All of them, in the order in which they are played."""
     parts = (
         node_faults, camera_faults, input_faults, disk_faults, chunk_faults, clock_faults,
-        console_faults, server_faults,
+        person_faults, console_faults, server_faults,
     )  # fmt: skip
     return [scenario for part in parts for scenario in part.scenarios()]
 

@@ -16,7 +16,7 @@ import time
 from collections import deque
 from typing import Any
 
-from geometry_msgs.msg import Twist
+from geometry_msgs.msg import Point, Pose, PoseArray, Twist, WrenchStamped
 from nav_msgs.msg import Odometry
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
@@ -29,19 +29,23 @@ from vla_contract.stamps import NANOSECONDS, to_nanoseconds, to_time
 from vla_proof.faults.pretended.camera_streams import IMAGE_TOPIC, SIDE, CameraMode, Scene, data_of
 from vla_proof.faults.pretended.line_orders import serve
 from vla_proof.faults.pretended.pretended_base import Base
+from vla_safety.surroundings.contact import WRENCH
+from vla_safety.surroundings.separation import PEOPLE
 
 IMAGE_RATE = 20.0  # Hz
 STATE_RATE = 50.0  # Hz
+PEOPLE_RATE = 20.0  # Hz
 SCAN_RATE = 10.0  # Hz
 ORDER_PERIOD = 0.002  # s
 CLOCK_PERIOD = 0.005  # s
 DELAY = 5.0  # s
 BEAMS, FREE_DISTANCE = 90, 8.0  # of the scan; m
+FAR = 6.0  # m from the base: somebody who slows nothing
 FOREIGN = 1.0  # angular.x, which nothing commands, of a command that is not the graph's
 
 
 class PretendedRobot(Node):
-    """Camera, wheels with odometry, joint states, laser scanner, emergency stop; and /clock."""
+    """Camera, wheels with odometry, joint states, scan, people, wrench, emergency stop; /clock."""
 
     def __init__(self, sim_time: bool) -> None:
         super().__init__("pretended_robot", start_parameter_services=False)
@@ -52,7 +56,8 @@ class PretendedRobot(Node):
         self._mode = CameraMode.GOOD
         self._late: deque[Image] = deque()
         self._frozen = b""
-        self._streams = {"joint_states": True, "odom": True, "scan": True}
+        self._streams = dict.fromkeys(("joint_states", "odom", "scan", "people", "wrench"), True)
+        self._person, self._push = FAR, 0.0
         self._last: dict[str, int] = {}
         self._flapping = self._pressed = False
         self.orders: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
@@ -64,12 +69,16 @@ class PretendedRobot(Node):
         self._joints = self._out(JointState, "/joint_states", topics.JOINT_STATES)
         self._odometry = self._out(Odometry, "/odom", topics.JOINT_STATES)
         self._scan = self._out(LaserScan, "/scan", topics.JOINT_STATES)
+        self._people = self._out(PoseArray, f"/vla/{PEOPLE}", topics.JOINT_STATES)
+        self._wrench = self._out(WrenchStamped, f"/vla/{WRENCH}", topics.JOINT_STATES)
         self._button = self._out(Bool, "/emergency_stop", topics.EMERGENCY_STOP)
         profile = topics.qos_profile(topics.ROBOT_COMMAND)
         self.create_subscription(Twist, "/cmd_vel", self._on_command, profile)
         self._every(1.0 / IMAGE_RATE, self._publish_image)
         self._every(1.0 / STATE_RATE, self._publish_state)
         self._every(1.0 / SCAN_RATE, self._publish_scan)
+        self._every(1.0 / PEOPLE_RATE, self._publish_people)
+        self._every(1.0 / STATE_RATE, self._publish_wrench)
         self._every(1.0 / STATE_RATE, self._publish_button)
         self._every(ORDER_PERIOD, self._take_orders)
         if self._sim_time:
@@ -156,6 +165,27 @@ class PretendedRobot(Node):
         self._scan.publish(message)
         self._last["scan"] = stamp
 
+    def _publish_people(self) -> None:
+        if not self._streams["people"]:
+            return
+        stamp = self._now()
+        message = PoseArray(poses=[Pose(position=Point(x=self._person))])
+        message.header.stamp, message.header.frame_id = to_time(stamp), "base_link"
+        self._people.publish(message)
+        if math.isfinite(self._person):
+            self._last["people"] = stamp
+
+    def _publish_wrench(self) -> None:
+        if not self._streams["wrench"]:
+            return
+        stamp = self._now()
+        message = WrenchStamped()
+        message.wrench.force.x = self._push
+        message.header.stamp, message.header.frame_id = to_time(stamp), "bumper"
+        self._wrench.publish(message)
+        if math.isfinite(self._push):
+            self._last["wrench"] = stamp
+
     def _publish_button(self) -> None:
         if self._flapping:
             self._pressed = not self._pressed
@@ -188,6 +218,16 @@ class PretendedRobot(Node):
 
     def _order_stream(self, changes: dict[str, bool]) -> None:
         self._streams.update(changes)
+
+    def _order_person(self, distance: float) -> None:
+        """Somebody stands so many m before the base."""
+        self._person = distance
+        self._publish_people()
+
+    def _order_push(self, force: float) -> None:
+        """The bumper is pushed, N."""
+        self._push = force
+        self._publish_wrench()
 
     def _order_button(self, what: str) -> None:
         self._flapping = what == "flapping"
