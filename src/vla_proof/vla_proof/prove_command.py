@@ -16,6 +16,10 @@ PROOFS = {
         "vla_proof.arms.arm_command",
         "hostile joint commands touch nothing; a million, judged by MuJoCo",
     ),
+    "noise": (
+        "vla_proof.arms.noise_command",
+        "an arm that a policy of noise drives touches nothing; an hour, in the graph",
+    ),
     "mutation": (
         "vla_proof.mutation.mutation_command",
         "the tests notice nearly every change of the code",

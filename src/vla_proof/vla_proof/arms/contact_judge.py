@@ -41,6 +41,7 @@ class ContactJudge:
     def __init__(self, urdf: Urdf, geometry: ArmGeometry, pairs: Sequence[Pair], least: Array):
         """pairs, least: what is to be kept apart, and how far, m."""
         self.verdict = Verdict()
+        self.joints = tuple(joint.name for joint in urdf.joints)
         self._model = _model(urdf, geometry)
         self._data = mujoco.MjData(self._model)
         self._least: dict[tuple[str, str], float] = {}

@@ -254,3 +254,45 @@ def test_joint_states_are_needed(tmp_path):
     config = SafetyConfig(arm_urdf=ONE_ARM, required_inputs=())
     with pytest.raises(ArmError, match="accepted of required_inputs: joint_states among them"):
         make_guard(ONE, config)
+
+
+class Servos:
+    """Joints that are a whole number of periods late and hang by a part of a radian."""
+
+    def __init__(self, late, hang):
+        self.sent, self.late, self.hang = [], late, np.array(hang)
+
+    def measured(self, command):
+        self.sent.append(np.array(command))
+        where = self.sent[-1 - min(self.late, len(self.sent) - 1)] + self.hang
+        return dict(zip(ONE.dimension_names, where.tolist(), strict=True))
+
+
+@pytest.mark.parametrize(("told", "clear"), [(True, True), (False, False)])
+def test_an_arm_that_hangs_below_its_commands_stays_clear(tmp_path, told, clear):
+    """It hangs by more than its margin, on a way down to the floor."""
+    made = guard(tmp_path, surroundings=[FLOOR], arm_margin=0.004, arm_delay=0.06)
+    limiter, servos = MotionLimiter(ONE), Servos(late=3, hang=[0.0, 0.02, 0.0, 0.0])
+    where, nearest, violations = {}, [], []
+    for _ in range(200):
+        step = made.limit_command(limiter, [0.0, 2.4, 0.0, 0.0], where if told else {})
+        violations += step.violations
+        where = servos.measured(step.safe)
+        nearest.append(min(distances(made, np.array(list(where.values())))[0]))
+    assert (min(nearest) >= 0.5 * 0.004 - BETWEEN) == clear
+    assert {v.name.rpartition("–")[2] for v in violations if v.limit in OF_ARM} == {"floor"}
+
+
+def test_what_a_servo_lags_behind_while_it_moves_is_no_hanging(tmp_path):
+    """The way of a late arm that ends at the floor is that of one which is not late."""
+    ways = []
+    for late in (0, 3):
+        made = guard(tmp_path, surroundings=[FLOOR], arm_delay=0.02 * late)
+        limiter, servos, where = MotionLimiter(ONE), Servos(late, [0.0] * 4), {}
+        way = []
+        for k in range(150):
+            step = made.limit_command(limiter, [math.sin(0.1 * k), 2.4, 0.3, 0.0], where)
+            where = servos.measured(step.safe)
+            way.append(step.safe)
+        ways.append(np.array(way))
+    assert np.abs(ways[0] - ways[1]).max() < 1e-9

@@ -4,6 +4,11 @@ Of each command is looked at where braking with the emergency set would lead fro
 that is clear, the command leaves; otherwise as much of it as leads away from what is too near, or
 the arm brakes, as hard as it must: the brake that was found clear in the period before goes on. So
 there is always a way to rest that has been looked at.
+
+Servos hang below what they are told. Where all joints are measured, the same way is looked at as
+the arm would go it that is as far off as it is now, and keeps half of the margin. How far off that
+is, is told against the command of `arm_delay` ago: what a servo lags behind while it moves is made
+good at rest, and would hide how far it hangs.
 """
 
 from __future__ import annotations
@@ -24,6 +29,7 @@ from vla_safety.arm.clearance import Clearance, TooNear
 from vla_safety.arm.end_speeds import EndSpeeds
 from vla_safety.arm.joint_map import JointMap
 from vla_safety.arm.levers import Array, Pair
+from vla_safety.arm.link_pairs import Margins
 from vla_safety.arm.points.point_cloud import NEAR
 from vla_safety.arm.points.point_source import (
     PointReader,
@@ -46,6 +52,7 @@ _ELSEWHERE = 1e-9
 _ALREADY = " (already too near: it may only move away)"
 _SMALL = 1e-4  # rad or m
 _POSTURES = 256  # periods that are remembered
+_HANGING = 0.5  # share of the margin that the arm keeps as it hangs
 _SLOWER = 0.5  # share of the speed cap, after a command that would have become too fast
 
 
@@ -100,7 +107,11 @@ class ArmGuard:
         self.sources = dict(sources or {})
         self.points = PointSources(self.sources)
         apart = {name: one.self_distance + self._margin for name, one in self.sources.items()}
-        self._clearance = Clearance(model, link_pairs.choose(model, geometry, self._margin, apart))
+        margins = link_pairs.choose(model, geometry, self._margin, apart)
+        self._clearance = Clearance(model, margins)
+        # Distances are those of one posture: the one in which the arm hangs has its own model.
+        self._hanging = Clearance(ArmModel(model.urdf, geometry), _of_solids(margins, _HANGING))
+        self._at: Array | None = None  # that posture; None: not known
         self._postures: deque[Posture] = deque(maxlen=_POSTURES)
         matrix = self._joints.matrix
         cap = config.arm_speed
@@ -108,6 +119,10 @@ class ArmGuard:
         self._period = space.period
         self._expected: Array | None = None
         self._resting: Array
+        self._delay = config.arm_delay
+        # Of commands, the newest last.
+        self._sent: deque[Array] = deque(maxlen=2 + int(self._delay / self._period))
+        self._off: Array = np.zeros(0)  # how far it hangs off its command, rad or m
         self._too_near: TooNear | None = None
 
     @property
@@ -243,6 +258,7 @@ class ArmGuard:
         for name, cloud in fresh.items():
             self.model.see(name, cloud)
         if self._expected is None or np.abs(start - self._expected).max() > _ELSEWHERE:
+            self._sent.clear()
             self._clearance.start_at(configuration, holding)
         else:
             foreign = np.abs(resting - self._resting)
@@ -250,6 +266,37 @@ class ArmGuard:
             for name in fresh:
                 self._clearance.renew(name)
         self._resting = resting
+        self._sent.append(configuration)
+        self._begin_hanging(configuration, positions, holding)
+
+    def _begin_hanging(
+        self, configuration: Array, positions: Mapping[str, float], holding: bool
+    ) -> None:
+        measured, before = self._joints.configuration(positions), self._at
+        self._at = None
+        if measured is None:
+            return
+        self._off = measured - self._sent_before()
+        self._at = configuration + self._off
+        if before is None:
+            self._hanging.start_at(self._at, holding)
+        else:
+            self._hanging.move_on(self._at, np.abs(self._at - before), holding)
+
+    def _sent_before(self) -> Array:
+        """The commanded posture of `arm_delay` ago, between two commands if need be."""
+        back, share = divmod(self._delay / self._period, 1.0)
+        later, earlier = (
+            self._sent[-1 - min(int(back) + i, len(self._sent) - 1)] for i in range(2)
+        )
+        return (1.0 - share) * later + share * earlier
+
+    def _begin_measured(self, positions: Mapping[str, float], holding: bool) -> None:
+        before, self._at = self._at, self._joints.configuration(positions)
+        if self._at is not None and before is None:
+            self._measured.start_at(self._at, holding)
+        elif self._at is not None:
+            self._measured.move_on(self._at, np.abs(self._at - before), holding)
 
     def _holding(self, command: Array) -> bool:
         if self._payload is None:
@@ -323,6 +370,8 @@ class ArmGuard:
             if speed > self._speeds.cap:
                 return LimitViolation(Limit.TOOL_SPEED, "", speed, self._speeds.cap)
         found = self._clearance.too_near(configurations, ways)
+        if found is None and self._at is not None:
+            found = self._hanging.too_near(configurations + self._off, ways)
         self._too_near = found
         return None if found is None else self._violation(found)
 
@@ -331,6 +380,12 @@ class ArmGuard:
         limit = Limit.OBSTACLE if world else Limit.SELF_COLLISION
         name = found.pair.name + (_ALREADY if found.already else "")
         return LimitViolation(limit, "", found.distance, found.least, name)
+
+
+def _of_solids(margins: Margins, share: float) -> Margins:
+    """A share of the margins of those pairs in which no points are."""
+    solid = tuple(pair for pair in margins.pairs if not pair.second.source)  # they come first
+    return Margins(solid, share * margins.least[: len(solid)])
 
 
 def _by_tool(violation: LimitViolation) -> LimitViolation:

@@ -259,6 +259,14 @@ class ArmParameters(Config):
         minimum=0.0,
         maximum=1.0,
     )
+    arm_delay: float = parameter(
+        0.0,
+        "How late the joints follow their commands while they move, for the whole arm: what they "
+        "are off besides is how far they hang, and is kept clear too.",
+        "s",
+        minimum=0.0,
+        maximum=1.0,
+    )
     arm_speed: float = parameter(
         0.25, "Greatest speed of elbows and tools; 0: no limit.", "m/s", minimum=0.0, maximum=10.0
     )

@@ -1,7 +1,8 @@
 """A policy server whose answers can be spoilt, of each protocol that the policy node speaks.
 
 python -m vla_proof.faults.pretended.pretended_server PROTOCOL PORT. It prints one line of JSON when
-it serves, then reads modes (good, nan, ...) as lines and answers each as the robot does.
+it serves, then reads modes (good, nan, ...) as lines and answers each as the robot does. Noise is
+around goals in [-1, 1], for an action space of any width whose actions are normalised.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from vla_proof.bench.remote.remote_bench_server import SERVERS
 from vla_proof.faults.pretended.pretended_policy import CRUISE
 
 ROWS, COLUMNS = 16, 4  # of an answer; its first columns are the mobile base's
+WIDEST, GOAL_ANSWERS = 16, 10  # columns of noise; answers around a goal, on the average
 LATE = 1.0  # s
 # What the policy node is to know of it, protocol by protocol: keys of the image, the command's
 # text and the actions.
@@ -71,6 +73,7 @@ class ServerMode(enum.Enum):
     SHAPE = "shape"  # one column
     ERROR = "error"  # the protocol's own report of one
     LATE = "late"  # right, but 1 s later than it should
+    NOISE = "noise"  # around goals in [-1, 1]
     FLOOD = "flood"  # more bytes than any answer may have
 
 
@@ -81,6 +84,8 @@ class Policy:
         self.mode = ServerMode.GOOD
         self._good = np.zeros((ROWS, COLUMNS), np.float32)
         self._good[:, : len(CRUISE)] = CRUISE
+        self._random = np.random.default_rng(0)
+        self._goal = np.zeros(WIDEST)
         self._flood = bytes(MAX_BYTES + 1)
 
     def infer(self, request: Any) -> Any:
@@ -88,6 +93,12 @@ class Policy:
         match self.mode:
             case ServerMode.NAN:
                 return np.full_like(self._good, np.nan)
+            case ServerMode.NOISE:
+                # White noise alone stays near the middle.
+                if self._random.random() < 1.0 / GOAL_ANSWERS:
+                    self._goal = self._random.uniform(-1.0, 1.0, WIDEST)
+                rows = self._goal + self._random.normal(0.0, 0.3, (ROWS, WIDEST))
+                return rows.astype(np.float32)
             case ServerMode.GARBAGE:
                 return os.urandom(200)
             case ServerMode.SHAPE:
