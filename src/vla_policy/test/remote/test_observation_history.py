@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vla_policy.checkpoint.checkpoint import Checkpoint
-from vla_policy.remote.observation_history import ObservationHistory, Past
+from vla_policy.remote.mapping.observation_history import ObservationHistory, Past
 from vla_policy.remote.remote_mapping import RemoteMapping
 from vla_policy.remote.remote_policy import RemotePolicy
 
@@ -33,7 +33,7 @@ def test_the_first_is_repeated_until_there_are_enough(history):
 
 def test_another_command_a_reset_and_a_clock_that_goes_back_begin_again(history):
     seen(history, 1, 1.0)
-    assert seen(history, 2, 1.4) == [1, 1, 2]
+    assert seen(history, 2, 1.3) == [1, 1, 2]
     assert seen(history, 3, 1.5, command=2) == [3, 3, 3]
     history.reset()
     assert seen(history, 4, 1.6, command=2) == [4, 4, 4]

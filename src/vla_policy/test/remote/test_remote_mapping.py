@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vla_contract.action_space import ActionSpace
-from vla_policy.remote.joint_units import UNITS, JointUnit
+from vla_policy.remote.mapping.joint_units import UNITS, JointUnit
 from vla_policy.remote.openpi_wire import pack, unpack
 from vla_policy.remote.remote_mapping import MappingError, RemoteMapping
 
@@ -205,6 +205,8 @@ def test_a_confidence_that_is_none(tmp_path, space, sure):
         ({"state": [{"key": "a"}]}, r"state\[0\]: unknown or missing names"),
         ({"state": "a"}, "state is no map; accepted: key, names"),
         ({"constants": 3}, "constants"),
+        ({"constants": True}, "the file.constants is True; accepted: text, a list or a map"),
+        ({"state": {"key": 1, "names": []}}, "state.key is 1; accepted: text or a list"),
         ({"more": 3}, "unknown or missing more"),
         (actions(columns=[]), "actions.columns"),
         (actions(columns=[-1]), "actions.columns"),
@@ -479,7 +481,9 @@ def test_rotations_and_frames_that_cannot_be_used_are_named(tmp_path, changes, w
 def test_a_rotation_of_dimensions_is_in_a_form_of_action_spaces(pose_space):
     names = ["x", "y", "z", "rotation_x"]
     data = {"names": names, "ours": "quaternion_xyzw", "policy": "rotation_vector"}
-    made = RemoteMapping.from_dict({**MAPPING, "rotations": [data], **actions(columns=[*range(6)])})
+    made = RemoteMapping.from_dict(
+        {**MAPPING, "state": None, "rotations": [data], **actions(columns=[*range(6)])}
+    )
     with pytest.raises(MappingError, match="has quaternion_xyzw for x; accepted for dimensions"):
         made.require_width(pose_space)
 

@@ -13,8 +13,8 @@ images:                        # one entry for each picture that the server want
     colour: rgb                # rgb or bgr
     frames: 0                  # 0: one image (height, width, 3); n: the last n, oldest first, as
     stride: 1                  # (n, height, width, 3), so many steps of actions.period apart
-state: {key: observation/state, names: [joint_1, joint_2]}   # or null, or a list of such; frames and
-                               # stride as those of images: (n, width)
+state: {key: observation/state, names: [joint_1, joint_2]}   # or null, or a list of such; with
+                               # frames and stride as those of images: (n, width)
 prompt: prompt                 # key of the command's text; may lead into a map as well
 prompt_prefix: ""              # put before the command; prompt_suffix: after it
 joints:                        # where the policy's numbers are not SI, by the name of a state or a
@@ -65,54 +65,34 @@ import numpy.typing as npt
 import yaml
 
 from vla_contract.action_space import ActionSpace
-from vla_contract.image_pixels import resize_area
-from vla_policy.remote.joint_units import JointUnit, joint_units
-from vla_policy.remote.observation_history import Key, Past
-from vla_policy.remote.rotation_forms import (
+from vla_policy.remote.mapping.image_entry import Image, ImageEntry, fitted, image_entry
+from vla_policy.remote.mapping.joint_units import JointUnit, joint_units
+from vla_policy.remote.mapping.mapping_checks import (
+    KEY,
+    MappingError,
+    checked_entries,
+    key_of,
+    past_of,
+    put,
+)
+from vla_policy.remote.mapping.observation_history import Key, Past, repeated
+from vla_policy.remote.mapping.rotation_forms import (
     MappedRotation,
     accumulated,
     interpolated,
     mapped_rotations,
 )
 
-Image = npt.NDArray[np.uint8]
+__all__ = ["ImageEntry", "Key", "MappingError", "RemoteMapping", "StateEntry"]
+
 Rows = npt.NDArray[np.float64]
 T = TypeVar("T")
 
 _ACTION_KEYS = {"key": (str, list), "columns": list, "units": str, "period": (int, float)}
-_KEY = (str, list)
-_IMAGE_KEYS = {"camera": str, "key": _KEY, "height": int, "width": int, "fit": str,
-               "layout": str, "mask": _KEY, "crop": list, "flip": str, "colour": str,
-               "frames": int, "stride": int}  # fmt: skip
 _OPTIONAL_KEYS = ("state", "prompt_prefix", "prompt_suffix", "joints", "rotations", "constants")
 _KEYS = ("images", "prompt", "actions", *_OPTIONAL_KEYS)
-_MOST_FRAMES = 64
 _OURS = ("rotation_vector", "rotation_6d_columns")  # of an action space
-_RELATIVE, _COLOURS = ("none", "chunk", "step"), ("rgb", "bgr")
-_FLIPS = ("none", "horizontal", "vertical", "both")
-_UNITS, _FITS, _LAYOUTS = ("si", "normalised"), ("pad", "stretch"), ("hwc", "chw")
-# Key: of maps in one another, outermost first; empty: none.
-
-
-class MappingError(ValueError):
-    """A mapping, or what a server answers, that cannot be used; one line."""
-
-
-@dataclass(frozen=True)
-class ImageEntry:
-    """One picture of the server's input; see the module."""
-
-    camera: str
-    key: Key
-    height: int = 0
-    width: int = 0
-    fit: str = "pad"
-    layout: str = "hwc"
-    mask: Key = ()
-    crop: tuple[int, ...] = ()
-    flip: str = "none"
-    colour: str = "rgb"
-    past: Past | None = None
+_RELATIVE, _UNITS = ("none", "chunk", "step"), ("si", "normalised")
 
 
 @dataclass(frozen=True)
@@ -262,7 +242,7 @@ class RemoteMapping:
             MappingError: an image or a state is missing.
         """
         message: dict[str, Any] = dict(self.constants)
-        _put(message, self.prompt_key, prompt.join(self.prompt_affixes))
+        put(message, self.prompt_key, prompt.join(self.prompt_affixes))
         for entry in self.images:
             image = images.get(entry.camera)
             if image is None and not entry.mask:
@@ -270,10 +250,8 @@ class RemoteMapping:
                     f"the image of {entry.camera} is not valid, and the server knows no mask for it"
                 )
             if entry.mask:
-                _put(message, entry.mask, np.bool_(image is not None))
-            fitted = _fitted(image, entry)
-            laid = fitted.transpose(2, 0, 1) if entry.layout == "chw" else fitted
-            _put(message, entry.key, _repeated(laid, entry.past))
+                put(message, entry.mask, np.bool_(image is not None))
+            put(message, entry.key, repeated(fitted(image, entry), entry.past))
         missing = [name for name in self.state_names if name not in state]
         if missing:
             raise MappingError(
@@ -282,7 +260,7 @@ class RemoteMapping:
         for vector in self.states:
             values = [self._sent(part, state) for part in self._parts(vector.names)]
             numbers = np.concatenate([np.empty(0), *values]).astype(np.float32)
-            _put(message, vector.key, _repeated(numbers, vector.past))
+            put(message, vector.key, repeated(numbers, vector.past))
         return message
 
     def _sent(self, part: str | MappedRotation, state: Mapping[str, float]) -> Rows:
@@ -341,9 +319,9 @@ class RemoteMapping:
             own = columns[:, first : first + _width(part)]
             first += _width(part)
             if isinstance(part, str):
-                column = self._made_absolute(part, own[:, 0], space, known)
-                index = space.dimension_names.index(part)
-                given[:, index] = np.interp(places, np.arange(len(column)), column)
+                moved = self._made_absolute(part, own[:, 0], space, known)
+                place = space.dimension_names.index(part)
+                given[:, place] = np.interp(places, np.arange(len(moved)), moved)
             else:
                 indices = [space.dimension_names.index(name) for name in part.names]
                 given[:, indices] = self._turned(part, own, places, space, known)
@@ -433,48 +411,14 @@ def _width(part: str | MappedRotation) -> int:
     return 1 if isinstance(part, str) else part.policy.count
 
 
-def _repeated(array: npt.NDArray[Any], past: Past | None) -> npt.NDArray[Any]:
-    """An array in the place of each frame, (frames, …); as it is where none is wanted."""
-    return array if past is None else np.repeat(array[None], past.frames, axis=0)
-
-
-def _fitted(image: Image | None, entry: ImageEntry) -> Image:
-    height, width = entry.height, entry.width
-    if image is None:
-        return np.zeros((height or 1, width or 1, 3), dtype=np.uint8)
-    if entry.crop:
-        top, left, rows, columns = entry.crop
-        if top + rows > image.shape[0] or left + columns > image.shape[1]:
-            size = f"{image.shape[1]}x{image.shape[0]}"
-            raise MappingError(f"the image of {entry.camera} is {size}; accepted for its crop "
-                               f"{list(entry.crop)}: a larger one")  # fmt: skip
-        image = image[top : top + rows, left : left + columns]
-    down, across = entry.flip in ("vertical", "both"), entry.flip in ("horizontal", "both")
-    image = image[
-        :: -1 if down else 1, :: -1 if across else 1, :: -1 if entry.colour == "bgr" else 1
-    ]
-    return _resized(np.ascontiguousarray(image), entry)
-
-
-def _resized(image: Image, entry: ImageEntry) -> Image:
-    height, width = entry.height, entry.width
-    if not height or entry.fit == "stretch":
-        return resize_area(image, height, width)
-    scale = min(height / image.shape[0], width / image.shape[1])
-    inner = [max(1, round(side * scale)) for side in image.shape[:2]]
-    small = resize_area(image, *inner)
-    fitted = np.zeros((height, width, 3), dtype=np.uint8)
-    top, left = (height - inner[0]) // 2, (width - inner[1]) // 2
-    fitted[top : top + inner[0], left : left + inner[1]] = small
-    return fitted
-
-
 def _mapping(data: Any) -> RemoteMapping:
-    data = _entries(data, "the file", dict.fromkeys(_KEYS, object), _OPTIONAL_KEYS)
+    data = checked_entries(data, "the file", dict.fromkeys(_KEYS, object), _OPTIONAL_KEYS)
     further = {"confidence": str, "relative": str, "absolute": list, "binarise": dict,
                "relative_to": dict}  # fmt: skip
-    actions = _entries(data["actions"], "actions", {**_ACTION_KEYS, **further}, tuple(further))
-    if not isinstance(data["images"], list) or not isinstance(data["prompt"], _KEY):
+    actions = checked_entries(
+        data["actions"], "actions", {**_ACTION_KEYS, **further}, tuple(further)
+    )
+    if not isinstance(data["images"], list) or not isinstance(data["prompt"], KEY):
         raise MappingError("images or prompt; accepted: a list, and the key of the command's text")
     constants = data.get("constants") or {}
     if not isinstance(constants, dict):
@@ -487,10 +431,10 @@ def _mapping(data: Any) -> RemoteMapping:
     if not (math.isfinite(period) and period >= 0.0):
         raise MappingError(f"actions.period is {period}; accepted: from 0 [s]")
     mapped = RemoteMapping(
-        images=tuple(_image(entry, i) for i, entry in enumerate(data["images"])),
+        images=tuple(image_entry(entry, i) for i, entry in enumerate(data["images"])),
         states=_states(data.get("state") or []),
-        prompt=_key(data["prompt"], "prompt"),
-        action_key=_key(actions["key"], "actions"),
+        prompt=key_of(data["prompt"], "prompt"),
+        action_key=key_of(actions["key"], "actions"),
         columns=tuple(columns),
         normalised=actions["units"] == "normalised",
         period=period,
@@ -513,11 +457,11 @@ def _mapping(data: Any) -> RemoteMapping:
                            "relative actions: si, and the units of joints")  # fmt: skip
     mapped.require_whole_rotations()
     message = dict(constants)
-    _put(message, mapped.prompt_key, "")
+    put(message, mapped.prompt_key, "")
     for key in [k for image in mapped.images for k in (image.key, image.mask) if k] + [
         entry.key for entry in mapped.states
     ]:
-        _put(message, key, None)  # or the first request would tell that two keys exclude each other
+        put(message, key, None)  # or the first request would tell that two keys exclude each other
     return mapped
 
 
@@ -546,90 +490,10 @@ def _states(given: Any) -> tuple[StateEntry, ...]:
     )
     made = []
     for where, entry in entries:
-        kinds = {"key": _KEY, "names": list, "frames": int, "stride": int}
-        found = _entries(entry, where, kinds, ("frames", "stride"))
+        kinds = {"key": KEY, "names": list, "frames": int, "stride": int}
+        found = checked_entries(entry, where, kinds, ("frames", "stride"))
         if found["key"] == "":  # nothing is sent
             continue
-        key, names = _key(found["key"], where), tuple(map(str, found["names"]))
-        made.append(StateEntry(key, names, _past(found, where)))
+        key, names = key_of(found["key"], where), tuple(map(str, found["names"]))
+        made.append(StateEntry(key, names, past_of(found, where)))
     return tuple(made)
-
-
-def _past(found: dict[str, Any], where: str) -> Past | None:
-    """Takes frames and stride out of an entry."""
-    frames, stride = found.pop("frames", 0), found.pop("stride", 1)
-    for name, value, least in (("frames", frames, 0), ("stride", stride, 1)):
-        if not least <= value <= _MOST_FRAMES:
-            raise MappingError(
-                f"{where}.{name} is {value}; accepted: whole numbers from {least} to {_MOST_FRAMES}"
-            )
-    return Past(frames, stride) if frames else None
-
-
-def _key(given: Any, where: str) -> Key:
-    key = (given,) if isinstance(given, str) else tuple(given)
-    if not key or not all(isinstance(name, str) for name in key):
-        raise MappingError(f"{where}: key is {given!r}; accepted: text, or a list of the texts of "
-                           "maps in one another")  # fmt: skip
-    return key
-
-
-def _put(message: dict[str, Any], key: Key, value: Any) -> None:
-    """Set what a key leads to; raises MappingError where another one is in its way."""
-    *outer, last = key
-    for name in outer:
-        inside = message.get(name, {})
-        if not isinstance(inside, dict):
-            raise MappingError(f"the key {list(key)} leads into {name}, which is no map; accepted: "
-                               "keys that do not exclude each other")  # fmt: skip
-        message[name] = dict(inside)  # the constants' own map stays as it is
-        message = message[name]
-    if isinstance(message.get(last), dict):
-        raise MappingError(f"the key {list(key)} is a map of other keys; accepted: keys that do "
-                           "not exclude each other")  # fmt: skip
-    message[last] = value
-
-
-def _image(entry: Any, index: int) -> ImageEntry:
-    where = f"images[{index}]"
-    optional = ("height", "width", "fit", "layout", "mask", "crop", "flip", "colour",
-                "frames", "stride")  # fmt: skip
-    found = _entries(entry, where, _IMAGE_KEYS, optional)
-    found["past"] = _past(found, where)
-    found["key"] = _key(found["key"], where)
-    found["mask"] = _key(found["mask"], where) if found.get("mask") else ()
-    found["crop"] = tuple(found.get("crop", ()))
-    made = ImageEntry(**found)
-    whole = all(type(side) is int and side >= 0 for side in made.crop)
-    if made.crop and not (whole and len(made.crop) == 4 and made.crop[2] and made.crop[3]):
-        raise MappingError(f"{where}.crop is {list(made.crop)}; accepted: top, left, height, "
-                           "width, px")  # fmt: skip
-    for name, value, accepted in (("flip", made.flip, _FLIPS), ("colour", made.colour, _COLOURS)):
-        if value not in accepted:
-            raise MappingError(f"{where}.{name} is {value!r}; accepted: {', '.join(accepted)}")
-    if made.layout not in _LAYOUTS:
-        raise MappingError(f"{where}.layout is {made.layout!r}; accepted: {', '.join(_LAYOUTS)}")
-    if made.fit not in _FITS:
-        raise MappingError(f"{where}.fit is {made.fit!r}; accepted: {', '.join(_FITS)}")
-    if (made.height == 0) != (made.width == 0) or not 0 <= made.height <= 8192 >= made.width >= 0:
-        raise MappingError(
-            f"{where} is {made.width}x{made.height}; accepted: both 0, or both 1 to 8192 [px]"
-        )
-    return made
-
-
-def _entries(
-    data: Any, where: str, kinds: Mapping[str, Any], optional: tuple[str, ...] = ()
-) -> dict[str, Any]:
-    """Checked entries of a map: their names, and the type of each."""
-    if not isinstance(data, dict):
-        raise MappingError(f"{where} is no map; accepted: {', '.join(kinds)}")
-    wrong = [str(key) for key in data if key not in kinds]
-    wrong += [key for key in kinds if key not in data and key not in optional]
-    if wrong:
-        raise MappingError(f"{where}: unknown or missing {', '.join(wrong)}; "
-                           f"accepted: {', '.join(kinds)}")  # fmt: skip
-    for key, value in data.items():
-        if not isinstance(value, kinds[key]) or isinstance(value, bool):
-            raise MappingError(f"{where}.{key} is {value!r}; accepted: another type of value")
-    return dict(data)

@@ -11,7 +11,7 @@ import numpy as np
 from vla_policy.checkpoint.checkpoint import Checkpoint
 from vla_policy.inference.feature_cache import FeatureCache
 from vla_policy.inference.inference import Answer, Chunk, Observation, Problem, ProblemKind
-from vla_policy.remote.observation_history import ObservationHistory
+from vla_policy.remote.mapping.observation_history import ObservationHistory
 from vla_policy.remote.openpi_wire import WireError
 from vla_policy.remote.remote_mapping import MappingError, RemoteMapping
 from vla_policy.remote.server_link import Link, LinkError, LinkState, ServerError

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from vla_contract.stamps import NANOSECONDS
 
-Key = tuple[str, ...]
+Key = tuple[str, ...]  # of maps in one another, outermost first; empty: none
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,11 @@ class ObservationHistory:
 
     def _nearest(self, stamp: float) -> dict[Key, npt.NDArray[Any]]:
         return min(reversed(self._kept), key=lambda kept: abs(kept[0] - stamp))[1]
+
+
+def repeated(array: npt.NDArray[Any], past: Past | None) -> npt.NDArray[Any]:
+    """An array in the place of each frame, (frames, …); as it is where none is wanted."""
+    return array if past is None else np.repeat(array[None], past.frames, axis=0)
 
 
 def _at(request: dict[str, Any], key: Key) -> npt.NDArray[Any]:
