@@ -44,6 +44,7 @@ def test_frames_of_the_past_and_options(server, space, observation, tmp_path, mo
     video = server.requests[-1]["video"]["front"]
     assert video.shape == (1, 2, 96, 96, 3)
     assert server.requests[-1]["state"]["gripper"].shape == (1, 1, 1)
+    assert server.options == {"seed": 1}
 
 
 def test_constants_that_would_not_be_sent_are_told(
