@@ -46,6 +46,9 @@ def test_an_observation():
         "end_effector.x": 0.0,
         "end_effector.y": 0.6,
         "end_effector.z": 0.0,
+        "end_effector.rotation_x": 0.0,
+        "end_effector.rotation_y": 0.0,
+        "end_effector.rotation_z": 0.0,
     }
     assert observation.images[0].tolist() == np.arange(18).reshape(2, 3, 3).tolist()
 
@@ -56,6 +59,17 @@ def test_what_is_not_valid_is_left_out():
     observation = observation_from_message(source)
     assert observation.images[1] is None
     assert (observation.state, observation.command) == ({}, None)
+
+
+def test_an_orientation_is_a_rotation_vector_and_left_out_where_it_is_none():
+    source = message()
+    turned = source.end_effector_pose.pose.orientation
+    turned.z, turned.w = math.sin(0.25), math.cos(0.25)
+    names = [f"end_effector.rotation_{axis}" for axis in "xyz"]
+    state = observation_from_message(source).state
+    assert [state[name] for name in names] == pytest.approx([0.0, 0.0, 0.5])
+    turned.z = turned.w = 0.0
+    assert not {*names} & {*observation_from_message(source).state}
 
 
 def test_padded_rows():

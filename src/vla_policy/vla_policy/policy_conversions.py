@@ -8,13 +8,14 @@ from collections.abc import Mapping
 import numpy as np
 from sensor_msgs.msg import Image as ImageMessage
 
+from vla_contract import rotations
 from vla_contract.action_space import ActionSpace
 from vla_contract.image_pixels import pixels_of
 from vla_contract.joint_states import JointStateError, read_joints
 from vla_contract.stamps import to_nanoseconds
 from vla_interfaces.msg import ActionChunk
 from vla_interfaces.msg import Observation as ObservationMessage
-from vla_policy.checkpoint.checkpoint import END_EFFECTOR_STATES
+from vla_policy.checkpoint.checkpoint import END_EFFECTOR_ROTATION, END_EFFECTOR_STATES
 from vla_policy.inference.held_images import held_for, moved_on
 from vla_policy.inference.inference import Chunk, Image, Observation
 
@@ -129,4 +130,9 @@ def _state(message: ObservationMessage) -> Mapping[str, float]:
         position = message.end_effector_pose.pose.position
         xyz = (position.x, position.y, position.z)
         state.update(zip(END_EFFECTOR_STATES, xyz, strict=True))
+        q = message.end_effector_pose.pose.orientation
+        quaternion = (q.x, q.y, q.z, q.w)
+        if not rotations.quaternion_problem(quaternion):
+            turned = rotations.logarithm(quaternion)
+            state.update(zip(END_EFFECTOR_ROTATION, turned, strict=True))
     return state

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 from websockets.sync.client import connect
 
@@ -104,6 +105,13 @@ def test_the_limits_hold_and_can_be_taken_away(loaded, session_of):
     jumps = np.abs(np.diff(free, axis=0, prepend=0.0)).max()
     assert jumps > 4 * np.abs(np.diff(limited, axis=0, prepend=0.0)).max()
     assert session_of().step(observed(0))["limited"] == 1.0
+
+
+def test_a_mapping_that_cannot_be_read_the_other_way_is_refused(loaded):
+    data = yaml.safe_load(MAPPING.read_text())
+    data["state"]["frames"] = 2
+    with pytest.raises(MappingError, match="has rotations or frames; accepted of a benchmark"):
+        GraphSession(Policy(*loaded), RemoteMapping.from_dict(data), 0.05)
 
 
 def test_an_episode_begins_as_the_one_before(session_of):

@@ -34,7 +34,8 @@ class GraphSession:
     is, to tell what the limits cost.
 
     Raises:
-        MappingError: a step is no whole number of control periods, or the widths differ.
+        MappingError: a step is no whole number of control periods, the widths differ, or the
+            mapping has rotations or frames of the past.
     """
 
     def __init__(
@@ -42,6 +43,10 @@ class GraphSession:
     ) -> None:
         space = policy.checkpoint.action_space
         mapping.require_width(space)
+        if mapping.rotations or mapping.past:
+            raise MappingError(
+                "the mapping has rotations or frames; accepted of a benchmark: neither"
+            )
         self._ticks = round(step_period / space.period)
         if self._ticks < 1 or abs(step_period / space.period - self._ticks) > _WHOLE:
             raise MappingError(

@@ -5,7 +5,7 @@ import io
 import msgpack
 import numpy as np
 import pytest
-from protocol_rig import problem_of, refusal, serving
+from protocol_rig import SERVERS, problem_of, refusal, serving
 
 from vla_contract.node_testing import wait_until
 from vla_policy.remote import gr00t_wire
@@ -32,6 +32,28 @@ def test_an_observation_has_a_batch_and_one_step(server, space, observation, tmp
     assert sent["state"]["single_arm"].shape == (1, 1, 3)
     assert sent["state"]["gripper"].dtype == np.float32
     assert sent["language"]["annotation.human.task"] == [["open the drawer"]]
+
+
+def test_frames_of_the_past_and_options(server, space, observation, tmp_path, monkeypatch):
+    image = {"camera": "corner2", "key": ["video", "front"], "frames": 2, "stride": 8}
+    entries = {**SERVERS[PROTOCOL][1], "images": [image], "constants": {"options": {"seed": 1}}}
+    monkeypatch.setitem(SERVERS, PROTOCOL, (servers.Gr00tServer, entries))
+    server.modalities["video"]["delta_indices"] = [-8, 0]
+    with serving(space, PROTOCOL, server, tmp_path) as remote:
+        assert remote.answer(observation()).problem is None
+    video = server.requests[-1]["video"]["front"]
+    assert video.shape == (1, 2, 96, 96, 3)
+    assert server.requests[-1]["state"]["gripper"].shape == (1, 1, 1)
+    assert server.options == {"seed": 1}
+
+
+def test_constants_that_would_not_be_sent_are_told(
+    server, action_space_file, tmp_path, monkeypatch
+):
+    entries = {**SERVERS[PROTOCOL][1], "constants": {"embodiment_id": 3}}
+    monkeypatch.setitem(SERVERS, PROTOCOL, (servers.Gr00tServer, entries))
+    words = "constants have embodiment_id; accepted by the server, whose embodiment is that of"
+    assert words in refusal(action_space_file, PROTOCOL, server, tmp_path)
 
 
 def test_it_asks_for_the_modalities_first_pings_while_idle_and_resets_at_each_command(
@@ -66,7 +88,11 @@ def test_a_token_is_sent_and_its_lack_is_told(space, observation, tmp_path):
         ("state", {"modality_keys": ["single_arm"]}, "server's state is single_arm, the mapping's"),
         ("action", {"modality_keys": ["base"]}, "action is base, the mapping's single_arm, grip"),
         ("language", {"modality_keys": ["task"]}, "language is task, the mapping's annotation"),
-        ("video", {"delta_indices": [-8, 0]}, r"wants video at the steps [-8, 0]; accepted: 1 s"),
+        (
+            "video",
+            {"delta_indices": [-8, 0]},
+            "wants video at the steps [-8, 0], the mapping has [0]",
+        ),
     ],
 )
 def test_a_server_of_another_robot_is_refused(

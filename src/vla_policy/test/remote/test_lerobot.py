@@ -169,6 +169,11 @@ def test_fewer_actions_than_columns_are_refused(server, action_space_file, tmp_p
     [
         ("observation.state", "state", "the server wants the state as observation.state"),
         ("observation.images.front", "front", "wants images as observation.images.CAMERA"),
+        (
+            "key: observation.state",
+            "frames: 2\n  key: observation.state",
+            "keeps its own past, the",
+        ),
         ("prompt: task", "prompt: prompt", "the server wants task, the mapping's prompt is prompt"),
         ("key: action", "key: actions", "the answer is read as action, the mapping's key is actio"),
         ("policy_type", "policy", "unknown, wrong or missing policy, policy_type"),

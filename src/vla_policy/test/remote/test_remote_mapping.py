@@ -9,7 +9,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vla_policy.remote.joint_units import UNITS, JointUnit
+from vla_contract.action_space import ActionSpace
+from vla_policy.remote.mapping.joint_units import UNITS, JointUnit
 from vla_policy.remote.openpi_wire import pack, unpack
 from vla_policy.remote.remote_mapping import MappingError, RemoteMapping
 
@@ -204,6 +205,8 @@ def test_a_confidence_that_is_none(tmp_path, space, sure):
         ({"state": [{"key": "a"}]}, r"state\[0\]: unknown or missing names"),
         ({"state": "a"}, "state is no map; accepted: key, names"),
         ({"constants": 3}, "constants"),
+        ({"constants": True}, "the file.constants is True; accepted: text, a list or a map"),
+        ({"state": {"key": 1, "names": []}}, "state.key is 1; accepted: text or a list"),
         ({"more": 3}, "unknown or missing more"),
         (actions(columns=[]), "actions.columns"),
         (actions(columns=[-1]), "actions.columns"),
@@ -330,7 +333,7 @@ def test_a_prompt_has_what_is_put_around_it(tmp_path):
         ({"images": [{"camera": "a", "key": "b", "colour": "yuv"}]}, "colour is 'yuv'; accepted"),
         ({"images": [{"camera": "a", "key": "b", "crop": [0, 0, 0, 4]}]}, "crop is .0, 0, 0, 4.;"),
         (actions(relative="row"), "actions.relative is 'row'; accepted: none, chunk, step"),
-        (actions(units="normalised", relative="step"), "accepted with joints or relative"),
+        (actions(units="normalised", relative="step"), "accepted with joints, rotat"),
         (actions(binarise={"gripper": [2, 1]}), r"binarise.gripper is \[2, 1\]; accepted"),
     ],
 )
@@ -350,3 +353,141 @@ def test_what_else_cannot_be_mapped_is_named(tmp_path, changes, words):
 def test_names_that_the_robot_has_not_are_told(tmp_path, space, changes, words):
     with pytest.raises(MappingError, match=words):
         mapping(tmp_path, **changes).require_width(space)
+
+
+POSE_SPACE = FOLDER.parent / "action_spaces" / "arm_pose.yaml"
+
+
+def turned(policy, **changes):
+    """The mapping of a pose's action space, whose rotation the policy writes so."""
+    names = ["rotation_x", "rotation_y", "rotation_z"]
+    width = {"euler_xyz": 3, "quaternion_wxyz": 4, "rotation_6d_rows": 6}[policy]
+    return RemoteMapping.from_dict(
+        {
+            "images": [],
+            "state": {"key": "state", "names": ["x", "y", "z", *names, "gripper"]},
+            "prompt": "prompt",
+            "rotations": [{"names": names, "policy": policy}],
+            "actions": {
+                "key": "actions",
+                "columns": list(range(4 + width)),
+                "units": "si",
+                "period": 0,
+                **changes,
+            },
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def pose_space():
+    return ActionSpace.load(POSE_SPACE)
+
+
+def pose(turn=(0.0, 0.0, 0.0)):
+    names = ["x", "y", "z", "rotation_x", "rotation_y", "rotation_z", "gripper"]
+    return dict(zip(names, [0.3, 0.0, 0.2, *turn, 0.5], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("policy", "numbers"),
+    [
+        ("euler_xyz", [0.0, 0.0, math.pi / 2]),
+        ("quaternion_wxyz", [math.sqrt(0.5), 0.0, 0.0, math.sqrt(0.5)]),
+        ("rotation_6d_rows", [0.0, -1.0, 0.0, 1.0, 0.0, 0.0]),
+    ],
+)
+def test_a_rotation_is_written_as_the_policy_has_it(pose_space, policy, numbers):
+    made = turned(policy)
+    made.require_width(pose_space)
+    state = made.request({}, pose((0.0, 0.0, math.pi / 2)), "turn")["state"]
+    assert state == pytest.approx([0.3, 0.0, 0.2, *numbers, 0.5], abs=1e-6)
+    assert state.dtype == np.float32 and made.state_width == 4 + len(numbers)
+    rows, _ = made.answer({"actions": np.array([[0.4, 0.1, 0.2, *numbers, 1.0]])}, pose_space)
+    assert rows == pytest.approx(np.array([[0.4, 0.1, 0.2, 0.0, 0.0, math.pi / 2, 1.0]]))
+
+
+def test_rotations_between_two_rows_go_the_shorter_way(pose_space):
+    made = turned("euler_xyz", period=2 * pose_space.chunk_period)
+    given = np.zeros((2, 7))
+    given[:, 5] = 3.0, -3.0
+    rows, _ = made.answer({"actions": given}, pose_space)
+    assert len(rows) == 3 and abs(rows[1, 5]) == pytest.approx(math.pi)
+
+
+@pytest.mark.parametrize(("relative", "expected"), [("chunk", [0.6, 0.6]), ("step", [0.6, 0.7])])
+def test_relative_rotations_turn_the_state(pose_space, relative, expected):
+    made = turned("euler_xyz", relative=relative, absolute=["gripper"])
+    made.require_width(pose_space)
+    given = np.zeros((2, 7))
+    given[:, 5] = 0.1
+    rows, _ = made.answer({"actions": given}, pose_space, pose((0.0, 0.0, 0.5)))
+    assert rows[:, 5] == pytest.approx(expected)
+    assert rows[:, 0] == pytest.approx(0.3) and (rows[:, 6] == 0).all()
+    assert len(made.answer({"actions": given}, pose_space)[0]) == 2  # a trial, without a state
+
+
+def test_relative_to_a_state_of_another_name(pose_space):
+    made = RemoteMapping.load(FOLDER / "openvla_widowx.yaml")
+    made.require_width(pose_space)
+    state = dict.fromkeys(made.state_names, 0.0) | {"end_effector.x": 0.3}
+    row = np.array([[0.1, 0.0, 0.0, 0.0, 0.0, 0.2, 0.9]])
+    rows, _ = made.answer({"actions": row}, pose_space, state)
+    assert rows[0] == pytest.approx([0.4, 0, 0, 0, 0, 0.2, 1.0])
+
+
+@pytest.mark.parametrize("name", ["gr00t_so101", "lerobot_so101_act", "lerobot_so101_smolvla"])
+def test_the_files_for_the_so101_fit_its_action_space(name):
+    space = ActionSpace.load(FOLDER.parent / "action_spaces" / "so101.yaml")
+    RemoteMapping.load(FOLDER / f"{name}.yaml").require_width(space)
+
+
+def test_an_answer_without_a_rotation_is_told(pose_space):
+    given = {"actions": np.zeros((1, 8))}
+    with pytest.raises(MappingError, match="rotation_x, .*: .* is no quaternion_wxyz; accepted"):
+        turned("quaternion_wxyz").answer(given, pose_space)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"rotations": 3}, "rotations is 3; accepted: a list"),
+        ({"rotations": [{"names": ["y", "x", "z"], "policy": "euler_xyz"}]}, "not one after the"),
+        (
+            {
+                "rotations": [{"names": ["a", "b", "c"], "policy": "euler_xyz"}],
+                "joints": {"a": {"unit": "deg"}},
+            },
+            "joints names a; accepted: names that rotations has not",
+        ),
+        (
+            {
+                "rotations": [{"names": ["a", "b", "c"], "policy": "euler_xyz"}],
+                **actions(absolute=["a"]),
+            },
+            r"actions.absolute is \['a'\]; accepted: all of a, b, c, or none",
+        ),
+        ({"state": {"key": "s", "names": ["x"], "frames": -1}}, "state.frames is -1; accepted"),
+        ({"state": {"key": "s", "names": ["x"], "frames": 99}}, "whole numbers from 0 to 64"),
+        ({"state": {"key": "s", "names": ["x"], "stride": 0}}, "state.stride is 0; accepted"),
+        ({"images": [{"camera": "a", "key": "b", "frames": 1.5}]}, "frames is 1.5; accepted"),
+    ],
+)
+def test_rotations_and_frames_that_cannot_be_used_are_named(tmp_path, changes, words):
+    with pytest.raises(MappingError, match=words):
+        mapping(tmp_path, **changes)
+
+
+def test_a_rotation_of_dimensions_is_in_a_form_of_action_spaces(pose_space):
+    names = ["x", "y", "z", "rotation_x"]
+    data = {"names": names, "ours": "quaternion_xyzw", "policy": "rotation_vector"}
+    made = RemoteMapping.from_dict(
+        {**MAPPING, "state": None, "rotations": [data], **actions(columns=[*range(6)])}
+    )
+    with pytest.raises(MappingError, match="has quaternion_xyzw for x; accepted for dimensions"):
+        made.require_width(pose_space)
+
+
+def test_an_embodiment_s_id_is_a_constant(tmp_path):
+    made = mapping(tmp_path, constants={"domain_id": 3}, state=None)
+    assert made.request({"corner2": IMAGE}, {}, "open")["domain_id"] == 3

@@ -70,7 +70,7 @@ def test_another_version_is_never_connected(server, space, tmp_path):
 @pytest.mark.parametrize(
     ("hello", "words"),
     [
-        ({"observation_spec": {"state": {"dims": 8}}}, "state has 8 dims, the mapping's 4 names"),
+        ({"observation_spec": {"state": {"dims": 8}}}, "state has 8 dims, the mapping's 4 numbers"),
         (
             {"action_spec": {"position": {"dims": 2}, "gripper": {"dims": 1}}},
             r"actions have 3 dims (position, gripper), the mapping's columns need 4",

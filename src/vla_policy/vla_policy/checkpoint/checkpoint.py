@@ -30,6 +30,8 @@ POLICY_ONNX = "policy.onnx"
 WEIGHTS = "weights.safetensors"
 NORMALISATION = "normalisation.json"
 END_EFFECTOR_STATES = ("end_effector.x", "end_effector.y", "end_effector.z")
+# Its orientation as a rotation vector, rad: for policy servers, no checkpoint of ours takes it.
+END_EFFECTOR_ROTATION = tuple(f"end_effector.rotation_{axis}" for axis in "xyz")
 
 _DATA_SUFFIXES = (".onnx", ".safetensors", ".json", ".yaml")
 _CODE_SUFFIXES = (".pt", ".pth", ".pkl", ".pickle", ".bin", ".ckpt", ".joblib", ".npy", ".npz")

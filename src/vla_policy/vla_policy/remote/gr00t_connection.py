@@ -1,8 +1,9 @@
 """GR00T: ZeroMQ, one request and one answer at a time, to named endpoints of the server.
 
 The mapping's request has the maps video, state and language: {video: {camera: (H, W, 3)},
-state: {name: (D,)}, language: {key: text}}; batch and time are added here. An answer is a map of
-the action's parts, each (rows, columns).
+state: {name: (D,)}, language: {key: text}}, and (T, H, W, 3) or (T, D) where it has frames; the
+batch, and a time of one step, are added here. Its map options, if it has one, goes with each
+request. An answer is a map of the action's parts, each (rows, columns).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import zmq
 
 from vla_policy.remote import gr00t_wire
@@ -22,6 +24,8 @@ from vla_policy.remote.remote_mapping import RemoteMapping
 
 _SLICE = 50  # ms, after which a wait looks whether the connection is being closed
 _MODALITIES = ("video", "state", "language")
+_OPTIONS = "options"
+_DIMENSIONS = {"video": 5, "state": 3}  # with batch and time
 
 
 class Gr00tConnection:
@@ -46,14 +50,17 @@ class Gr00tConnection:
             raise
 
     def disagreements(self, mapping: RemoteMapping) -> Sequence[str]:
-        """Keys that one side has and the other lacks, and frames of the past that are wanted."""
+        """Keys that one side has and the other lacks, and frames of the past that differ."""
         ours: dict[str, list[str]] = {modality: [] for modality in _MODALITIES}
+        steps: dict[str, list[list[int]]] = {modality: [] for modality in _MODALITIES}
+        past = mapping.past
         keys = [image.key for image in mapping.images] + [state.key for state in mapping.states]
         for key in (*keys, mapping.prompt_key):
             if len(key) != 2 or key[0] not in ours:
                 return [f"the mapping's key is {list(key)}; accepted by the server: [video, …], "
                         "[state, …] or [language, …]"]  # fmt: skip
             ours[key[0]].append(key[1])
+            steps[key[0]].append(past[key].steps if key in past else [0])
         found = []
         for modality in _MODALITIES:
             theirs = self._keys(modality)
@@ -61,8 +68,14 @@ class Gr00tConnection:
                 found.append(f"the server's {modality} is {', '.join(theirs) or 'nothing'}, the "
                              f"mapping's {', '.join(ours[modality]) or 'nothing'}")  # fmt: skip
             frames = self._modalities[modality]["delta_indices"]
-            if len(frames) != 1:
-                found.append(f"the server wants {modality} at the steps {frames}; accepted: 1 step")
+            another = next((own for own in steps[modality] if own != frames), None)
+            if another is not None:
+                found.append(f"the server wants {modality} at the steps {frames}, the mapping has "
+                             f"{another} (frames and stride)")  # fmt: skip
+        unsent = [key for key in mapping.constants if key not in (*_MODALITIES, _OPTIONS)]
+        if unsent:
+            found.append(f"the mapping's constants have {', '.join(unsent)}; accepted by the "
+                         f"server, whose embodiment is that of its start: {_OPTIONS}")  # fmt: skip
         missing = [key for key in mapping.action_keys if key not in self._keys("action")]
         if missing:
             found.append(f"the server's action is {', '.join(self._keys('action'))}, the mapping's "
@@ -71,8 +84,8 @@ class Gr00tConnection:
 
     def infer(self, request: dict[str, Any], timeout: float) -> Any:
         """The server's action, without its batch."""
-        observation = {key: _batched(request.get(key, {})) for key in _MODALITIES}
-        data = {"observation": observation, "options": None}
+        observation = {key: _batched(key, request.get(key, {})) for key in _MODALITIES}
+        data = {"observation": observation, "options": request.get(_OPTIONS)}
         reply = self._call(self._asking, "get_action", data, timeout)
         if not isinstance(reply, list) or not reply or not isinstance(reply[0], dict):
             raise ServerError("the server's answer is refused: it is no action and its information")
@@ -186,10 +199,14 @@ def _as_os_error() -> Iterator[None]:
         raise ConnectionError(one_line(error)) from error
 
 
-def _batched(given: Mapping[str, Any]) -> dict[str, Any]:
-    """With a batch of one and one step: arrays (1, 1, …), text [[text]]."""
-    return {key: [[part]] if isinstance(part, str) else np.asarray(part)[None, None]
+def _batched(modality: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """With a batch of one, and one step where it has none: arrays (1, T, …), text [[text]]."""
+    return {key: [[part]] if isinstance(part, str) else _with_batch(modality, np.asarray(part))
             for key, part in given.items()}  # fmt: skip
+
+
+def _with_batch(modality: str, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return array[(None,) * (_DIMENSIONS[modality] - array.ndim)]
 
 
 def _unbatched(part: Any) -> Any:

@@ -11,7 +11,10 @@ images:                        # one entry for each picture that the server want
     crop: []                   # top, left, height, width, px of the camera's image; empty: whole
     flip: none                 # none, horizontal, vertical, or both: a camera hung upside down
     colour: rgb                # rgb or bgr
-state: {key: observation/state, names: [joint_1, joint_2]}   # or null, or a list of such
+    frames: 0                  # 0: one image (height, width, 3); n: the last n, oldest first, as
+    stride: 1                  # (n, height, width, 3), so many steps of actions.period apart
+state: {key: observation/state, names: [joint_1, joint_2]}   # or null, or a list of such; with
+                               # frames and stride as those of images: (n, width)
 prompt: prompt                 # key of the command's text; may lead into a map as well
 prompt_prefix: ""              # put before the command; prompt_suffix: after it
 joints:                        # where the policy's numbers are not SI, by the name of a state or a
@@ -19,16 +22,25 @@ joints:                        # where the policy's numbers are not SI, by the n
   joint_1: {unit: deg, sign: -1, offset: 90}
   gripper: {unit: percent, range: [-0.12, 1.7]}  # 0 to 100 over a range, SI; or fraction: 0 to 1,
                                                  # normalised: -1 to 1
-constants: {}                  # further keys and what they are set to
+rotations:                     # what the policy writes in another form (see rotation_forms): states
+                               # or dimensions that are one rotation, one after the other
+  - names: [rotation_x, rotation_y, rotation_z]
+    ours: rotation_vector      # the form of these numbers; it may be left out
+    policy: euler_xyz          # the policy's form, which stands in their place in state and columns
+    unit: rad                  # of the policy's angles: rad or deg
+constants: {}                  # further keys and what they are set to, such as an embodiment's id
 actions:
   key: actions                 # of the server's answer: numbers (rows, columns); a list of keys:
                                # their columns side by side, in the list's order
-  columns: [0, 1, 2, 6]        # which of them are our dimensions, in our order
+  columns: [0, 1, 2, 6]        # which of them are our dimensions, in our order; of a rotation as
+                               # many as the policy's form has
   units: si                    # si, or normalised to [-1, 1] as a checkpoint's
   period: 0.02                 # s between two rows; 0: the action space's
   confidence: ""               # key of a number from 0 to 1; empty: it gives none
   relative: none               # none; chunk: rows are added to the state at the observation's time;
-                               # step: each row is added to the one before it
+                               # step: each row is added to the one before it. A rotation is turned
+                               # about the base's axes
+  relative_to: {x: end_effector.x}  # states of relative dimensions that are called otherwise
   absolute: [gripper]          # dimensions that are not relative all the same
   binarise: {gripper: [0.4, 0.6]}  # the policy's numbers: up to the first the lowest, from the
                                # second the highest of the dimension (with sign -1 the other way
@@ -43,53 +55,44 @@ and those of ALOHA take images at [images, cam_high] in the layout chw.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import yaml
 
 from vla_contract.action_space import ActionSpace
-from vla_contract.image_pixels import resize_area
-from vla_policy.remote.joint_units import JointUnit, joint_units
+from vla_policy.remote.mapping.image_entry import Image, ImageEntry, fitted, image_entry
+from vla_policy.remote.mapping.joint_units import JointUnit, joint_units
+from vla_policy.remote.mapping.mapping_checks import (
+    KEY,
+    MappingError,
+    checked_entries,
+    key_of,
+    past_of,
+    put,
+)
+from vla_policy.remote.mapping.observation_history import Key, Past, repeated
+from vla_policy.remote.mapping.rotation_forms import (
+    MappedRotation,
+    accumulated,
+    interpolated,
+    mapped_rotations,
+)
 
-Image = npt.NDArray[np.uint8]
+__all__ = ["ImageEntry", "Key", "MappingError", "RemoteMapping", "StateEntry"]
+
 Rows = npt.NDArray[np.float64]
+T = TypeVar("T")
 
 _ACTION_KEYS = {"key": (str, list), "columns": list, "units": str, "period": (int, float)}
-_KEY = (str, list)
-_IMAGE_KEYS = {"camera": str, "key": _KEY, "height": int, "width": int, "fit": str,
-               "layout": str, "mask": _KEY, "crop": list, "flip": str, "colour": str}  # fmt: skip
-_KEYS = ("images", "state", "prompt", "prompt_prefix", "prompt_suffix", "joints", "constants",
-         "actions")  # fmt: skip
-_OPTIONAL_KEYS = ("state", "prompt_prefix", "prompt_suffix", "joints", "constants")
-_RELATIVE, _COLOURS = ("none", "chunk", "step"), ("rgb", "bgr")
-_FLIPS = ("none", "horizontal", "vertical", "both")
-_UNITS, _FITS, _LAYOUTS = ("si", "normalised"), ("pad", "stretch"), ("hwc", "chw")
-Key = tuple[str, ...]  # of maps in one another, outermost first; empty: none
-
-
-class MappingError(ValueError):
-    """A mapping, or what a server answers, that cannot be used; one line."""
-
-
-@dataclass(frozen=True)
-class ImageEntry:
-    """One picture of the server's input; see the module."""
-
-    camera: str
-    key: Key
-    height: int = 0
-    width: int = 0
-    fit: str = "pad"
-    layout: str = "hwc"
-    mask: Key = ()
-    crop: tuple[int, ...] = ()
-    flip: str = "none"
-    colour: str = "rgb"
+_OPTIONAL_KEYS = ("state", "prompt_prefix", "prompt_suffix", "joints", "rotations", "constants")
+_KEYS = ("images", "prompt", "actions", *_OPTIONAL_KEYS)
+_OURS = ("rotation_vector", "rotation_6d_columns")  # of an action space
+_RELATIVE, _UNITS = ("none", "chunk", "step"), ("si", "normalised")
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,7 @@ class StateEntry:
 
     key: Key
     names: tuple[str, ...]
+    past: Past | None = None
 
 
 @dataclass(frozen=True)
@@ -118,6 +122,8 @@ class RemoteMapping:
     relative: str = "none"
     absolute: tuple[str, ...] = ()
     binarise: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    rotations: tuple[MappedRotation, ...] = ()
+    relative_to: Mapping[str, str] = field(default_factory=dict)
 
     @staticmethod
     def load(path: str | Path) -> RemoteMapping:
@@ -141,6 +147,17 @@ class RemoteMapping:
         return tuple(name for entry in self.states for name in entry.names)
 
     @property
+    def state_width(self) -> int:
+        """How many numbers of it are sent."""
+        return sum(_width(part) for entry in self.states for part in self._parts(entry.names))
+
+    @property
+    def past(self) -> dict[Key, Past]:
+        """Which arrays of the request have frames, and how many."""
+        entries: tuple[ImageEntry | StateEntry, ...] = (*self.images, *self.states)
+        return {entry.key: entry.past for entry in entries if entry.past is not None}
+
+    @property
     def prompt_key(self) -> Key:
         """Where the command's text goes."""
         return (self.prompt,) if isinstance(self.prompt, str) else self.prompt
@@ -152,27 +169,66 @@ class RemoteMapping:
 
     def require_width(self, space: ActionSpace) -> None:
         """Raise MappingError unless there is a column for each dimension, and they are known."""
-        if len(self.columns) != space.width:
+        width = sum(_width(part) for part in self._parts(space.dimension_names))
+        if len(self.columns) != width:
             raise MappingError(
-                f"actions.columns has {len(self.columns)} entries; accepted: {space.width}, for "
+                f"actions.columns has {len(self.columns)} entries; accepted: {width}, for "
                 f"{', '.join(space.dimension_names)}"
             )
         known = {*space.dimension_names, *self.state_names}
+        turned = [name for rotation in self.rotations for name in rotation.names]
         for where, names in (("joints", self.joints), ("actions.absolute", self.absolute),
-                             ("actions.binarise", self.binarise)):  # fmt: skip
+                             ("actions.binarise", self.binarise), ("rotations", turned),
+                             ("actions.relative_to", self.relative_to)):  # fmt: skip
             unknown = [name for name in names if name not in known]
             if unknown:
                 raise MappingError(f"{where} names {', '.join(unknown)}; accepted: "
                                    f"{', '.join(sorted(known))}")  # fmt: skip
-        lacking = [name for name in self._relative_names(space) if name not in self.state_names]
+        for rotation in self.rotations:
+            if set(rotation.names) & {*space.dimension_names} and rotation.ours.name not in _OURS:
+                raise MappingError(f"rotations has {rotation.ours.name} for {rotation.names[0]}; "
+                                   f"accepted for dimensions: {', '.join(_OURS)}")  # fmt: skip
+        states = [self._state_of(name) for name in self._relative_names(space)]
+        lacking = [name for name in states if name not in self.state_names]
         if lacking:
             raise MappingError(f"actions.relative is {self.relative}, and the state has no "
                                f"{', '.join(lacking)}; accepted: a state of each relative "
-                               "dimension, or its name in actions.absolute")  # fmt: skip
+                               "dimension, another one in actions.relative_to, or its name in "
+                               "actions.absolute")  # fmt: skip
+
+    def require_whole_rotations(self) -> None:
+        """Raise MappingError where a rotation's names are apart, or have units or another use."""
+        for entry in self.states:
+            self._parts(entry.names)
+        for rotation in self.rotations:
+            for where, names in (("joints", self.joints), ("actions.binarise", self.binarise)):
+                both = [name for name in rotation.names if name in names]
+                if both:
+                    raise MappingError(f"{where} names {', '.join(both)}; accepted: names that "
+                                       "rotations has not")  # fmt: skip
+            if len({name in self.absolute for name in rotation.names}) > 1:
+                raise MappingError(f"actions.absolute is {list(self.absolute)}; accepted: all of "
+                                   f"{', '.join(rotation.names)}, or none")  # fmt: skip
 
     def _relative_names(self, space: ActionSpace) -> list[str]:
         relative = () if self.relative == "none" else space.dimension_names
         return [name for name in relative if name not in self.absolute]
+
+    def _state_of(self, name: str) -> str:
+        return self.relative_to.get(name, name)
+
+    def _parts(self, names: tuple[str, ...]) -> list[str | MappedRotation]:
+        """Names in their order, with a rotation in the place of all of its own."""
+        first = {rotation.names[0]: rotation for rotation in self.rotations}
+        later = {name for rotation in self.rotations for name in rotation.names[1:]}
+        for rotation in self.rotations:
+            own = [name for name in names if name in rotation.names]
+            start = names.index(own[0]) if own else 0
+            if own and names[start : start + len(rotation.names)] != rotation.names:
+                raise MappingError(f"rotations names {', '.join(rotation.names)}, which are not "
+                                   f"one after the other in {', '.join(names)}; accepted: names "
+                                   "that are")  # fmt: skip
+        return [first.get(name, name) for name in names if name not in later]
 
     def request(
         self, images: Mapping[str, Image | None], state: Mapping[str, float], prompt: str
@@ -186,7 +242,7 @@ class RemoteMapping:
             MappingError: an image or a state is missing.
         """
         message: dict[str, Any] = dict(self.constants)
-        _put(message, self.prompt_key, prompt.join(self.prompt_affixes))
+        put(message, self.prompt_key, prompt.join(self.prompt_affixes))
         for entry in self.images:
             image = images.get(entry.camera)
             if image is None and not entry.mask:
@@ -194,29 +250,44 @@ class RemoteMapping:
                     f"the image of {entry.camera} is not valid, and the server knows no mask for it"
                 )
             if entry.mask:
-                _put(message, entry.mask, np.bool_(image is not None))
-            fitted = _fitted(image, entry)
-            _put(message, entry.key, fitted.transpose(2, 0, 1) if entry.layout == "chw" else fitted)
+                put(message, entry.mask, np.bool_(image is not None))
+            put(message, entry.key, repeated(fitted(image, entry), entry.past))
         missing = [name for name in self.state_names if name not in state]
         if missing:
             raise MappingError(
                 f"the state lacks {', '.join(missing)}; it has: {', '.join(state) or 'nothing'}"
             )
         for vector in self.states:
-            values = [self._to_policy(name, state[name]) for name in vector.names]
-            _put(message, vector.key, np.array(values, dtype=np.float32))
+            values = [self._sent(part, state) for part in self._parts(vector.names)]
+            numbers = np.concatenate([np.empty(0), *values]).astype(np.float32)
+            put(message, vector.key, repeated(numbers, vector.past))
         return message
+
+    def _sent(self, part: str | MappedRotation, state: Mapping[str, float]) -> Rows:
+        """The policy's numbers (count,) for a state or a rotation."""
+        if isinstance(part, str):
+            return np.array([self._to_policy(part, state[part])])
+        try:
+            return part.to_policy(state)
+        except ValueError as error:
+            raise MappingError(f"the state's {', '.join(part.names)}: {error}") from error
 
     def _to_policy(self, name: str, si: float) -> float:
         return float(self.joints[name].to_policy(si)) if name in self.joints else si
 
     def trial_request(self) -> dict[str, Any]:
-        """A request that no observation is needed for: grey images, a state of zeros."""
+        """A request that no observation is needed for: grey images, a state of zeros, no turn."""
         images = {}
         for entry in self.images:
             top, left, height, width = entry.crop or (0, 0, 96, 96)
             images[entry.camera] = np.full((top + height, left + width, 3), 128, dtype=np.uint8)
-        return self.request(images, dict.fromkeys(self.state_names, 0.0), "wait")
+        return self.request(images, self._at_rest(), "wait")
+
+    def _at_rest(self) -> dict[str, float]:
+        state = dict.fromkeys(self.state_names, 0.0)
+        for rotation in self.rotations:
+            state.update(rotation.at_rest())
+        return state
 
     def answer(
         self, reply: Any, space: ActionSpace, state: Mapping[str, float] | None = None
@@ -224,7 +295,7 @@ class RemoteMapping:
         """Actions and confidence of a server's answer.
 
         Args:
-            state: by name, SI, at the observation's time; needed for relative actions alone.
+            state: by name, SI, at the observation's time; None for a trial, of a state of zeros.
 
         Returns:
             float64 (T, D), SI, one chunk period apart, at most chunk_length rows; and the
@@ -234,14 +305,26 @@ class RemoteMapping:
             MappingError: a key is missing, or its content is not what the mapping says.
         """
         rows = self.rows_of(reply)
-        actions = rows[:, list(self.columns)].astype(np.float64)
-        if not len(actions) or not np.isfinite(actions).all():
+        columns = rows[:, list(self.columns)].astype(np.float64)
+        if not len(columns) or not np.isfinite(columns).all():
             bad = [key for key in self.action_keys if not np.isfinite(reply[key]).all()]
             raise MappingError(
                 f"{' and '.join(bad or self.action_keys)} is not finite; accepted: finite numbers"
             )
-        self._make_absolute(actions, space, state or {})
-        given = _resampled(actions, self.period or space.chunk_period, space)
+        places = _places(len(columns), self.period or space.chunk_period, space)
+        known = self._at_rest() if state is None else state
+        given = np.empty((len(places), space.width))
+        first = 0
+        for part in self._parts(space.dimension_names):
+            own = columns[:, first : first + _width(part)]
+            first += _width(part)
+            if isinstance(part, str):
+                moved = self._made_absolute(part, own[:, 0], space, known)
+                place = space.dimension_names.index(part)
+                given[:, place] = np.interp(places, np.arange(len(moved)), moved)
+            else:
+                indices = [space.dimension_names.index(name) for name in part.names]
+                given[:, indices] = self._turned(part, own, places, space, known)
         actions = space.to_si(given) if self.normalised else given.copy()
         for column, dimension in enumerate(space.dimensions):
             name = dimension.name
@@ -252,13 +335,28 @@ class RemoteMapping:
                 actions[:, column] = self.joints[name].to_si(given[:, column])
         return actions, self._confidence(reply)
 
-    def _make_absolute(self, actions: Rows, space: ActionSpace, state: Mapping[str, float]) -> None:
-        """Add what relative actions are relative to, in the policy's units."""
-        for name in self._relative_names(space):
-            column = space.dimension_names.index(name)
-            if self.relative == "step":
-                actions[:, column] = np.cumsum(actions[:, column])
-            actions[:, column] += self._to_policy(name, state.get(name, 0.0))
+    def _made_absolute(
+        self, name: str, column: Rows, space: ActionSpace, state: Mapping[str, float]
+    ) -> Rows:
+        """A column (T,) and what it is relative to, in the policy's units."""
+        if name not in self._relative_names(space):
+            return column
+        gone = np.cumsum(column) if self.relative == "step" else column
+        return gone + self._to_policy(name, state[self._state_of(name)])
+
+    def _turned(
+        self, rotation: MappedRotation, columns: Rows, places: Rows, space: ActionSpace,
+        state: Mapping[str, float],
+    ) -> Rows:  # fmt: skip
+        """Our numbers (T, count) of a rotation's columns, at these places between its rows."""
+        try:
+            turns = rotation.read_policy(columns)
+            if rotation.names[0] in self._relative_names(space):
+                start = {name: state[self._state_of(name)] for name in rotation.names}
+                turns = accumulated(turns, rotation.read_ours(start), step=self.relative == "step")
+        except ValueError as error:
+            raise MappingError(f"{', '.join(rotation.names)}: {error}") from error
+        return rotation.ours.write(interpolated(turns, places))
 
     def _opened(self, name: str, column: Rows, state: Mapping[str, float]) -> list[bool]:
         """Whether each row is the dimension's highest; between the thresholds as the one before."""
@@ -300,53 +398,27 @@ class RemoteMapping:
         return float(value.item())
 
 
-def _resampled(rows: Rows, period: float, space: ActionSpace) -> Rows:
-    """Rows one chunk period apart, linear between the server's; no longer than those or a chunk."""
-    if math.isclose(period, space.chunk_period, rel_tol=1e-6):
-        return rows[: space.chunk_length]
-    length = int((len(rows) - 1) * period / space.chunk_period + 1e-9) + 1
-    times = np.arange(min(length, space.chunk_length)) * space.chunk_period
-    given = np.arange(len(rows)) * period
-    return np.stack([np.interp(times, given, rows[:, i]) for i in range(rows.shape[1])], axis=1)
+def _places(count: int, period: float, space: ActionSpace) -> Rows:
+    """Where between `count` rows those one chunk period apart are; no more than a chunk has."""
+    share = space.chunk_period / period
+    share = 1.0 if math.isclose(share, 1.0, rel_tol=1e-6) else share
+    length = int((count - 1) / share + 1e-9) + 1
+    return np.minimum(np.arange(min(length, space.chunk_length)) * share, count - 1.0)
 
 
-def _fitted(image: Image | None, entry: ImageEntry) -> Image:
-    height, width = entry.height, entry.width
-    if image is None:
-        return np.zeros((height or 1, width or 1, 3), dtype=np.uint8)
-    if entry.crop:
-        top, left, rows, columns = entry.crop
-        if top + rows > image.shape[0] or left + columns > image.shape[1]:
-            size = f"{image.shape[1]}x{image.shape[0]}"
-            raise MappingError(f"the image of {entry.camera} is {size}; accepted for its crop "
-                               f"{list(entry.crop)}: a larger one")  # fmt: skip
-        image = image[top : top + rows, left : left + columns]
-    down, across = entry.flip in ("vertical", "both"), entry.flip in ("horizontal", "both")
-    image = image[
-        :: -1 if down else 1, :: -1 if across else 1, :: -1 if entry.colour == "bgr" else 1
-    ]
-    return _resized(np.ascontiguousarray(image), entry)
-
-
-def _resized(image: Image, entry: ImageEntry) -> Image:
-    height, width = entry.height, entry.width
-    if not height or entry.fit == "stretch":
-        return resize_area(image, height, width)
-    scale = min(height / image.shape[0], width / image.shape[1])
-    inner = [max(1, round(side * scale)) for side in image.shape[:2]]
-    small = resize_area(image, *inner)
-    fitted = np.zeros((height, width, 3), dtype=np.uint8)
-    top, left = (height - inner[0]) // 2, (width - inner[1]) // 2
-    fitted[top : top + inner[0], left : left + inner[1]] = small
-    return fitted
+def _width(part: str | MappedRotation) -> int:
+    """How many of the policy's numbers it is."""
+    return 1 if isinstance(part, str) else part.policy.count
 
 
 def _mapping(data: Any) -> RemoteMapping:
-    data = _entries(data, "the file", dict.fromkeys(_KEYS, object), _OPTIONAL_KEYS)
-    kinds = {**_ACTION_KEYS, "confidence": str, "relative": str, "absolute": list, "binarise": dict}
-    actions = _entries(data["actions"], "actions", kinds,
-                       ("confidence", "relative", "absolute", "binarise"))  # fmt: skip
-    if not isinstance(data["images"], list) or not isinstance(data["prompt"], _KEY):
+    data = checked_entries(data, "the file", dict.fromkeys(_KEYS, object), _OPTIONAL_KEYS)
+    further = {"confidence": str, "relative": str, "absolute": list, "binarise": dict,
+               "relative_to": dict}  # fmt: skip
+    actions = checked_entries(
+        data["actions"], "actions", {**_ACTION_KEYS, **further}, tuple(further)
+    )
+    if not isinstance(data["images"], list) or not isinstance(data["prompt"], KEY):
         raise MappingError("images or prompt; accepted: a list, and the key of the command's text")
     constants = data.get("constants") or {}
     if not isinstance(constants, dict):
@@ -359,40 +431,43 @@ def _mapping(data: Any) -> RemoteMapping:
     if not (math.isfinite(period) and period >= 0.0):
         raise MappingError(f"actions.period is {period}; accepted: from 0 [s]")
     mapped = RemoteMapping(
-        images=tuple(_image(entry, i) for i, entry in enumerate(data["images"])),
+        images=tuple(image_entry(entry, i) for i, entry in enumerate(data["images"])),
         states=_states(data.get("state") or []),
-        prompt=_key(data["prompt"], "prompt"),
-        action_key=_key(actions["key"], "actions"),
+        prompt=key_of(data["prompt"], "prompt"),
+        action_key=key_of(actions["key"], "actions"),
         columns=tuple(columns),
         normalised=actions["units"] == "normalised",
         period=period,
         confidence=actions.get("confidence", ""),
         constants=constants,
-        joints=_joints(data.get("joints") or {}),
+        joints=_told(joint_units, data.get("joints") or {}),
+        rotations=_told(mapped_rotations, data.get("rotations") or []),
         prompt_affixes=(str(data.get("prompt_prefix", "")), str(data.get("prompt_suffix", ""))),
         relative=actions.get("relative", "none"),
         absolute=tuple(map(str, actions.get("absolute", ()))),
         binarise=_thresholds(actions.get("binarise", {})),
+        relative_to={str(k): str(v) for k, v in actions.get("relative_to", {}).items()},
     )
     if mapped.relative not in _RELATIVE:
         raise MappingError(
             f"actions.relative is {mapped.relative!r}; accepted: {', '.join(_RELATIVE)}"
         )
-    if mapped.normalised and (mapped.joints or mapped.relative != "none"):
-        raise MappingError("actions.units is 'normalised'; accepted with joints or relative "
-                           "actions: si, and the units of joints")  # fmt: skip
+    if mapped.normalised and (mapped.joints or mapped.rotations or mapped.relative != "none"):
+        raise MappingError("actions.units is 'normalised'; accepted with joints, rotations or "
+                           "relative actions: si, and the units of joints")  # fmt: skip
+    mapped.require_whole_rotations()
     message = dict(constants)
-    _put(message, mapped.prompt_key, "")
+    put(message, mapped.prompt_key, "")
     for key in [k for image in mapped.images for k in (image.key, image.mask) if k] + [
         entry.key for entry in mapped.states
     ]:
-        _put(message, key, None)  # or the first request would tell that two keys exclude each other
+        put(message, key, None)  # or the first request would tell that two keys exclude each other
     return mapped
 
 
-def _joints(given: Any) -> dict[str, JointUnit]:
+def _told(read: Callable[[Any], T], given: Any) -> T:
     try:
-        return joint_units(given)
+        return read(given)
     except ValueError as error:
         raise MappingError(str(error)) from error
 
@@ -415,75 +490,10 @@ def _states(given: Any) -> tuple[StateEntry, ...]:
     )
     made = []
     for where, entry in entries:
-        found = _entries(entry, where, {"key": _KEY, "names": list})
+        kinds = {"key": KEY, "names": list, "frames": int, "stride": int}
+        found = checked_entries(entry, where, kinds, ("frames", "stride"))
         if found["key"] == "":  # nothing is sent
             continue
-        made.append(StateEntry(_key(found["key"], where), tuple(map(str, found["names"]))))
+        key, names = key_of(found["key"], where), tuple(map(str, found["names"]))
+        made.append(StateEntry(key, names, past_of(found, where)))
     return tuple(made)
-
-
-def _key(given: Any, where: str) -> Key:
-    key = (given,) if isinstance(given, str) else tuple(given)
-    if not key or not all(isinstance(name, str) for name in key):
-        raise MappingError(f"{where}: key is {given!r}; accepted: text, or a list of the texts of "
-                           "maps in one another")  # fmt: skip
-    return key
-
-
-def _put(message: dict[str, Any], key: Key, value: Any) -> None:
-    """Set what a key leads to; raises MappingError where another one is in its way."""
-    *outer, last = key
-    for name in outer:
-        inside = message.get(name, {})
-        if not isinstance(inside, dict):
-            raise MappingError(f"the key {list(key)} leads into {name}, which is no map; accepted: "
-                               "keys that do not exclude each other")  # fmt: skip
-        message[name] = dict(inside)  # the constants' own map stays as it is
-        message = message[name]
-    if isinstance(message.get(last), dict):
-        raise MappingError(f"the key {list(key)} is a map of other keys; accepted: keys that do "
-                           "not exclude each other")  # fmt: skip
-    message[last] = value
-
-
-def _image(entry: Any, index: int) -> ImageEntry:
-    where = f"images[{index}]"
-    optional = ("height", "width", "fit", "layout", "mask", "crop", "flip", "colour")
-    found = _entries(entry, where, _IMAGE_KEYS, optional)
-    found["key"] = _key(found["key"], where)
-    found["mask"] = _key(found["mask"], where) if found.get("mask") else ()
-    found["crop"] = tuple(found.get("crop", ()))
-    made = ImageEntry(**found)
-    whole = all(type(side) is int and side >= 0 for side in made.crop)
-    if made.crop and not (whole and len(made.crop) == 4 and made.crop[2] and made.crop[3]):
-        raise MappingError(f"{where}.crop is {list(made.crop)}; accepted: top, left, height, "
-                           "width, px")  # fmt: skip
-    for name, value, accepted in (("flip", made.flip, _FLIPS), ("colour", made.colour, _COLOURS)):
-        if value not in accepted:
-            raise MappingError(f"{where}.{name} is {value!r}; accepted: {', '.join(accepted)}")
-    if made.layout not in _LAYOUTS:
-        raise MappingError(f"{where}.layout is {made.layout!r}; accepted: {', '.join(_LAYOUTS)}")
-    if made.fit not in _FITS:
-        raise MappingError(f"{where}.fit is {made.fit!r}; accepted: {', '.join(_FITS)}")
-    if (made.height == 0) != (made.width == 0) or not 0 <= made.height <= 8192 >= made.width >= 0:
-        raise MappingError(
-            f"{where} is {made.width}x{made.height}; accepted: both 0, or both 1 to 8192 [px]"
-        )
-    return made
-
-
-def _entries(
-    data: Any, where: str, kinds: Mapping[str, Any], optional: tuple[str, ...] = ()
-) -> dict[str, Any]:
-    """Checked entries of a map: their names, and the type of each."""
-    if not isinstance(data, dict):
-        raise MappingError(f"{where} is no map; accepted: {', '.join(kinds)}")
-    wrong = [str(key) for key in data if key not in kinds]
-    wrong += [key for key in kinds if key not in data and key not in optional]
-    if wrong:
-        raise MappingError(f"{where}: unknown or missing {', '.join(wrong)}; "
-                           f"accepted: {', '.join(kinds)}")  # fmt: skip
-    for key, value in data.items():
-        if not isinstance(value, kinds[key]) or isinstance(value, bool):
-            raise MappingError(f"{where}.{key} is {value!r}; accepted: another type of value")
-    return dict(data)

@@ -11,6 +11,7 @@ import numpy as np
 from vla_policy.checkpoint.checkpoint import Checkpoint
 from vla_policy.inference.feature_cache import FeatureCache
 from vla_policy.inference.inference import Answer, Chunk, Observation, Problem, ProblemKind
+from vla_policy.remote.mapping.observation_history import ObservationHistory
 from vla_policy.remote.openpi_wire import WireError
 from vla_policy.remote.remote_mapping import MappingError, RemoteMapping
 from vla_policy.remote.server_link import Link, LinkError, LinkState, ServerError
@@ -33,12 +34,15 @@ class RemotePolicy:
         self.replans = 0
         self.cache: FeatureCache[Any] = FeatureCache(1)
         self._mapping = link.mapping = mapping
+        step = mapping.period or checkpoint.action_space.chunk_period
+        self._history = ObservationHistory(mapping.past, step)
         self._command: tuple[int, str] | None = None
         self._nothing = np.empty((0, checkpoint.action_space.width))
 
     def reset(self) -> None:
-        """Forget the command, so that the server is told of the next one."""
+        """Forget the command, so that the server is told of the next one, and what was seen."""
         self._command = None
+        self._history.reset()
 
     def close(self) -> None:
         """End the connection."""
@@ -79,6 +83,7 @@ class RemotePolicy:
         images = dict(zip(observation.camera_names, observation.images, strict=True))
         try:
             request = self._mapping.request(images, observation.state, observation.command)
+            self._history.fill(request, observation.stamp, observation.command_id)
         except MappingError as error:
             return self.refused(Problem(ProblemKind.OBSERVATION, str(error)))
         command = (observation.command_id, observation.command)

@@ -49,11 +49,11 @@ class VlaEvalConnection:
         found = []
         if "image" in wanted and not mapping.images:
             found.append("the server wants images, and the mapping has none")
-        state, names = _map(wanted, "state").get("dims", 0), mapping.state_names
-        if "state" in wanted and not names:
+        state, width = _map(wanted, "state").get("dims", 0), mapping.state_width
+        if "state" in wanted and not width:
             found.append("the server wants a state, and the mapping has none")
-        elif state and state != len(names):
-            found.append(f"the server's state has {state} dims, the mapping's {len(names)} names")
+        elif state and state != width:
+            found.append(f"the server's state has {state} dims, the mapping's {width} numbers")
         dims = [_map(given, name).get("dims", 0) for name in given]
         columns = max(mapping.columns) + 1
         if dims and all(isinstance(n, int) and n > 0 for n in dims) and sum(dims) < columns:

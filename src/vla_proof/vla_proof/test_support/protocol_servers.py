@@ -130,6 +130,7 @@ class Gr00tServer(Behaviour):
     def __init__(self, port: int = 0, *, npy: bool = True, token: str = "") -> None:
         super().__init__()
         self.npy, self.token = npy, token
+        self.options: Any = None  # of the latest request
         self.modalities = {key: dict(value) for key, value in self.MODALITIES.items()}
         self.endpoints: list[str] = []
         self._context = zmq.Context()
@@ -168,6 +169,7 @@ class Gr00tServer(Behaviour):
             mark = "__ModalityConfig_class__" if self.npy else "__ModalityConfig__"
             return {k: {mark: True, "as_json": v} for k, v in self.modalities.items()}
         try:
+            self.options = message["data"]["options"]
             answer = self.answer(message["data"]["observation"])
         except ValueError as error:
             return {"error": str(error)}

@@ -172,6 +172,9 @@ def _misnamed(mapping: RemoteMapping) -> list[str]:
         if len(image.key) != 1 or not image.key[0].startswith(_IMAGES) or image.layout != "hwc":
             found.append(f"the server wants images as {_IMAGES}CAMERA in the layout hwc, the "
                          f"mapping's is {'/'.join(image.key)}, {image.layout}")  # fmt: skip
+    if mapping.past:
+        told = ", ".join("/".join(key) for key in mapping.past)
+        found.append(f"the server's policy keeps its own past, the mapping has frames of {told}")
     if mapping.prompt_key != (_TASK,):
         found.append(f"the server wants {_TASK}, the mapping's prompt is "
                      f"{'/'.join(mapping.prompt_key)}")  # fmt: skip

@@ -86,8 +86,9 @@ class LerobotFolder:
 
     def _state(self, mapping: RemoteMapping) -> Iterator[Comparison]:
         names, shape = mapping.state_names, self.inputs.get(_STATE, (0,))
-        counts = f"the policy takes {shape[0]} numbers, the mapping sends {len(names)}"
-        yield Comparison(_STATE, "fits" if shape[0] == len(names) else "missing", counts)
+        width = mapping.state_width
+        counts = f"the policy takes {shape[0]} numbers, the mapping sends {width}"
+        yield Comparison(_STATE, "fits" if shape[0] == width else "missing", counts)
         yield from self._units(_STATE, names, mapping)
 
     def _actions(self, mapping: RemoteMapping) -> Iterator[Comparison]:
