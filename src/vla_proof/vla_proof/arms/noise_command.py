@@ -34,6 +34,14 @@ from vla_sim.robot.robots import ROBOTS
 ROBOT, TASK = "so101", "stack-red-on-green"  # which noise does not fulfil
 COMMAND = "touch the red block"  # known to the shipped vocabulary, and meaning nothing to noise
 PROTOCOL = "openpi"
+# The node would hold, and latch at last, because noise leads nowhere; it is to go on for an hour.
+PATIENT = {
+    "limited_timeout": 0.0,
+    "progress_timeout": 0.0,
+    "escalation_count": 0,
+    "escalation_total": 0,
+}
+LEAST_WAY = 0.5  # rad/s of all joints together: less is an arm that stands most of the time
 
 
 def main(arguments: list[str]) -> int:
@@ -104,7 +112,7 @@ def run(seconds: float, seed: int, out: Path) -> dict[str, Any]:
         "deepest": verdict.worst - TOLERANCE if verdict.short else 0.0,
         "examples": verdict.examples,
         "way": judged.way,
-        "moved": judged.way > 0.1 * simulated,
+        "moved": judged.way > LEAST_WAY * simulated,
     }
 
 
@@ -149,8 +157,11 @@ def _arguments(url: str, folder: Path) -> dict[str, Any]:
     mapping["actions"] |= {"columns": columns, "units": "normalised"}
     file = folder / "mapping.yaml"
     file.write_text(yaml.safe_dump(mapping))
+    patient = folder / "safety.yaml"
+    patient.write_text(yaml.safe_dump({"/**": {"ros__parameters": PATIENT}}))
     return {
         "robot": ROBOT,
+        "safety_overrides": patient,
         "task": TASK,
         "lock_step": True,
         "model": paths.checkpoint(),  # whose words perception knows
