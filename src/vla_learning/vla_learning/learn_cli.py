@@ -154,6 +154,30 @@ def _parser() -> argparse.ArgumentParser:
         help="random and zeros: for checking that an evaluation tells policies apart",
     )
 
+    intents = add(
+        "intents",
+        learn_commands.intents,
+        "teach which of a checkpoint's tasks sentences of many languages ask for",
+    )
+    intents.add_argument(
+        "--checkpoint", type=Path, default=Path("models/metaworld"), help="(%(default)s)"
+    )
+    intents.add_argument(
+        "--wordings",
+        type=Path,
+        default=Path("config/learning/wordings"),
+        help="folder with a file of each language (%(default)s)",
+    )
+    intents.add_argument("--steps", type=at_least(1), default=2000, help="(%(default)s)")
+    intents.add_argument("--seed", type=at_least(0), default=0, help="(%(default)s)")
+    intents.add_argument(
+        "--most",
+        type=at_least(1),
+        default=20,
+        help="sentences of a language for a task and colours (%(default)s)",
+    )
+    add_out(intents, help="file (intents.npz in the checkpoint)")
+
     evaluate = add("evaluate", learn_commands.evaluate, "success rates in one process, without ROS")
     evaluate.prog = "./vla evaluate --in-process"
     evaluate.add_argument(

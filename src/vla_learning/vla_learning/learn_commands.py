@@ -45,6 +45,9 @@ REFUSALS = {
     "vla_learning.confidence.confidence_training": "ConfidenceError",
     "vla_learning.data.demonstrations": "DemonstrationError",
     "vla_learning.export.exporting": "ExportError",
+    "vla_contract.language.intent_model": "IntentError",
+    "vla_contract.language.sentence_features": "EncoderError",
+    "vla_learning.language.wordings": "WordingsError",
     "vla_learning.export.quantizing": "QuantizeError",
     "vla_learning.train.training_runs": "TrainingError",
     "vla_learning.learning_settings": "SettingsError",
@@ -316,6 +319,29 @@ def quantize(arguments: argparse.Namespace) -> None:
     if arguments.seeds:
         _check_simulator(tasks, checkpoint.cameras)
     print(quantize_command.run(checkpoint, tasks, arguments, settings, space, _progress))
+
+
+def intents(arguments: argparse.Namespace) -> None:
+    """Teach which of a checkpoint's tasks sentences of many languages ask for."""
+    from vla_contract.language.intent_model import FILE
+    from vla_learning.language import intent_training, wordings
+    from vla_policy.checkpoint.checkpoint import Checkpoint
+
+    checkpoint = Checkpoint.load(arguments.checkpoint)
+    to = arguments.out or arguments.checkpoint / FILE
+    _check_writable(to)
+    tasks = wordings.read_tasks(arguments.wordings)
+    sentences = wordings.read_sentences(arguments.wordings, arguments.most)
+    kinds = intent_training.kinds_of(tasks, checkpoint.commands)
+    if not kinds:
+        raise CommandError(
+            f"{arguments.checkpoint} has none of the tasks of {arguments.wordings}; accepted: "
+            f"{', '.join(name for names in tasks.values() for name in names)}"
+        )
+    model = intent_training.train(sentences, kinds, arguments.steps, arguments.seed)
+    intent_training.save(model, to)
+    print(intent_training.report(model, sentences))
+    print(f"written: {to}; asked below a confidence of {model.threshold:.2f}")
 
 
 def attention(arguments: argparse.Namespace) -> None:

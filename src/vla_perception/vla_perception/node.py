@@ -35,6 +35,7 @@ from vla_perception.command.command_desk import CommandDesk, Moment, Utterance
 from vla_perception.command.command_vocabulary import Vocabulary
 from vla_perception.command.execute_command import ExecuteCommandServer
 from vla_perception.command.ready_line import ready_line
+from vla_perception.command.sentence_reader import SentenceReader
 from vla_perception.observe.free_running_observer import FreeRunningObserver
 from vla_perception.observe.lock_step_observer import LockStepObserver
 from vla_perception.observe.observer import SUPERVISION_PERIOD, ObservedSet, Observer
@@ -90,7 +91,10 @@ class Perception(GraphNode[PerceptionConfig]):
         self._create_publishers()
         self._known_commands = json.dumps(vocabulary.wordings, ensure_ascii=False)
         log = self.get_logger().info
-        self._desk = CommandDesk(config, vocabulary, self._publish_accepted, self._say, log)
+        reader = SentenceReader.beside(config.vocabulary, vocabulary.wordings)
+        if reader.note:
+            self.get_logger().warning(reader.note)
+        self._desk = CommandDesk(config, vocabulary, self._publish_accepted, self._say, log, reader)
         self._actions = ExecuteCommandServer(self, self._desk, self._moment, lambda: self.active)
         self._observer = self._create_observer()
         self._create_subscriptions()

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from vla_contract.language.intent_model import FILE, IntentError, IntentModel
 from vla_contract.language.spoken_text import words
 from vla_sim.so101 import so101_tasks
 from vla_sim.tasks import grounding_tasks, task_list
@@ -19,16 +20,25 @@ def asked_task(command: str, tasks: Iterable[str], checkpoint: Path) -> str:
     """The only one of some tasks that has these words as a wording; empty where none or more do.
 
     The simulator's wordings, and those that the checkpoint (a folder) was trained with; articles
-    and politeness make no difference.
+    and politeness make no difference. Other words, of other languages too, ask for what the
+    checkpoint's intent model is sure of.
     """
-    learned = _learned(checkpoint)
+    learned, tasks = _learned(checkpoint), tuple(tasks)
     said = _plain(command)
     found = [
         task
         for task in tasks
         if any(_plain(each) == said for each in (*_wordings(task), *learned.get(task, ())))
     ]
-    return found[0] if len(found) == 1 else ""
+    return found[0] if len(found) == 1 else _read(command, tasks, checkpoint)
+
+
+def _read(command: str, tasks: Iterable[str], checkpoint: Path) -> str:
+    try:
+        found = IntentModel.load(checkpoint / FILE).read([command])[0]
+    except IntentError:  # there is none, or it cannot be used: perception says so
+        return ""
+    return found.task if found.is_sure and found.task in tasks else ""
 
 
 def _plain(text: str) -> list[str]:

@@ -28,6 +28,7 @@ from vla_perception.command.goal_execution import (
     Outcome,
     Phase,
 )
+from vla_perception.command.sentence_reader import SentenceReader
 from vla_perception.perception_config import PerceptionConfig
 
 # A command that arrives while the robot is stopped waits this long for the news of a reset, which
@@ -71,7 +72,7 @@ class CommandDesk:
     accept: publishes a command that was put in force; a stop word where a goal was one, or is
     canceled, of which nobody else hears.
     say: publishes what the robot asks the user; "" takes a question back.
-    log: one line for people.
+    log: one line for people. reader: of what the vocabulary's words cannot say.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class CommandDesk:
         accept: Callable[[HeldCommand], None],
         say: Callable[[str], None],
         log: Callable[[str], None],
+        reader: SentenceReader | None = None,
     ) -> None:
         self.config = config
         self.hold = CommandHold()
@@ -89,6 +91,7 @@ class CommandDesk:
         self.refused = 0
         self.unanswered_stop: StopWord | None = None
         self._vocabulary = vocabulary
+        self._reader = reader or SentenceReader(None, {})
         self._accept = accept
         self._say = say
         self._log = log
@@ -279,7 +282,12 @@ class CommandDesk:
     def _give(self, utterance: Utterance, moment: Moment) -> HeldCommand:
         text = clean(utterance.text, self.config.max_command_length)
         courtesies = [normalised(word) for word in self.config.courtesies]
-        check_words(utterance.text, self._vocabulary, self.config.min_known_fraction, courtesies)
+        try:
+            check_words(
+                utterance.text, self._vocabulary, self.config.min_known_fraction, courtesies
+            )
+        except CommandError as error:
+            text = self._read(text, error)
         return self.hold.give(
             text,
             moment.ros,
@@ -288,6 +296,16 @@ class CommandDesk:
             command_id=utterance.command_id,
             given=utterance.given,
         )
+
+    def _read(self, text: str, error: CommandError) -> str:
+        """The policy's words for others; raises the error, with a guess where there is one."""
+        command, guess = self._reader.read(text)
+        if command:
+            self._log(f"{shown(text)} is taken for {shown(command)}")
+            return command
+        if guess:
+            raise CommandError(error.refusal, f"{error}; did you mean {guess!r}?") from error
+        raise error
 
     def _refuse(
         self,

@@ -1,0 +1,1 @@
+"""Understanding sentences of many languages."""
