@@ -176,7 +176,7 @@ def _parser() -> argparse.ArgumentParser:
         default=20,
         help="sentences of a language for a task and colours (%(default)s)",
     )
-    add_out(intents, help="file (intents.npz in the checkpoint)")
+    add_out(intents, help="file (intents.safetensors in the checkpoint)")
 
     evaluate = add("evaluate", learn_commands.evaluate, "success rates in one process, without ROS")
     evaluate.prog = "./vla evaluate --in-process"

@@ -55,14 +55,13 @@ def test_what_is_none_of_the_kinds_is_refused_however_sure(outputs):
 def write(path, **changes):
     about = {"format": 1, "kinds": KINDS, "threshold": 0.8,
              "encoder": sentence_features.encoder_version(), **changes}  # fmt: skip
-    parts = model([0.0] * OUTPUTS).weights
-    names = ("w1", "b1", "w2", "b2")
-    np.savez(path, about=json.dumps(about), **dict(zip(names, parts, strict=True)))
+    parts = dict(zip(intent_model.TENSORS, model([0.0] * OUTPUTS).weights, strict=True))
+    pytest.importorskip("safetensors.numpy").save_file(parts, path, {"about": json.dumps(about)})
     return path
 
 
 def test_a_file_is_read_as_it_was_written(tmp_path):
-    read = IntentModel.load(write(tmp_path / "intents.npz"))
+    read = IntentModel.load(write(tmp_path / "intents.safetensors"))
     assert dict(read.kinds) == KINDS and read.threshold == 0.8
 
 
@@ -75,22 +74,22 @@ def test_a_file_is_read_as_it_was_written(tmp_path):
     ],
 )
 def test_a_file_of_another_kind_is_refused_in_one_line(tmp_path, changes, told):
-    with pytest.raises(IntentError, match="intents.npz") as refused:
-        IntentModel.load(write(tmp_path / "intents.npz", **changes))
+    with pytest.raises(IntentError, match="intents.safetensors") as refused:
+        IntentModel.load(write(tmp_path / "intents.safetensors", **changes))
     assert told in str(refused.value) and "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"garbage" * 50])
 def test_a_file_that_is_none_is_refused_in_one_line(tmp_path, content):
-    path = tmp_path / "intents.npz"
+    path = tmp_path / "intents.safetensors"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(IntentError, match="intents.npz"):
+    with pytest.raises(IntentError, match="intents.safetensors"):
         IntentModel.load(path)
 
 
 def test_without_the_encoder_the_file_names_it(tmp_path, monkeypatch):
-    path = write(tmp_path / "intents.npz", encoder="0.2.1")
+    path = write(tmp_path / "intents.safetensors", encoder="0.2.1")
     monkeypatch.setattr(sentence_features, "encoder_version", lambda: "")
     with pytest.raises(IntentError, match=r"0\.2\.1, and it is not installed"):
         IntentModel.load(path)
@@ -107,4 +106,4 @@ def test_spelling_and_case_change_nothing_and_letters_do():
         ["Open the DRAWER", " open  the drawer", "close the drawer"]
     )
     assert np.array_equal(one, same) and np.abs(one - other).max() > 0.1
-    assert intent_model.FILE == "intents.npz" and one.shape == (sentence_features.WIDTH,)
+    assert intent_model.FILE == "intents.safetensors" and one.shape == (sentence_features.WIDTH,)

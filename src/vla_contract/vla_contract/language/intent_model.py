@@ -1,15 +1,14 @@
 """Which of a checkpoint's tasks a sentence asks for, in sixteen languages. Free of ROS.
 
-The file `intents.npz` beside a checkpoint, which `./vla learn intents` writes: two layers on the
-features of `sentence_features`. It tells the kind of task, or that it is none, and the values of
-its slots; the confidence is the product of their probabilities.
+The file `intents.safetensors` of a checkpoint, which `./vla learn intents` writes: two layers on
+the features of `sentence_features`. It tells the kind of task, or that it is none, and the values
+of its slots; the confidence is the product of their probabilities.
 """
 
 from __future__ import annotations
 
 import itertools
 import json
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +20,8 @@ import numpy.typing as npt
 from vla_contract.language import sentence_features
 
 FORMAT = 1
-FILE = "intents.npz"
+FILE = "intents.safetensors"
+TENSORS = ("w1", "b1", "w2", "b2")  # `IntentModel.weights`; the rest is JSON in the metadata
 REFUSED = ""
 # Slot → how many values it has, in the order of the network's outputs behind the kinds.
 HEADS = {"block": 3, "side": 2, "below": 3}
@@ -68,10 +68,14 @@ class IntentModel:
             IntentError: it is not there, of another format, or for another encoder.
         """
         try:
-            with np.load(path, allow_pickle=False) as data:
-                about = json.loads(str(data["about"]))
-                weights = tuple(data[name].astype(np.float32) for name in ("w1", "b1", "w2", "b2"))
-        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            from safetensors import SafetensorError, safe_open
+        except ModuleNotFoundError as error:
+            raise IntentError(f"{path} needs safetensors; accepted: pip install it") from error
+        try:
+            with safe_open(path, framework="numpy") as file:
+                about = json.loads((file.metadata() or {}).get("about", "{}"))
+                weights = tuple(file.get_tensor(name).astype(np.float32) for name in TENSORS)
+        except (OSError, ValueError, SafetensorError) as error:
             raise IntentError(f"{path}: {' '.join(str(error).split())}") from error
         outputs = len(about.get("kinds", ())) + 1 + sum(HEADS.values())
         shapes = [part.shape for part in weights]
@@ -80,10 +84,10 @@ class IntentModel:
         if about.get("format") != FORMAT or shapes != wanted:
             raise IntentError(f"{path}: shapes {shapes}; accepted: {wanted}, of format {FORMAT}")
         installed = sentence_features.encoder_version()
-        if installed != about["encoder"]:
+        if installed != about.get("encoder"):
             has = f"version {installed} is installed" if installed else "it is not installed"
             raise IntentError(
-                f"{path} needs {sentence_features.PACKAGE} {about['encoder']}, and {has}"
+                f"{path} needs {sentence_features.PACKAGE} {about.get('encoder')}, and {has}"
             )
         return IntentModel(about["kinds"], weights, about["threshold"], about["encoder"])  # type: ignore[arg-type]
 

@@ -53,8 +53,8 @@ def test_a_trained_model_reads_what_it_was_taught_and_is_kept_in_a_file(tmp_path
     model = intent_training.train(ENGLISH, kinds, steps=150)
     trained = [s for s in ENGLISH if s.split == "train"]
     assert intent_training.score(model.with_threshold(0.3), trained).understood > 0.9
-    intent_training.save(model, tmp_path / "intents.npz")
-    read = IntentModel.load(tmp_path / "intents.npz")
+    intent_training.save(model, tmp_path / "intents.safetensors")
+    read = IntentModel.load(tmp_path / "intents.safetensors")
     said = ["open the drawer", "touch the blue block", "make me a coffee"]
     assert [r.task for r in read.read(said)] == ["drawer-open", "ground-touch-blue", ""]
     assert [r.task for r in model.read(said)] == [r.task for r in read.read(said)]

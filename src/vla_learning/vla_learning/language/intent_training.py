@@ -8,7 +8,6 @@ threshold below which a person is asked is chosen on sentences used for nothing 
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,11 +16,19 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
+from safetensors.numpy import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vla_contract.language import sentence_features
-from vla_contract.language.intent_model import FORMAT, HEADS, REFUSED, IntentModel, task_names
+from vla_contract.language.intent_model import (
+    FORMAT,
+    HEADS,
+    REFUSED,
+    TENSORS,
+    IntentModel,
+    task_names,
+)
 from vla_learning.language.wordings import VALUES, Sentence
 
 HIDDEN, DROPOUT = 256, 0.3
@@ -114,12 +121,10 @@ def score(model: IntentModel, sentences: Sequence[Sentence]) -> Score:
 
 def save(model: IntentModel, path: Path) -> None:
     """Write the file that `IntentModel.load` reads."""
-    w1, b1, w2, b2 = model.weights
     about = {"format": FORMAT, "kinds": dict(model.kinds), "threshold": model.threshold,
              "encoder": model.encoder}  # fmt: skip
-    buffer = io.BytesIO()
-    np.savez(buffer, about=np.array(json.dumps(about)), w1=w1, b1=b1, w2=w2, b2=b2)
-    path.write_bytes(buffer.getvalue())
+    tensors = dict(zip(TENSORS, model.weights, strict=True))
+    save_file(tensors, path, metadata={"about": json.dumps(about)})
 
 
 def _task(sentence: Sentence, kinds: Mapping[str, str]) -> str:

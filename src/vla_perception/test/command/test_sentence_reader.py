@@ -60,7 +60,7 @@ def test_without_a_file_nothing_is_read_and_nothing_is_told(tmp_path):
 
 
 def test_a_file_that_cannot_be_used_is_told_once(tmp_path):
-    (tmp_path / "intents.npz").write_bytes(b"no")
+    (tmp_path / "intents.safetensors").write_bytes(b"no")
     reader = SentenceReader.beside(str(tmp_path / "tokenizer.json"), {})
     assert "only the policy's own words are known" in reader.note
     assert reader.read("öffne die Schublade") == ("", "")

@@ -1,8 +1,9 @@
 """Commands in other words and languages than the policy's: what they ask for, or what to ask back.
 
-Beside a checkpoint's tokenizer lies `intents.npz` where it was taught any (`./vla learn intents`).
-What the policy's own words cannot say goes through it: a sure reading becomes the policy's plainest
-wording of that task, a doubtful one a question. Nothing that the policy knows goes through it.
+Beside a checkpoint's tokenizer lies `intents.safetensors` where it was taught any (`./vla learn
+intents`). What the policy's own words cannot say goes through it: a sure reading becomes the
+policy's plainest wording of that task, a doubtful one a question. Nothing that the policy knows
+goes through it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from vla_contract.language.intent_model import FILE, REFUSED, IntentError, IntentModel
 
-LEAST_GUESS = 0.3  # confidence below which not even a question makes sense
+LEAST_GUESS = 0.5  # confidence below which not even a question makes sense
 
 
 class SentenceReader:
