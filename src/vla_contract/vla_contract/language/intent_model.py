@@ -56,7 +56,7 @@ class IntentModel:
     """
 
     kinds: Mapping[str, str]
-    weights: tuple[Array, Array, Array, Array]
+    weights: tuple[Array, ...]
     threshold: float
     encoder: str
 
@@ -89,7 +89,7 @@ class IntentModel:
             raise IntentError(
                 f"{path} needs {sentence_features.PACKAGE} {about.get('encoder')}, and {has}"
             )
-        return IntentModel(about["kinds"], weights, about["threshold"], about["encoder"])  # type: ignore[arg-type]
+        return IntentModel(about["kinds"], weights, about["threshold"], about["encoder"])
 
     def with_threshold(self, threshold: float) -> IntentModel:
         """The same with another confidence from which on it is sure."""

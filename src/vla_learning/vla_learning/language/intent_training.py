@@ -87,13 +87,10 @@ def train(
         optimiser.step()
         for group in optimiser.param_groups:
             group["lr"] = RATE * (1.0 - (step + 1) / steps)
-    first, second = network[1], network[4]
+    parts = [part.detach().numpy().astype(np.float16) for part in network.parameters()]
     model = IntentModel(
         {name: kinds[name] for name in names},
-        tuple(
-            part.detach().numpy().astype(np.float16)
-            for part in (first.weight, first.bias, second.weight, second.bias)
-        ),
+        tuple(parts),  # of both layers, weights and biases in turn
         threshold=0.0,
         encoder=sentence_features.encoder_version(),
     )

@@ -259,6 +259,7 @@ class ArmGuard:
             self.model.see(name, cloud)
         if self._expected is None or np.abs(start - self._expected).max() > _ELSEWHERE:
             self._sent.clear()
+            self._at = None
             self._clearance.start_at(configuration, holding)
         else:
             foreign = np.abs(resting - self._resting)
@@ -290,13 +291,6 @@ class ArmGuard:
             self._sent[-1 - min(int(back) + i, len(self._sent) - 1)] for i in range(2)
         )
         return (1.0 - share) * later + share * earlier
-
-    def _begin_measured(self, positions: Mapping[str, float], holding: bool) -> None:
-        before, self._at = self._at, self._joints.configuration(positions)
-        if self._at is not None and before is None:
-            self._measured.start_at(self._at, holding)
-        elif self._at is not None:
-            self._measured.move_on(self._at, np.abs(self._at - before), holding)
 
     def _holding(self, command: Array) -> bool:
         if self._payload is None:

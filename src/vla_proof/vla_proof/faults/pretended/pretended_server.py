@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from vla_policy.remote.connection import MAX_BYTES
 from vla_proof.bench.remote.remote_bench_server import SERVERS
@@ -85,7 +86,7 @@ class Policy:
         self._good = np.zeros((ROWS, COLUMNS), np.float32)
         self._good[:, : len(CRUISE)] = CRUISE
         self._random = np.random.default_rng(0)
-        self._goal = np.zeros(WIDEST)
+        self._goal: npt.NDArray[np.float64] = np.zeros(WIDEST)
         self._flood = bytes(MAX_BYTES + 1)
 
     def infer(self, request: Any) -> Any:
