@@ -233,6 +233,14 @@ class PerceptionConfig(Config):
         maximum=86400.0,
         runtime=True,
     )
+    question_timeout: float = parameter(
+        20.0,
+        "Time for which yes or no answers what the robot has asked.",
+        "s",
+        minimum=0.1,
+        maximum=3600.0,
+        runtime=True,
+    )
     max_command_length: int = parameter(
         500, "Longest command, in characters.", minimum=1, maximum=10000, runtime=True
     )

@@ -9,8 +9,9 @@ _NAMES = """
 <!-- generated: parameter names -->
 perception: cameras slop queue_size camera_timeout bad_images good_images max_image_age
 max_image_rate feature_hold startup_timeout future_tolerance use_joint_states joint_names
-use_end_effector_pose state_timeout command_timeout max_command_length stop_words vocabulary
-min_known_fraction courtesies execution_timeout standstill_timeout diagnostics_count lock_step;
+use_end_effector_pose state_timeout command_timeout question_timeout max_command_length stop_words
+vocabulary min_known_fraction courtesies execution_timeout standstill_timeout diagnostics_count
+lock_step;
 cameras.*: topic compressed reliable required absent width height source_width source_height
 size_changes damage stray_bytes black_level saturated_share uniform_deviation constant_share
 frozen_timeout frozen_motion frozen_at_rest;

@@ -44,12 +44,12 @@ def test_a_sentence_of_another_language_is_the_policys_own_words(desk):
 
 def test_a_guess_is_asked_about_and_not_acted_on(desk):
     desk.speak(Utterance("öffne das"), NOW)
-    assert desk.hold.current is None and "did you mean 'open the drawer'?" in desk.said[-1]
+    assert desk.hold.current is None and "Did you mean: open the drawer?" in desk.said[-1]
 
 
 def test_what_cannot_be_read_is_refused_as_before(desk):
     desk.speak(Utterance("mach kaffee"), NOW)
-    assert desk.hold.current is None and "did you mean" not in desk.said[-1]
+    assert desk.hold.current is None and "Did you mean" not in desk.said[-1]
     assert "I do not know" in desk.said[-1]
 
 

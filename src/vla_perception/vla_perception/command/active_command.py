@@ -25,14 +25,19 @@ class Refusal(enum.Enum):
     CONTROL = "control characters"
     UNKNOWN_WORDS = "unknown words"
     REPEATED_ID = "repeated id"
+    NO_QUESTION = "an answer to no question"
 
 
 class CommandError(ValueError):
-    """A text that is refused; the message is what the robot says to the user."""
+    """A text that is refused; the message is what the robot says to the user.
 
-    def __init__(self, refusal: Refusal, message: str) -> None:
+    guess: a command that it may have meant; empty: none.
+    """
+
+    def __init__(self, refusal: Refusal, message: str, guess: str = "") -> None:
         super().__init__(message)
         self.refusal = refusal
+        self.guess = guess
 
 
 class End(enum.Enum):
@@ -90,17 +95,18 @@ def check_words(
     Raises:
         CommandError: UNKNOWN_WORDS, naming them and offering commands.
     """
-    fraction = vocabulary.known_fraction(text)
+    fraction, guess = vocabulary.known_fraction(text), ""
     if fraction == 0.0 or fraction < min_known_fraction:
         words = [as_typed(word, text) for word in vocabulary.unknown(text)[:8]]
         unknown = ", ".join(shown(word, 30) for word in words)
         message = f"I do not know {unknown or shown(text, 40)}{_meant(words, vocabulary)}"
+        guess = vocabulary.likest(text)
     elif word := vocabulary.unknown_before_action(text, courtesies):
         word = shown(as_typed(word, text), 30)
         message = f"I do not know {word}, and it may forbid what comes after it"
     else:
         return
-    raise CommandError(Refusal.UNKNOWN_WORDS, message + _offer(text, vocabulary))
+    raise CommandError(Refusal.UNKNOWN_WORDS, message + _offer(text, vocabulary), guess)
 
 
 def _meant(unknown: Sequence[str], vocabulary: Vocabulary) -> str:

@@ -7,7 +7,7 @@ something new wants something else, and a misheard "stop" must not let the robot
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from vla_contract.language.spoken_text import normalised
@@ -17,6 +17,7 @@ from vla_perception.command.active_command import (
     CommandHold,
     End,
     HeldCommand,
+    Refusal,
     check_words,
     clean,
     shown,
@@ -28,6 +29,7 @@ from vla_perception.command.goal_execution import (
     Outcome,
     Phase,
 )
+from vla_perception.command.open_question import OpenQuestion, QuestionError
 from vla_perception.command.sentence_reader import SentenceReader
 from vla_perception.perception_config import PerceptionConfig
 
@@ -99,13 +101,24 @@ class CommandDesk:
         self._action_fault = ""
         self._waiting: tuple[Utterance, Execution | None, float] | None = None
         self._served_id = 0
+        self._question = OpenQuestion()
 
     def speak(self, utterance: Utterance, moment: Moment) -> None:
         """A command came on a topic."""
         if self._stop(utterance.text, moment):
             return
         self._supersede(moment)
-        self._try(utterance, None, moment)
+        try:
+            answer = self._question.answer(utterance.text, moment.steady)
+        except QuestionError as error:
+            refused = CommandError(Refusal.NO_QUESTION, str(error))
+            self._refuse(utterance, None, refused, moment)
+            return
+        if answer == "":
+            self._understood()
+            self._say(f"What shall I do?{_known(self._vocabulary)}")
+            return
+        self._try(replace(utterance, text=answer or utterance.text), None, moment)
 
     def goal_fault(self, text: str, time_limit: float) -> str:
         """Why a goal with this time limit, s, cannot be accepted; empty where it can.
@@ -241,6 +254,7 @@ class CommandDesk:
         word = self._stop_word(text)
         if not word:
             return False
+        self._question.drop()
         self.end(End.STOP, f"stop word {shown(text)}", moment)
         self._understood()
         if self.unanswered_stop is None and not self.config.lock_step:
@@ -260,6 +274,7 @@ class CommandDesk:
     def _try(self, utterance: Utterance, execution: Execution | None, moment: Moment) -> None:
         """Put an utterance in force, or say why not. `execution`: the goal that it came with."""
         self.execution = execution
+        self._question.drop()
         if self._stopped_because is not None:
             self.hold.withdraw()
             if self.config.lock_step:
@@ -303,9 +318,7 @@ class CommandDesk:
         if command:
             self._log(f"{shown(text)} is taken for {shown(command)}")
             return command
-        if guess:
-            raise CommandError(error.refusal, f"{error}; did you mean {guess!r}?") from error
-        raise error
+        raise CommandError(error.refusal, str(error), guess or error.guess) from error
 
     def _refuse(
         self,
@@ -321,7 +334,12 @@ class CommandDesk:
             reason += f"; the command {shown(command.text)} was ended"
         self.language_fault = f"command not understood ({error.refusal.value}): {error}"
         self._log(self.language_fault)
-        self._say(f"{reason}. What shall I do?")
+        asks = error.guess and execution is None  # a goal is over: nothing can answer for it
+        if asks:
+            self._question.ask(error.guess, moment.steady + self.config.question_timeout)
+            self._say(f"{reason}. Did you mean: {error.guess}? Say yes, or another command")
+        else:
+            self._say(f"{reason}. What shall I do?")
         if execution is not None:
             execution.result = ExecutionResult(Outcome.REJECTED, reason, 0.0)
             execution.phase = Phase.ENDED
@@ -343,3 +361,7 @@ class CommandDesk:
     def _understood(self) -> None:
         self.language_fault = ""
         self._say("")
+
+
+def _known(vocabulary: Vocabulary) -> str:
+    return f" I know: {' | '.join(vocabulary.commands)}" if vocabulary.commands else ""

@@ -6,6 +6,7 @@ import difflib
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import yaml
 from vla_contract.language.spoken_text import normalised, tokens
 from vla_contract.language.spoken_text import words as split
 
+_LIKELY = 0.8  # difflib's ratio: of both texts' letters, the share that they have in common
 _SPECIAL = 2  # words[0] is padding, words[1] the unknown word
 
 
@@ -103,12 +105,17 @@ class Vocabulary:
 
     def offers(self, text: str, count: int = 5) -> tuple[str, ...]:
         """Commands the policy knows, those most like the text first; one of each task."""
-        typed = normalised(text[:200])
+        return tuple(sorted(self.commands, key=partial(_likeness, text), reverse=True)[:count])
 
-        def likeness(command: str) -> float:
-            return difflib.SequenceMatcher(None, typed, normalised(command)).ratio()
+    def likest(self, text: str) -> str:
+        """The wording that a text may be a slip of the fingers of; empty where none is near it."""
+        wordings = [wording for texts in self.wordings.values() for wording in texts]
+        found = max(wordings, key=partial(_likeness, text), default="")
+        return found if found and _likeness(text, found) >= _LIKELY else ""
 
-        return tuple(sorted(self.commands, key=likeness, reverse=True)[:count])
+
+def _likeness(text: str, command: str) -> float:
+    return difflib.SequenceMatcher(None, normalised(text[:200]), normalised(command)).ratio()
 
 
 def _wordings(file: Path) -> dict[str, tuple[str, ...]]:
