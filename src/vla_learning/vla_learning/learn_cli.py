@@ -20,15 +20,17 @@ def run() -> None:
 def main(arguments: Sequence[str]) -> int:
     """Run one sub-command; 0 when it did its work, 1 with one line on stderr when it could not.
 
+    1 also where `compare` finds the new checkpoint worse.
+
     70 for a defect, whose trace is in a file that the line names.
     """
     print_any_text()
     parsed = _parser().parse_args(arguments)
     try:
-        parsed.run(parsed)
+        status = parsed.run(parsed)
     except KeyboardInterrupt:
         # An evaluation keeps its episodes beside the results that it is to write.
-        evaluates = parsed.run is learn_commands.evaluate
+        evaluates = parsed.run in (learn_commands.evaluate, learn_commands.compare)
         continues = parsed.continues or (evaluates and parsed.out is not None)
         text = "; the same command continues" if continues else ""
         print(f"vla learn: interrupted{text}", file=sys.stderr)
@@ -41,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     except Exception as error:
         return report_unexpected(error, "vla learn", refused=1)
-    return 0
+    return int(status or 0)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -225,6 +227,25 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--mask", default="", help="cameras to take away, comma-separated")
     add_out(
         evaluate,
+        "--json",
+        kind=file_name,
+        help="JSON file for the results; episodes are kept beside it until then",
+    )
+
+    compare = add(
+        "compare",
+        learn_commands.compare,
+        "whether a new checkpoint is better, by the same episodes",
+    )
+    compare.add_argument(
+        "old", type=Path, metavar="OLD", help="checkpoint that is measured against"
+    )
+    compare.add_argument("new", type=Path, metavar="NEW", help="checkpoint that is judged")
+    compare.add_argument("--tasks", help="names, or mt10, mt50, ground (those of the old one)")
+    compare.add_argument("--seeds", default="1000-1019", help="e.g. 100-109 or 3,5,7-9")
+    _workers(compare, jobs=1)
+    add_out(
+        compare,
         "--json",
         kind=file_name,
         help="JSON file for the results; episodes are kept beside it until then",

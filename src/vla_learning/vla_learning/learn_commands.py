@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -246,6 +247,45 @@ def evaluate(arguments: argparse.Namespace) -> None:
             about["config"] = {"path": str(arguments.config), "content": config.source}
         success_report.save_json(arguments.out, episodes, **about, mask=settings.mask)
         log.unlink()
+
+
+def compare(arguments: argparse.Namespace) -> int:
+    """Run the same episodes with both checkpoints; 1 where the new one is worse."""
+    from vla_learning.evaluate import compare_command
+    from vla_learning.evaluate.closed_loop import EvaluationSettings
+    from vla_learning.evaluate.paired_evaluation import pair, run_paired
+    from vla_policy.checkpoint.checkpoint import Checkpoint
+    from vla_sim.tasks.episode_commands import Wordings, choose
+    from vla_sim.tasks.task_list import expand, parse_seeds
+
+    folders = {"old": arguments.old, "new": arguments.new}
+    old, new = (Checkpoint.load(folder) for folder in folders.values())
+    if old.action_space != new.action_space:
+        raise CommandError(
+            f"{arguments.old} has the action space {old.action_space.name}, {arguments.new} has "
+            f"{new.action_space.name}; accepted: two checkpoints of the same one"
+        )
+    tasks = expand(arguments.tasks or ",".join(old.commands))
+    for checkpoint, whose in ((old, "old checkpoint"), (new, "new checkpoint")):
+        _check_tasks(tasks, list(checkpoint.commands), whose)
+        _check_simulator(tasks, checkpoint.cameras)
+    pairs = [(task, seed) for task in tasks for seed in parse_seeds(arguments.seeds)]
+    said = choose(pairs, Wordings("training"), None)
+    todo = [(each.task, each.seed, each.command) for each in said]
+    identities = {k: _identity(f, EvaluationSettings(threads=1)) for k, f in folders.items()}
+    with tempfile.TemporaryDirectory(prefix="vla_compare_") as made:
+        log = (arguments.out or Path(made) / "compare").with_suffix(".episodes.jsonl")
+        if arguments.out:
+            _check_writable(arguments.out)
+        with _progress("comparing", 2 * len(todo)) as progress:
+            workers = _workers(arguments)
+            results = run_paired(folders, identities, todo, log, workers, progress.done)
+        pairing = pair(results["old"], results["new"])
+        print("\n".join(compare_command.lines(pairing)))
+        if arguments.out:
+            compare_command.save(arguments.out, results, folders)
+        log.unlink()
+    return int(compare_command.verdict(pairing) == compare_command.WORSE)
 
 
 def _identity(folder: Path, settings: object) -> str:
