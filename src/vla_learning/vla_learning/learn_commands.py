@@ -252,7 +252,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
 def compare(arguments: argparse.Namespace) -> int:
     """Run the same episodes with both checkpoints; 1 where the new one is worse."""
     from vla_learning.evaluate import compare_command
-    from vla_learning.evaluate.closed_loop import EvaluationSettings
+    from vla_learning.evaluate.closed_loop import EvaluationSettings, close_evaluators
     from vla_learning.evaluate.paired_evaluation import pair, run_paired
     from vla_policy.checkpoint.checkpoint import Checkpoint
     from vla_sim.tasks.episode_commands import Wordings, choose
@@ -279,7 +279,10 @@ def compare(arguments: argparse.Namespace) -> int:
             _check_writable(arguments.out)
         with _progress("comparing", 2 * len(todo)) as progress:
             workers = _workers(arguments)
-            results = run_paired(folders, identities, todo, log, workers, progress.done)
+            try:
+                results = run_paired(folders, identities, todo, log, workers, progress.done)
+            finally:
+                close_evaluators()
         pairing = pair(results["old"], results["new"])
         print("\n".join(compare_command.lines(pairing)))
         if arguments.out:

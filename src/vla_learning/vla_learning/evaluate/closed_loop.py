@@ -206,7 +206,7 @@ def evaluate(
         with workers.open() as pool:
             yield from pool.ordered((run_episode, absolute, settings, *each) for each in episodes)
     finally:
-        _close()
+        close_evaluators()
 
 
 _evaluators: dict[tuple[Path, EvaluationSettings], Evaluator] = {}  # of a worker
@@ -221,7 +221,7 @@ def run_episode(
     return _evaluators[folder, settings].episode(task, seed, command)
 
 
-def _close() -> None:
+def close_evaluators() -> None:
     """Free the renderers of this process."""
     while _evaluators:
         _evaluators.popitem()[1].close()
