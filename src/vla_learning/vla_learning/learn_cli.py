@@ -170,7 +170,7 @@ def _parser() -> argparse.ArgumentParser:
         default=Path("config/learning/wordings"),
         help="folder with a file of each language (%(default)s)",
     )
-    intents.add_argument("--steps", type=at_least(1), default=2000, help="(%(default)s)")
+    intents.add_argument("--steps", type=at_least(1), default=3000, help="(%(default)s)")
     intents.add_argument("--seed", type=at_least(0), default=0, help="(%(default)s)")
     intents.add_argument(
         "--most",
