@@ -6,7 +6,9 @@ pytest.importorskip("pinocchio", reason="pip install pin coal")
 
 from vla_contract.message_enums import Limit
 from vla_proof.arms import arm_command
-from vla_proof.arms.hostile_arms import ARMS, robots_folder
+from vla_proof.arms.hostile_arms import ARMS, make_arm, robots_folder
+from vla_proof.arms.hostile_commands import Attack
+from vla_safety.config.safety_config import SafetyConfig
 
 URDF = """<robot name="two"><link name="base"><collision><origin xyz="0 0 0.05"/><geometry>
 <box size="0.1 0.4 0.1"/></geometry></collision></link>{}{}</robot>"""
@@ -57,6 +59,21 @@ def test_the_command_tells_what_was_kept(urdf, tmp_path, capsys):
 def test_real_arms_touch_nothing(arm):
     kept = arm_command.attack(arm, 300, seed=3, cap=0.0)
     assert not arm_command.is_broken(kept, 0.0), kept.verdict.examples
+
+
+# Of two Pandas' joints; a finger is 5 mm from the crate, and contacts lie 34 mm inside it.
+BESIDE_THE_CRATE = (
+    0.672922, 0.174015, -1.150181, -2.289086, 0.455903, 1.923829, 0.752592, 0.023045, 0.023045,
+    0.196742, -0.00526, 0.476096, -2.074298, -0.445889, 1.340254, 0.172183, 0.005951, 0.005951,
+)  # fmt: skip
+
+
+@pytest.mark.skipif(robots_folder() is None, reason="pip install example-robot-data")
+def test_a_contact_that_the_exact_distance_denies_is_none(tmp_path):
+    arm = make_arm("two_pandas", tmp_path / "pairs.yaml")
+    judge = Attack(arm, SafetyConfig())._judge
+    judge.judge(BESIDE_THE_CRATE, holding=True)
+    assert judge.verdict.contacts == 0 and judge.verdict.worst < 0.005
 
 
 def test_limits_of_the_arm_are_told_by_name():
