@@ -106,6 +106,7 @@ def test_the_last_line_says_why_what_cannot_start_has_ended_the_launch(tmp_path)
     program = tmp_path / "node.py"
     program.write_text(
         "import os, signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.SIG_IGN)  # which the launch sends on\n"
         "print('[FATAL] [1.0] [vla.policy]: cannot configure: no model', file=sys.stderr)\n"
         "os.kill(os.getppid(), signal.SIGINT)\n"
         "sys.exit(78)\n",

@@ -25,6 +25,7 @@ SHORT = {
     "bench serve": ("--clients 1 2 --duration 1", "bench_serve.json"),
     "prove properties": ("--commands 2000 --processes 1", "prove_properties.json"),
     "prove faults": ("--scenario camera_black --repeats 1", "fault_injection.json"),
+    "prove noise": ("--minutes 0.3", "prove_noise.json"),
     "prove peers": ("", "peers.md"),
     "demo": ("--headless --task ground-touch-red", "demo.mp4"),
 }

@@ -91,9 +91,9 @@ The robot's launch file runs perception, a policy of constant speed and safety a
 fourth process pretends to be the robot (camera, wheels with a driver's watchdog, odometry, joint
 states, scan, emergency stop), and each of its streams can be spoilt while everything runs. A fifth
 plays the faults while the robot drives a circle at 0.3 m/s, and records the commands on the robot's
-own topic and every `SafeAction`. {repeats} repeats of each scenario. Two things differ from the
-shipped configuration, both for the sake of repeating: the recovery times are {recovery} s, and
-faults that recur do not escalate to STOPPED.
+own topic and every `SafeAction`. {repeats} repeats of each scenario, where its row says nothing
+else. Two things differ from the shipped configuration, both for the sake of repeating: the recovery
+times are {recovery} s, and faults that recur do not escalate to STOPPED.
 
 **Reaction** is the time from the last valid input to the first decelerating command; allowed are
 the input's timeout and two control periods of {period:.0f} ms. The bound has no other slack.
