@@ -146,8 +146,11 @@ class Answers:
 
     def find(self) -> bool:
         """The answer is there."""
-        if any(command.text == self._spoken for command in self._accepted):
-            self.understood = self._spoken + self._task()
+        if accepted := [command.text for command in self._accepted if command.text]:
+            # Other words than the spoken ones: those that perception took it for.
+            taken = self._spoken if self._spoken in accepted else accepted[-1]
+            self._words = words(taken)
+            self.understood = taken + self._task()
         elif self._stop_word is not None and self._stop_word_stamp() != self._stop_word:
             self.understood = f"{self._spoken}, a stop word: safety brakes, ./vla stop also latches"
         else:

@@ -79,6 +79,29 @@ def test_a_word_that_may_forbid_is_not_guessed_away(desk):
     assert in_force(desk) is None and "Say yes" not in desk.said[-1]
 
 
+@pytest.mark.parametrize(
+    "event",
+    [
+        lambda desk: desk.abandon("deactivated", at(2)),
+        lambda desk: desk.clock_jumped(at(2)),
+        lambda desk: [desk.safety_status(stopped, "pressed", True, at(2)) for stopped in (1, 0)],
+        lambda desk: desk.stop_word_obeyed(int(1.5e9), at(2)),
+    ],
+)
+def test_whatever_stops_the_robot_ends_the_question(desk, event):
+    desk.speak(Utterance("opne teh drawr"), at(1))
+    event(desk)
+    desk.speak(Utterance("yes"), at(3))
+    assert in_force(desk) is None and "asked nothing" in desk.said[-1]
+
+
+def test_an_older_stop_word_that_safety_keeps_telling_ends_no_question(desk):
+    desk.speak(Utterance("opne teh drawr"), at(5))
+    desk.stop_word_obeyed(int(1e9), at(6))
+    desk.speak(Utterance("yes"), at(7))
+    assert in_force(desk) == "open the drawer"
+
+
 SAID = st.sampled_from(["ask", "late", *YES, *NO, "open the drawer", "other", "drop"])
 
 

@@ -102,6 +102,7 @@ class CommandDesk:
         self._waiting: tuple[Utterance, Execution | None, float] | None = None
         self._served_id = 0
         self._question = OpenQuestion()
+        self._asked = 0  # when, ns of the node clock
 
     def speak(self, utterance: Utterance, moment: Moment) -> None:
         """A command came on a topic."""
@@ -148,7 +149,8 @@ class CommandDesk:
         return execution
 
     def end(self, end: End, reason: str, moment: Moment) -> None:
-        """Withdraw the command in force, whatever it is, and end its goal."""
+        """Withdraw the command in force, whatever it is, and end its goal and any question."""
+        self._question.drop()
         command = self.hold.withdraw()
         if command is not None:
             self._log(f"command {shown(command.text)} ended: {reason}")
@@ -182,6 +184,8 @@ class CommandDesk:
 
     def safety_status(self, stopped: bool, cause: str, standstill: bool, moment: Moment) -> None:
         """The safety node told its state."""
+        if stopped:
+            self._question.drop()
         waits = self._waiting is not None
         if stopped and not waits and self.hold.current is not None:
             self.end(End.STOP, f"safety is stopped: {cause or 'no cause given'}", moment)
@@ -201,6 +205,8 @@ class CommandDesk:
         """Safety tells when the last stop word that it obeyed was heard, ns of the node clock."""
         if self.config.lock_step or heard > moment.ros:
             return  # of wall time, or from before the clock jumped back
+        if heard > self._asked:
+            self._question.drop()
         stop, command = self.unanswered_stop, self.hold.current
         if stop is not None and heard >= stop.heard:
             self.unanswered_stop = None
@@ -216,6 +222,7 @@ class CommandDesk:
         if message and self.hold.current is not None:
             self._say(f"I cannot go on ({message}). What shall I do?")
         elif not message:
+            self._question.drop()
             self._say("")
 
     def check(self, moment: Moment) -> None:
@@ -254,7 +261,6 @@ class CommandDesk:
         word = self._stop_word(text)
         if not word:
             return False
-        self._question.drop()
         self.end(End.STOP, f"stop word {shown(text)}", moment)
         self._understood()
         if self.unanswered_stop is None and not self.config.lock_step:
@@ -336,6 +342,7 @@ class CommandDesk:
         self._log(self.language_fault)
         asks = error.guess and execution is None  # a goal is over: nothing can answer for it
         if asks:
+            self._asked = moment.ros
             self._question.ask(error.guess, moment.steady + self.config.question_timeout)
             self._say(f"{reason}. Did you mean: {error.guess}? Say yes, or another command")
         else:
